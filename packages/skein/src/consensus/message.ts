@@ -1,0 +1,103 @@
+/**
+ * Every message between members, as data. `term` is always the sender's term at sending, but in
+ * pre-vote messages: there it is the term that the sender would have if it stood (request), or its
+ * present one (response). A receiver answers an older term with its own, always (fencing without a
+ * deadlock: https://github.com/etcd-io/etcd/issues/8501).
+ */
+import type { Entry, GroupId, LogIndex, NodeId, Position, Term } from "./types.ts";
+
+interface Envelope {
+	readonly group: GroupId;
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: Term;
+}
+
+/** "Would you vote for me in this term?" Changes nothing anywhere (Ongaro's thesis §9.6). */
+export interface PreVoteRequest extends Envelope {
+	readonly type: "pre-vote-request";
+	readonly last: Position;
+}
+
+export interface PreVoteResponse extends Envelope {
+	readonly type: "pre-vote-response";
+	/** The term that was asked about, so that a late answer to an older question counts for nothing. */
+	readonly askedTerm: Term;
+	readonly granted: boolean;
+}
+
+export interface VoteRequest extends Envelope {
+	readonly type: "vote-request";
+	readonly last: Position;
+	/** The leader asked for this election: voters are not sticky against it. */
+	readonly transfer: boolean;
+}
+
+export interface VoteResponse extends Envelope {
+	readonly type: "vote-response";
+	readonly granted: boolean;
+}
+
+export interface AppendRequest extends Envelope {
+	readonly type: "append-request";
+	/** The entry just before `entries`; the follower must have it to accept them. */
+	readonly previous: Position;
+	readonly entries: readonly Entry[];
+	readonly commitIndex: LogIndex;
+}
+
+export interface AppendResponse extends Envelope {
+	readonly type: "append-response";
+	readonly result: /** Everything up to here is the leader's and durable on this follower. */
+		| { readonly accepted: true; readonly matchIndex: LogIndex }
+		/**
+		 * The entry at `previousIndex` (echoed) is absent or of another term. `hint` is the follower's
+		 * latest position that may agree: at most `previousIndex`, with a term at most the leader's.
+		 */
+		| { readonly accepted: false; readonly previousIndex: LogIndex; readonly hint: Position };
+}
+
+export interface HeartbeatRequest extends Envelope {
+	readonly type: "heartbeat-request";
+	/** Never above what the leader knows this follower to hold (etcd: commit = min(match, committed)). */
+	readonly commitIndex: LogIndex;
+	/** Grows with every heartbeat; an answer confirms leadership for all reads queued before this round began. */
+	readonly round: number;
+}
+
+export interface HeartbeatResponse extends Envelope {
+	readonly type: "heartbeat-response";
+	readonly round: number;
+	/** Last index in the follower's log, so that a leader notices lost appends. */
+	readonly lastIndex: LogIndex;
+}
+
+/** The leader hands over: the receiver stands at once, without a pre-vote. */
+export interface TimeoutNow extends Envelope {
+	readonly type: "timeout-now";
+}
+
+/** A follower asks for the leader's read index; the id is never used twice, also not for a retry. */
+export interface ReadIndexRequest extends Envelope {
+	readonly type: "read-index-request";
+	readonly readId: number;
+}
+
+export interface ReadIndexResponse extends Envelope {
+	readonly type: "read-index-response";
+	readonly readId: number;
+	readonly index: LogIndex;
+}
+
+export type ConsensusMessage =
+	| PreVoteRequest
+	| PreVoteResponse
+	| VoteRequest
+	| VoteResponse
+	| AppendRequest
+	| AppendResponse
+	| HeartbeatRequest
+	| HeartbeatResponse
+	| TimeoutNow
+	| ReadIndexRequest
+	| ReadIndexResponse;

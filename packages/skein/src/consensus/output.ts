@@ -1,0 +1,68 @@
+/**
+ * What the core wants done, as data. The runtime carries outputs out in order; disk work
+ * (`write-promise`, `append-log`, `reset-log`) strictly one after the other, and reports each
+ * ticket with a `durable` input. The core itself holds back every message that depends on disk
+ * work until that input, so the runtime may send messages at once.
+ */
+import type { ConsensusMessage } from "./message.ts";
+import type { Entry, LogIndex, NodeId, Position, Role, Term, VotePromise } from "./types.ts";
+
+export type RefusalReason = "not-leader" | "not-established" | "transferring" | "overloaded";
+
+export type Output =
+	| { readonly type: "write-promise"; readonly ticket: number; readonly promise: VotePromise }
+	/** Cut the log from `truncateFrom` on (if not null), then append, as one step. */
+	| {
+			readonly type: "append-log";
+			readonly ticket: number;
+			readonly truncateFrom: LogIndex | null;
+			readonly entries: readonly Entry[];
+	  }
+	/** Forget the whole log: the next entry is `base.index + 1` (after a snapshot). */
+	| { readonly type: "reset-log"; readonly ticket: number; readonly base: Position }
+	| { readonly type: "send"; readonly message: ConsensusMessage }
+	/**
+	 * Read entries `firstIndex … lastIndex` from the log and send them to `to` as one append-request
+	 * with these fields. Drop it if by then the term is another.
+	 */
+	| {
+			readonly type: "send-entries";
+			readonly to: NodeId;
+			readonly term: Term;
+			readonly previous: Position;
+			readonly firstIndex: LogIndex;
+			readonly lastIndex: LogIndex;
+			readonly commitIndex: LogIndex;
+	  }
+	/** The log no longer reaches back far enough for `to`: send it a snapshot, then say `snapshot-sent`. */
+	| { readonly type: "send-snapshot"; readonly to: NodeId; readonly term: Term }
+	/**
+	 * Entries up to `index` may be applied: committed, and durable here. Never goes back.
+	 */
+	| { readonly type: "commit"; readonly index: LogIndex }
+	/** The role, term, leader or establishment changed. Established: the barrier of this leader's term is committed. */
+	| {
+			readonly type: "role";
+			readonly role: Role;
+			readonly term: Term;
+			readonly leader: NodeId | null;
+			readonly established: boolean;
+	  }
+	/** The answer to `propose`, in the same step: the entries got these indexes. */
+	| {
+			readonly type: "proposal-accepted";
+			readonly term: Term;
+			readonly firstIndex: LogIndex;
+			readonly lastIndex: LogIndex;
+	  }
+	/** The answer to `propose`, in the same step: nothing was appended. */
+	| { readonly type: "proposal-refused"; readonly reason: RefusalReason }
+	/** A read may be answered once this member has applied `index`. */
+	| { readonly type: "read-ready"; readonly readId: number; readonly index: LogIndex }
+	/** A transfer of leadership ended on the side that asked. `lost`: another leader than asked for. */
+	| {
+			readonly type: "transfer-ended";
+			readonly to: NodeId | null;
+			readonly outcome: "done" | "refused" | "timed-out" | "lost";
+			readonly why: string;
+	  };

@@ -1,0 +1,35 @@
+/** What can be set about the core. Every member of a group should have the same. */
+import type { Milliseconds } from "./types.ts";
+
+export interface ConsensusSettings {
+	/** How often a leader tells its followers that it lives. */
+	readonly heartbeatIntervalMs: Milliseconds;
+	/**
+	 * A follower that hears nothing stands after a random time between this and twice this. Voters
+	 * are sticky for this long, and a leader that reaches no majority for this long steps down.
+	 */
+	readonly electionTimeoutMs: Milliseconds;
+	/** A leader whose oldest disk write is older than this stops its heartbeats. */
+	readonly diskStallMs: Milliseconds;
+	/** Bytes sent to one follower and not yet acknowledged. */
+	readonly maxInFlightBytes: number;
+	/** Bytes of entries in one append-request; one entry may be larger. */
+	readonly maxAppendBytes: number;
+	/** Bytes of entries that are not committed yet; above, proposals are refused as overloaded. */
+	readonly maxUncommittedBytes: number;
+	/** Reads that wait for a round at once. */
+	readonly maxPendingReads: number;
+	/** A leadership transfer that takes longer is given up, and the leader serves again. */
+	readonly transferTimeoutMs: Milliseconds;
+}
+
+export const defaultConsensusSettings: ConsensusSettings = {
+	heartbeatIntervalMs: 50,
+	electionTimeoutMs: 350,
+	diskStallMs: 1_000,
+	maxInFlightBytes: 8 * 1024 * 1024,
+	maxAppendBytes: 1024 * 1024,
+	maxUncommittedBytes: 64 * 1024 * 1024,
+	maxPendingReads: 10_000,
+	transferTimeoutMs: 2_000,
+};

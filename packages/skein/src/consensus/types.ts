@@ -1,0 +1,60 @@
+/** The words of the core: names for numbers, entries and configurations. Plain data, no behaviour. */
+
+/** The generation clock: grows with every election, carried by every message between members. */
+export type Term = number;
+/** A place in the replicated log; the first entry has 1, 0 means "before the first". */
+export type LogIndex = number;
+/** A node's name, unique in its cluster for ever: 1 to 64 of a-z A-Z 0-9 . _ - */
+export type NodeId = string;
+/** Which database's log a message belongs to. `default` is 1. */
+export type GroupId = number;
+/** Milliseconds on the caller's monotonic clock; the core only compares and adds. */
+export type MonotonicTime = number;
+export type Milliseconds = number;
+
+export type Role = "leader" | "follower" | "candidate";
+
+/**
+ * What an entry holds. The core looks into `configuration` only.
+ * barrier: empty, the first entry of a leader's term. command: a whole client transaction, or the
+ * last piece of one. fragment: a piece of a large transaction whose next piece follows at the next
+ * index in the same term; without its `command` it has no effect.
+ */
+export type EntryKind = "barrier" | "configuration" | "command" | "fragment";
+
+export interface Entry {
+	readonly index: LogIndex;
+	readonly term: Term;
+	readonly kind: EntryKind;
+	/** Opaque to the core, but for `configuration` (see configuration.ts). */
+	readonly payload: Uint8Array;
+}
+
+/** Where a log ends, or one place in it: compared by term first, then index (Raft §5.4.1). */
+export interface Position {
+	readonly term: Term;
+	readonly index: LogIndex;
+}
+
+export interface Member {
+	readonly id: NodeId;
+	/** HOST:PORT of the connection between nodes. */
+	readonly peer: string;
+}
+
+/**
+ * Who takes part. A change of membership goes through a joint configuration, where
+ * `outgoingVoters` is not empty and both sets must agree; static until members can change.
+ */
+export interface Configuration {
+	readonly members: readonly Member[];
+	readonly voters: readonly NodeId[];
+	readonly outgoingVoters: readonly NodeId[];
+	readonly learners: readonly NodeId[];
+}
+
+/** The durable word of a voter: at most one candidate a term, ever. `votedFor` null: none yet in this term. */
+export interface VotePromise {
+	readonly term: Term;
+	readonly votedFor: NodeId | null;
+}

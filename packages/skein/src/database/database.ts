@@ -1,0 +1,106 @@
+/**
+ * Database: SQLite as a replicated state machine, as a group's runtime sees it. The real one keeps
+ * SQL off the event loop: a writer thread that owns the one writing connection, and reader threads
+ * (threaded-database.ts). A simulation puts another in its place.
+ *
+ * The writing connection is in one of three states. idle: no transaction is open. executing: a
+ * transaction holds effects of `execute` that are not committed in the log yet. applying: inside
+ * `apply`. `execute`, `commit` and `rollback` are for a leader, `apply` for everybody else (and a
+ * leader before its barrier). Calls on the writing connection are made one after the other; each
+ * waits for the one before.
+ */
+import type { Configuration, LogIndex, Position } from "../consensus/types.ts";
+import type { Milliseconds } from "../world/clock.ts";
+import type { Description, Program, ProgramOutcome } from "./program.ts";
+
+/** Read from the file at the start, and from a snapshot after it was installed. */
+export interface DatabaseState {
+	/** The last entry whose effects the file holds; {0, 0} for a new file. */
+	readonly applied: Position;
+	/** The configuration as of `applied`, and the index of its entry; null before any. */
+	readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
+}
+
+export interface WriteRequest {
+	readonly program: Program;
+	/** `PRAGMA foreign_keys` of the stream that asks. */
+	readonly foreignKeys: boolean;
+	/** A program that is an explicit transaction still open may go on: interactive. Only alone in its batch. */
+	readonly interactive: boolean;
+	/** A key that makes the request happen once: if it is known, its stored outcome is the answer. */
+	readonly idempotencyKey: string | null;
+	/** For the pruning of stored outcomes; the leader's wall time. */
+	readonly wallTimeMs: number;
+	readonly timeoutMs: Milliseconds;
+}
+
+export interface WriteOutcome {
+	readonly outcome: ProgramOutcome;
+	/** What to replicate, in the group's log format; null when nothing changed (or the transaction is still open). */
+	readonly payload: Uint8Array | null;
+	/** The outcome was stored by an earlier request with the same idempotency key; nothing was executed. */
+	readonly replayed: boolean;
+}
+
+export interface AppliedEntry {
+	readonly position: Position;
+	readonly kind: "barrier" | "configuration" | "command";
+	/** For a command the whole payload, its fragments put together. */
+	readonly payload: Uint8Array;
+	/** The parsed configuration of a configuration entry. */
+	readonly configuration: Configuration | null;
+}
+
+export interface SnapshotFile {
+	/** Relative to the data directory. */
+	readonly path: string;
+	readonly applied: Position;
+	readonly configuration: { readonly index: LogIndex; readonly value: Configuration };
+	readonly sizeBytes: number;
+	/** SHA-256 of the file, in hexadecimal. */
+	readonly sha256: string;
+}
+
+/** A read-only transaction over several requests: one snapshot, held by one reader. */
+export interface ReadTransaction {
+	readonly applied: Position;
+	run(program: Program, options: { timeoutMs: Milliseconds }): Promise<ProgramOutcome>;
+	/** Always safe to call; ends the snapshot. */
+	close(): Promise<void>;
+}
+
+export interface Database {
+	readonly opened: DatabaseState;
+
+	/**
+	 * Runs each request in a savepoint of its own inside the open SQLite transaction (opened if
+	 * none is), and answers in the same order. A failing request takes back only its own effects.
+	 * Rejects only when the connection itself is unusable (the caller then rolls back).
+	 */
+	execute(requests: readonly WriteRequest[]): Promise<WriteOutcome[]>;
+	/** Rolls back an interactive transaction that is open inside `execute`, keeping the rest. */
+	abandonInteractive(): Promise<void>;
+	/** Stores `applied` and commits the open SQLite transaction. */
+	commit(applied: Position): Promise<void>;
+	/** Rolls the open SQLite transaction back; a no-op when none is open. */
+	rollback(): Promise<void>;
+	/** Applies entries in order in one SQLite transaction that also stores the last one's position. */
+	apply(entries: readonly AppliedEntry[]): Promise<void>;
+	/** Must be called after `apply` and before the first `execute`: the connection forgets what it cached (FTS5). */
+	prepareToLead(): Promise<void>;
+
+	/** Runs a read-only program on a reader, on the newest committed state. A statement that writes fails with SQLITE_READONLY. */
+	read(program: Program, options: { timeoutMs: Milliseconds }): Promise<ProgramOutcome>;
+	beginRead(options: { timeoutMs: Milliseconds }): Promise<ReadTransaction>;
+	describe(sql: string): Promise<Description>;
+
+	/** Copies committed effects into the main file and makes it durable, as far as readers let it. Resolves with the durable applied index. */
+	checkpoint(): Promise<LogIndex>;
+	/** Size of SQLite's own write-ahead file, for deciding when to checkpoint. */
+	walBytes(): number;
+	/** A consistent copy in a file of its own, made without stopping writes. The caller removes it. */
+	createSnapshot(): Promise<SnapshotFile>;
+	/** Replaces the whole database by a snapshot file (checked before), durably. Readers move to it. */
+	installSnapshot(path: string): Promise<DatabaseState>;
+	close(): Promise<void>;
+}

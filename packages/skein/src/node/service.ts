@@ -1,0 +1,90 @@
+/**
+ * What a node offers to those who speak for clients: the HTTP server, the shell of the library.
+ * Everything here works on any node; where the request really runs is the node's business.
+ */
+
+import type { NodeId, Position, Role } from "../consensus/types.ts";
+import type { Description, Program, ProgramOutcome } from "../database/program.ts";
+import type { Milliseconds } from "../world/clock.ts";
+
+export type Consistency = { readonly level: "linearizable" } | { readonly level: "eventual" };
+
+export interface RequestOptions {
+	readonly consistency: Consistency;
+	readonly idempotencyKey: string | null;
+	/** How long this request may take in all, waiting for a leader included. */
+	readonly timeoutMs: Milliseconds;
+}
+
+export interface Answer {
+	readonly outcome: ProgramOutcome;
+	/** What the answer reflects: for a write its own entry, for a read the state it saw. */
+	readonly position: Position;
+	/** The answer was stored for the request's idempotency key by an earlier try. */
+	readonly replayed: boolean;
+}
+
+/**
+ * One client's connection in the sense of SQLite: it may hold a transaction open between two
+ * programs, and remembers its `PRAGMA foreign_keys`. Programs of one stream run one at a time.
+ */
+export interface Stream {
+	/** Throws SkeinError for what concerns the request as a whole; a statement's own failure is in the outcome. */
+	run(program: Program, options: RequestOptions): Promise<Answer>;
+	describe(sql: string, options: RequestOptions): Promise<Description>;
+	/** False while a transaction is open. */
+	readonly autocommit: boolean;
+	/** True if nothing would be lost by forgetting the stream (autocommit and default pragmas). */
+	readonly disposable: boolean;
+	/** Rolls back what is open. Never throws. */
+	close(): Promise<void>;
+}
+
+export interface MemberView {
+	readonly kind: "voter" | "learner";
+	/** What this node knows: exact for itself, for others as last heard; null: unknown. */
+	readonly role: Role | null;
+	readonly url: string | null;
+	readonly peer: string;
+	readonly version: string | null;
+	readonly matchIndex: number | null;
+	readonly appliedIndex: number | null;
+	readonly lagEntries: number | null;
+	readonly lagBytes: number | null;
+	readonly lagMs: number | null;
+	readonly inSync: boolean | null;
+	readonly reachable: boolean;
+}
+
+export interface DatabaseView {
+	readonly term: number;
+	readonly leader: NodeId | null;
+	readonly commitIndex: number;
+	readonly acknowledgement: "quorum";
+	readonly format: "row";
+	readonly lostTransactions: number;
+	readonly members: Readonly<Record<NodeId, MemberView>>;
+}
+
+export interface ClusterView {
+	readonly cluster: string;
+	readonly node: NodeId;
+	readonly version: string;
+	readonly databases: Readonly<Record<string, DatabaseView>>;
+}
+
+export interface Readiness {
+	readonly ready: boolean;
+	/** Why not, in words for an operator; empty when ready. */
+	readonly reason: string;
+}
+
+export interface Service {
+	readonly nodeId: NodeId;
+	openStream(): Stream;
+	/** The whole cluster as seen from here; asks the leader for what only it knows. */
+	cluster(): Promise<ClusterView>;
+	readiness(): Readiness;
+	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
+	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;
+}

@@ -1,0 +1,34 @@
+/**
+ * Network: whole messages (bytes) between the nodes of one cluster. Any message may be lost, late,
+ * doubled or, across lanes, overtaken by a later one; within one lane of one connection order holds.
+ * Messages that arrive are whole and from a member of this cluster that proved who it is.
+ */
+import type { NodeId } from "../consensus/types.ts";
+
+/**
+ * Lanes share no queue, so a long message in one never delays another lane:
+ * control: heartbeats, votes, acknowledgements: small, urgent. log: entries, forwarded requests and
+ * their answers. bulk: snapshot chunks.
+ */
+export type Lane = "control" | "log" | "bulk";
+export const lanes: readonly Lane[] = ["control", "log", "bulk"];
+
+export interface NetworkReceiver {
+	onMessage(from: NodeId, lane: Lane, bytes: Uint8Array): void;
+	/** The connection to a node was made (true) or lost (false). A lost one may have swallowed what was sent last. */
+	onReachable(node: NodeId, reachable: boolean): void;
+}
+
+export interface Network {
+	/** Starts listening and connecting. Called once. */
+	start(receiver: NetworkReceiver): Promise<void>;
+	/**
+	 * Queues a message. False: it was dropped, since the node is not connected or the lane's queue is
+	 * full. The receiver of bytes must not change them afterwards.
+	 */
+	send(to: NodeId, lane: Lane, bytes: Uint8Array): boolean;
+	/** Bytes queued for a node on a lane and not yet handed to the operating system. */
+	queuedBytes(to: NodeId, lane: Lane): number;
+	reachable(node: NodeId): boolean;
+	stop(): Promise<void>;
+}
