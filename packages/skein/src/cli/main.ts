@@ -1,0 +1,159 @@
+// The command line: commands and their help, made from the table of options; each command's code is loaded when it runs.
+import { existsSync } from "node:fs";
+import { Command, CommanderError, Option as CommanderOption } from "commander";
+import {
+	benchOptions,
+	devOptions,
+	environmentName,
+	flagName,
+	type OptionTable,
+	type OptionValues,
+	resolveOptions,
+	sqlOptions,
+	startOptions,
+	statusOptions,
+	transferOptions,
+} from "./options.ts";
+import { UsageError } from "./usage-error.ts";
+import { skeinVersion } from "./version.ts";
+
+const configurationFileName = "skein.config.json";
+
+/** Runs one command and leaves the exit code in `process.exitCode`: 0 done, 1 failed, 2 wrong usage. */
+export async function main(commandLine: readonly string[]): Promise<void> {
+	try {
+		await program().parseAsync(commandLine, { from: "user" });
+	} catch (error) {
+		process.exitCode = report(error);
+	}
+}
+
+/** Returns the exit code. Commander has already printed what it has to say. */
+function report(error: unknown): number {
+	if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+	if (error instanceof UsageError) {
+		console.error(`skein: ${error.message}\nTry: skein --help`);
+		return 2;
+	}
+	const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+	console.error(`skein: ${error instanceof Error ? error.message : String(error)}${code}`);
+	if (process.env["SKEIN_LOG_LEVEL"] === "debug" && error instanceof Error) console.error(error.stack);
+	return 1;
+}
+
+function program(): Command {
+	const root = new Command("skein")
+		.description("A replicated SQLite database: one leader orders every write, followers replay it.")
+		.version(skeinVersion(), "-V, --version")
+		.exitOverride()
+		.showSuggestionAfterError()
+		.configureHelp({ sortSubcommands: false })
+		.addHelpText("after", rootHelp);
+
+	addCommand(root, "dev", devOptions, {
+		description: "run a cluster on this machine until Ctrl-C; nodes that die are started again",
+		examples: ["skein dev", "skein dev --nodes 5 --port 9000 --data /tmp/geese"],
+		run: async (values) => (await import("./dev.ts")).dev(values),
+	});
+	addCommand(root, "start", startOptions, {
+		description: "run one node until SIGTERM or Ctrl-C; it hands leadership over before it stops",
+		examples: [
+			"skein start --id n1 --data /var/lib/skein",
+			"skein start --id n1 --listen 0.0.0.0:8080 --peer 10.0.0.1:18080 \\\n" +
+				"      --cluster n1=10.0.0.1:18080,n2=10.0.0.2:18080,n3=10.0.0.3:18080",
+		],
+		run: async (values) => (await import("./start.ts")).start(values),
+	});
+	addCommand(root, "sql", sqlOptions, {
+		argument: ["[sql]", "one or more statements; without: an interactive shell, or a script from stdin"],
+		description: "run SQL, or open a shell",
+		examples: [
+			'skein sql "select * from goose"',
+			"skein sql --json \"insert into goose (name) values ('Akka')\"",
+			"skein sql < script.sql",
+			"skein sql --url http://10.0.0.1:8080,http://10.0.0.2:8080",
+		],
+		run: async (values, argument) => (await import("./sql.ts")).sql(values, argument),
+	});
+	addCommand(root, "status", statusOptions, {
+		description: "show the nodes: role, term, commit and applied index, lag, health",
+		examples: ["skein status", "skein status --watch", "skein status --json | jq .databases.default.leader"],
+		run: async (values) => (await import("./status.ts")).status(values),
+	});
+	addCommand(root, "transfer", transferOptions, {
+		argument: ["[node]", "the node to lead next; without: the one that is most up to date"],
+		description: "hand leadership over",
+		examples: ["skein transfer n2", "skein transfer"],
+		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
+	});
+	addCommand(root, "bench", benchOptions, {
+		description: "measure writes and reads per second against --url",
+		examples: ["skein bench", "skein bench --clients 16 --seconds 10 --rows-per-request 100 --writes"],
+		run: async (values) => (await import("./bench.ts")).bench(values),
+	});
+	return root;
+}
+
+const rootHelp = `
+Start here:
+  $ skein dev                              three nodes on this machine
+  $ skein sql "select sqlite_version()"    in a second terminal
+  $ skein status
+
+Every option is also an environment variable (--log-level: SKEIN_LOG_LEVEL) and a key of
+${configurationFileName} in the working directory, or of the file named by --config ("logLevel").
+A flag wins over the environment, the environment over the file.
+Exit codes: 0 done, 1 failed, 2 wrong usage.`;
+
+interface CommandDefinition<Table extends OptionTable> {
+	readonly argument?: readonly [name: string, description: string];
+	readonly description: string;
+	readonly examples: readonly string[];
+	readonly run: (values: OptionValues<Table>, argument: string | undefined) => Promise<void>;
+}
+
+function addCommand<Table extends OptionTable>(
+	root: Command,
+	name: string,
+	table: Table,
+	definition: CommandDefinition<Table>,
+): void {
+	const command = root.command(name).description(definition.description);
+	if (definition.argument !== undefined) command.argument(...definition.argument);
+	for (const [key, option] of Object.entries(table)) {
+		const short = option.short === null ? "" : `-${option.short}, `;
+		const value = option.placeholder === null ? "" : ` <${option.placeholder}>`;
+		const description = option.description + defaultHelp(option);
+		command.addOption(new CommanderOption(`${short}${flagName(key)}${value}`, description));
+	}
+	command.option(
+		"--config <file>",
+		`options from this file (default: ${configurationFileName} if it is there)`,
+	);
+	command.addHelpText("after", `\nExamples:\n${definition.examples.map((line) => `  $ ${line}`).join("\n")}`);
+	command.action(async () => {
+		const given: Record<string, unknown> = command.opts();
+		const flags: Record<string, string> = {};
+		for (const [key, value] of Object.entries(given)) flags[key] = String(value);
+		const file = await configurationFile(flags["config"]);
+		const values = resolveOptions(table, { flags, environment: process.env, file });
+		await definition.run(values, command.args[0]);
+	});
+}
+
+function defaultHelp(option: OptionTable[string]): string {
+	if (option.kind === "boolean") return "";
+	const shown = option.defaultText ?? option.defaultValue;
+	return shown === null ? "" : ` (default: ${String(shown)})`;
+}
+
+async function configurationFile(
+	given: string | undefined,
+): Promise<{ path: string; values: Record<string, string> }> {
+	const path = given ?? process.env[environmentName("config")] ?? configurationFileName;
+	const isOptional = path === configurationFileName && given === undefined;
+	if (isOptional && !existsSync(path)) return { path, values: {} };
+	// Only here, since zod takes longer to load than all the rest.
+	const { readConfigurationFile } = await import("./configuration-file.ts");
+	return { path, values: readConfigurationFile(path) };
+}

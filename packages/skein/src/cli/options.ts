@@ -1,0 +1,305 @@
+// Every option of every command, once: its flag, environment variable, key in skein.config.json and help text.
+import { UsageError } from "./usage-error.ts";
+
+/** What a value looks like in the configuration file; the text forms are the same for flag and environment. */
+export type OptionKind = "text" | "integer" | "boolean" | "list" | "map";
+
+export interface Option<Value> {
+	readonly kind: OptionKind;
+	/** As shown in the help: `--listen <host:port>`. */
+	readonly placeholder: string | null;
+	readonly short: string | null;
+	readonly description: string;
+	/** Shown in the help when the default is computed. */
+	readonly defaultText: string | null;
+	readonly defaultValue: Value;
+	/** Throws an Error that says what is wrong with the text. */
+	readonly parse: (text: string) => Value;
+}
+
+// biome-ignore lint: the table holds options of every value type
+export type OptionTable = Readonly<Record<string, Option<unknown>>>;
+export type OptionValues<Table extends OptionTable> = {
+	readonly [Key in keyof Table]: Table[Key] extends Option<infer Value> ? Value : never;
+};
+
+export interface HostPort {
+	readonly host: string;
+	readonly port: number;
+}
+
+interface Common<Value> {
+	readonly description: string;
+	readonly placeholder?: string;
+	readonly short?: string;
+	readonly defaultText?: string;
+	readonly default: Value;
+}
+
+function option<Value>(
+	kind: OptionKind,
+	placeholder: string | null,
+	parse: (text: string) => Value,
+	common: Common<Value>,
+): Option<Value> {
+	return {
+		kind,
+		placeholder: common.placeholder ?? placeholder,
+		short: common.short ?? null,
+		description: common.description,
+		defaultText: common.defaultText ?? null,
+		defaultValue: common.default,
+		parse,
+	};
+}
+
+function text<Default extends string | null>(common: Common<Default>): Option<string | Default> {
+	return option<string | Default>("text", "text", nonEmpty, common);
+}
+
+function nonEmpty(value: string): string {
+	if (value === "") throw new Error("it is empty");
+	return value;
+}
+
+function integer<Default extends number | null>(
+	common: Common<Default> & { readonly minimum: number; readonly maximum: number },
+): Option<number | Default> {
+	return option<number | Default>(
+		"integer",
+		"number",
+		(value) => {
+			const number = Number(value);
+			if (!/^\d+$/.test(value) || number < common.minimum || number > common.maximum) {
+				throw new Error(`it must be a whole number from ${common.minimum} to ${common.maximum}`);
+			}
+			return number;
+		},
+		common,
+	);
+}
+
+function flag(common: Omit<Common<boolean>, "default">): Option<boolean> {
+	return option("boolean", null, parseBoolean, { ...common, default: false });
+}
+
+function parseBoolean(value: string): boolean {
+	if (/^(1|true|yes|on)$/i.test(value)) return true;
+	if (/^(0|false|no|off|)$/i.test(value)) return false;
+	throw new Error("it must be true or false");
+}
+
+function choice<const Choice extends string>(
+	choices: readonly Choice[],
+	common: Common<Choice>,
+): Option<Choice> {
+	return option(
+		"text",
+		choices.join("|"),
+		(value) => {
+			const found = choices.find((candidate) => candidate === value);
+			if (found === undefined) throw new Error(`it must be one of ${choices.join(", ")}`);
+			return found;
+		},
+		common,
+	);
+}
+
+/** `HOST:PORT`, `[IPV6]:PORT`, or only `PORT` (then on this machine alone). */
+export function parseHostPort(value: string): HostPort {
+	const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):)?(\d+)$/.exec(value);
+	const port = Number(match?.[3]);
+	if (match === null || port > 65_535) throw new Error("it must be HOST:PORT, such as 127.0.0.1:8080");
+	return { host: match[1] ?? match[2] ?? "127.0.0.1", port };
+}
+
+export interface ClusterMember {
+	readonly id: string;
+	readonly peer: string;
+}
+
+/** `n1=10.0.0.1:18080,n2=10.0.0.2:18080`. */
+function parseCluster(value: string): readonly ClusterMember[] {
+	const members = value.split(",").map((part) => {
+		const [id = "", peer = "", ...rest] = part.trim().split("=");
+		if (id === "" || rest.length > 0) throw new Error("it must be ID=HOST:PORT,ID=HOST:PORT,…");
+		try {
+			parseHostPort(peer);
+		} catch {
+			throw new Error(`the address of ${id} must be HOST:PORT, such as 10.0.0.1:18080`);
+		}
+		return { id, peer };
+	});
+	if (new Set(members.map((member) => member.id)).size < members.length) {
+		throw new Error("it names a node twice");
+	}
+	return members;
+}
+
+function parseUrls(value: string): readonly string[] {
+	return value.split(",").map((part) => {
+		const candidate = part.trim().includes("://") ? part.trim() : `http://${part.trim()}`;
+		if (!URL.canParse(candidate)) throw new Error(`"${part.trim()}" is no URL`);
+		const url = new URL(candidate);
+		if (url.protocol !== "http:" && url.protocol !== "https:") throw new Error("it must be http or https");
+		return url.href;
+	});
+}
+
+const nodeId = (value: string): string => {
+	if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value)) {
+		throw new Error("it must be 1 to 64 letters, digits, dots, dashes or underscores");
+	}
+	return value;
+};
+
+/** Where logs go and how much they say: for every command that runs a node. */
+const logging = {
+	logLevel: choice(["debug", "info", "warn", "error"], {
+		description: "least severe log line to write",
+		default: "info",
+	}),
+	logFormat: choice(["auto", "json", "pretty"], {
+		description: "log lines on stderr; auto: pretty on a terminal, else JSON",
+		default: "auto",
+	}),
+} satisfies OptionTable;
+
+export const startOptions = {
+	id: option<string | null>("text", "id", nodeId, {
+		description: "this node's id; never changes, never used again for another node",
+		default: null,
+	}),
+	data: text({
+		placeholder: "directory",
+		description: "where this node keeps everything",
+		default: null,
+		defaultText: "./skein-ID",
+	}),
+	listen: option<HostPort>("text", "host:port", parseHostPort, {
+		description: "where clients reach this node",
+		default: { host: "127.0.0.1", port: 8080 },
+		defaultText: "127.0.0.1:8080",
+	}),
+	peer: option<HostPort>("text", "host:port", parseHostPort, {
+		description: "where the other nodes reach this node",
+		default: { host: "127.0.0.1", port: 18_080 },
+		defaultText: "127.0.0.1:18080",
+	}),
+	cluster: option<readonly ClusterMember[] | null>("map", "id=host:port,…", parseCluster, {
+		description: "the first members of the cluster, this one included, by their peer addresses",
+		default: null,
+		defaultText: "this node alone",
+	}),
+	clusterId: text({
+		placeholder: "id",
+		description: "the cluster's id; nodes of another cluster are refused",
+		default: null,
+	}),
+	secret: text({
+		placeholder: "text",
+		description: "what all nodes of the cluster share to know each other; better in SKEIN_SECRET",
+		default: null,
+	}),
+	advertise: option<string | null>("text", "url", (value) => parseUrls(value)[0] ?? value, {
+		description: "the URL that clients should use for this node, if it is not the one it listens on",
+		default: null,
+	}),
+	...logging,
+} satisfies OptionTable;
+
+export const devOptions = {
+	nodes: integer({ description: "how many nodes", minimum: 1, maximum: 9, default: 3 }),
+	port: integer({
+		description: "the first node's port; the others follow, peer ports are 10000 higher",
+		minimum: 1,
+		maximum: 55_000,
+		default: 8080,
+	}),
+	data: text({ placeholder: "directory", description: "where the nodes keep everything", default: ".skein" }),
+	logLevel: logging.logLevel,
+} satisfies OptionTable;
+
+const url = option<readonly string[]>("list", "url,…", parseUrls, {
+	description: "a node of the cluster, or several; the next is tried when one cannot be reached",
+	default: ["http://127.0.0.1:8080/"],
+	defaultText: "http://127.0.0.1:8080",
+});
+const json = flag({ description: "print JSON for programs" });
+
+export const sqlOptions = { url, json } satisfies OptionTable;
+export const statusOptions = {
+	url,
+	json,
+	watch: flag({ description: "draw again every second", short: "w" }),
+} satisfies OptionTable;
+export const transferOptions = { url, json } satisfies OptionTable;
+export const benchOptions = {
+	url,
+	json,
+	clients: integer({
+		description: "connections, each with one request at a time",
+		minimum: 1,
+		maximum: 10_000,
+		default: 64,
+	}),
+	seconds: integer({ description: "how long each measure runs", minimum: 1, maximum: 3_600, default: 5 }),
+	rowsPerRequest: integer({
+		description: "rows that one write inserts",
+		minimum: 1,
+		maximum: 10_000,
+		default: 1,
+	}),
+	writes: flag({ description: "measure writes only" }),
+	reads: flag({ description: "measure reads only" }),
+} satisfies OptionTable;
+
+/** Options of all commands by key: what a configuration file may hold. */
+export const everyOption: OptionTable = {
+	...benchOptions,
+	...statusOptions,
+	...sqlOptions,
+	...devOptions,
+	...startOptions,
+};
+
+const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+export const flagName = (key: string): string => `--${kebab(key)}`;
+export const environmentName = (key: string): string =>
+	`SKEIN_${kebab(key).replaceAll("-", "_").toUpperCase()}`;
+
+/** The texts an option was given, by where they come from; the first that has one wins. */
+export interface OptionSources {
+	readonly flags: Readonly<Record<string, string | undefined>>;
+	readonly environment: Readonly<Record<string, string | undefined>>;
+	readonly file: { readonly path: string; readonly values: Readonly<Record<string, string | undefined>> };
+}
+
+/** Flag before environment before file before default. */
+export function resolveOptions<Table extends OptionTable>(
+	table: Table,
+	sources: OptionSources,
+): OptionValues<Table> {
+	const values: Record<string, unknown> = {};
+	for (const [key, definition] of Object.entries(table)) {
+		const found = [
+			{ text: sources.flags[key], from: flagName(key) },
+			{ text: sources.environment[environmentName(key)], from: environmentName(key) },
+			{ text: sources.file.values[key], from: `"${key}" in ${sources.file.path}` },
+		].find((source) => source.text !== undefined);
+		if (found?.text === undefined) {
+			values[key] = definition.defaultValue;
+			continue;
+		}
+		try {
+			values[key] = definition.parse(found.text);
+		} catch (error) {
+			const why = error instanceof Error ? error.message : String(error);
+			// The value is not repeated for secrets: the message may end up in a log.
+			const shown = key === "secret" ? "" : ` is ${JSON.stringify(found.text)}:`;
+			throw new UsageError(`${found.from}${shown} ${why}`);
+		}
+	}
+	// Each value came from the option of its own key: the mapped type says just that.
+	return values as OptionValues<Table>;
+}

@@ -1,0 +1,92 @@
+// `skein start`: one node in this process, from its configuration to its exit code.
+import type { NodeConfiguration, RunningNode } from "../node/start-node.ts";
+import type { Logger } from "../world/logger.ts";
+import { listenForStop } from "./interrupt.ts";
+import { createLogger } from "./logger.ts";
+import { type HostPort, type OptionValues, type startOptions } from "./options.ts";
+import { UsageError } from "./usage-error.ts";
+import { skeinVersion } from "./version.ts";
+
+/** Handing over and draining take well under this; a node that hangs must not keep a machine from stopping. */
+const stopLimitMs = 20_000;
+
+export async function start(values: OptionValues<typeof startOptions>): Promise<void> {
+	const logger = await createLogger(values);
+	const configuration = nodeConfiguration(values, logger);
+	// A crash is logged like everything else: who reads JSON lines does not look for a bare stack.
+	for (const event of ["uncaughtException", "unhandledRejection"]) {
+		process.on(event, (error: unknown) => {
+			logger.error({ error: asError(error) }, `the node crashed: ${event}`);
+			process.exit(1);
+		});
+	}
+	const signals = listenForStop(() => {
+		logger.warn({}, "second interrupt: exiting without a clean stop");
+		process.exit(1);
+	});
+	logger.info(
+		{ node: configuration.id, version: skeinVersion(), pid: process.pid, data: configuration.dataDirectory },
+		"starting",
+	);
+	const { startNode } = await import("../node/start-node.ts");
+	const node = await startNode(configuration);
+	logger.info({ node: configuration.id, url: node.url }, "listening");
+	process.exitCode = await untilStopped(node, signals.asked, logger);
+	// Not left to an empty event loop: a reader in the middle of a long query would keep the process for as long.
+	process.exit();
+}
+
+async function untilStopped(node: RunningNode, asked: AbortSignal, logger: Logger): Promise<number> {
+	const reason = await Promise.race([
+		node.failed,
+		new Promise<string>((resolve) => {
+			if (asked.aborted) resolve(String(asked.reason));
+			asked.addEventListener("abort", () => resolve(String(asked.reason)), { once: true });
+		}),
+	]);
+	if (reason instanceof Error) {
+		logger.error({ error: reason }, "the node had to stop");
+		return 1;
+	}
+	logger.info({ signal: reason }, "stopping: handing over and finishing what is in flight");
+	const limit = setTimeout(() => {
+		logger.error({ stopLimitMs }, "the node did not stop in time: exiting");
+		process.exit(1);
+	}, stopLimitMs);
+	await node.stop();
+	clearTimeout(limit);
+	logger.info({}, "stopped");
+	return 0;
+}
+
+function nodeConfiguration(values: OptionValues<typeof startOptions>, logger: Logger): NodeConfiguration {
+	const { id, cluster } = values;
+	if (id === null)
+		throw new UsageError("--id is missing: a name for this node that never changes, such as n1");
+	const ownPeer = formatHostPort(values.peer);
+	const members = cluster ?? [{ id, peer: ownPeer }];
+	if (!members.some((member) => member.id === id)) {
+		throw new UsageError(
+			`--cluster does not name this node: "${id}" is not among ${members.map((member) => member.id).join(", ")}`,
+		);
+	}
+	return {
+		id,
+		dataDirectory: values.data ?? `skein-${id}`,
+		listen: values.listen,
+		peer: values.peer,
+		cluster: members,
+		clusterId: values.clusterId,
+		secret: values.secret,
+		advertiseUrl: values.advertise,
+		logger: logger.child({ node: id }),
+	};
+}
+
+function formatHostPort({ host, port }: HostPort): string {
+	return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function asError(error: unknown): Error {
+	return error instanceof Error ? error : new Error(String(error));
+}
