@@ -20,6 +20,19 @@ export const errorCodes = [
 ] as const;
 export type SkeinErrorCode = (typeof errorCodes)[number];
 
+/** Codes that only a client gives: the server was not there to say anything. */
+export const clientErrorCodes = [
+	/** No connection was made: nothing was sent. */
+	"UNREACHABLE",
+	/** The connection broke, or fell silent, after something may have been sent. */
+	"CONNECTION_LOST",
+	/** What answered does not speak Skein's protocol. */
+	"PROTOCOL_ERROR",
+	/** The client, or the transaction, was closed before. */
+	"CLOSED",
+] as const;
+export type ClientErrorCode = (typeof clientErrorCodes)[number];
+
 /**
  * What became of a write. `unknown`: it may still be committed; send it again only with the same
  * idempotency key, or look first.
@@ -27,7 +40,7 @@ export type SkeinErrorCode = (typeof errorCodes)[number];
 export type Outcome = "happened" | "did-not-happen" | "unknown";
 
 export interface SkeinErrorOptions {
-	readonly code: SkeinErrorCode | (string & {});
+	readonly code: SkeinErrorCode | ClientErrorCode | (string & {});
 	readonly outcome?: Outcome;
 	/** SQLite's extended name, such as SQLITE_CONSTRAINT_UNIQUE. */
 	readonly extendedCode?: string | undefined;

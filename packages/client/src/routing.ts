@@ -1,0 +1,93 @@
+// Which node to ask, and whether to ask again: until one answers or the time is over.
+import { SkeinError } from "./errors.ts";
+import { type HttpAnswer, send } from "./request.ts";
+
+export interface RoutedRequest {
+	readonly path: string;
+	readonly method: "GET" | "POST";
+	readonly headers: Readonly<Record<string, string>>;
+	readonly body: string | null;
+	/** In all, every try and every pause included. */
+	readonly timeoutMs: number;
+	/** Carrying it out twice is the same as once: a read, or it has an idempotency key. */
+	readonly isRepeatable: boolean;
+	readonly signal: AbortSignal | undefined;
+}
+
+export interface Router {
+	/** The node that answered last. */
+	readonly url: string;
+	request(request: RoutedRequest): Promise<HttpAnswer & { readonly url: string }>;
+}
+
+const firstPauseMs = 20;
+const longestPauseMs = 500;
+
+export function createRouter(urls: readonly string[]): Router {
+	const bases = urls.map((url) => (url.endsWith("/") ? url : `${url}/`));
+	let current = 0;
+	const base = (): string => {
+		const url = bases[current % bases.length];
+		if (url === undefined) throw new SkeinError("no URL was given", { code: "BAD_REQUEST" });
+		return url;
+	};
+	return {
+		get url() {
+			return base();
+		},
+		async request(request) {
+			const deadline = performance.now() + request.timeoutMs;
+			let hasUnknownTry = false;
+			for (let tries = 1; ; tries++) {
+				const url = base();
+				const tried = current;
+				try {
+					const answer = await send({
+						...request,
+						url: new URL(request.path, url).href,
+						timeoutMs: deadline - performance.now(),
+					});
+					return { ...answer, url };
+				} catch (error) {
+					if (!(error instanceof SkeinError)) throw error;
+					// What one try may have done, no later refusal takes back.
+					hasUnknownTry ||= error.outcome === "unknown";
+					const pause = pauseBefore(tries, bases.length);
+					if (!mayRepeat(error, request.isRepeatable) || performance.now() + pause >= deadline) {
+						throw withOutcome(error, hasUnknownTry);
+					}
+					// Another request may have moved on already.
+					if (current === tried) current = (tried + 1) % bases.length;
+					await new Promise((resolve) => setTimeout(resolve, pause));
+				}
+			}
+		},
+	};
+}
+
+/** Each node once without a pause; then longer and longer, each client a little differently. */
+function pauseBefore(tries: number, nodes: number): number {
+	if (tries < nodes) return 0;
+	const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(10, tries - nodes));
+	return pause * (0.5 + Math.random() / 2);
+}
+
+/** Failures that another node, or the same a little later, may not have. */
+const passing: ReadonlySet<string> = new Set([
+	"UNREACHABLE",
+	"CONNECTION_LOST",
+	"NO_LEADER",
+	"LEADERSHIP_LOST",
+	"OVERLOADED",
+]);
+
+function mayRepeat(error: SkeinError, isRepeatable: boolean): boolean {
+	if (!passing.has(error.code)) return false;
+	return error.outcome === "did-not-happen" || isRepeatable;
+}
+
+function withOutcome(error: SkeinError, hasUnknownTry: boolean): SkeinError {
+	const isRoutingFailure = passing.has(error.code) || error.code === "TIMEOUT";
+	if (!hasUnknownTry || !isRoutingFailure || error.outcome === "unknown") return error;
+	return new SkeinError(error.message, { code: error.code, outcome: "unknown", cause: error });
+}
