@@ -142,9 +142,9 @@ function addCommand<Table extends OptionTable>(
 }
 
 function defaultHelp(option: OptionTable[string]): string {
-	if (option.kind === "boolean") return "";
-	const shown = option.defaultText ?? option.defaultValue;
-	return shown === null ? "" : ` (default: ${String(shown)})`;
+	const { defaultText, defaultValue } = option;
+	const shown = defaultText ?? defaultValue;
+	return typeof shown === "string" || typeof shown === "number" ? ` (default: ${shown})` : "";
 }
 
 async function configurationFile(
