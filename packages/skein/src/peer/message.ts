@@ -24,6 +24,10 @@ export interface RunRequest extends Envelope {
 	/** `PRAGMA foreign_keys` of the stream. */
 	readonly foreignKeys: boolean;
 	readonly program: Program;
+	/** The program may leave its transaction open. */
+	readonly interactive: boolean;
+	/** A read transaction that saw this index wants to go on writing: refuse unless it is still the newest. */
+	readonly snapshotIndex: LogIndex | null;
 	readonly idempotencyKey: string | null;
 	readonly timeoutMs: number;
 }

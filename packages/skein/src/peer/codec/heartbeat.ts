@@ -1,0 +1,62 @@
+/**
+ * The leader's sign of life and its answer, and the read index, which rides on the same rounds.
+ *
+ *   heartbeat-request   = term:varint commitIndex:varint round:varint
+ *   heartbeat-response  = term:varint round:varint lastIndex:varint
+ *   read-index-request  = term:varint readId:varint
+ *   read-index-response = term:varint readId:varint index:varint
+ */
+import type {
+	HeartbeatRequest,
+	HeartbeatResponse,
+	ReadIndexRequest,
+	ReadIndexResponse,
+} from "../../consensus/message.ts";
+import type { Header } from "./envelope.ts";
+import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
+
+export function writeHeartbeatRequest(writer: Writer, message: HeartbeatRequest): void {
+	writer.varint(message.term);
+	writer.varint(message.commitIndex);
+	writer.varint(message.round);
+}
+
+export function readHeartbeatRequest(reader: Reader, { group, from, to }: Header): HeartbeatRequest {
+	const term = reader.varint();
+	const commitIndex = reader.varint();
+	return { type: "heartbeat-request", group, from, to, term, commitIndex, round: reader.varint() };
+}
+
+export function writeHeartbeatResponse(writer: Writer, message: HeartbeatResponse): void {
+	writer.varint(message.term);
+	writer.varint(message.round);
+	writer.varint(message.lastIndex);
+}
+
+export function readHeartbeatResponse(reader: Reader, { group, from, to }: Header): HeartbeatResponse {
+	const term = reader.varint();
+	const round = reader.varint();
+	return { type: "heartbeat-response", group, from, to, term, round, lastIndex: reader.varint() };
+}
+
+export function writeReadIndexRequest(writer: Writer, message: ReadIndexRequest): void {
+	writer.varint(message.term);
+	writer.varint(message.readId);
+}
+
+export function readReadIndexRequest(reader: Reader, { group, from, to }: Header): ReadIndexRequest {
+	return { type: "read-index-request", group, from, to, term: reader.varint(), readId: reader.varint() };
+}
+
+export function writeReadIndexResponse(writer: Writer, message: ReadIndexResponse): void {
+	writer.varint(message.term);
+	writer.varint(message.readId);
+	writer.varint(message.index);
+}
+
+export function readReadIndexResponse(reader: Reader, { group, from, to }: Header): ReadIndexResponse {
+	const term = reader.varint();
+	const readId = reader.varint();
+	return { type: "read-index-response", group, from, to, term, readId, index: reader.varint() };
+}

@@ -1,0 +1,147 @@
+/**
+ * Requests passed to the leader, and their answers.
+ *
+ *   run-request   = requestId:varint streamId:varint inTransaction:bool foreignKeys:bool
+ *                   idempotencyKey:option<string> timeoutMs:f64 program
+ *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
+ *   close-stream  = streamId:varint
+ *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster) body:string
+ *   call-response = requestId:varint ok:bool (body:string | failure)
+ *   failure       = code:string message:string outcome:u8 extendedCode:option<string> notLeader:bool
+ *   outcome of a failure = 0 happened, 1 did-not-happen, 2 unknown
+ */
+import type {
+	CallRequest,
+	CallResponse,
+	CloseStream,
+	FailureReport,
+	RunRequest,
+	RunResponse,
+} from "../message.ts";
+import { type Header, readPosition, readString, writePosition, writeString } from "./envelope.ts";
+import { readOutcome, readProgram, writeOutcome, writeProgram } from "./program.ts";
+import type { Reader } from "./reader.ts";
+import { malformed } from "./wire-error.ts";
+import type { Writer } from "./writer.ts";
+
+const outcomes: readonly FailureReport["outcome"][] = ["happened", "did-not-happen", "unknown"];
+const operations: readonly CallRequest["operation"][] = ["transfer", "cluster"];
+
+function writeFailure(writer: Writer, failure: FailureReport): void {
+	writer.string(failure.code);
+	writer.string(failure.message);
+	writer.u8(outcomes.indexOf(failure.outcome));
+	writer.option(failure.extendedCode, writeString);
+	writer.bool(failure.notLeader);
+}
+
+function readFailure(reader: Reader): FailureReport {
+	return {
+		code: reader.string(),
+		message: reader.string(),
+		outcome: reader.choice(outcomes, "outcome"),
+		extendedCode: reader.option(readString),
+		notLeader: reader.bool(),
+	};
+}
+
+export function writeRunRequest(writer: Writer, message: RunRequest): void {
+	writer.varint(message.requestId);
+	writer.varint(message.streamId);
+	writer.bool(message.inTransaction);
+	writer.bool(message.foreignKeys);
+	writer.option(message.idempotencyKey, writeString);
+	writer.f64(message.timeoutMs);
+	writeProgram(writer, message.program);
+}
+
+export function readRunRequest(reader: Reader, { group, from, to }: Header): RunRequest {
+	const requestId = reader.varint();
+	const streamId = reader.varint();
+	const inTransaction = reader.bool();
+	const foreignKeys = reader.bool();
+	const idempotencyKey = reader.option(readString);
+	const timeoutMs = reader.f64();
+	if (!(timeoutMs >= 0)) throw malformed(`${timeoutMs} is not a time limit`);
+	const program = readProgram(reader);
+	return {
+		type: "run-request",
+		group,
+		from,
+		to,
+		requestId,
+		streamId,
+		inTransaction,
+		foreignKeys,
+		program,
+		idempotencyKey,
+		timeoutMs,
+	};
+}
+
+export function writeRunResponse(writer: Writer, message: RunResponse): void {
+	writer.varint(message.requestId);
+	writer.bool(message.result.ok);
+	if (message.result.ok) {
+		writePosition(writer, message.result.position);
+		writer.bool(message.result.replayed);
+		writeOutcome(writer, message.result.outcome);
+	} else {
+		writeFailure(writer, message.result.failure);
+	}
+}
+
+export function readRunResponse(reader: Reader, { group, from, to }: Header): RunResponse {
+	const requestId = reader.varint();
+	if (!reader.bool()) {
+		const failure = readFailure(reader);
+		return { type: "run-response", group, from, to, requestId, result: { ok: false, failure } };
+	}
+	const position = readPosition(reader);
+	const replayed = reader.bool();
+	const outcome = readOutcome(reader);
+	return {
+		type: "run-response",
+		group,
+		from,
+		to,
+		requestId,
+		result: { ok: true, outcome, position, replayed },
+	};
+}
+
+export function writeCloseStream(writer: Writer, message: CloseStream): void {
+	writer.varint(message.streamId);
+}
+
+export function readCloseStream(reader: Reader, { group, from, to }: Header): CloseStream {
+	return { type: "close-stream", group, from, to, streamId: reader.varint() };
+}
+
+export function writeCallRequest(writer: Writer, message: CallRequest): void {
+	writer.varint(message.requestId);
+	writer.u8(operations.indexOf(message.operation));
+	writer.string(message.body);
+}
+
+export function readCallRequest(reader: Reader, { group, from, to }: Header): CallRequest {
+	const requestId = reader.varint();
+	const operation = reader.choice(operations, "operation");
+	return { type: "call-request", group, from, to, requestId, operation, body: reader.string() };
+}
+
+export function writeCallResponse(writer: Writer, message: CallResponse): void {
+	writer.varint(message.requestId);
+	writer.bool(message.result.ok);
+	if (message.result.ok) writer.string(message.result.body);
+	else writeFailure(writer, message.result.failure);
+}
+
+export function readCallResponse(reader: Reader, { group, from, to }: Header): CallResponse {
+	const requestId = reader.varint();
+	const ok = reader.bool();
+	const result: CallResponse["result"] = ok
+		? { ok, body: reader.string() }
+		: { ok, failure: readFailure(reader) };
+	return { type: "call-response", group, from, to, requestId, result };
+}
