@@ -71,6 +71,8 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		streamId: 3,
 		inTransaction: true,
 		foreignKeys: false,
+		interactive: true,
+		snapshotIndex: 1042,
 		idempotencyKey: "key-ä",
 		timeoutMs: 1500.5,
 		program: {

@@ -129,6 +129,8 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 				maxLength: 4,
 			}),
 		}),
+		interactive: fastCheck.boolean(),
+		snapshotIndex: fastCheck.option(safe),
 		idempotencyKey: fastCheck.option(text),
 		timeoutMs: fastCheck.double({ min: 0, noNaN: true }),
 	}),

@@ -2,7 +2,7 @@
  * Requests passed to the leader, and their answers.
  *
  *   run-request   = requestId:varint streamId:varint inTransaction:bool foreignKeys:bool
- *                   idempotencyKey:option<string> timeoutMs:f64 program
+ *                   interactive:bool snapshotIndex:option<varint> idempotencyKey:option<string> timeoutMs:f64 program
  *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
  *   close-stream  = streamId:varint
  *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster) body:string
@@ -50,6 +50,8 @@ export function writeRunRequest(writer: Writer, message: RunRequest): void {
 	writer.varint(message.streamId);
 	writer.bool(message.inTransaction);
 	writer.bool(message.foreignKeys);
+	writer.bool(message.interactive);
+	writer.option(message.snapshotIndex, (_, index) => writer.varint(index));
 	writer.option(message.idempotencyKey, writeString);
 	writer.f64(message.timeoutMs);
 	writeProgram(writer, message.program);
@@ -60,6 +62,8 @@ export function readRunRequest(reader: Reader, { group, from, to }: Header): Run
 	const streamId = reader.varint();
 	const inTransaction = reader.bool();
 	const foreignKeys = reader.bool();
+	const interactive = reader.bool();
+	const snapshotIndex = reader.option(() => reader.varint());
 	const idempotencyKey = reader.option(readString);
 	const timeoutMs = reader.f64();
 	if (!(timeoutMs >= 0)) throw malformed(`${timeoutMs} is not a time limit`);
@@ -74,6 +78,8 @@ export function readRunRequest(reader: Reader, { group, from, to }: Header): Run
 		inTransaction,
 		foreignKeys,
 		program,
+		interactive,
+		snapshotIndex,
 		idempotencyKey,
 		timeoutMs,
 	};
