@@ -1,0 +1,36 @@
+// A node's log line for people: what is worth a line on the terminal, and how it looks there.
+
+export interface LogLine {
+	readonly isNotable: boolean;
+	readonly text: string;
+}
+
+const hidden: ReadonlySet<string> = new Set(["level", "time", "msg", "node", "pid", "version"]);
+
+/** Lines that are no JSON (a crash of Node itself) are notable as they are. */
+export function readLogLine(line: string): LogLine {
+	const fields = parse(line);
+	if (fields === null) return { isNotable: line.trim() !== "", text: line };
+	const { level, msg } = fields;
+	const rest = Object.entries(fields).filter(([key]) => !hidden.has(key));
+	const details = rest.map(([key, value]) => `${key}=${show(value)}`).join(" ");
+	return {
+		isNotable: level === "warn" || level === "error",
+		text: `${String(level)}: ${String(msg)}${details === "" ? "" : ` (${details})`}`,
+	};
+}
+
+function parse(line: string): Record<string, unknown> | null {
+	try {
+		const value: unknown = JSON.parse(line);
+		return typeof value === "object" && value !== null ? { ...value } : null;
+	} catch {
+		return null;
+	}
+}
+
+function show(value: unknown): string {
+	if (typeof value === "string") return value;
+	if (typeof value === "object" && value !== null && "message" in value) return String(value.message);
+	return JSON.stringify(value) ?? "";
+}
