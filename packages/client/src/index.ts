@@ -117,7 +117,12 @@ export function connect(urls: string | readonly string[], options: ConnectOption
 	};
 
 	const stream = (): Stream =>
-		openStream({ router, integers, route: (body) => route("v3/pipeline", "POST", body, false, {}) });
+		openStream({
+			router,
+			integers,
+			route: (body, signal) =>
+				route("v3/pipeline", "POST", body, false, signal === undefined ? {} : { signal }),
+		});
 
 	return {
 		async execute(sql, args, request = {}) {

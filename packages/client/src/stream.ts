@@ -13,7 +13,7 @@ import type { Arguments, IntegerMode } from "./values.ts";
 
 export interface Stream {
 	/** Runs one statement. One at a time: a second call waits for the first. */
-	execute(sql: string, args?: Arguments): Promise<Result>;
+	execute(sql: string, args?: Arguments, options?: { readonly signal?: AbortSignal }): Promise<Result>;
 	/** False while a transaction is open, as the server last said. */
 	readonly isAutocommit: boolean;
 	/** Rolls back what is open. Never throws. */
@@ -23,7 +23,7 @@ export interface Stream {
 export interface StreamOptions {
 	readonly router: Router;
 	readonly integers: IntegerMode;
-	readonly route: (body: unknown) => RoutedRequest;
+	readonly route: (body: unknown, signal: AbortSignal | undefined) => RoutedRequest;
 }
 
 export function openStream({ router, integers, route }: StreamOptions): Stream {
@@ -33,8 +33,8 @@ export function openStream({ router, integers, route }: StreamOptions): Stream {
 	let isClosed = false;
 	let last: Promise<unknown> = Promise.resolve();
 
-	const post = async (requests: readonly PipelineRequest[]) => {
-		const request = route({ baton: pinned?.baton ?? null, requests });
+	const post = async (requests: readonly PipelineRequest[], signal?: AbortSignal) => {
+		const request = route({ baton: pinned?.baton ?? null, requests }, signal);
 		const answer =
 			pinned === null
 				? await router.request(request)
@@ -44,11 +44,15 @@ export function openStream({ router, integers, route }: StreamOptions): Stream {
 		return { results: pipeline.results, session: answer.session };
 	};
 
-	const execute = async (sql: string, args: Arguments | undefined): Promise<Result> => {
+	const execute = async (
+		sql: string,
+		args: Arguments | undefined,
+		signal: AbortSignal | undefined,
+	): Promise<Result> => {
 		if (isClosed) throw new SkeinError("the stream is closed", { code: "CLOSED" });
 		let answer: Awaited<ReturnType<typeof post>>;
 		try {
-			answer = await post([executeRequest({ sql, args }), { type: "get_autocommit" }]);
+			answer = await post([executeRequest({ sql, args }), { type: "get_autocommit" }], signal);
 		} catch (error) {
 			// The server forgets a stream when a request of it fails as a whole: so does the transaction end here.
 			pinned = null;
@@ -65,8 +69,8 @@ export function openStream({ router, integers, route }: StreamOptions): Stream {
 	};
 
 	return {
-		execute(sql, args) {
-			const next = last.then(() => execute(sql, args));
+		execute(sql, args, options = {}) {
+			const next = last.then(() => execute(sql, args, options.signal));
 			last = next.catch(() => {});
 			return next;
 		},

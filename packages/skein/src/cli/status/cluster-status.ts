@@ -1,0 +1,146 @@
+// The cluster's state for people: each node's own word where it answers, what another last heard of it where not.
+import type { Client } from "../../../../client/src/index.ts";
+import type { ClusterView, DatabaseView, MemberView } from "../../node/service.ts";
+import { drawTable } from "../sql/show-result.ts";
+
+export interface NodeStatus {
+	readonly id: string;
+	readonly role: string;
+	readonly term: number | null;
+	readonly commitIndex: number | null;
+	readonly appliedIndex: number | null;
+	readonly lagEntries: number | null;
+	readonly lagMs: number | null;
+	/** ready, "not ready: …" or unreachable. */
+	readonly health: string;
+	readonly version: string | null;
+	readonly url: string | null;
+}
+
+export interface ClusterStatus {
+	readonly cluster: string;
+	/** The node that gave the list of members, and its view. */
+	readonly view: ClusterView;
+	readonly leader: string | null;
+	readonly lostTransactions: number;
+	readonly nodes: readonly NodeStatus[];
+}
+
+const databaseName = "default";
+const requestTimeoutMs = 2_000;
+
+/** Throws when no node answers. */
+export async function clusterStatus(client: Client): Promise<ClusterStatus> {
+	const answer = await client.call("GET", "cluster", undefined, { timeoutMs: requestTimeoutMs });
+	const view = readView(answer);
+	const group = databaseOf(view);
+	const members = Object.entries(group.members);
+	const nodes = await Promise.all(members.map(([id, member]) => nodeStatus(id, member, group)));
+	// The leader as the most recent term knows it: the node that was asked may have been cut off.
+	const leads = nodes.filter((node) => node.role === "leader").sort((a, b) => (b.term ?? 0) - (a.term ?? 0));
+	return {
+		cluster: view.cluster,
+		view,
+		leader: leads[0]?.id ?? group.leader,
+		lostTransactions: group.lostTransactions,
+		nodes: nodes.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true })),
+	};
+}
+
+async function nodeStatus(id: string, member: MemberView, group: DatabaseView): Promise<NodeStatus> {
+	const heard = {
+		id,
+		role: member.role ?? "unknown",
+		term: null,
+		commitIndex: null,
+		appliedIndex: member.appliedIndex,
+		lagEntries: member.lagEntries,
+		lagMs: member.lagMs,
+		version: member.version,
+		url: member.url,
+	};
+	if (member.url === null) return { ...heard, health: "unreachable" };
+	const [own, ready] = await Promise.all([
+		get(member.url, "cluster").then((answer) => (answer === null ? null : readView(answer.body))),
+		get(member.url, "ready"),
+	]);
+	// Another cluster may have taken the address over.
+	if (own === null || own.node !== id) return { ...heard, role: "-", health: "unreachable" };
+	const ownGroup = databaseOf(own);
+	const ownMember = ownGroup.members[id];
+	return {
+		...heard,
+		role: ownMember?.role ?? heard.role,
+		term: ownGroup.term,
+		commitIndex: ownGroup.commitIndex,
+		appliedIndex: ownMember?.appliedIndex ?? heard.appliedIndex,
+		lagEntries: heard.lagEntries ?? lagBehind(group.commitIndex, ownMember?.appliedIndex ?? null),
+		health: ready?.ok === true ? "ready" : `not ready${reasonOf(ready?.body)}`,
+		version: own.version,
+	};
+}
+
+function lagBehind(commitIndex: number, appliedIndex: number | null): number | null {
+	return appliedIndex === null ? null : Math.max(0, commitIndex - appliedIndex);
+}
+
+export function statusTable(status: ClusterStatus): string {
+	const columns = ["node", "role", "term", "commit", "applied", "lag", "health", "version"];
+	const rows = status.nodes.map((node) => [
+		node.id,
+		node.role,
+		dash(node.term),
+		dash(node.commitIndex),
+		dash(node.appliedIndex),
+		lagText(node),
+		node.health,
+		dash(node.version),
+	]);
+	const alignRight = [false, false, true, true, true, true, false, false];
+	const lost =
+		status.lostTransactions === 0 ? "" : `\n${status.lostTransactions} lost transactions: see lost/`;
+	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
+	return `${drawTable(columns, rows, alignRight)}${leader}${lost}`;
+}
+
+function lagText(node: NodeStatus): string {
+	if (node.lagEntries === null) return "-";
+	return node.lagMs === null || node.lagMs < 1
+		? String(node.lagEntries)
+		: `${node.lagEntries} (${Math.round(node.lagMs)} ms)`;
+}
+
+function dash(value: string | number | null): string {
+	return value === null ? "-" : String(value);
+}
+
+async function get(base: string, path: string): Promise<{ ok: boolean; body: unknown } | null> {
+	try {
+		const url = new URL(path, base.endsWith("/") ? base : `${base}/`);
+		const response = await fetch(url, { signal: AbortSignal.timeout(requestTimeoutMs) });
+		const text = await response.text();
+		return { ok: response.ok, body: text === "" ? null : JSON.parse(text) };
+	} catch {
+		return null;
+	}
+}
+
+function reasonOf(body: unknown): string {
+	if (typeof body !== "object" || body === null) return "";
+	const reason = "reason" in body ? body.reason : "message" in body ? body.message : "";
+	return typeof reason === "string" && reason !== "" ? `: ${reason}` : "";
+}
+
+function readView(body: unknown): ClusterView {
+	const isView =
+		typeof body === "object" && body !== null && "cluster" in body && "node" in body && "databases" in body;
+	if (!isView) throw new Error("the answer to GET /cluster is not a cluster's state");
+	// The server's own type, checked as far as a mix-up with another server goes.
+	return body as ClusterView;
+}
+
+function databaseOf(view: ClusterView): DatabaseView {
+	const group = view.databases[databaseName];
+	if (group === undefined) throw new Error(`node ${view.node} knows no database "${databaseName}"`);
+	return group;
+}

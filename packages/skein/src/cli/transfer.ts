@@ -1,0 +1,21 @@
+// `skein transfer`: hands leadership over, and says how long writes paused.
+import { connect } from "../../../client/src/index.ts";
+import type { OptionValues, transferOptions } from "./options.ts";
+
+export async function transfer(
+	values: OptionValues<typeof transferOptions>,
+	node: string | undefined,
+): Promise<void> {
+	const client = connect(values.url);
+	const answer = await client.call("POST", "cluster/transfer", node === undefined ? {} : { to: node });
+	if (values.json) {
+		console.log(JSON.stringify(answer));
+		return;
+	}
+	if (typeof answer !== "object" || answer === null || !("leader" in answer) || !("pausedMs" in answer)) {
+		throw new Error("the answer to POST /cluster/transfer names no leader");
+	}
+	console.log(
+		`${String(answer.leader)} leads now; writes paused for ${Math.round(Number(answer.pausedMs))} ms`,
+	);
+}
