@@ -1,12 +1,15 @@
 import { defineConfig } from "vitest/config";
+import { closingLine } from "./tools/closing-line.ts";
 
 export default defineConfig({
 	test: {
+		// The second prints the closing line that CI looks for.
+		reporters: [process.env["CI"] === undefined ? "default" : "verbose", closingLine],
 		projects: [
 			{
 				test: {
 					name: "unit",
-					include: ["packages/*/src/**/*.test.ts"],
+					include: ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"],
 					isolate: false,
 					testTimeout: 30_000,
 				},
