@@ -100,7 +100,7 @@ export interface Database {
 	walBytes(): number;
 	/** A consistent copy in a file of its own, made without stopping writes. The caller removes it. */
 	createSnapshot(): Promise<SnapshotFile>;
-	/** Replaces the whole database by a snapshot file (checked before), durably. Readers move to it. */
-	installSnapshot(path: string): Promise<DatabaseState>;
+	/** Replaces the whole database by a snapshot file (checked before, also against its SHA-256), durably. Readers move to it. The file is used up. */
+	installSnapshot(path: string, sha256: string): Promise<DatabaseState>;
 	close(): Promise<void>;
 }

@@ -1,0 +1,75 @@
+/**
+ * Keeps SQLite's write-ahead file and the log small: copies SQLite's pages back into its main file,
+ * and cuts the log up to what that file holds durably, less a tail for followers that are a little
+ * behind. Followers that are further behind get a snapshot.
+ */
+import type { LogIndex } from "../consensus/types.ts";
+import type { Database } from "../database/database.ts";
+import type { Log } from "../log/log.ts";
+import type { Clock, Timer } from "../world/clock.ts";
+import type { Logger } from "../world/logger.ts";
+import type { AppliedIndex } from "./applied-index.ts";
+import type { CoreRunner } from "./core-runner.ts";
+import type { NodeSettings } from "./settings.ts";
+
+export interface Compaction {
+	start(): void;
+	/** After it, no entry up to the returned index is in the log. */
+	readonly compactedIndex: LogIndex;
+	stop(): Promise<void>;
+}
+
+export interface CompactionOptions {
+	readonly database: Database;
+	readonly log: Log;
+	readonly runner: () => CoreRunner;
+	readonly applied: AppliedIndex;
+	readonly clock: Clock;
+	readonly logger: Logger;
+	readonly settings: NodeSettings;
+}
+
+export function createCompaction(options: CompactionOptions): Compaction {
+	const { database, log, clock, logger, settings } = options;
+	let compactedIndex = log.recovered.base.index;
+	let timer: Timer | null = null;
+	let stopped = false;
+	let running: Promise<void> = Promise.resolve();
+
+	async function look(): Promise<void> {
+		const logIsLarge = log.sizeBytes() > settings.compactLogBytes;
+		if (!logIsLarge && database.walBytes() <= settings.checkpointBytes) return;
+		const durableIndex = await database.checkpoint();
+		if (!logIsLarge) return;
+		const upTo = Math.min(durableIndex, options.applied.position.index - settings.logTailEntries);
+		if (upTo <= compactedIndex) return;
+		// The core first: from now on it asks for nothing that is about to go.
+		options.runner().step({ type: "compacted", index: upTo });
+		compactedIndex = upTo;
+		const cut = await log.compact(upTo);
+		logger.debug({ upTo, cut, sizeBytes: log.sizeBytes() }, "log compacted");
+	}
+
+	function arm(): void {
+		if (stopped) return;
+		timer = clock.setTimer(settings.compactionIntervalMs, () => {
+			running = look()
+				.catch((error: unknown) =>
+					logger.warn({ error: String(error) }, "compaction failed; it is tried again"),
+				)
+				.finally(arm);
+		});
+	}
+
+	return {
+		start: arm,
+		get compactedIndex() {
+			return compactedIndex;
+		},
+		async stop() {
+			stopped = true;
+			timer?.cancel();
+			await running;
+		},
+	};
+}

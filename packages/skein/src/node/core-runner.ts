@@ -1,0 +1,250 @@
+/**
+ * Runs the consensus core of one group: feeds it inputs, carries out what it decides. No decision
+ * of its own. Outputs are carried out in the order in which they come; an input that arrives while
+ * that happens waits for its turn, so the core never sees a half-carried-out step.
+ */
+import type { Core } from "../consensus/core.ts";
+import type { Input, ProposedEntry } from "../consensus/input.ts";
+import type { ConsensusMessage } from "../consensus/message.ts";
+import type { Output, RefusalReason } from "../consensus/output.ts";
+import type { Entry, GroupId, LogIndex, NodeId, Role, Term } from "../consensus/types.ts";
+import type { Log } from "../log/log.ts";
+import { encodeMessage } from "../peer/codec/message.ts";
+import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
+import type { Logger } from "../world/logger.ts";
+import type { Lane, Network } from "../world/network.ts";
+import { createDiskQueue } from "./disk-queue.ts";
+
+export interface RoleState {
+	readonly role: Role;
+	readonly term: Term;
+	readonly leader: NodeId | null;
+	readonly established: boolean;
+}
+
+export type Proposal =
+	| {
+			readonly accepted: true;
+			readonly term: Term;
+			readonly firstIndex: LogIndex;
+			readonly lastIndex: LogIndex;
+	  }
+	| { readonly accepted: false; readonly reason: RefusalReason };
+
+export type TransferEnd = Extract<Output, { type: "transfer-ended" }>;
+
+/** What the rest of the node wants to hear. Called in the order in which the core decided. */
+export interface CoreListener {
+	onRole(state: RoleState): void;
+	onCommit(index: LogIndex): void;
+	onReadReady(readId: number, index: LogIndex): void;
+	onSnapshotNeeded(to: NodeId, term: Term): void;
+	onTransferEnded(end: TransferEnd): void;
+	onFailure(error: unknown): void;
+}
+
+/** An input without its time, which the runner adds. */
+export type TimelessInput = Input extends infer One ? (One extends Input ? Omit<One, "now"> : never) : never;
+
+export interface CoreRunner {
+	readonly core: Core;
+	readonly state: RoleState;
+	readonly commitIndex: LogIndex;
+	readonly diskFull: boolean;
+	start(): void;
+	step(input: TimelessInput): void;
+	propose(entries: readonly ProposedEntry[]): Proposal;
+	stop(): void;
+}
+
+export interface CoreRunnerOptions {
+	readonly core: Core;
+	readonly group: GroupId;
+	readonly self: NodeId;
+	readonly log: Log;
+	readonly network: Network;
+	readonly clock: Clock;
+	readonly logger: Logger;
+	readonly tickIntervalMs: Milliseconds;
+	readonly listener: CoreListener;
+}
+
+export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
+	const { core, group, self, log, network, clock, logger, listener } = options;
+	let state: RoleState = readState(core);
+	let commitIndex: LogIndex = core.view.commitIndex;
+	let timer: Timer | null = null;
+	let stopped = false;
+	let busy = false;
+	let proposal: Proposal | null = null;
+	const inputs: Input[] = [];
+	/** Followers whose last entries had to be read from disk: later entries wait, or they would overtake. */
+	const reading = new Map<NodeId, Promise<void>>();
+
+	const diskQueue = createDiskQueue({
+		log,
+		clock,
+		logger,
+		onDurable: (ticket) => step({ type: "durable", ticket }),
+		onFull: () => step({ type: "step-down" }),
+		onFailure: fail,
+	});
+
+	function fail(error: unknown): void {
+		if (stopped) return;
+		stop();
+		listener.onFailure(error);
+	}
+
+	function step(input: TimelessInput): void {
+		if (stopped) return;
+		inputs.push({ ...input, now: clock.now() } as Input);
+		if (busy) return;
+		busy = true;
+		try {
+			for (let next = inputs.shift(); next !== undefined && !stopped; next = inputs.shift()) {
+				for (const output of core.step(next)) carryOut(output);
+			}
+		} catch (error) {
+			// An assertion of the core: going on could break a promise.
+			inputs.length = 0;
+			fail(error);
+		} finally {
+			busy = false;
+		}
+	}
+
+	function carryOut(output: Output): void {
+		switch (output.type) {
+			case "write-promise":
+			case "append-log":
+			case "reset-log":
+				return diskQueue.add(output);
+			case "send":
+				return send(output.message);
+			case "send-entries":
+				return sendEntries(output);
+			case "send-snapshot":
+				return listener.onSnapshotNeeded(output.to, output.term);
+			case "commit":
+				if (output.index < commitIndex)
+					throw new Error(`commit index went back: ${commitIndex} to ${output.index}`);
+				commitIndex = output.index;
+				return listener.onCommit(output.index);
+			case "role":
+				state = {
+					role: output.role,
+					term: output.term,
+					leader: output.leader,
+					established: output.established,
+				};
+				return listener.onRole(state);
+			case "proposal-accepted":
+				proposal = {
+					accepted: true,
+					term: output.term,
+					firstIndex: output.firstIndex,
+					lastIndex: output.lastIndex,
+				};
+				return;
+			case "proposal-refused":
+				proposal = { accepted: false, reason: output.reason };
+				return;
+			case "read-ready":
+				return listener.onReadReady(output.readId, output.index);
+			case "transfer-ended":
+				return listener.onTransferEnded(output);
+			default: {
+				const never: never = output;
+				throw new Error(`unknown output ${JSON.stringify(never)}`);
+			}
+		}
+	}
+
+	function send(message: ConsensusMessage): void {
+		network.send(message.to, laneOf(message), encodeMessage(message));
+	}
+
+	function sendEntries(output: Extract<Output, { type: "send-entries" }>): void {
+		const { to, firstIndex, lastIndex } = output;
+		const before = reading.get(to);
+		const cached =
+			before === undefined ? log.readCached(firstIndex, lastIndex, Number.MAX_SAFE_INTEGER) : null;
+		if (cached !== null) return sendAppend(output, cached);
+		const mine = (before ?? Promise.resolve())
+			.then(() => log.read(firstIndex, lastIndex, Number.MAX_SAFE_INTEGER))
+			.then((entries) => sendAppend(output, entries))
+			.catch((error: unknown) => {
+				// Compacted meanwhile, or the log is closing: the core probes again and finds out.
+				logger.debug(
+					{ to, firstIndex, lastIndex, error: String(error) },
+					"entries could not be read for a follower",
+				);
+				step({ type: "unreachable", node: to });
+			})
+			.finally(() => {
+				if (reading.get(to) === mine) reading.delete(to);
+			});
+		reading.set(to, mine);
+	}
+
+	function sendAppend(output: Extract<Output, { type: "send-entries" }>, entries: readonly Entry[]): void {
+		if (stopped || state.term !== output.term || state.role !== "leader") return;
+		if (entries.length !== output.lastIndex - output.firstIndex + 1) {
+			throw new Error(`read ${entries.length} entries instead of ${output.firstIndex}…${output.lastIndex}`);
+		}
+		send({
+			type: "append-request",
+			group,
+			from: self,
+			to: output.to,
+			term: output.term,
+			previous: output.previous,
+			entries,
+			commitIndex: output.commitIndex,
+		});
+	}
+
+	function tick(): void {
+		step({ type: "tick" });
+		if (!stopped) timer = clock.setTimer(options.tickIntervalMs, tick);
+	}
+
+	function stop(): void {
+		stopped = true;
+		timer?.cancel();
+		inputs.length = 0;
+	}
+
+	return {
+		core,
+		get state() {
+			return state;
+		},
+		get commitIndex() {
+			return commitIndex;
+		},
+		get diskFull() {
+			return diskQueue.full;
+		},
+		start: tick,
+		step,
+		propose(entries) {
+			if (busy) throw new Error("propose from inside a step");
+			proposal = null;
+			step({ type: "propose", entries });
+			return proposal ?? { accepted: false, reason: "not-leader" };
+		},
+		stop,
+	};
+}
+
+function readState(core: Core): RoleState {
+	const { role, term, leader, established } = core.view;
+	return { role, term, leader, established };
+}
+
+/** Only entries are long; everything else is small and urgent. */
+function laneOf(message: ConsensusMessage): Lane {
+	return message.type === "append-request" ? "log" : "control";
+}

@@ -1,0 +1,110 @@
+/**
+ * The disk work of the core, strictly in its order. While the disk is full, the work that failed is
+ * tried again, from the first piece that failed: the core sees a disk that stalls (it stops leading
+ * and does not stand), and the node comes back by itself when there is room. Any other failure is
+ * final: what a failed fsync has written cannot be trusted (reference bug 40).
+ */
+
+import type { Output } from "../consensus/output.ts";
+import type { Log } from "../log/log.ts";
+import type { Clock, Milliseconds } from "../world/clock.ts";
+import { isDiskFull } from "../world/disk.ts";
+import type { Logger } from "../world/logger.ts";
+
+const retryWhenFullMs: Milliseconds = 500;
+
+export type DiskWork = Extract<Output, { type: "write-promise" | "append-log" | "reset-log" }>;
+
+export interface DiskQueue {
+	add(work: DiskWork): void;
+	/** True while the last try found the disk full. */
+	readonly full: boolean;
+}
+
+export interface DiskQueueOptions {
+	readonly log: Log;
+	readonly clock: Clock;
+	readonly logger: Logger;
+	readonly onDurable: (ticket: number) => void;
+	readonly onFull: () => void;
+	readonly onFailure: (error: unknown) => void;
+}
+
+export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
+	const { log, clock, logger, onDurable, onFull, onFailure } = options;
+	/** Given to the log and not finished, oldest first; then the work that waits for room. */
+	const issued: DiskWork[] = [];
+	const waiting: DiskWork[] = [];
+	let full = false;
+	let failed = false;
+
+	function start(work: DiskWork): Promise<void> {
+		switch (work.type) {
+			case "write-promise":
+				return log.writePromise(work.promise);
+			case "append-log":
+				return log.append({ truncateFrom: work.truncateFrom, entries: work.entries });
+			case "reset-log":
+				return log.reset(work.base);
+		}
+	}
+
+	function issue(work: DiskWork): void {
+		issued.push(work);
+		start(work).then(
+			() => done(work),
+			(error: unknown) => refused(work, error),
+		);
+	}
+
+	function done(work: DiskWork): void {
+		const first = issued.shift();
+		if (first !== work) throw new Error(`disk work finished out of order: ticket ${work.ticket}`);
+		if (full && waiting.length === 0) {
+			full = false;
+			logger.info({}, "the disk has room again");
+		}
+		onDurable(work.ticket);
+	}
+
+	function refused(work: DiskWork, error: unknown): void {
+		if (failed) return;
+		if (!isDiskFull(error)) {
+			failed = true;
+			onFailure(error);
+			return;
+		}
+		const position = issued.indexOf(work);
+		// The log refuses everything behind a failed piece too, so what was issued later comes back
+		// here after it, in order.
+		issued.splice(position, 1);
+		waiting.push(work);
+		if (!full) {
+			full = true;
+			logger.error({}, "the disk is full: this node does not lead until there is room");
+			onFull();
+		}
+		if (waiting.length === 1) clock.setTimer(retryWhenFullMs, retry);
+	}
+
+	function retry(): void {
+		if (failed) return;
+		if (issued.length > 0) {
+			clock.setTimer(retryWhenFullMs, retry);
+			return;
+		}
+		waiting.sort((a, b) => a.ticket - b.ticket);
+		for (const work of waiting.splice(0)) issue(work);
+	}
+
+	return {
+		add(work) {
+			if (failed) return;
+			if (waiting.length > 0) waiting.push(work);
+			else issue(work);
+		},
+		get full() {
+			return full;
+		},
+	};
+}

@@ -1,0 +1,189 @@
+/**
+ * Requests that this node passes to the leader, and their answers. What was sent and gets no answer
+ * because the connection broke or another leader was elected ends as `lost`: it may have happened.
+ * What could not be sent certainly did not.
+ */
+import { SkeinError } from "../../../client/src/errors.ts";
+import type { GroupId, NodeId, Position } from "../consensus/types.ts";
+import type { ProgramOutcome } from "../database/program.ts";
+import { encodeMessage } from "../peer/codec/message.ts";
+import type { CallResponse, FailureReport, RunRequest, RunResponse } from "../peer/message.ts";
+import type { MonotonicTime } from "../world/clock.ts";
+import type { Network } from "../world/network.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
+
+export type Forwarded =
+	| {
+			readonly type: "done";
+			readonly outcome: ProgramOutcome;
+			readonly position: Position;
+			readonly replayed: boolean;
+	  }
+	| { readonly type: "failed"; readonly error: SkeinError }
+	| { readonly type: "not-leader" }
+	| { readonly type: "not-sent" }
+	| { readonly type: "lost" }
+	| { readonly type: "timed-out" };
+
+export type RunFields = Omit<RunRequest, "type" | "group" | "from" | "to" | "requestId">;
+
+export interface Forwarding {
+	run(to: NodeId, fields: RunFields, deadlineAt: MonotonicTime): Promise<Forwarded>;
+	/** The body of the answer. Rejects with SkeinError. */
+	call(
+		to: NodeId,
+		operation: "transfer" | "cluster",
+		body: string,
+		deadlineAt: MonotonicTime,
+	): Promise<string>;
+	closeStream(to: NodeId, streamId: number): void;
+	onRunResponse(message: RunResponse): void;
+	onCallResponse(message: CallResponse): void;
+	/** Everything that was sent to `node` and is not answered is lost. */
+	onUnreachable(node: NodeId): void;
+	/** A leader is known: what was sent to others is lost to them. */
+	onLeader(leader: NodeId): void;
+	readonly pending: number;
+}
+
+interface PendingRun {
+	readonly to: NodeId;
+	readonly settle: (result: Forwarded) => void;
+	readonly deadline: Deadline;
+}
+
+interface PendingCall {
+	readonly to: NodeId;
+	readonly resolve: (body: string) => void;
+	readonly reject: (error: SkeinError) => void;
+	readonly deadline: Deadline;
+}
+
+export interface ForwardingOptions {
+	readonly self: NodeId;
+	readonly group: GroupId;
+	readonly network: Network;
+	readonly deadlines: Deadlines;
+	readonly maxPending: number;
+}
+
+export function createForwarding(options: ForwardingOptions): Forwarding {
+	const { self, group, network, deadlines } = options;
+	const runs = new Map<number, PendingRun>();
+	const calls = new Map<number, PendingCall>();
+	let nextRequestId = 1;
+
+	function settleRun(requestId: number, result: Forwarded): void {
+		const pending = runs.get(requestId);
+		if (pending === undefined) return;
+		runs.delete(requestId);
+		pending.deadline.cancel();
+		pending.settle(result);
+	}
+
+	function failCall(requestId: number, error: SkeinError): void {
+		const pending = calls.get(requestId);
+		if (pending === undefined) return;
+		calls.delete(requestId);
+		pending.deadline.cancel();
+		pending.reject(error);
+	}
+
+	function loseAll(applies: (to: NodeId) => boolean): void {
+		for (const [requestId, pending] of runs) if (applies(pending.to)) settleRun(requestId, { type: "lost" });
+		for (const [requestId, pending] of calls)
+			if (applies(pending.to)) failCall(requestId, callLost(pending.to));
+	}
+
+	return {
+		run(to, fields, deadlineAt) {
+			if (runs.size >= options.maxPending) {
+				const error = new SkeinError("too many requests wait for the leader: try again later", {
+					code: "OVERLOADED",
+				});
+				return Promise.resolve({ type: "failed", error });
+			}
+			const requestId = nextRequestId++;
+			const bytes = encodeMessage({ type: "run-request", group, from: self, to, requestId, ...fields });
+			if (!network.send(to, "log", bytes)) return Promise.resolve({ type: "not-sent" });
+			return new Promise((settle) => {
+				const deadline = deadlines.add(deadlineAt, () => settleRun(requestId, { type: "timed-out" }));
+				runs.set(requestId, { to, settle, deadline });
+			});
+		},
+		call(to, operation, body, deadlineAt) {
+			const requestId = nextRequestId++;
+			const bytes = encodeMessage({
+				type: "call-request",
+				group,
+				from: self,
+				to,
+				requestId,
+				operation,
+				body,
+			});
+			if (!network.send(to, "log", bytes)) return Promise.reject(callLost(to));
+			return new Promise((resolve, reject) => {
+				const late = new SkeinError(`${to} did not answer in time`, { code: "TIMEOUT", outcome: "unknown" });
+				const deadline = deadlines.add(deadlineAt, () => failCall(requestId, late));
+				calls.set(requestId, { to, resolve, reject, deadline });
+			});
+		},
+		closeStream(to, streamId) {
+			network.send(to, "log", encodeMessage({ type: "close-stream", group, from: self, to, streamId }));
+		},
+		onRunResponse(message) {
+			const { result } = message;
+			if (result.ok) {
+				const { outcome, position, replayed } = result;
+				return settleRun(message.requestId, { type: "done", outcome, position, replayed });
+			}
+			if (result.failure.notLeader) return settleRun(message.requestId, { type: "not-leader" });
+			settleRun(message.requestId, { type: "failed", error: fromReport(result.failure) });
+		},
+		onCallResponse(message) {
+			const { result } = message;
+			if (!result.ok) return failCall(message.requestId, fromReport(result.failure));
+			const pending = calls.get(message.requestId);
+			if (pending === undefined) return;
+			calls.delete(message.requestId);
+			pending.deadline.cancel();
+			pending.resolve(result.body);
+		},
+		onUnreachable: (node) => loseAll((to) => to === node),
+		onLeader: (leader) => loseAll((to) => to !== leader),
+		get pending() {
+			return runs.size;
+		},
+	};
+}
+
+export function toReport(error: SkeinError): FailureReport {
+	return {
+		code: error.code,
+		message: error.message,
+		outcome: error.outcome,
+		extendedCode: error.extendedCode ?? null,
+		notLeader: false,
+	};
+}
+
+export const notLeaderReport: FailureReport = {
+	code: "NO_LEADER",
+	message: "this node does not lead",
+	outcome: "did-not-happen",
+	extendedCode: null,
+	notLeader: true,
+};
+
+function fromReport(report: FailureReport): SkeinError {
+	return new SkeinError(report.message, {
+		code: report.code,
+		outcome: report.outcome,
+		extendedCode: report.extendedCode ?? undefined,
+	});
+}
+
+function callLost(to: NodeId): SkeinError {
+	return new SkeinError(`the connection to ${to} was lost`, { code: "LEADERSHIP_LOST", outcome: "unknown" });
+}

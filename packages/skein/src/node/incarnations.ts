@@ -1,0 +1,69 @@
+/**
+ * Remembers which incarnation of each peer this node has met. A node that comes back under its old
+ * name with another incarnation has lost its disk: it forgot what it promised and what it
+ * acknowledged, and must not take part under that name again (reference bugs 14 and 45).
+ */
+import type { NodeId } from "../consensus/types.ts";
+import type { Disk } from "../world/disk.ts";
+import type { Logger } from "../world/logger.ts";
+
+const path = "peers.json";
+const newPath = "peers.json.new";
+
+export interface Incarnations {
+	/** False: this is not the node that had this name before. */
+	accepts(node: NodeId, incarnation: string): boolean;
+}
+
+export async function createIncarnations(disk: Disk, logger: Logger): Promise<Incarnations> {
+	const known = new Map<NodeId, string>(Object.entries(await load(disk)));
+	let saving: Promise<void> = Promise.resolve();
+
+	function save(): void {
+		const text = JSON.stringify(Object.fromEntries(known));
+		saving = saving
+			.then(() => store(disk, text))
+			.catch((error: unknown) =>
+				logger.warn({ error: String(error) }, "the list of known peers could not be saved"),
+			);
+	}
+
+	return {
+		accepts(node, incarnation) {
+			const before = known.get(node);
+			if (before !== undefined) return before === incarnation;
+			known.set(node, incarnation);
+			save();
+			return true;
+		},
+	};
+}
+
+async function load(disk: Disk): Promise<Record<NodeId, string>> {
+	if (!(await disk.list("")).includes(path)) return {};
+	const file = await disk.open(path, { create: false });
+	try {
+		const text = new TextDecoder().decode(await file.read(0, await file.size()));
+		const parsed: unknown = JSON.parse(text);
+		if (typeof parsed !== "object" || parsed === null) throw new Error(`${path} is damaged: delete it`);
+		const entries = Object.entries(parsed).filter(
+			(entry): entry is [string, string] => typeof entry[1] === "string",
+		);
+		return Object.fromEntries(entries);
+	} finally {
+		await file.close();
+	}
+}
+
+async function store(disk: Disk, text: string): Promise<void> {
+	await disk.remove(newPath);
+	const file = await disk.open(newPath, { create: true });
+	try {
+		await file.write(0, [new TextEncoder().encode(text)]);
+		await file.sync();
+	} finally {
+		await file.close();
+	}
+	await disk.rename(newPath, path);
+	await disk.syncDirectory("");
+}

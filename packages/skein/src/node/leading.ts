@@ -1,0 +1,432 @@
+/**
+ * What the owner of the writing connection does while this member serves as leader: takes a batch,
+ * executes it inside an open SQLite transaction, sends its payloads through the log, answers, and
+ * commits (DESIGN.md, "the way of a write"). One batch at a time; SQLite's commit of one batch and
+ * the execution of the next go to the writer thread together, in that order.
+ *
+ * An interactive transaction owns the writer from its first program until it ends.
+ */
+import { SkeinError } from "../../../client/src/errors.ts";
+import type { LogIndex, Position, Term } from "../consensus/types.ts";
+import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
+import type { Clock, Milliseconds } from "../world/clock.ts";
+import type { Logger } from "../world/logger.ts";
+import type { AppliedIndex } from "./applied-index.ts";
+import type { CoreRunner, RoleState } from "./core-runner.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
+import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
+import type { ReadIndex } from "./read-index.ts";
+import { replicate } from "./replicate.ts";
+import type { NodeSettings } from "./settings.ts";
+import { createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
+
+export type LeadingResult =
+	/** Nothing to do until somebody wakes the loop. */
+	| "idle"
+	| "worked"
+	/** A batch is committed. */
+	| "committed"
+	/** SQLite failed to commit: leave, and apply from the log. */
+	| "recover";
+
+export interface Leading {
+	readonly active: boolean;
+	/** False once the term or the role for which `enter` was called is over. */
+	stillLeading(): boolean;
+	enter(term: Term): Promise<void>;
+	leave(why: "lost" | "stopping"): Promise<void>;
+	step(): Promise<LeadingResult>;
+	submit(write: QueuedWrite): void;
+	closeStream(stream: StreamKey): void;
+	/** Answers all that wait with not-leader. */
+	refuseQueued(): void;
+	onRole(state: RoleState): void;
+	onCommit(index: LogIndex): void;
+	pause(limitMs: Milliseconds): Promise<void>;
+	resume(): void;
+}
+
+export interface LeadingOptions {
+	readonly database: Database;
+	readonly runner: () => CoreRunner;
+	readonly readIndex: ReadIndex;
+	readonly applied: AppliedIndex;
+	readonly clock: Clock;
+	readonly deadlines: Deadlines;
+	readonly logger: Logger;
+	readonly settings: NodeSettings;
+	readonly mustRunAlone: (request: WriteRequest) => boolean;
+	readonly wake: () => void;
+}
+
+/** The stream whose transaction is open on the writing connection. */
+interface Owner {
+	readonly stream: StreamKey;
+	readonly total: Deadline;
+	idle: Deadline;
+	/** Set when the transaction has to end without its client. */
+	end: StreamEnd | null;
+}
+
+interface CommitWait {
+	readonly index: LogIndex;
+	readonly resolve: (committed: boolean) => void;
+}
+
+export function createLeading(options: LeadingOptions): Leading {
+	const { database, runner, applied, clock, deadlines, settings, logger, wake } = options;
+	const queue = createWriteQueue(settings.maxQueuedWrites);
+	const ended = createEndedStreams();
+	let term: Term | null = null;
+	let owner: Owner | null = null;
+	let paused = false;
+	let pauseWaiters: (() => void)[] = [];
+	let underWay = false;
+	let commitWait: CommitWait | null = null;
+	/** SQLite's commit of the last batch, while it may still run. */
+	let committing: Promise<void> = Promise.resolve();
+	let commitFailed = false;
+
+	function stillLeading(): boolean {
+		const { state } = runner();
+		return term !== null && state.role === "leader" && state.term === term;
+	}
+
+	async function step(): Promise<LeadingResult> {
+		if (owner?.end) {
+			await endOwner(owner.end);
+			return "worked";
+		}
+		const batch = nextBatch();
+		if (batch.length === 0) {
+			await committing;
+			if (commitFailed) return "recover";
+			if (owner === null) releasePause();
+			return "idle";
+		}
+		underWay = true;
+		try {
+			return await runBatch(batch);
+		} finally {
+			underWay = false;
+		}
+	}
+
+	function nextBatch(): QueuedWrite[] {
+		if (owner !== null) {
+			const write = queue.takeOf(owner.stream);
+			return write === null ? [] : [write];
+		}
+		if (paused) return [];
+		return queue.takeBatch({
+			requests: settings.maxBatchRequests,
+			mustRunAlone: (request) => request.interactive || options.mustRunAlone(request),
+		});
+	}
+
+	async function runBatch(batch: QueuedWrite[]): Promise<LeadingResult> {
+		for (const write of batch) write.started = true;
+		const first = batch[0];
+		if (first?.snapshotIndex !== null && first?.snapshotIndex !== undefined) {
+			await committing;
+			if (commitFailed) return putBack(batch, "recover");
+			if (applied.position.index !== first.snapshotIndex) {
+				first.answer({ type: "failed", error: snapshotTooOld() });
+				return "worked";
+			}
+		}
+		let outcomes: WriteOutcome[];
+		try {
+			const executing = database.execute(batch.map((write) => write.request));
+			// Both are on their way to the writer thread; the earlier one is looked at first.
+			const settled = executing.then(
+				(value) => ({ ok: true as const, value }),
+				(error: unknown) => ({ ok: false as const, error }),
+			);
+			await committing;
+			const result = await settled;
+			if (commitFailed) {
+				await database.rollback();
+				return putBack(batch, "recover");
+			}
+			if (!result.ok) throw result.error;
+			outcomes = result.value;
+		} catch (error) {
+			await database.rollback();
+			logger.error({ error: String(error) }, "the writer failed; the batch was rolled back");
+			const failure = new SkeinError(`the database could not execute: ${String(error)}`, {
+				code: "SQLITE_ERROR",
+				cause: error,
+			});
+			for (const write of batch) write.answer({ type: "failed", error: failure });
+			return "worked";
+		}
+		if (!stillLeading()) {
+			// Nothing was proposed, so nothing happened: whoever leads now may take these writes.
+			await dropOpenTransaction(owner === null ? null : "lost");
+			for (const write of batch) write.answer({ type: "not-leader" });
+			return "worked";
+		}
+		const only = outcomes[0];
+		if (only !== undefined && first !== undefined && !only.outcome.autocommit) {
+			if (batch.length !== 1) throw new Error("a transaction was left open inside a batch");
+			keepOpen(first.stream);
+			first.answer({
+				type: "done",
+				outcome: only.outcome,
+				position: applied.position,
+				replayed: only.replayed,
+			});
+			return "worked";
+		}
+		forgetOwner();
+		return await finish(batch, outcomes);
+	}
+
+	/** The whole batch is executed and nothing is open any more: log, answer, commit. */
+	async function finish(batch: QueuedWrite[], outcomes: readonly WriteOutcome[]): Promise<LeadingResult> {
+		if (outcomes.length !== batch.length)
+			throw new Error("the writer answered another number of requests than it was given");
+		const payloads: Uint8Array[] = [];
+		for (const { payload } of outcomes) if (payload !== null) payloads.push(payload);
+		if (payloads.length === 0) return await finishUnchanged(batch, outcomes);
+
+		const result = await replicate(payloads, {
+			runner: runner(),
+			fragmentBytes: settings.fragmentBytes,
+			maxProposedBytes: settings.maxProposedBytes,
+			committed: whenCommitted,
+		});
+		switch (result.type) {
+			case "refused":
+				await database.rollback();
+				return await refusedBatch(batch, result.reason);
+			case "lost":
+				await database.rollback();
+				for (const write of batch) write.answer({ type: "failed", error: leadershipLost() });
+				return "worked";
+			case "committed":
+				break;
+			default: {
+				const never: never = result;
+				throw new Error(String(never));
+			}
+		}
+		commitSqlite(result.last);
+		let next = 0;
+		for (const [number, write] of batch.entries()) {
+			const outcome = outcomes[number];
+			if (outcome === undefined) throw new Error("an outcome is missing");
+			const position = (outcome.payload === null ? undefined : result.positions[next++]) ?? result.last;
+			write.answer({ type: "done", outcome: outcome.outcome, position, replayed: outcome.replayed });
+		}
+		return "committed";
+	}
+
+	/**
+	 * Nobody changed anything, yet the answers tell what the database holds (a constraint that was
+	 * violated, a stored outcome): a deposed leader must not say that from old data.
+	 */
+	async function finishUnchanged(
+		batch: readonly QueuedWrite[],
+		outcomes: readonly WriteOutcome[],
+	): Promise<LeadingResult> {
+		await database.rollback();
+		let failure: SkeinError | null = null;
+		try {
+			await options.readIndex.ask(clock.now() + settings.leaderWaitMs);
+		} catch (error) {
+			failure = error instanceof SkeinError ? error : new SkeinError(String(error), { code: "NO_LEADER" });
+		}
+		for (const [number, write] of batch.entries()) {
+			const outcome = outcomes[number];
+			if (outcome === undefined) throw new Error("an outcome is missing");
+			if (!stillLeading()) write.answer({ type: "not-leader" });
+			else if (failure !== null) write.answer({ type: "failed", error: failure });
+			else
+				write.answer({
+					type: "done",
+					outcome: outcome.outcome,
+					position: applied.position,
+					replayed: outcome.replayed,
+				});
+		}
+		return "worked";
+	}
+
+	function commitSqlite(position: Position): void {
+		committing = database.commit(position).then(
+			() => applied.advance(position),
+			(error: unknown) => {
+				commitFailed = true;
+				logger.error(
+					{ error: String(error) },
+					"SQLite could not commit what the log has committed: it will be applied from the log",
+				);
+			},
+		);
+	}
+
+	async function refusedBatch(batch: QueuedWrite[], reason: string): Promise<LeadingResult> {
+		if (reason === "not-leader" || reason === "not-established") {
+			for (const write of batch) write.answer({ type: "not-leader" });
+			return "worked";
+		}
+		putBack(batch, "idle");
+		await new Promise<void>((resolve) => {
+			clock.setTimer(settings.tickIntervalMs, resolve);
+		});
+		return "worked";
+	}
+
+	function putBack(batch: readonly QueuedWrite[], result: LeadingResult): LeadingResult {
+		for (const write of batch) write.started = false;
+		queue.putBack(batch);
+		return result;
+	}
+
+	function whenCommitted(index: LogIndex): Promise<boolean> {
+		if (!stillLeading()) return Promise.resolve(false);
+		if (runner().commitIndex >= index) return Promise.resolve(true);
+		if (commitWait !== null) throw new Error("two batches wait for their commit");
+		return new Promise((resolve) => {
+			commitWait = { index, resolve };
+		});
+	}
+
+	function keepOpen(stream: StreamKey): void {
+		const idleAt = clock.now() + settings.transactionIdleMs;
+		if (owner !== null) {
+			if (owner.stream !== stream) throw new Error("two streams own the writer");
+			owner.idle.cancel();
+			owner.idle = deadlines.add(idleAt, () => expire(stream, "idle"));
+			return;
+		}
+		owner = {
+			stream,
+			total: deadlines.add(clock.now() + settings.transactionTotalMs, () => expire(stream, "total")),
+			idle: deadlines.add(idleAt, () => expire(stream, "idle")),
+			end: null,
+		};
+	}
+
+	function expire(stream: StreamKey, end: StreamEnd): void {
+		if (owner === null || owner.stream !== stream) return;
+		// A program of the transaction that runs right now is not idle; its own time limit holds.
+		if (underWay && end === "idle") return;
+		owner.end ??= end;
+		wake();
+	}
+
+	function forgetOwner(): void {
+		owner?.idle.cancel();
+		owner?.total.cancel();
+		owner = null;
+	}
+
+	async function endOwner(end: StreamEnd): Promise<void> {
+		await database.abandonInteractive();
+		await dropOpenTransaction(end);
+	}
+
+	async function dropOpenTransaction(end: StreamEnd | null): Promise<void> {
+		await database.rollback();
+		if (owner === null) return;
+		const { stream } = owner;
+		forgetOwner();
+		if (end !== null) ended.add(stream, end);
+		for (let write = queue.takeOf(stream); write !== null; write = queue.takeOf(stream)) {
+			write.answer({ type: "failed", error: ended.errorFor(stream) });
+		}
+	}
+
+	function releasePause(): void {
+		if (!paused) return;
+		for (const waiter of pauseWaiters.splice(0)) waiter();
+	}
+
+	return {
+		get active() {
+			return term !== null;
+		},
+		stillLeading,
+		async enter(newTerm) {
+			await database.prepareToLead();
+			term = newTerm;
+			commitFailed = false;
+			logger.info({ term: newTerm }, "serving as leader");
+		},
+		async leave(why) {
+			if (term === null) return;
+			await committing;
+			await dropOpenTransaction(why);
+			term = null;
+			commitFailed = false;
+			releasePause();
+		},
+		step,
+		submit(write) {
+			if (write.inTransaction && (owner === null || owner.stream !== write.stream)) {
+				return write.answer({ type: "failed", error: ended.errorFor(write.stream) });
+			}
+			if (!queue.add(write)) {
+				write.answer({
+					type: "failed",
+					error: new SkeinError("too many writes are waiting: try again later", { code: "OVERLOADED" }),
+				});
+			}
+		},
+		closeStream(stream) {
+			if (owner?.stream === stream) owner.end ??= "closed";
+		},
+		refuseQueued() {
+			for (const write of queue.drain()) write.answer({ type: "not-leader" });
+		},
+		onRole() {
+			if (commitWait === null || stillLeading()) return;
+			const { resolve } = commitWait;
+			commitWait = null;
+			resolve(false);
+		},
+		onCommit(index) {
+			if (commitWait === null || index < commitWait.index) return;
+			const { resolve } = commitWait;
+			commitWait = null;
+			resolve(true);
+		},
+		pause(limitMs) {
+			paused = true;
+			if (term === null || (!underWay && owner === null)) return Promise.resolve();
+			return new Promise((resolve) => {
+				const deadline = deadlines.add(clock.now() + limitMs, () => {
+					if (owner !== null) owner.end ??= "handover";
+					wake();
+				});
+				pauseWaiters.push(() => {
+					deadline.cancel();
+					resolve();
+				});
+				wake();
+			});
+		},
+		resume() {
+			paused = false;
+			pauseWaiters = [];
+			wake();
+		},
+	};
+}
+
+function leadershipLost(): SkeinError {
+	return new SkeinError(
+		"leadership was lost while this write was in flight: it may or may not be committed; look, or send it again with the same Idempotency-Key",
+		{ code: "LEADERSHIP_LOST", outcome: "unknown" },
+	);
+}
+
+function snapshotTooOld(): SkeinError {
+	return new SkeinError(
+		"the database changed after this transaction first read it, so it cannot write: roll back and begin again, with BEGIN IMMEDIATE",
+		{ code: "SQLITE_BUSY", extendedCode: "SQLITE_BUSY_SNAPSHOT" },
+	);
+}

@@ -1,0 +1,387 @@
+/**
+ * One running node: puts the parts together and passes what happens from one to the other. No
+ * decision of its own. Everything that touches the world comes from outside, so that a simulation
+ * runs this very wiring.
+ */
+import { SkeinError } from "../../../client/src/errors.ts";
+import { createCore } from "../consensus/core.ts";
+import type { Configuration, GroupId, NodeId } from "../consensus/types.ts";
+import type { Database, WriteRequest } from "../database/database.ts";
+import type { Log } from "../log/log.ts";
+import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
+import type { CallRequest, PeerMessage } from "../peer/message.ts";
+import type { Clock, Timer } from "../world/clock.ts";
+import type { Disk } from "../world/disk.ts";
+import type { Logger } from "../world/logger.ts";
+import type { Network } from "../world/network.ts";
+import type { Random } from "../world/random.ts";
+import { createAppliedIndex } from "./applied-index.ts";
+import { clusterView } from "./cluster-view.ts";
+import { createCompaction } from "./compaction.ts";
+import { createCoreRunner, type RoleState } from "./core-runner.ts";
+import { createDeadlines } from "./deadlines.ts";
+import { createDirectory } from "./directory.ts";
+import { createForwarding, toReport } from "./forwarding.ts";
+import { createLeaderWatch } from "./leader-watch.ts";
+import { createPlanner } from "./plan.ts";
+import { createReadIndex } from "./read-index.ts";
+import { coreState } from "./recovery.ts";
+import { createRemoteWrites } from "./remote-writes.ts";
+import { createRouting } from "./routing.ts";
+import type { ClusterView, Readiness, Service, Stream } from "./service.ts";
+import type { NodeSettings } from "./settings.ts";
+import { createSnapshotReceiver } from "./snapshot-receiver.ts";
+import { createSnapshotSender } from "./snapshot-sender.ts";
+import { createStateMachine } from "./state-machine.ts";
+import { createStream } from "./stream.ts";
+import { createTransfer, type TransferDone } from "./transfer.ts";
+
+/** The one group there is so far: the database `default`. */
+export const defaultGroup: GroupId = 1;
+
+export interface NodeOptions {
+	readonly self: NodeId;
+	readonly version: string;
+	readonly url: string;
+	readonly bootstrap: Configuration;
+	readonly log: Log;
+	readonly database: Database;
+	readonly network: Network;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly disk: Disk;
+	readonly logger: Logger;
+	readonly settings: NodeSettings;
+	readonly mustRunAlone: (request: WriteRequest) => boolean;
+}
+
+export interface Node {
+	readonly service: Service;
+	/** Resolves with the reason when the node had to stop by itself. */
+	readonly failed: Promise<Error>;
+	start(): Promise<void>;
+	/** Gives leadership away if this node has it and somebody can take it. Never throws. */
+	handOver(): Promise<void>;
+	stop(): Promise<void>;
+}
+
+export async function createNode(options: NodeOptions): Promise<Node> {
+	const { self, log, database, network, clock, disk, logger, settings } = options;
+	const group = defaultGroup;
+	let resolveFailed: (error: Error) => void = () => {};
+	const failed = new Promise<Error>((resolve) => {
+		resolveFailed = resolve;
+	});
+	const onFailure = (error: unknown): void =>
+		resolveFailed(error instanceof Error ? error : new Error(String(error)));
+
+	const deadlines = createDeadlines(clock);
+	const applied = createAppliedIndex(database.opened.applied);
+	const leaderWatch = createLeaderWatch(clock, deadlines);
+	const directory = createDirectory(clock);
+	const planner = createPlanner();
+	const forwarding = createForwarding({ self, group, network, deadlines, maxPending: settings.maxForwarded });
+	const runner = createCoreRunner({
+		core: createCore({
+			...(await coreState({ log, database, bootstrap: options.bootstrap })),
+			self,
+			group,
+			settings: settings.consensus,
+			seed: options.random.below(2 ** 31),
+			now: clock.now(),
+		}),
+		group,
+		self,
+		log,
+		network,
+		clock,
+		logger,
+		tickIntervalMs: settings.tickIntervalMs,
+		listener: {
+			onRole,
+			onCommit: (index) => stateMachine.onCommit(index),
+			onReadReady: (readId, index) => readIndex.onReady(readId, index),
+			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
+			onTransferEnded: (end) => transfer.onEnded(end),
+			onFailure,
+		},
+	});
+	const common = { runner: () => runner, clock, deadlines, logger, settings, database, log, applied };
+	const { leaderWaitMs, statementTimeoutMs } = settings;
+	const readIndex = createReadIndex({ ...common, leaderWaitMs, maxQueued: settings.maxQueuedReads });
+	const stateMachine = createStateMachine({
+		...common,
+		readIndex,
+		mustRunAlone: options.mustRunAlone,
+		onFailure,
+	});
+	const routing = createRouting({
+		...common,
+		self,
+		stateMachine,
+		forwarding,
+		leaderWatch,
+		leaderWaitMs,
+		statementTimeoutMs,
+	});
+	const remoteWrites = createRemoteWrites({
+		...common,
+		stateMachine,
+		statementTimeoutMs,
+		leads: () => runner.state.role === "leader",
+		respond: (to, requestId, result) =>
+			send(to, { type: "run-response", group, from: self, to, requestId, result }),
+	});
+	const snapshotSender = createSnapshotSender({
+		...common,
+		self,
+		group,
+		disk,
+		network,
+		stillUseful: (index) => index >= compaction.compactedIndex,
+		onEnd: (to, index) => runner.step({ type: "snapshot-sent", to, index }),
+	});
+	const snapshotReceiver = createSnapshotReceiver({
+		...common,
+		self,
+		group,
+		disk,
+		network,
+		currentTerm: () => runner.state.term,
+		install: (path, sha256) => stateMachine.installSnapshot(path, sha256),
+	});
+	const compaction = createCompaction(common);
+	const transfer = createTransfer({
+		...common,
+		self,
+		stateMachine,
+		leaderWatch,
+		timeoutMs: settings.consensus.transferTimeoutMs,
+	});
+	let statusTimer: Timer | null = null;
+	let nextStreamId = 1;
+	let openStreams = 0;
+	let stopped = false;
+
+	function send(to: NodeId, message: PeerMessage): void {
+		network.send(to, "log", encodeMessage(message));
+	}
+
+	function onRole(state: RoleState): void {
+		logger.info({ ...state }, "role");
+		stateMachine.onRole(state);
+		if (state.role !== "leader") snapshotSender.onTermOver();
+		if (state.leader !== null) forwarding.onLeader(state.leader);
+		leaderWatch.changed();
+		sendStatus();
+	}
+
+	function onMessage(from: NodeId, bytes: Uint8Array): void {
+		const message = decodeMessage(bytes);
+		if (message.from !== from || message.to !== self || message.group !== group) {
+			logger.warn({ from, type: message.type }, "a message for somebody else was dropped");
+			return;
+		}
+		switch (message.type) {
+			case "run-request":
+				return remoteWrites.onRunRequest(message);
+			case "run-response":
+				return forwarding.onRunResponse(message);
+			case "close-stream":
+				return remoteWrites.onCloseStream(from, message.streamId);
+			case "call-request":
+				void answerCall(message);
+				return;
+			case "call-response":
+				return forwarding.onCallResponse(message);
+			case "status":
+				return directory.onStatus(message, runner.commitIndex);
+			case "snapshot-offer":
+				return snapshotReceiver.onOffer(message);
+			case "snapshot-chunk":
+				return snapshotReceiver.onChunk(message);
+			case "snapshot-want":
+				return snapshotSender.onWant(message);
+			case "snapshot-done":
+				return snapshotSender.onDone(message);
+			default:
+				return runner.step({ type: "message", message });
+		}
+	}
+
+	function onReachable(node: NodeId, reachable: boolean): void {
+		logger.info({ peer: node }, reachable ? "connected to peer" : "lost the connection to peer");
+		if (reachable) {
+			snapshotSender.onReachable(node);
+			sendStatus();
+		} else {
+			runner.step({ type: "unreachable", node });
+			forwarding.onUnreachable(node);
+			remoteWrites.onUnreachable(node);
+		}
+		leaderWatch.changed();
+	}
+
+	async function answerCall(message: CallRequest): Promise<void> {
+		const { from, requestId, operation } = message;
+		const envelope = { type: "call-response", group, from: self, to: from, requestId } as const;
+		try {
+			const body = operation === "cluster" ? view() : await transfer.handOver(JSON.parse(message.body));
+			send(from, { ...envelope, result: { ok: true, body: JSON.stringify(body) } });
+		} catch (error) {
+			const failure =
+				error instanceof SkeinError ? error : new SkeinError(String(error), { code: "BAD_REQUEST" });
+			send(from, { ...envelope, result: { ok: false, failure: toReport(failure) } });
+		}
+	}
+
+	function sendStatus(): void {
+		for (const { id: to } of configuration().members) {
+			if (to === self) continue;
+			const { role, term } = runner.state;
+			const message: PeerMessage = {
+				type: "status",
+				group,
+				from: self,
+				to,
+				role,
+				term,
+				url: options.url,
+				version: options.version,
+				appliedIndex: applied.position.index,
+				commitIndex: runner.commitIndex,
+				ready: readiness().ready,
+			};
+			network.send(to, "control", encodeMessage(message));
+		}
+	}
+
+	function keepSendingStatus(): void {
+		sendStatus();
+		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
+	}
+
+	function configuration(): Configuration {
+		return runner.core.view.configuration;
+	}
+
+	function view(): ClusterView {
+		const { clusterId } = log.recovered.identity;
+		return clusterView({
+			own: {
+				self,
+				clusterId,
+				url: options.url,
+				version: options.version,
+				appliedIndex: applied.position.index,
+			},
+			runner,
+			configuration: configuration(),
+			statusOf: (node) => directory.statusOf(node),
+			reachable: (node) => network.reachable(node),
+			bytesAfter: (index) => runner.core.view.bytesAfter(index),
+		});
+	}
+
+	async function cluster(): Promise<ClusterView> {
+		const { leader } = runner.state;
+		if (leader === null || leader === self) return view();
+		try {
+			const body = await forwarding.call(leader, "cluster", "", clock.now() + settings.statusIntervalMs);
+			// The leader's own code made it, of the same version or one that knows its shape.
+			const seen = JSON.parse(body) as ClusterView;
+			return { ...seen, node: self, version: options.version };
+		} catch {
+			return view();
+		}
+	}
+
+	function readiness(): Readiness {
+		if (stopped) return { ready: false, reason: "this node is stopping" };
+		if (runner.diskFull) return { ready: false, reason: "the disk is full" };
+		const { role, leader } = runner.state;
+		if (leader === null) return { ready: false, reason: "there is no leader" };
+		if (role === "leader") {
+			return stateMachine.serving
+				? { ready: true, reason: "" }
+				: { ready: false, reason: "just elected, not serving yet" };
+		}
+		const behind = runner.commitIndex - applied.position.index;
+		if (behind > settings.logTailEntries) return { ready: false, reason: `${behind} entries behind` };
+		return { ready: true, reason: "" };
+	}
+
+	function openStream(): Stream {
+		if (openStreams >= settings.maxStreams) {
+			throw new SkeinError("too many streams are open on this node: close some, or try another node", {
+				code: "OVERLOADED",
+			});
+		}
+		openStreams++;
+		return createStream({
+			...common,
+			streamId: nextStreamId++,
+			routing,
+			readIndex,
+			planner,
+			transactionIdleMs: settings.transactionIdleMs,
+			statementTimeoutMs,
+			closeAt(node, streamId) {
+				const at = node ?? runner.state.leader;
+				if (at === self) stateMachine.closeStream(`${self}/${streamId}`);
+				else if (at !== null) forwarding.closeStream(at, streamId);
+			},
+			onClosed: () => {
+				openStreams--;
+			},
+		});
+	}
+
+	async function transferTo(to: NodeId | null): Promise<TransferDone> {
+		const { leader } = runner.state;
+		if (leader === null)
+			throw new SkeinError("there is no leader to take leadership from", { code: "NO_LEADER" });
+		if (leader === self) return await transfer.handOver(to);
+		const deadlineAt = clock.now() + settings.consensus.transferTimeoutMs * 2;
+		return JSON.parse(
+			await forwarding.call(leader, "transfer", JSON.stringify(to), deadlineAt),
+		) as TransferDone;
+	}
+
+	return {
+		service: { nodeId: self, openStream, cluster, readiness, transfer: transferTo },
+		failed,
+		async start() {
+			await snapshotReceiver.clean();
+			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });
+			stateMachine.start();
+			runner.start();
+			compaction.start();
+			keepSendingStatus();
+		},
+		async handOver() {
+			if (runner.state.role !== "leader" || configuration().voters.length < 2) return;
+			try {
+				const { leader, pausedMs } = await transfer.handOver(null);
+				logger.info({ leader, pausedMs: Math.round(pausedMs) }, "leadership handed over");
+			} catch (error) {
+				logger.warn({ error: String(error) }, "leadership could not be handed over");
+			}
+		},
+		async stop() {
+			if (stopped) return;
+			stopped = true;
+			statusTimer?.cancel();
+			await compaction.stop();
+			await snapshotSender.stop();
+			await stateMachine.stop();
+			runner.stop();
+			readIndex.stop();
+			await network.stop();
+			await snapshotReceiver.stop();
+			deadlines.stop();
+			await log.close();
+			await database.close();
+		},
+	};
+}

@@ -1,0 +1,80 @@
+/** What can be told about a program before it runs: whether it reads only, and what it does to transactions. */
+import type { Program } from "../database/program.ts";
+import { type BeginMode, parseStatement } from "../database/sql.ts";
+
+export interface ProgramPlan {
+	/** No step can write: any reader will do. */
+	readonly onlyReads: boolean;
+	/** Some step opens a transaction. */
+	readonly begins: boolean;
+	/** How, if the first step does; anything less plain counts as immediate. */
+	readonly beginMode: BeginMode;
+	/** If every step runs, a transaction is open afterwards. */
+	readonly mayStayOpen: boolean;
+	/** Some step may commit a transaction that was open before. */
+	readonly ends: boolean;
+}
+
+export interface Planner {
+	plan(program: Program): ProgramPlan;
+}
+
+/** Plans of one-statement programs, by their text: most of all requests. */
+const maxCached = 2_000;
+const maxCachedSqlLength = 4_000;
+
+export function createPlanner(): Planner {
+	const cache = new Map<string, ProgramPlan>();
+
+	return {
+		plan(program) {
+			const only = program.steps.length === 1 ? program.steps[0]?.statement.sql : undefined;
+			if (only === undefined || only.length > maxCachedSqlLength) return planOf(program);
+			const known = cache.get(only);
+			if (known !== undefined) return known;
+			const plan = planOf(program);
+			if (cache.size >= maxCached) cache.clear();
+			cache.set(only, plan);
+			return plan;
+		},
+	};
+}
+
+function planOf(program: Program): ProgramPlan {
+	let onlyReads = true;
+	let begins = false;
+	let beginMode: BeginMode = "deferred";
+	let open = false;
+	let ends = false;
+	for (const [number, step] of program.steps.entries()) {
+		const parsed = parseStatement(step.statement.sql);
+		switch (parsed.kind) {
+			case "read":
+				break;
+			case "begin":
+				begins = true;
+				open = true;
+				beginMode = number === 0 ? parsed.beginMode : "immediate";
+				if (beginMode !== "deferred" && beginMode !== "readonly") onlyReads = false;
+				break;
+			case "savepoint":
+				begins = true;
+				open = true;
+				beginMode = "immediate";
+				onlyReads = false;
+				break;
+			case "commit":
+			case "rollback":
+				open = false;
+				ends = true;
+				break;
+			case "release":
+				ends = true;
+				onlyReads = false;
+				break;
+			default:
+				onlyReads = false;
+		}
+	}
+	return { onlyReads, begins, beginMode, mayStayOpen: open, ends };
+}

@@ -1,0 +1,85 @@
+/**
+ * From payloads to committed entries: the part of a write's way that goes through the log.
+ * Large transactions go in slices, the next when the one before the last is committed, so that
+ * neither the disk nor a follower ever has more of them in hand than it can take in a heartbeat.
+ */
+import type { ProposedEntry } from "../consensus/input.ts";
+import type { RefusalReason } from "../consensus/output.ts";
+import type { LogIndex, Position } from "../consensus/types.ts";
+import type { CoreRunner } from "./core-runner.ts";
+import { splitPayload } from "./fragments.ts";
+
+export type Replicated =
+	/** Committed: the position of each payload's last entry. */
+	| { readonly type: "committed"; readonly positions: readonly Position[]; readonly last: Position }
+	/** Nothing is in the log. */
+	| { readonly type: "refused"; readonly reason: RefusalReason }
+	/** Leadership ended first: any part of it may still be committed by the next leader. */
+	| { readonly type: "lost" };
+
+export interface ReplicateOptions {
+	readonly runner: CoreRunner;
+	readonly fragmentBytes: number;
+	readonly maxProposedBytes: number;
+	/** Resolves true when `index` is committed, false when leadership was lost before. */
+	readonly committed: (index: LogIndex) => Promise<boolean>;
+}
+
+export async function replicate(
+	payloads: readonly Uint8Array[],
+	options: ReplicateOptions,
+): Promise<Replicated> {
+	const { runner, fragmentBytes, maxProposedBytes, committed } = options;
+	const entries: ProposedEntry[] = [];
+	const lastEntryOf: number[] = [];
+	for (const payload of payloads) {
+		for (const entry of splitPayload(payload, fragmentBytes)) entries.push(entry);
+		lastEntryOf.push(entries.length - 1);
+	}
+
+	const slices = sliceByBytes(entries, maxProposedBytes / 2);
+	const lastIndexOfSlice: LogIndex[] = [];
+	let first: Position | null = null;
+	for (const [number, slice] of slices.entries()) {
+		const earlier = lastIndexOfSlice[number - 2];
+		if (earlier !== undefined && !(await committed(earlier))) return { type: "lost" };
+		const proposal = runner.propose(slice);
+		if (!proposal.accepted) {
+			if (first === null) return { type: "refused", reason: proposal.reason };
+			// Half of the transaction is in the log. Its client cannot be told that nothing happened as
+			// long as this node could go on proposing: it must not.
+			runner.step({ type: "step-down" });
+			return { type: "lost" };
+		}
+		first ??= { term: proposal.term, index: proposal.firstIndex };
+		lastIndexOfSlice.push(proposal.lastIndex);
+	}
+	if (first === null) throw new Error("nothing to replicate");
+	const { term, index: firstIndex } = first;
+	const lastIndex = firstIndex + entries.length - 1;
+	if (lastIndexOfSlice.at(-1) !== lastIndex)
+		throw new Error("another proposal came between the slices of a batch");
+	if (!(await committed(lastIndex))) return { type: "lost" };
+	return {
+		type: "committed",
+		positions: lastEntryOf.map((offset) => ({ term, index: firstIndex + offset })),
+		last: { term, index: lastIndex },
+	};
+}
+
+function sliceByBytes(entries: readonly ProposedEntry[], maxBytes: number): ProposedEntry[][] {
+	const slices: ProposedEntry[][] = [];
+	let slice: ProposedEntry[] = [];
+	let bytes = 0;
+	for (const entry of entries) {
+		if (slice.length > 0 && bytes + entry.payload.length > maxBytes) {
+			slices.push(slice);
+			slice = [];
+			bytes = 0;
+		}
+		slice.push(entry);
+		bytes += entry.payload.length;
+	}
+	slices.push(slice);
+	return slices;
+}

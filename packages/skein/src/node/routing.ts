@@ -1,0 +1,188 @@
+/**
+ * Where a write runs: here, when this node leads; else at the leader, over the peer connection.
+ * While there is no leader it waits, up to a limit. A write is tried again only when it certainly
+ * did not happen, or when its idempotency key makes it happen once however often it is tried.
+ */
+import { SkeinError } from "../../../client/src/errors.ts";
+import type { NodeId, Position } from "../consensus/types.ts";
+import type { Program, ProgramOutcome } from "../database/program.ts";
+import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import type { CoreRunner } from "./core-runner.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { Forwarded, Forwarding } from "./forwarding.ts";
+import type { LeaderWatch } from "./leader-watch.ts";
+import type { StateMachine } from "./state-machine.ts";
+
+export interface RoutedWrite {
+	readonly streamId: number;
+	readonly program: Program;
+	readonly foreignKeys: boolean;
+	readonly interactive: boolean;
+	/** The node that holds the stream's open transaction; the write goes there or nowhere. */
+	readonly transactionAt: NodeId | null;
+	readonly snapshotIndex: number | null;
+	readonly idempotencyKey: string | null;
+	/** False: whatever happens to it, it cannot have committed anything (a statement inside an open transaction). */
+	readonly mayCommit: boolean;
+	readonly deadlineAt: MonotonicTime;
+}
+
+export interface RoutedAnswer {
+	readonly outcome: ProgramOutcome;
+	readonly position: Position;
+	readonly replayed: boolean;
+	/** Where it ran: where its transaction, if still open, is. */
+	readonly node: NodeId;
+}
+
+export interface Routing {
+	write(write: RoutedWrite): Promise<RoutedAnswer>;
+}
+
+export interface RoutingOptions {
+	readonly self: NodeId;
+	readonly runner: () => CoreRunner;
+	readonly stateMachine: StateMachine;
+	readonly forwarding: Forwarding;
+	readonly leaderWatch: LeaderWatch;
+	readonly clock: Clock;
+	readonly deadlines: Deadlines;
+	readonly leaderWaitMs: Milliseconds;
+	readonly statementTimeoutMs: Milliseconds;
+}
+
+export function createRouting(options: RoutingOptions): Routing {
+	const { self, clock, leaderWatch } = options;
+
+	async function write(request: RoutedWrite): Promise<RoutedAnswer> {
+		let waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
+		for (;;) {
+			const { leader } = options.runner().state;
+			if (request.transactionAt !== null && leader !== null && leader !== request.transactionAt)
+				throw transactionLost();
+			const change = leaderWatch.change();
+			const result = leader === null ? null : await tryAt(leader, request);
+			switch (result?.type) {
+				case "done":
+					return {
+						outcome: result.outcome,
+						position: result.position,
+						replayed: result.replayed,
+						node: leader ?? self,
+					};
+				case "failed":
+					throw result.error;
+				case "timed-out":
+					throw timedOut(request);
+				case "lost":
+					if (request.transactionAt !== null && !request.mayCommit) throw transactionLost();
+					if (request.idempotencyKey === null) throw outcomeUnknown(request);
+					// It was answered by a leader until now, so the wait for the next one begins now.
+					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
+					break;
+				case "not-leader":
+				case "not-sent":
+				case undefined:
+					break;
+				default: {
+					const never: never = result;
+					throw new Error(String(never));
+				}
+			}
+			if (clock.now() >= waitUntil) throw noLeader(options.runner());
+			await change.wait(waitUntil);
+		}
+	}
+
+	function tryAt(leader: NodeId, request: RoutedWrite): Promise<Forwarded> {
+		return leader === self ? tryHere(request) : tryThere(leader, request);
+	}
+
+	function tryThere(leader: NodeId, request: RoutedWrite): Promise<Forwarded> {
+		const { streamId, program, foreignKeys, interactive, snapshotIndex, idempotencyKey, deadlineAt } =
+			request;
+		return options.forwarding.run(
+			leader,
+			{
+				streamId,
+				inTransaction: request.transactionAt !== null,
+				foreignKeys,
+				interactive,
+				snapshotIndex,
+				program,
+				idempotencyKey,
+				timeoutMs: Math.max(1, Math.round(deadlineAt - clock.now())),
+			},
+			deadlineAt,
+		);
+	}
+
+	function tryHere(request: RoutedWrite): Promise<Forwarded> {
+		return new Promise((resolve) => {
+			const queued = {
+				stream: `${self}/${request.streamId}`,
+				request: {
+					program: request.program,
+					foreignKeys: request.foreignKeys,
+					interactive: request.interactive,
+					idempotencyKey: request.idempotencyKey,
+					wallTimeMs: clock.wallTime(),
+					timeoutMs: options.statementTimeoutMs,
+				},
+				inTransaction: request.transactionAt !== null,
+				snapshotIndex: request.snapshotIndex,
+				cancelled: false,
+				started: false,
+				answer: (answer: Forwarded) => {
+					deadline.cancel();
+					resolve(answer);
+				},
+			};
+			const deadline = options.deadlines.add(request.deadlineAt, () => {
+				queued.cancelled = true;
+				if (queued.started) return resolve({ type: "timed-out" });
+				resolve({
+					type: "failed",
+					error: new SkeinError("the write waited too long for the writer; it did not happen", {
+						code: "TIMEOUT",
+					}),
+				});
+			});
+			options.stateMachine.submit(queued);
+		});
+	}
+
+	return { write };
+}
+
+function transactionLost(): SkeinError {
+	return new SkeinError(
+		"the leader that held this transaction is gone: it was rolled back, nothing of it happened; begin it again",
+		{ code: "LEADERSHIP_LOST" },
+	);
+}
+
+function outcomeUnknown(request: RoutedWrite): SkeinError {
+	return new SkeinError(
+		"the leader was lost while this write was in flight: it may or may not be committed; look, or send it again with an Idempotency-Key",
+		{ code: "LEADERSHIP_LOST", outcome: request.mayCommit ? "unknown" : "did-not-happen" },
+	);
+}
+
+function timedOut(request: RoutedWrite): SkeinError {
+	return new SkeinError("the write was not acknowledged in time", {
+		code: "TIMEOUT",
+		outcome: request.mayCommit ? "unknown" : "did-not-happen",
+	});
+}
+
+function noLeader(runner: CoreRunner): SkeinError {
+	if (runner.diskFull) {
+		return new SkeinError("the disk of this node is full and no other node leads: make room", {
+			code: "DISK_FULL",
+		});
+	}
+	return new SkeinError("there is no leader: fewer than a majority of the voters can be reached", {
+		code: "NO_LEADER",
+	});
+}

@@ -1,0 +1,178 @@
+/** Starts a real node: opens its data, its connections and its port, and stops them in the right order. */
+import { createHash } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { createApi } from "../api/server.ts";
+import { encodeConfiguration } from "../consensus/configuration.ts";
+import type { Configuration, NodeId } from "../consensus/types.ts";
+import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
+import type { Identity, Log } from "../log/log.ts";
+import { openLog } from "../log/segmented-log.ts";
+import { createTcpNetwork } from "../peer/tcp-network.ts";
+import { lockDataDirectory } from "../world/data-directory-lock.ts";
+import type { Disk } from "../world/disk.ts";
+import { createFileDisk } from "../world/file-disk.ts";
+import type { Logger } from "../world/logger.ts";
+import { createSystemClock } from "../world/system-clock.ts";
+import { createSystemRandom } from "../world/system-random.ts";
+import { createIncarnations } from "./incarnations.ts";
+import { createNode } from "./node.ts";
+import type { Service } from "./service.ts";
+import { defaultNodeSettings, type NodeSettings } from "./settings.ts";
+
+export interface HostPort {
+	readonly host: string;
+	readonly port: number;
+}
+
+export interface NodeConfiguration {
+	readonly id: NodeId;
+	readonly version: string;
+	readonly dataDirectory: string;
+	/** Where clients reach this node; port 0 takes any free one. */
+	readonly listen: HostPort;
+	/** Where the other nodes reach it. */
+	readonly peer: HostPort;
+	/** All members, this node among them, with HOST:PORT as the others reach them. */
+	readonly cluster: readonly { readonly id: NodeId; readonly peer: string }[];
+	/** Null: drawn from the members' names and addresses, so that all of them agree on it. */
+	readonly clusterId: string | null;
+	readonly secret: string | null;
+	/** How clients reach this node, if not at `listen`. */
+	readonly advertiseUrl: string | null;
+	readonly logger: Logger;
+	readonly settings?: Partial<NodeSettings>;
+	/** For tests at the world's interfaces: wraps the node's disk. */
+	readonly wrapDisk?: (disk: Disk) => Disk;
+}
+
+export interface RunningNode {
+	readonly service: Service;
+	readonly url: string;
+	/** Hands leadership over, finishes what is in flight, closes everything. */
+	stop(): Promise<void>;
+	/** Resolves with the reason when the node had to stop by itself. */
+	readonly failed: Promise<Error>;
+}
+
+export async function startNode(configuration: NodeConfiguration): Promise<RunningNode> {
+	const { id, dataDirectory, logger } = configuration;
+	const settings: NodeSettings = { ...defaultNodeSettings, ...configuration.settings };
+	const undo: (() => Promise<void>)[] = [];
+	try {
+		mkdirSync(dataDirectory, { recursive: true });
+		const lock = await lockDataDirectory(dataDirectory);
+		undo.push(async () => lock.release());
+		const clock = createSystemClock();
+		const random = createSystemRandom();
+		const realDisk = createFileDisk(dataDirectory);
+		const disk = configuration.wrapDisk?.(realDisk) ?? realDisk;
+		const bootstrap = bootstrapConfiguration(configuration);
+		const identity: Identity = {
+			clusterId: configuration.clusterId ?? derivedClusterId(bootstrap),
+			nodeId: id,
+			incarnation: Buffer.from(random.bytes(16)).toString("hex"),
+		};
+		const log = await openLog({
+			disk,
+			directory: "log",
+			create: identity,
+			bootstrap: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }],
+			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
+		});
+		undo.push(() => log.close());
+		sayWhatWasFound(log, logger);
+		const database = await openDatabase({
+			directory: dataDirectory,
+			logger,
+			settings: { readers: settings.readers, maxTransactionBytes: settings.maxTransactionBytes },
+		});
+		undo.push(() => database.close());
+		const incarnations = await createIncarnations(disk, logger);
+		const network = createTcpNetwork({
+			identity: log.recovered.identity,
+			version: configuration.version,
+			listen: configuration.peer,
+			peers: configuration.cluster.filter((member) => member.id !== id).map(peerAddress),
+			secret: configuration.secret,
+			clock,
+			random,
+			log: logger,
+			onIncarnation: incarnations.accepts,
+		});
+		const url = configuration.advertiseUrl ?? formatUrl(configuration.listen);
+		const node = await createNode({
+			self: id,
+			version: configuration.version,
+			url,
+			bootstrap,
+			log,
+			database,
+			network,
+			clock,
+			random,
+			disk,
+			logger,
+			settings,
+			mustRunAlone,
+		});
+		const api = createApi({
+			service: node.service,
+			version: configuration.version,
+			logger,
+			requestTimeoutMs: settings.statementTimeoutMs,
+		});
+		// The port for clients first: if it is taken, nothing was started that others could see.
+		await api.listen(configuration.listen);
+		undo.push(() => api.close());
+		await node.start();
+		undo.length = 0;
+		return {
+			service: node.service,
+			url,
+			failed: node.failed,
+			async stop() {
+				await node.handOver();
+				await api.close();
+				await node.stop();
+				lock.release();
+			},
+		};
+	} catch (error) {
+		for (const step of undo.reverse()) await step().catch(() => {});
+		throw error;
+	}
+}
+
+function bootstrapConfiguration({ cluster }: NodeConfiguration): Configuration {
+	// Sorted, so that the first entry of the log is the same on every member.
+	const members = [...cluster].sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, peer }) => ({ id, peer }));
+	return { members, voters: members.map((member) => member.id), outgoingVoters: [], learners: [] };
+}
+
+function derivedClusterId(configuration: Configuration): string {
+	const names = configuration.members.map(({ id, peer }) => `${id}=${peer}`).join(",");
+	return createHash("sha256").update(names).digest("hex").slice(0, 32);
+}
+
+function peerAddress(member: { id: NodeId; peer: string }): { id: NodeId; host: string; port: number } {
+	const colon = member.peer.lastIndexOf(":");
+	const host = member.peer.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+	return { id: member.id, host, port: Number(member.peer.slice(colon + 1)) };
+}
+
+function formatUrl({ host, port }: HostPort): string {
+	return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function sayWhatWasFound(log: Log, logger: Logger): void {
+	const { identity, promise, base, headers, tornBytes } = log.recovered;
+	logger.info(
+		{ cluster: identity.clusterId, term: promise.term, base: base.index, entries: headers.length },
+		"log opened",
+	);
+	if (tornBytes > 0)
+		logger.warn(
+			{ tornBytes },
+			"the last write before the crash was torn; it was never acknowledged, and is cut",
+		);
+}

@@ -1,0 +1,264 @@
+/**
+ * The owner of the one writing connection: everything that changes the database happens in this
+ * loop, one step after the other. What must hold (see DESIGN.md):
+ *
+ * - While this member does not serve as leader it only applies committed entries, in order.
+ * - It serves from the moment its barrier is committed and everything before it is applied, until
+ *   the term or the role changes. While it serves, the database changes only by batches.
+ * - A batch's payloads go into the log in the term in which the batch was executed, or nowhere.
+ * - The applied index advances only after SQLite has committed.
+ */
+import { SkeinError } from "../../../client/src/errors.ts";
+import { decodeConfiguration } from "../consensus/configuration.ts";
+import type { Entry, LogIndex } from "../consensus/types.ts";
+import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
+import type { Log } from "../log/log.ts";
+import type { Clock, Milliseconds } from "../world/clock.ts";
+import { isDiskFull } from "../world/disk.ts";
+import type { Logger } from "../world/logger.ts";
+import type { AppliedIndex } from "./applied-index.ts";
+import type { CoreRunner, RoleState } from "./core-runner.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { createFragmentJoiner } from "./fragments.ts";
+import { createLeading } from "./leading.ts";
+import type { ReadIndex } from "./read-index.ts";
+import type { NodeSettings } from "./settings.ts";
+import { createSignal } from "./signal.ts";
+import type { QueuedWrite, StreamKey } from "./write-queue.ts";
+
+const diskFullPauseMs: Milliseconds = 500;
+
+export interface StateMachine {
+	submit(write: QueuedWrite): void;
+	/** The client is gone: what its stream has open is rolled back. */
+	closeStream(stream: StreamKey): void;
+	onRole(state: RoleState): void;
+	onCommit(index: LogIndex): void;
+	/** Serving writes as leader. */
+	readonly serving: boolean;
+	/** Finishes what is under way and begins no more writes (they wait) until `resume`. Used before leadership is handed over. */
+	pause(limitMs: Milliseconds): Promise<void>;
+	resume(): void;
+	/** Replaces the database by a snapshot file, and tells the core. */
+	installSnapshot(path: string, sha256: string): Promise<void>;
+	start(): void;
+	stop(): Promise<void>;
+}
+
+export interface StateMachineOptions {
+	readonly database: Database;
+	readonly log: Log;
+	readonly runner: () => CoreRunner;
+	readonly readIndex: ReadIndex;
+	readonly applied: AppliedIndex;
+	readonly clock: Clock;
+	readonly deadlines: Deadlines;
+	readonly logger: Logger;
+	readonly settings: NodeSettings;
+	readonly mustRunAlone: (request: WriteRequest) => boolean;
+	readonly onFailure: (error: unknown) => void;
+}
+
+interface Installation {
+	readonly path: string;
+	readonly sha256: string;
+	readonly resolve: () => void;
+	readonly reject: (error: unknown) => void;
+}
+
+export function createStateMachine(options: StateMachineOptions): StateMachine {
+	const { database, log, applied, clock, logger, settings } = options;
+	const signal = createSignal();
+	const joiner = createFragmentJoiner();
+	const leading = createLeading({ ...options, wake: () => signal.wake() });
+	/** The next entry to look at; ahead of applied + 1 only inside a fragmented transaction. */
+	let cursor: LogIndex = applied.position.index + 1;
+	let installation: Installation | null = null;
+	let stopped = false;
+	let finished: Promise<void> = Promise.resolve();
+
+	async function loop(): Promise<void> {
+		while (!stopped) {
+			const worked = await step();
+			if (!worked && !stopped) await signal.sleep();
+		}
+		await leading.leave("stopping");
+	}
+
+	async function step(): Promise<boolean> {
+		if (leading.active && !leading.stillLeading()) await stopServing();
+		if (installation !== null) {
+			await stopServing();
+			return await install();
+		}
+		if (!leading.active) {
+			if (await applyCommitted()) return true;
+			const { state, commitIndex } = options.runner();
+			if (state.role !== "leader") leading.refuseQueued();
+			if (!(state.role === "leader" && state.established && cursor > commitIndex)) return false;
+			await leading.enter(state.term);
+			return true;
+		}
+		const result = await leading.step();
+		if (result === "recover") {
+			// SQLite refused to commit what the log has committed: back to the last applied state, and
+			// forward again from the log, as any follower would.
+			await stopServing();
+			await pauseFor(diskFullPauseMs);
+			return true;
+		}
+		if (result === "committed") cursor = applied.position.index + 1;
+		return result !== "idle";
+	}
+
+	async function stopServing(): Promise<void> {
+		await leading.leave("lost");
+		joiner.reset();
+		cursor = applied.position.index + 1;
+	}
+
+	async function applyCommitted(): Promise<boolean> {
+		const { commitIndex } = options.runner();
+		if (cursor > commitIndex) return false;
+		const entries =
+			log.readCached(cursor, commitIndex, settings.maxApplyBytes) ??
+			(await log.read(cursor, commitIndex, settings.maxApplyBytes));
+		if (installation !== null) return true;
+		const ready: AppliedEntry[] = [];
+		for (const entry of entries) {
+			const whole = prepare(entry);
+			if (whole !== null) ready.push(whole);
+		}
+		const last = ready.at(-1);
+		if (last !== undefined) {
+			try {
+				await database.apply(ready);
+			} catch (error) {
+				return await applyFailed(error, entries);
+			}
+			applied.advance(last.position);
+		}
+		cursor += entries.length;
+		return true;
+	}
+
+	async function applyFailed(error: unknown, entries: readonly Entry[]): Promise<boolean> {
+		await database.rollback();
+		joiner.reset();
+		cursor = applied.position.index + 1;
+		if (!isDiskFull(error)) {
+			// Committed effects do not fit this database: it is not the leader's any more. Going on would
+			// serve wrong rows.
+			const range = `${entries[0]?.index}…${entries.at(-1)?.index}`;
+			throw new Error(`entries ${range} could not be applied: this member has diverged or is damaged`, {
+				cause: error,
+			});
+		}
+		logger.error({}, "the disk is full: committed entries wait to be applied");
+		await pauseFor(diskFullPauseMs);
+		return true;
+	}
+
+	function prepare(entry: Entry): AppliedEntry | null {
+		const position = { term: entry.term, index: entry.index };
+		switch (entry.kind) {
+			case "barrier":
+				joiner.reset();
+				return { position, kind: "barrier", payload: entry.payload, configuration: null };
+			case "configuration":
+				return {
+					position,
+					kind: "configuration",
+					payload: entry.payload,
+					configuration: decodeConfiguration(entry.payload),
+				};
+			case "fragment":
+			case "command": {
+				const payload = joiner.add(entry);
+				return payload === null ? null : { position, kind: "command", payload, configuration: null };
+			}
+		}
+	}
+
+	async function install(): Promise<boolean> {
+		const work = installation;
+		installation = null;
+		if (work === null) return false;
+		try {
+			const state = await database.installSnapshot(work.path, work.sha256);
+			if (state.configuration === null) throw new Error("the snapshot holds no configuration");
+			joiner.reset();
+			cursor = state.applied.index + 1;
+			applied.advance(state.applied);
+			options.runner().step({
+				type: "snapshot-installed",
+				index: state.applied.index,
+				term: state.applied.term,
+				configuration: state.configuration.value,
+				configurationIndex: state.configuration.index,
+			});
+			work.resolve();
+		} catch (error) {
+			work.reject(error);
+		}
+		return true;
+	}
+
+	function pauseFor(delayMs: Milliseconds): Promise<void> {
+		return new Promise((resolve) => {
+			clock.setTimer(delayMs, resolve);
+		});
+	}
+
+	return {
+		submit(write) {
+			if (stopped) return write.answer({ type: "failed", error: stopping() });
+			leading.submit(write);
+			signal.wake();
+		},
+		closeStream(stream) {
+			leading.closeStream(stream);
+			signal.wake();
+		},
+		onRole(state) {
+			leading.onRole(state);
+			signal.wake();
+		},
+		onCommit(index) {
+			leading.onCommit(index);
+			if (!leading.active) signal.wake();
+		},
+		get serving() {
+			return leading.active && leading.stillLeading();
+		},
+		pause: (limitMs) => leading.pause(limitMs),
+		resume() {
+			leading.resume();
+			signal.wake();
+		},
+		installSnapshot(path, sha256) {
+			if (installation !== null) return Promise.reject(new Error("a snapshot is being installed already"));
+			return new Promise((resolve, reject) => {
+				installation = { path, sha256, resolve, reject };
+				signal.wake();
+			});
+		},
+		start() {
+			finished = loop().catch((error: unknown) => {
+				stopped = true;
+				leading.refuseQueued();
+				options.onFailure(error);
+			});
+		},
+		async stop() {
+			stopped = true;
+			leading.onRole({ role: "follower", term: Number.MAX_SAFE_INTEGER, leader: null, established: false });
+			signal.wake();
+			await finished;
+		},
+	};
+}
+
+function stopping(): SkeinError {
+	return new SkeinError("this node is stopping", { code: "NO_LEADER" });
+}

@@ -1,0 +1,91 @@
+/**
+ * Handing leadership over: finishes the batch under way, lets new writes wait (they go to the new
+ * leader), has the core bring the target up to date and tell it to stand.
+ */
+import { SkeinError } from "../../../client/src/errors.ts";
+import type { NodeId } from "../consensus/types.ts";
+import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import type { CoreRunner, TransferEnd } from "./core-runner.ts";
+import type { LeaderWatch } from "./leader-watch.ts";
+import type { StateMachine } from "./state-machine.ts";
+
+/** An interactive transaction that is open gets this long to finish. */
+const finishLimitMs: Milliseconds = 500;
+
+export interface TransferDone {
+	readonly leader: NodeId;
+	readonly pausedMs: Milliseconds;
+}
+
+export interface Transfer {
+	/** Only on the leader. Resolves when another leader is known. */
+	handOver(to: NodeId | null): Promise<TransferDone>;
+	onEnded(end: TransferEnd): void;
+}
+
+export interface TransferOptions {
+	readonly self: NodeId;
+	readonly runner: () => CoreRunner;
+	readonly stateMachine: StateMachine;
+	readonly leaderWatch: LeaderWatch;
+	readonly clock: Clock;
+	readonly timeoutMs: Milliseconds;
+}
+
+export function createTransfer(options: TransferOptions): Transfer {
+	const { self, stateMachine, leaderWatch, clock } = options;
+	let waiting: ((end: TransferEnd) => void) | null = null;
+
+	async function handOver(to: NodeId | null): Promise<TransferDone> {
+		check(to);
+		if (waiting !== null) throw new SkeinError("another transfer is under way", { code: "BAD_REQUEST" });
+		if (to === self) return { leader: self, pausedMs: 0 };
+		const startedAt = clock.now();
+		const ended = new Promise<TransferEnd>((resolve) => {
+			waiting = resolve;
+		});
+		try {
+			await stateMachine.pause(finishLimitMs);
+			options.runner().step({ type: "transfer", to });
+			const end = await ended;
+			const leader = await nextLeader(startedAt + options.timeoutMs + finishLimitMs);
+			if (end.outcome === "done" && leader !== null && leader !== self) {
+				return { leader, pausedMs: clock.now() - startedAt };
+			}
+			throw new SkeinError(`leadership was not handed over: ${end.why}`, { code: "TIMEOUT" });
+		} finally {
+			waiting = null;
+			stateMachine.resume();
+		}
+	}
+
+	function check(to: NodeId | null): void {
+		const { state, core } = options.runner();
+		if (state.role !== "leader") throw new SkeinError("this node does not lead", { code: "NO_LEADER" });
+		const { voters } = core.view.configuration;
+		if (to !== null && !voters.includes(to)) {
+			throw new SkeinError(`"${to}" is not a voter; the voters are ${voters.join(", ")}`, {
+				code: "BAD_REQUEST",
+			});
+		}
+		if (to === null && voters.length < 2) {
+			throw new SkeinError("there is no other voter to hand leadership to", { code: "BAD_REQUEST" });
+		}
+	}
+
+	async function nextLeader(until: MonotonicTime): Promise<NodeId | null> {
+		for (;;) {
+			const change = leaderWatch.change();
+			const { leader } = options.runner().state;
+			if (leader !== null || clock.now() >= until) return leader;
+			await change.wait(until);
+		}
+	}
+
+	return {
+		handOver,
+		onEnded(end) {
+			waiting?.(end);
+		},
+	};
+}

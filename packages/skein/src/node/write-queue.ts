@@ -1,0 +1,95 @@
+/**
+ * Writes that wait for the writer, on the leader. Whatever gathers while one batch is on its way
+ * is the next one (group commit). A write leaves the queue exactly once: into a batch, or refused.
+ */
+
+import type { SkeinError } from "../../../client/src/errors.ts";
+import type { LogIndex, Position } from "../consensus/types.ts";
+import type { WriteRequest } from "../database/database.ts";
+import type { ProgramOutcome } from "../database/program.ts";
+
+/** Who a write belongs to: a stream, unique among all nodes. */
+export type StreamKey = string;
+
+export type WriteAnswer =
+	| {
+			readonly type: "done";
+			readonly outcome: ProgramOutcome;
+			readonly position: Position;
+			readonly replayed: boolean;
+	  }
+	| { readonly type: "failed"; readonly error: SkeinError }
+	/** Nothing happened here: this node does not lead. Whoever leads may be asked. */
+	| { readonly type: "not-leader" };
+
+export interface QueuedWrite {
+	readonly stream: StreamKey;
+	readonly request: WriteRequest;
+	/** The stream believes that its transaction is open here. */
+	readonly inTransaction: boolean;
+	/** The state that a read transaction saw which now wants to write: it must still be the newest. */
+	readonly snapshotIndex: LogIndex | null;
+	readonly answer: (answer: WriteAnswer) => void;
+	/** The client no longer waits. What was not begun is then not begun any more. */
+	cancelled: boolean;
+	/** From here on the outcome is unknown until it is answered. */
+	started: boolean;
+}
+
+export interface WriteQueue {
+	readonly length: number;
+	/** False: the queue is full. */
+	add(write: QueuedWrite): boolean;
+	/** The next batch, oldest first; empty when nothing waits. */
+	takeBatch(limit: { requests: number; mustRunAlone: (request: WriteRequest) => boolean }): QueuedWrite[];
+	/** The next write of one stream, for an interactive transaction that owns the writer. */
+	takeOf(stream: StreamKey): QueuedWrite | null;
+	/** Puts writes back in front, in their order: nothing of them happened. */
+	putBack(writes: readonly QueuedWrite[]): void;
+	/** Empties the queue. */
+	drain(): QueuedWrite[];
+}
+
+export function createWriteQueue(maxLength: number): WriteQueue {
+	let writes: QueuedWrite[] = [];
+
+	return {
+		get length() {
+			return writes.length;
+		},
+		add(write) {
+			if (writes.length >= maxLength) return false;
+			writes.push(write);
+			return true;
+		},
+		takeBatch({ requests, mustRunAlone }) {
+			const batch: QueuedWrite[] = [];
+			let taken = 0;
+			for (const write of writes) {
+				if (write.cancelled) {
+					taken++;
+					continue;
+				}
+				const alone = mustRunAlone(write.request);
+				if (alone && batch.length > 0) break;
+				batch.push(write);
+				taken++;
+				if (alone || batch.length >= requests) break;
+			}
+			writes = taken === writes.length ? [] : writes.slice(taken);
+			return batch;
+		},
+		takeOf(stream) {
+			const position = writes.findIndex((write) => write.stream === stream && !write.cancelled);
+			return position < 0 ? null : (writes.splice(position, 1)[0] ?? null);
+		},
+		putBack(batch) {
+			writes = [...batch, ...writes];
+		},
+		drain() {
+			const all = writes;
+			writes = [];
+			return all;
+		},
+	};
+}
