@@ -1,0 +1,163 @@
+/**
+ * The real Network: TCP connections between the nodes of a cluster. Each node dials every other once
+ * a lane and only sends on what it dialled; it only receives on what it accepted. DESIGN.md has why.
+ */
+import { randomBytes, randomInt } from "node:crypto";
+import { createServer, type Socket } from "node:net";
+import type { NodeId } from "../consensus/types.ts";
+import type { Identity } from "../log/log.ts";
+import type { Clock, Timer } from "../world/clock.ts";
+import type { Logger } from "../world/logger.ts";
+import { type Lane, lanes, type Network, type NetworkReceiver } from "../world/network.ts";
+import type { Random } from "../world/random.ts";
+import { acceptConnection, type IncomingConnection } from "./accept.ts";
+import { createWarnOnce, type PeerContext } from "./context.ts";
+import { dialPeer, type OutgoingLane, type PeerAddress } from "./dial.ts";
+import { defaultPeerLimits, type PeerLimits } from "./limits.ts";
+
+export interface TcpNetworkOptions {
+	readonly identity: Identity;
+	/** Of the software; for the peers' logs. */
+	readonly version: string;
+	readonly listen: { readonly host: string; readonly port: number };
+	/** The other nodes of the cluster. */
+	readonly peers: readonly PeerAddress[];
+	/** Null: peers are believed. Either all nodes have the same, or none has one. */
+	readonly secret: string | null;
+	readonly clock: Clock;
+	readonly random?: Random;
+	readonly log: Logger;
+	readonly limits?: Partial<PeerLimits>;
+	/** Asked at each handshake, once the peer has proved itself. False refuses it: a node that lost its disk and kept its name. */
+	readonly onIncarnation?: (node: NodeId, incarnation: string) => boolean;
+}
+
+export interface TcpNetwork extends Network {
+	/** The port that is listened on; differs from the option if that was 0. */
+	port(): number;
+}
+
+const systemRandom: Random = {
+	below: (bound) => randomInt(bound),
+	bytes: (length) => randomBytes(length),
+};
+
+export function createTcpNetwork(options: TcpNetworkOptions): TcpNetwork {
+	const limits = { ...defaultPeerLimits, ...options.limits };
+	const log = options.log.child({ part: "peer" });
+	const context: PeerContext = {
+		identity: options.identity,
+		version: options.version,
+		secret: options.secret,
+		clock: options.clock,
+		random: options.random ?? systemRandom,
+		limits,
+		log,
+		warnOnce: createWarnOnce(options.clock, log, limits.logIntervalMs),
+		onIncarnation: options.onIncarnation ?? (() => true),
+	};
+	const outgoing = new Map<NodeId, Readonly<Record<Lane, OutgoingLane>>>();
+	/** Everything accepted and not closed yet, and among it the one that counts for a peer and lane. */
+	const accepted = new Set<IncomingConnection>();
+	const incoming = new Map<string, IncomingConnection>();
+	let pendingHandshakes = 0;
+	let receiver: NetworkReceiver | null = null;
+	let sweeper: Timer | null = null;
+	let stopped = false;
+
+	const server = createServer(
+		{ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 },
+		onConnection,
+	);
+
+	function onConnection(socket: Socket): void {
+		if (stopped || pendingHandshakes >= limits.maxPendingHandshakes) {
+			socket.destroy();
+			if (!stopped) context.warnOnce("pending", {}, "too many connections that do not say who they are");
+			return;
+		}
+		pendingHandshakes++;
+		let key: string | null = null;
+		const connection = acceptConnection(context, socket, {
+			isMember: (node) => outgoing.has(node),
+			onHandshake(authenticated) {
+				pendingHandshakes--;
+				if (authenticated === null) return;
+				key = `${authenticated.node}/${authenticated.lane}`;
+				// A peer that dials again knows that its old connection is dead, often before we do.
+				incoming.get(key)?.destroy();
+				incoming.set(key, connection);
+				hurry(authenticated.node);
+			},
+			onMessage(from, lane, bytes) {
+				if (!stopped) receiver?.onMessage(from, lane, bytes);
+			},
+			onClose() {
+				accepted.delete(connection);
+				if (key !== null && incoming.get(key) === connection) incoming.delete(key);
+			},
+		});
+		accepted.add(connection);
+	}
+
+	/** A peer that reaches us can most likely be reached: no need to wait out the back-off. */
+	function hurry(node: NodeId): void {
+		const peer = outgoing.get(node);
+		if (peer !== undefined) for (const lane of lanes) peer[lane].hurry();
+	}
+
+	function dialAll(peer: PeerAddress): void {
+		const dial = (lane: Lane): OutgoingLane =>
+			dialPeer(context, peer, lane, (ready) => {
+				if (lane === "control" && !stopped) receiver?.onReachable(peer.id, ready);
+			});
+		outgoing.set(peer.id, { control: dial("control"), log: dial("log"), bulk: dial("bulk") });
+	}
+
+	function sweep(): void {
+		for (const peer of outgoing.values()) for (const lane of lanes) peer[lane].sweep();
+		for (const connection of accepted) connection.sweep();
+		sweeper = context.clock.setTimer(limits.receiptIntervalMs, sweep);
+	}
+
+	return {
+		async start(given) {
+			if (receiver !== null || stopped) throw new Error("a network is started once");
+			receiver = given;
+			await listen(server, options.listen);
+			if (stopped) return;
+			server.on("error", (error) => log.error({ detail: error.message }, "the port between nodes failed"));
+			for (const peer of options.peers) dialAll(peer);
+			sweep();
+		},
+		send: (to, lane, bytes) => outgoing.get(to)?.[lane].send(bytes) ?? false,
+		queuedBytes: (to, lane) => outgoing.get(to)?.[lane].queuedBytes() ?? 0,
+		reachable: (node) => outgoing.get(node)?.control.ready() ?? false,
+		port() {
+			const address = server.address();
+			if (address === null || typeof address === "string") throw new Error("not listening");
+			return address.port;
+		},
+		async stop() {
+			if (stopped) return;
+			stopped = true;
+			sweeper?.cancel();
+			for (const peer of outgoing.values()) for (const lane of lanes) peer[lane].stop();
+			for (const connection of accepted) connection.destroy();
+			if (server.listening) await new Promise<void>((resolve) => server.close(() => resolve()));
+		},
+	};
+}
+
+function listen(
+	server: ReturnType<typeof createServer>,
+	where: { host: string; port: number },
+): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.once("error", reject);
+		server.listen(where.port, where.host, () => {
+			server.removeListener("error", reject);
+			resolve();
+		});
+	});
+}
