@@ -24,7 +24,7 @@ const probeTimeoutMs = 1_000;
 export async function send(request: HttpRequest): Promise<HttpAnswer> {
 	const stop = new AbortController();
 	const watch = watchSilence(request, stop);
-	const signals = [stop.signal, AbortSignal.timeout(Math.max(1, request.timeoutMs))];
+	const signals = [stop.signal, AbortSignal.timeout(Math.max(1, Math.ceil(request.timeoutMs)))];
 	if (request.signal !== undefined) signals.push(request.signal);
 	const signal = AbortSignal.any(signals);
 	try {

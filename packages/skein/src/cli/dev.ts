@@ -19,7 +19,7 @@ const readyLimitMs = 30_000;
 export async function dev(values: DevValues): Promise<void> {
 	const ports = Array.from({ length: values.nodes }, (_, index) => values.port + index);
 	await refuseBusyPorts(ports);
-	const cluster = openClusterFile(values.data, { nodes: values.nodes, port: values.port });
+	const cluster = openClusterFile(values.data, values.nodes);
 
 	let nodes: SupervisedNode[] = [];
 	const signals = listenForStop(() => {

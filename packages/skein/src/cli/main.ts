@@ -3,9 +3,11 @@ import { existsSync } from "node:fs";
 import { Command, CommanderError, Option as CommanderOption } from "commander";
 import {
 	benchOptions,
+	consensusTuning,
 	devOptions,
 	environmentName,
 	flagName,
+	nodeTuning,
 	type OptionTable,
 	type OptionValues,
 	resolveOptions,
@@ -124,7 +126,9 @@ function addCommand<Table extends OptionTable>(
 		const short = option.short === null ? "" : `-${option.short}, `;
 		const value = option.placeholder === null ? "" : ` <${option.placeholder}>`;
 		const description = option.description + defaultHelp(option);
-		command.addOption(new CommanderOption(`${short}${flagName(key)}${value}`, description));
+		const commanderOption = new CommanderOption(`${short}${flagName(key)}${value}`, description);
+		if (key in consensusTuning || key in nodeTuning) commanderOption.helpGroup("Tuning:");
+		command.addOption(commanderOption);
 	}
 	command.option(
 		"--config <file>",

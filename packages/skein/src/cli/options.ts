@@ -1,4 +1,5 @@
 // Every option of every command, once: its flag, environment variable, key in skein.config.json and help text.
+import { defaultNodeSettings } from "../node/settings.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What a value looks like in the configuration file; the text forms are the same for flag and environment. */
@@ -165,6 +166,87 @@ const logging = {
 	}),
 } satisfies OptionTable;
 
+const day = 24 * 60 * 60 * 1_000;
+const tebibyte = 2 ** 40;
+
+function durationMs(value: number, description: string): Option<number> {
+	const common = { description, placeholder: "ms", minimum: 1, maximum: day, default: value };
+	return integer(common);
+}
+
+function sizeBytes(value: number, description: string): Option<number> {
+	const common = { description, placeholder: "bytes", minimum: 4_096, maximum: tebibyte, default: value };
+	return integer(common);
+}
+
+/** Those of the core: `consensus` in the node's settings. */
+export const consensusTuning = {
+	heartbeatIntervalMs: durationMs(
+		defaultNodeSettings.consensus.heartbeatIntervalMs,
+		"how often the leader says that it lives",
+	),
+	electionTimeoutMs: durationMs(
+		defaultNodeSettings.consensus.electionTimeoutMs,
+		"silence of the leader after which the others elect, at the earliest; the same on every node",
+	),
+} satisfies OptionTable;
+
+/** Limits and sizes of a node; each has the name of its setting. */
+export const nodeTuning = {
+	leaderWaitMs: durationMs(
+		defaultNodeSettings.leaderWaitMs,
+		"how long a request waits for a leader before it fails with NO_LEADER",
+	),
+	maxQueuedWrites: integer({
+		description: "writes that wait; one more is refused with OVERLOADED",
+		minimum: 1,
+		maximum: 1_000_000,
+		default: defaultNodeSettings.maxQueuedWrites,
+	}),
+	transactionIdleMs: durationMs(
+		defaultNodeSettings.transactionIdleMs,
+		"an interactive transaction that is idle for so long is rolled back",
+	),
+	transactionTotalMs: durationMs(
+		defaultNodeSettings.transactionTotalMs,
+		"an interactive write transaction that is open for so long is rolled back",
+	),
+	statementTimeoutMs: durationMs(defaultNodeSettings.statementTimeoutMs, "the longest a statement may run"),
+	maxTransactionBytes: sizeBytes(
+		defaultNodeSettings.maxTransactionBytes,
+		"what one transaction may change, in bytes of its log entry",
+	),
+	readers: integer({
+		description: "threads that read",
+		minimum: 1,
+		maximum: 64,
+		default: defaultNodeSettings.readers,
+	}),
+	checkpointBytes: sizeBytes(
+		defaultNodeSettings.checkpointBytes,
+		"SQLite's own write-ahead file is copied back when it is larger",
+	),
+	logSegmentBytes: sizeBytes(defaultNodeSettings.logSegmentBytes, "size of one file of the replicated log"),
+	compactLogBytes: sizeBytes(
+		defaultNodeSettings.compactLogBytes,
+		"the replicated log is cut when it is larger",
+	),
+	logTailEntries: integer({
+		description: "entries kept for followers that are a little behind; further behind needs a snapshot",
+		minimum: 0,
+		maximum: 1_000_000_000,
+		default: defaultNodeSettings.logTailEntries,
+	}),
+	snapshotBytesPerSecond: sizeBytes(
+		defaultNodeSettings.snapshotBytesPerSecond,
+		"how fast a snapshot is sent to one follower",
+	),
+	stopTimeoutMs: durationMs(
+		defaultNodeSettings.stopTimeoutMs,
+		"how long handing over and finishing may take when the node is told to stop",
+	),
+} satisfies OptionTable;
+
 export const startOptions = {
 	id: option<string | null>("text", "id", nodeId, {
 		description: "this node's id; never changes, never used again for another node",
@@ -206,6 +288,8 @@ export const startOptions = {
 		default: null,
 	}),
 	...logging,
+	...consensusTuning,
+	...nodeTuning,
 } satisfies OptionTable;
 
 export const devOptions = {

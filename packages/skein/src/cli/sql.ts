@@ -44,7 +44,9 @@ async function* statementsOf(source: AsyncIterable<unknown> | Iterable<string>):
 		yield* cut.statements;
 		pending = cut.rest;
 	}
-	if (pending.trim() !== "") yield pending;
+	const last = cutStatements(`${pending}\n`);
+	yield* last.statements;
+	if (last.rest !== "") yield last.rest;
 }
 
 /** Waits until a slow reader of our output has taken it, and so bounds what is buffered. */

@@ -1,9 +1,18 @@
 // `skein start`: one node in this process, from its configuration to its exit code.
+
+import { defaultNodeSettings } from "../node/settings.ts";
 import type { NodeConfiguration, RunningNode } from "../node/start-node.ts";
 import type { Logger } from "../world/logger.ts";
 import { listenForStop } from "./interrupt.ts";
 import { createLogger } from "./logger.ts";
-import { type HostPort, type OptionValues, type startOptions } from "./options.ts";
+import {
+	consensusTuning,
+	type HostPort,
+	nodeTuning,
+	type OptionTable,
+	type OptionValues,
+	type startOptions,
+} from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 import { skeinVersion } from "./version.ts";
 
@@ -72,6 +81,7 @@ function nodeConfiguration(values: OptionValues<typeof startOptions>, logger: Lo
 	}
 	return {
 		id,
+		version: skeinVersion(),
 		dataDirectory: values.data ?? `skein-${id}`,
 		listen: values.listen,
 		peer: values.peer,
@@ -80,7 +90,20 @@ function nodeConfiguration(values: OptionValues<typeof startOptions>, logger: Lo
 		secret: values.secret,
 		advertiseUrl: values.advertise,
 		logger: logger.child({ node: id }),
+		settings: {
+			...pick(values, nodeTuning),
+			consensus: { ...defaultNodeSettings.consensus, ...pick(values, consensusTuning) },
+		},
 	};
+}
+
+/** The values of these options alone: they have the names of the settings they set. */
+function pick<Table extends OptionTable>(
+	values: OptionValues<Table>,
+	table: Table,
+): Pick<OptionValues<Table>, keyof Table> {
+	const entries = Object.keys(table).map((key) => [key, values[key]]);
+	return Object.fromEntries(entries) as OptionValues<Table>;
 }
 
 function formatHostPort({ host, port }: HostPort): string {

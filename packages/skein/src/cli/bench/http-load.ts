@@ -170,7 +170,7 @@ const headEnd = Buffer.from("\r\n\r\n");
 function readAnswer(bytes: Buffer): HttpAnswer | "incomplete" | "unreadable" {
 	const end = bytes.indexOf(headEnd);
 	if (end < 0) return "incomplete";
-	const head = bytes.latin1Slice(0, end);
+	const head = bytes.toString("latin1", 0, end);
 	const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
 	if (length === undefined) return "unreadable";
 	const bodyStart = end + headEnd.length;

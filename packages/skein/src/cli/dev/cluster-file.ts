@@ -1,4 +1,4 @@
-// dev.json: what the nodes of one `skein dev` share and must find again: the cluster's id, its secret, its shape.
+// dev.json: what the nodes of one `skein dev` share and must find again: the cluster's id, its secret, its size.
 import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,16 +9,15 @@ const schema = z.object({
 	clusterId: z.string().min(1),
 	secret: z.string().min(1),
 	nodes: z.int().min(1),
-	port: z.int().min(1),
 });
 export type DevCluster = z.infer<typeof schema>;
 
-/** Reads the file, or makes it the first time. The shape is kept: the nodes' logs hold their addresses. */
-export function openClusterFile(directory: string, shape: { nodes: number; port: number }): DevCluster {
+/** Reads the file, or makes it the first time. How many nodes there are is kept: their logs say who votes. */
+export function openClusterFile(directory: string, nodes: number): DevCluster {
 	const path = join(directory, "dev.json");
 	if (!existsSync(path)) {
 		mkdirSync(directory, { recursive: true });
-		const made = { clusterId: randomUUID(), secret: randomBytes(24).toString("base64url"), ...shape };
+		const made = { clusterId: randomUUID(), secret: randomBytes(24).toString("base64url"), nodes };
 		// Only for the owner: whoever has the secret is a member.
 		writeFileSync(path, `${JSON.stringify(made, null, "\t")}\n`, { mode: 0o600, flag: "wx" });
 		return made;
@@ -26,10 +25,10 @@ export function openClusterFile(directory: string, shape: { nodes: number; port:
 	const parsed = schema.safeParse(parse(path));
 	if (!parsed.success) throw new UsageError(`${path} is damaged; remove ${directory} to begin anew`);
 	const known = parsed.data;
-	if (known.nodes !== shape.nodes || known.port !== shape.port) {
+	if (known.nodes !== nodes) {
 		throw new UsageError(
-			`${directory} holds a cluster of ${known.nodes} nodes from port ${known.port} on. Start it with ` +
-				`--nodes ${known.nodes} --port ${known.port}, or another one with --data DIRECTORY, or remove ${directory}`,
+			`${directory} holds a cluster of ${known.nodes} nodes: start it with --nodes ${known.nodes}, ` +
+				`or another one with --data DIRECTORY, or remove ${directory} to begin anew`,
 		);
 	}
 	return known;

@@ -3,7 +3,7 @@
 export interface CutText {
 	/** Whole statements, each with its semicolon. */
 	readonly statements: readonly string[];
-	/** What is not finished yet; empty when it is only blanks and comments. */
+	/** What is not finished yet; empty when it is only blanks and closed comments. */
 	readonly rest: string;
 }
 
@@ -21,9 +21,14 @@ export function cutStatements(text: string): CutText {
 	let isBlank = true;
 	for (const match of text.matchAll(tokens)) {
 		const token = match[0];
-		const isUnclosed = /^['"`[]$/.test(token) || (token === "/" && text[match.index + 1] === "*");
+		const isUnclosed =
+			/^['"`[]$/.test(token) ||
+			(token === "/" && text[match.index + 1] === "*") ||
+			(token.startsWith("--") && !token.endsWith("\n"));
 		if (isUnclosed) return { statements, rest: text.slice(start) };
 		if (/^(?:\s|--|\/\*)/.test(token)) continue;
+		// A comment before a statement goes with none.
+		if (isBlank) start = match.index;
 		isBlank = false;
 		if (token === ";" && endsStatement(words, previous, beforePrevious)) {
 			const end = match.index + 1;

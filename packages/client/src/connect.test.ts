@@ -1,0 +1,286 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { connect, SkeinError } from "./index.ts";
+
+interface Received {
+	readonly path: string;
+	readonly headers: IncomingMessage["headers"];
+	readonly body: {
+		baton?: string | null;
+		requests: { type: string; stmt?: { args: unknown; sql: string }; batch?: { steps: object[] } }[];
+	};
+}
+
+type Reply = (request: Received, response: ServerResponse) => void;
+
+/** A node that answers with each reply in turn, the last one for ever. */
+async function serverWith(...replies: Reply[]): Promise<{ url: string; received: Received[] }> {
+	const received: Received[] = [];
+	const server = createServer((request, response) => {
+		const chunks: Buffer[] = [];
+		request.on("data", (chunk: Buffer) => chunks.push(chunk));
+		request.on("end", () => {
+			const text = Buffer.concat(chunks).toString();
+			const one = {
+				path: request.url ?? "",
+				headers: request.headers,
+				body: text === "" ? { requests: [] } : JSON.parse(text),
+			};
+			received.push(one);
+			(replies[received.length - 1] ?? replies.at(-1))?.(one, response);
+		});
+	});
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	onTestFinished(() => {
+		server.closeAllConnections();
+		server.close();
+	});
+	const { port } = server.address() as AddressInfo;
+	return { url: `http://127.0.0.1:${port}`, received };
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+	response.writeHead(status, { "content-type": "application/json", "skein-session": "3.42" });
+	response.end(JSON.stringify(body));
+}
+
+const emptyResult = { cols: [], rows: [], affected_row_count: 1, last_insert_rowid: "7" };
+const ok: Reply = ({ body }, response) =>
+	json(response, 200, {
+		baton: null,
+		base_url: null,
+		results: body.requests.map(({ type }) => ({
+			type: "ok",
+			response: { type, ...(type === "execute" ? { result: emptyResult } : {}) },
+		})),
+	});
+const refuse =
+	(status: number, code: string, outcome: string): Reply =>
+	(_, response) =>
+		json(response, status, { message: `it is ${code}`, code, outcome });
+const breakConnection: Reply = (_, response) => {
+	response.socket?.destroy();
+};
+
+/** A port where nobody listens. */
+async function deadUrl(): Promise<string> {
+	const server = createServer();
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	const { port } = server.address() as AddressInfo;
+	await new Promise((resolve) => server.close(resolve));
+	return `http://127.0.0.1:${port}`;
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<SkeinError> {
+	const error = await promise.then(
+		() => null,
+		(reason: unknown) => reason,
+	);
+	if (!(error instanceof SkeinError)) throw new Error(`not a SkeinError: ${String(error)}`);
+	return error;
+}
+
+test("values go out and come back with their types", async () => {
+	const big = 2n ** 60n;
+	const { url, received } = await serverWith((_, response) =>
+		json(response, 200, {
+			baton: null,
+			base_url: null,
+			results: [
+				{
+					type: "ok",
+					response: {
+						type: "execute",
+						result: {
+							cols: [
+								{ name: "a", decltype: "INTEGER" },
+								{ name: "b", decltype: null },
+							],
+							rows: [
+								[
+									{ type: "integer", value: "5" },
+									{ type: "integer", value: String(big) },
+								],
+								[
+									{ type: "float", value: 1.5 },
+									{ type: "blob", base64: "AQI" },
+								],
+								[{ type: "null" }, { type: "text", value: "ü" }],
+							],
+							affected_row_count: 0,
+							last_insert_rowid: null,
+						},
+					},
+				},
+				{ type: "ok", response: { type: "close" } },
+			],
+		}),
+	);
+	const result = await connect(url).execute("select ?", [
+		1,
+		1.5,
+		9n,
+		true,
+		"x",
+		null,
+		new Uint8Array([1, 2]),
+	]);
+	expect(received[0]?.body.requests[0]?.stmt?.args).toEqual([
+		{ type: "integer", value: "1" },
+		{ type: "float", value: 1.5 },
+		{ type: "integer", value: "9" },
+		{ type: "integer", value: "1" },
+		{ type: "text", value: "x" },
+		{ type: "null" },
+		{ type: "blob", base64: "AQI=" },
+	]);
+	expect(result).toEqual({
+		columns: ["a", "b"],
+		columnTypes: ["INTEGER", null],
+		rows: [
+			[5, big],
+			[1.5, new Uint8Array([1, 2])],
+			[null, "ü"],
+		],
+		changes: 0,
+		lastInsertRowid: null,
+		session: "3.42",
+	});
+});
+
+test("a statement's failure keeps SQLite's words and is not tried again", async () => {
+	const { url, received } = await serverWith(({ body }, response) =>
+		json(response, 200, {
+			results: body.requests.map(() => ({
+				type: "error",
+				error: { message: "UNIQUE constraint failed: t.a", code: "SQLITE_CONSTRAINT" },
+			})),
+		}),
+	);
+	const error = await failureOf(connect(url).execute("insert into t values (1)"));
+	expect(error).toMatchObject({ code: "SQLITE_CONSTRAINT", outcome: "did-not-happen" });
+	expect(received).toHaveLength(1);
+});
+
+test("a node that cannot be reached is passed over, also for a write without a key", async () => {
+	const { url, received } = await serverWith(ok);
+	const client = connect([await deadUrl(), url]);
+	await client.execute("insert into t values (1)", [], { idempotencyKey: null });
+	expect(received).toHaveLength(1);
+	// And the node that answered is asked first from then on.
+	await client.execute("select 1");
+	expect(received).toHaveLength(2);
+});
+
+test("a write whose connection broke is sent again with the same idempotency key", async () => {
+	const { url, received } = await serverWith(breakConnection, refuse(503, "LEADERSHIP_LOST", "unknown"), ok);
+	await connect(url).execute("insert into t values (1)");
+	const keys = received.map(({ headers }) => headers["idempotency-key"]);
+	expect(keys).toHaveLength(3);
+	expect(new Set(keys).size).toBe(1);
+	expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test("a write without a key is never sent twice when its outcome is unknown", async () => {
+	for (const reply of [breakConnection, refuse(503, "LEADERSHIP_LOST", "unknown")]) {
+		const { url, received } = await serverWith(reply, ok);
+		const error = await failureOf(
+			connect(url).execute("insert into t values (1)", [], { idempotencyKey: null }),
+		);
+		expect(error.outcome).toBe("unknown");
+		expect(received).toHaveLength(1);
+	}
+});
+
+test("reads carry no key and are repeated", async () => {
+	const { url, received } = await serverWith(breakConnection, ok);
+	await connect(url).execute("-- a comment\n select 1");
+	expect(received.map(({ headers }) => headers["idempotency-key"])).toEqual([undefined, undefined]);
+});
+
+test("NO_LEADER is waited out, up to the time limit", async () => {
+	const { url, received } = await serverWith(refuse(503, "NO_LEADER", "did-not-happen"));
+	const startedAt = performance.now();
+	const error = await failureOf(connect(url, { timeoutMs: 300 }).execute("insert into t values (1)"));
+	expect(error).toMatchObject({ code: "NO_LEADER", outcome: "did-not-happen" });
+	expect(received.length).toBeGreaterThan(2);
+	expect(performance.now() - startedAt).toBeLessThan(1_000);
+});
+
+test("one try with an unknown outcome makes the whole unknown, whatever the later ones say", async () => {
+	const { url } = await serverWith(breakConnection, refuse(503, "NO_LEADER", "did-not-happen"));
+	const error = await failureOf(connect(url, { timeoutMs: 200 }).execute("insert into t values (1)"));
+	expect(error).toMatchObject({ code: "NO_LEADER", outcome: "unknown" });
+});
+
+test("a server that never answers ends in TIMEOUT, outcome unknown", async () => {
+	const { url } = await serverWith(() => {});
+	const error = await failureOf(connect(url, { timeoutMs: 200 }).execute("insert into t values (1)"));
+	expect(error).toMatchObject({ code: "TIMEOUT", outcome: "unknown" });
+});
+
+test("a batch is one transaction, and its first failure is the error", async () => {
+	const { url, received } = await serverWith(({ body }, response) => {
+		const none = [null, null, null, null, null];
+		const errors = [null, null, { message: "no such table: b", code: "SQLITE_ERROR" }, null, null];
+		const result = { step_results: none, step_errors: errors };
+		json(response, 200, {
+			results: body.requests.map(({ type }) => ({ type: "ok", response: { type, result } })),
+		});
+	});
+	const error = await failureOf(connect(url).batch(["insert into a values (1)", "insert into b values (1)"]));
+	expect(error.code).toBe("SQLITE_ERROR");
+	expect(received[0]?.body.requests[0]?.batch?.steps).toMatchObject([
+		{ stmt: { sql: "BEGIN IMMEDIATE" } },
+		{ condition: { type: "ok", step: 0 } },
+		{ condition: { type: "ok", step: 1 } },
+		{ stmt: { sql: "COMMIT" }, condition: { type: "ok", step: 2 } },
+		{ stmt: { sql: "ROLLBACK" }, condition: { type: "and" } },
+	]);
+});
+
+test("a transaction keeps to its stream, and rolls back by closing it", async () => {
+	let requests = 0;
+	const withBaton: Reply = ({ body }, response) => {
+		requests++;
+		const isClosing = body.requests.some(({ type }) => type === "close");
+		json(response, 200, {
+			baton: isClosing ? null : `b${requests}`,
+			results: body.requests.map(({ type }) => ({
+				type: "ok",
+				response: { type, is_autocommit: false, ...(type === "execute" ? { result: emptyResult } : {}) },
+			})),
+		});
+	};
+	const { url, received } = await serverWith(withBaton);
+	const client = connect(url);
+	const failure = client.transaction(async (transaction) => {
+		await transaction.execute("insert into t values (1)");
+		throw new Error("changed my mind");
+	});
+	await expect(failure).rejects.toThrow("changed my mind");
+	expect(received.map(({ body }) => body.baton)).toEqual([null, "b1", "b2"]);
+	expect(received.at(-1)?.body.requests).toEqual([{ type: "close" }]);
+});
+
+test("what is not Skein is told so", async () => {
+	const { url } = await serverWith((_, response) => {
+		response.end("<html>");
+	});
+	expect(await failureOf(connect(url).execute("select 1"))).toMatchObject({ code: "PROTOCOL_ERROR" });
+});
+
+test("after close every call fails", async () => {
+	const client = connect("http://127.0.0.1:1");
+	client.close();
+	expect(await failureOf(client.execute("select 1"))).toMatchObject({ code: "CLOSED" });
+});
+
+test("an aborted request says that its outcome is unknown", async () => {
+	const { url } = await serverWith(() => {});
+	const stop = new AbortController();
+	const running = connect(url).execute("insert into t values (1)", [], { signal: stop.signal });
+	setTimeout(() => stop.abort(), 20);
+	expect(await failureOf(running)).toMatchObject({ code: "ABORTED", outcome: "unknown" });
+});
