@@ -1,0 +1,101 @@
+/**
+ * Standing for leadership: first a pre-vote, in which nobody promises anything, so that a member
+ * that cannot win raises no term (thesis §9.6); then the vote, with our own promise on disk before
+ * anybody is asked. A member that the leader told to stand skips the first (bug 7).
+ */
+import { isDurable } from "./disk-ledger.ts";
+import { becomeFollower } from "./follower.ts";
+import { becomeLeader } from "./leader.ts";
+import type { PreVoteResponse, VoteResponse } from "./message.ts";
+import { promiseToSelf } from "./promise.ts";
+import { allVoters, isQuorum, isVoter } from "./quorum.ts";
+import type { CandidateState, CoreState } from "./state.ts";
+import { announceRole, configurationOf, isDiskStalled, send } from "./state.ts";
+import type { NodeId } from "./types.ts";
+
+/** `transfer`: the leader asked for it. */
+export function stand(state: CoreState, transfer: boolean): void {
+	state.elector.rest(state.now);
+	// Who cannot write could not lead, and a member without a vote could not win.
+	if (!isVoter(configurationOf(state), state.self) || isDiskStalled(state)) return;
+	if (transfer) beginVote(state, true);
+	else beginPreVote(state);
+}
+
+function beginPreVote(state: CoreState): void {
+	const askedTerm = state.promise.term + 1;
+	const candidate = become(state, { phase: "pre-vote", askedTerm, transfer: false, promiseTicket: null });
+	candidate.granted.add(state.self);
+	for (const voter of others(state)) {
+		send(state, voter, { type: "pre-vote-request", last: state.log.last }, askedTerm);
+	}
+	tally(state, candidate);
+}
+
+function beginVote(state: CoreState, transfer: boolean): void {
+	const askedTerm = state.promise.term + 1;
+	const promiseTicket = promiseToSelf(state, askedTerm);
+	become(state, { phase: "vote", askedTerm, transfer, promiseTicket });
+}
+
+function become(
+	state: CoreState,
+	round: Pick<CandidateState, "phase" | "askedTerm" | "transfer" | "promiseTicket">,
+): CandidateState {
+	const candidate: CandidateState = { role: "candidate", ...round, granted: new Set(), refused: new Set() };
+	state.roleState = candidate;
+	state.leader = null;
+	announceRole(state);
+	return candidate;
+}
+
+/**
+ * Our own promise is durable, and with it everything in the log before it: only now may others hear
+ * of it. A crash earlier could otherwise bring a vote for the log that we said we had.
+ */
+export function onCandidateDurable(state: CoreState, candidate: CandidateState): void {
+	if (candidate.promiseTicket === null || !isDurable(state.disk, candidate.promiseTicket)) return;
+	candidate.promiseTicket = null;
+	candidate.granted.add(state.self);
+	for (const voter of others(state)) {
+		send(state, voter, { type: "vote-request", last: state.log.last, transfer: candidate.transfer });
+	}
+	tally(state, candidate);
+}
+
+export function onPreVoteResponse(state: CoreState, message: PreVoteResponse): void {
+	const candidate = state.roleState;
+	if (candidate.role !== "candidate" || candidate.phase !== "pre-vote") return;
+	// A late answer to an older question.
+	if (message.askedTerm !== candidate.askedTerm) return;
+	count(state, candidate, message.from, message.granted);
+}
+
+export function onVoteResponse(state: CoreState, message: VoteResponse): void {
+	const candidate = state.roleState;
+	if (candidate.role !== "candidate" || candidate.phase !== "vote") return;
+	count(state, candidate, message.from, message.granted);
+}
+
+function count(state: CoreState, candidate: CandidateState, from: NodeId, granted: boolean): void {
+	if (!isVoter(configurationOf(state), from)) return;
+	if (granted) candidate.granted.add(from);
+	else candidate.refused.add(from);
+	tally(state, candidate);
+}
+
+function tally(state: CoreState, candidate: CandidateState): void {
+	const configuration = configurationOf(state);
+	if (isQuorum(configuration, (voter) => candidate.granted.has(voter))) {
+		if (candidate.phase === "vote") return becomeLeader(state);
+		// The round takes its time from here on.
+		state.elector.rest(state.now);
+		return beginVote(state, false);
+	}
+	const isOpen = isQuorum(configuration, (voter) => !candidate.refused.has(voter));
+	if (!isOpen) becomeFollower(state, null);
+}
+
+function others(state: CoreState): NodeId[] {
+	return allVoters(configurationOf(state)).filter((voter) => voter !== state.self);
+}

@@ -1,0 +1,106 @@
+/**
+ * The bytes of a configuration entry, and what makes a configuration valid. Ids and addresses are
+ * ASCII. Layout: version 1, then four lists (members as id and address, voters, outgoing voters,
+ * learners): a two-byte count (big endian), then each string as one length byte and its bytes.
+ */
+import { assert } from "./assert.ts";
+import type { Configuration, LogIndex, Member, NodeId } from "./types.ts";
+
+const formatVersion = 1;
+const maxMembers = 64;
+const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
+/** Printable ASCII without spaces: what a host and port can be made of. */
+const peerPattern = /^[!-~]{1,255}$/;
+
+/** A configuration and the index of the entry that holds it. */
+export interface ConfigurationAt {
+	readonly index: LogIndex;
+	readonly value: Configuration;
+}
+
+/** Every member of a new group begins with these, in the same order and so with the same bytes. */
+export function initialConfiguration(members: readonly Member[]): Configuration {
+	const sorted = [...members].sort((a, b) => (a.id < b.id ? -1 : 1));
+	const configuration = {
+		members: sorted.map(({ id, peer }) => ({ id, peer })),
+		voters: sorted.map(({ id }) => id),
+		outgoingVoters: [],
+		learners: [],
+	};
+	validateConfiguration(configuration);
+	return configuration;
+}
+
+/** Throws, with the reason, if the configuration cannot be meant. */
+export function validateConfiguration(configuration: Configuration): void {
+	const { members, voters, outgoingVoters, learners } = configuration;
+	const ids = members.map((member) => member.id);
+	assert(members.length <= maxMembers, `a configuration of ${members.length} members`);
+	for (const { id, peer } of members) {
+		assert(idPattern.test(id), `node id ${JSON.stringify(id)}`);
+		assert(peerPattern.test(peer), `peer address ${JSON.stringify(peer)}`);
+	}
+	assert(voters.length > 0, "a configuration without voters");
+	for (const list of [ids, voters, outgoingVoters, learners]) {
+		assert(new Set(list).size === list.length, "a configuration that names a node twice");
+		for (const id of list) assert(ids.includes(id), `${id} is not a member`);
+	}
+	for (const id of learners) assert(!voters.includes(id), `${id} is voter and learner`);
+	for (const id of ids) {
+		const named = voters.includes(id) || outgoingVoters.includes(id) || learners.includes(id);
+		assert(named, `member ${id} is neither voter nor learner`);
+	}
+}
+
+export function encodeConfiguration(configuration: Configuration): Uint8Array {
+	validateConfiguration(configuration);
+	const bytes: number[] = [formatVersion];
+	const putCount = (count: number): void => {
+		bytes.push(count >> 8, count & 0xff);
+	};
+	const putText = (text: string): void => {
+		bytes.push(text.length);
+		for (let place = 0; place < text.length; place++) bytes.push(text.charCodeAt(place));
+	};
+	putCount(configuration.members.length);
+	for (const { id, peer } of configuration.members) {
+		putText(id);
+		putText(peer);
+	}
+	for (const list of [configuration.voters, configuration.outgoingVoters, configuration.learners]) {
+		putCount(list.length);
+		for (const id of list) putText(id);
+	}
+	return Uint8Array.from(bytes);
+}
+
+export function decodeConfiguration(bytes: Uint8Array): Configuration {
+	let place = 0;
+	const takeByte = (): number => {
+		const byte = bytes[place++];
+		assert(byte !== undefined, "a configuration entry is too short");
+		return byte;
+	};
+	const takeText = (): string => {
+		const length = takeByte();
+		let text = "";
+		while (text.length < length) text += String.fromCharCode(takeByte());
+		return text;
+	};
+	const takeList = <T>(take: () => T): T[] => {
+		const count = (takeByte() << 8) | takeByte();
+		assert(count <= maxMembers, `a list of ${count} nodes in a configuration entry`);
+		return Array.from({ length: count }, take);
+	};
+	const version = takeByte();
+	assert(version === formatVersion, `configuration format ${version}, this program knows ${formatVersion}`);
+	const configuration: Configuration = {
+		members: takeList(() => ({ id: takeText(), peer: takeText() })),
+		voters: takeList<NodeId>(takeText),
+		outgoingVoters: takeList<NodeId>(takeText),
+		learners: takeList<NodeId>(takeText),
+	};
+	assert(place === bytes.length, "a configuration entry is too long");
+	validateConfiguration(configuration);
+	return configuration;
+}

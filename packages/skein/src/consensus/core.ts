@@ -1,0 +1,164 @@
+/** The one door: step(input) gives outputs. It only sends each input to the part that it concerns. */
+import { assert, unreachable } from "./assert.ts";
+import { onCandidateDurable, stand } from "./candidate.ts";
+import type { ConfigurationAt } from "./configuration.ts";
+import { validateConfiguration } from "./configuration.ts";
+import { complete, createDiskLedger } from "./disk-ledger.ts";
+import { createRaftElector } from "./electors/raft.ts";
+import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
+import type { Input } from "./input.ts";
+import { onLeaderDurable, onLeaderTick, propose, stepDown } from "./leader.ts";
+import type { LogHeader } from "./log-view.ts";
+import { createLogView } from "./log-view.ts";
+import type { Output } from "./output.ts";
+import { tellGrant } from "./promise.ts";
+import { createRandomSource } from "./random.ts";
+import { beginRead, cancelRead, retryReads } from "./reading.ts";
+import { receive } from "./receive.ts";
+import { onSnapshotSent, onUnreachable } from "./replication.ts";
+import type { ConsensusSettings } from "./settings.ts";
+import type { CoreState } from "./state.ts";
+import { announceRole } from "./state.ts";
+import { beginTransfer, giveUpTransfer } from "./transfer.ts";
+import type { GroupId, LogIndex, MonotonicTime, NodeId, Position, VotePromise } from "./types.ts";
+import type { CoreView } from "./view.ts";
+import { createView } from "./view.ts";
+
+export interface CoreOptions {
+	readonly self: NodeId;
+	readonly group: GroupId;
+	readonly settings: ConsensusSettings;
+	/** Any number, another one at every start: times of standing and ids of questions come from it. */
+	readonly seed: number;
+	readonly now: MonotonicTime;
+	readonly promise: VotePromise;
+	/** The place just before the first entry of the log. */
+	readonly base: Position;
+	readonly headers: readonly LogHeader[];
+	/** The configuration in force at `base`, and its index. */
+	readonly configuration: ConfigurationAt;
+	/** The configuration entries in the log, oldest first. */
+	readonly configurations: readonly ConfigurationAt[];
+	/** What is known to be committed: the database's applied index. */
+	readonly commitIndex: LogIndex;
+}
+
+export interface Core {
+	step(input: Input): Output[];
+	/** What the core knows just now; every property is read anew. */
+	readonly view: CoreView;
+}
+
+export function createCore(options: CoreOptions): Core {
+	const state = createState(options);
+	return {
+		step(input) {
+			assert(input.now >= state.now, `time went back from ${state.now} to ${input.now}`);
+			state.now = input.now;
+			state.outputs = [];
+			dispatch(state, input);
+			return state.outputs;
+		},
+		view: createView(state),
+	};
+}
+
+function createState(options: CoreOptions): CoreState {
+	const { self, group, settings, now, promise, commitIndex } = options;
+	const log = createLogView(options.base, options.headers);
+	// Terms below the log's mean that the promise was lost: voting again would be a second vote (bug 2).
+	assert(promise.term >= log.last.term, `promise of term ${promise.term} behind the log's ${log.last.term}`);
+	assert(
+		commitIndex >= log.base.index && commitIndex <= log.last.index,
+		`applied ${commitIndex}, the log holds ${log.base.index} to ${log.last.index}`,
+	);
+	const configurations = [options.configuration, ...options.configurations];
+	for (const { value } of configurations) validateConfiguration(value);
+	const random = createRandomSource(options.seed);
+	const state: CoreState = {
+		self,
+		group,
+		settings,
+		elector: createRaftElector(settings.electionTimeoutMs, random, now),
+		log,
+		disk: createDiskLedger(log.last.index),
+		now,
+		outputs: [],
+		promise,
+		grant: null,
+		configurations,
+		commitIndex,
+		announcedCommitIndex: commitIndex,
+		leader: null,
+		lastLeaderContact: now,
+		roleState: { role: "follower", verifiedIndex: commitIndex, acknowledgementOwed: false },
+		followerReads: new Map(),
+		// Apart from those of earlier lives of this member: an answer to one of them must not count.
+		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
+		transfer: null,
+		announcedRole: "",
+	};
+	announceRole(state);
+	return state;
+}
+
+function dispatch(state: CoreState, input: Input): void {
+	const role = state.roleState;
+	switch (input.type) {
+		case "tick":
+			return onTick(state);
+		case "message":
+			return receive(state, input.message);
+		case "propose":
+			return propose(state, input.entries);
+		case "read":
+			return beginRead(state, input.readId);
+		case "cancel-read":
+			return cancelRead(state, input.readId);
+		case "durable":
+			return onDurable(state, input.ticket);
+		case "unreachable":
+			return role.role === "leader" ? onUnreachable(role, input.node) : undefined;
+		case "snapshot-installed":
+			return onSnapshotInstalled(state, input);
+		case "snapshot-sent":
+			return role.role === "leader" ? onSnapshotSent(state, role, input.to, input.index) : undefined;
+		case "compacted":
+			return onCompacted(state, input.index);
+		case "transfer":
+			return beginTransfer(state, input.to);
+		case "step-down":
+			return stepDown(state);
+		default:
+			return unreachable(input);
+	}
+}
+
+function onTick(state: CoreState): void {
+	if (state.roleState.role === "leader") return onLeaderTick(state, state.roleState);
+	giveUpTransfer(state);
+	retryReads(state);
+	if (state.elector.tick(state.now) === "stand") stand(state, false);
+}
+
+function onDurable(state: CoreState, ticket: number): void {
+	complete(state.disk, ticket);
+	tellGrant(state);
+	const role = state.roleState;
+	switch (role.role) {
+		case "follower":
+			return onFollowerDurable(state, role);
+		case "candidate":
+			return onCandidateDurable(state, role);
+		case "leader":
+			return onLeaderDurable(state, role);
+	}
+}
+
+function onCompacted(state: CoreState, index: LogIndex): void {
+	assert(index <= state.commitIndex, `compacted to ${index}, committed is ${state.commitIndex}`);
+	state.log.compactTo(index);
+	// The one in force at the base stays: a cut may need to go back to it (bug 16).
+	const inForce = state.configurations.findLastIndex((one) => one.index <= state.log.base.index);
+	state.configurations = state.configurations.slice(Math.max(inForce, 0));
+}

@@ -1,0 +1,26 @@
+/** Raft's elector (paper §5.2): whoever heard no leader for a random time stands. */
+import type { RandomSource } from "../random.ts";
+import type { Milliseconds, MonotonicTime } from "../types.ts";
+import type { Elector } from "./elector.ts";
+
+export function createRaftElector(
+	electionTimeoutMs: Milliseconds,
+	random: RandomSource,
+	now: MonotonicTime,
+): Elector {
+	let standAt = 0;
+
+	const elector: Elector = {
+		rest(since) {
+			// Drawn anew each time over a whole timeout's width: two that collided rarely collide again.
+			standAt = since + electionTimeoutMs + Math.floor(random() * electionTimeoutMs);
+		},
+		yieldToOthers(since) {
+			elector.rest(since);
+			standAt += 2 * electionTimeoutMs;
+		},
+		tick: (time) => (time >= standAt ? "stand" : "wait"),
+	};
+	elector.rest(now);
+	return elector;
+}

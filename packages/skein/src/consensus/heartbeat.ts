@@ -1,0 +1,54 @@
+/**
+ * Heartbeats: "this leader lives, and its disk works". Each is a round with a number of its own, so
+ * an answer also shows that we still led when the round began (reading.ts).
+ */
+
+import type { Progress } from "./progress.ts";
+import { createProgress } from "./progress.ts";
+import { isMember, isQuorum } from "./quorum.ts";
+import type { CoreState, LeaderState } from "./state.ts";
+import { configurationOf, isDiskStalled, send } from "./state.ts";
+import type { NodeId } from "./types.ts";
+
+/** What the leader knows of a member; null: no member of the present configuration. */
+export function progressOf(state: CoreState, leader: LeaderState, node: NodeId): Progress | null {
+	if (node === state.self || !isMember(configurationOf(state), node)) return null;
+	const known = leader.progress.get(node);
+	if (known !== undefined) return known;
+	const progress = createProgress(state.log.last.index);
+	leader.progress.set(node, progress);
+	return progress;
+}
+
+export function followersOf(state: CoreState): NodeId[] {
+	return configurationOf(state)
+		.members.map((member) => member.id)
+		.filter((id) => id !== state.self);
+}
+
+/** False: the disk hangs. Followers must then elect another leader, so nothing may reassure them (bug 46). */
+export function beginRound(state: CoreState, leader: LeaderState): boolean {
+	if (isDiskStalled(state)) return false;
+	leader.round++;
+	leader.heartbeatAt = state.now;
+	for (const node of followersOf(state)) {
+		const matchIndex = progressOf(state, leader, node)?.matchIndex ?? 0;
+		const commitIndex = Math.min(matchIndex, state.commitIndex);
+		send(state, node, { type: "heartbeat-request", commitIndex, round: leader.round });
+	}
+	return true;
+}
+
+/** A member counts as heard from the start of the leadership on: an answer takes a while. */
+export function heardSince(leader: LeaderState, node: NodeId): number {
+	return leader.progress.get(node)?.lastContact ?? leader.since;
+}
+
+/** Check-quorum: a quorum of voters was heard within an election timeout. */
+export function hasFreshQuorum(state: CoreState, leader: LeaderState): boolean {
+	const oldest = state.now - state.settings.electionTimeoutMs;
+	return isQuorum(
+		configurationOf(state),
+		(voter) => voter === state.self || heardSince(leader, voter) > oldest,
+	);
+}

@@ -1,0 +1,132 @@
+/** A leader: takes proposals, counts what is durable, and leads only while a quorum hears it. */
+import { assert } from "./assert.ts";
+import { appendToLog, becomeFollower } from "./follower.ts";
+import { beginRound, hasFreshQuorum } from "./heartbeat.ts";
+import type { ProposedEntry } from "./input.ts";
+import type { AppendResponse, HeartbeatResponse } from "./message.ts";
+import type { RefusalReason } from "./output.ts";
+import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
+import * as replication from "./replication.ts";
+import type { CoreState, LeaderState } from "./state.ts";
+import { announceCommit, announceRole, isDiskStalled } from "./state.ts";
+import { giveUpTransfer, judgeTransfer, tellTargetToStand } from "./transfer.ts";
+import type { Entry, EntryKind } from "./types.ts";
+
+const noPayload = new Uint8Array(0);
+
+/** The promise round was won. The barrier, an entry of our own term, makes older entries committable. */
+export function becomeLeader(state: CoreState): void {
+	assert(state.promise.votedFor === state.self, "leading a term that was promised to another");
+	const leader: LeaderState = {
+		role: "leader",
+		since: state.now,
+		barrierIndex: state.log.last.index + 1,
+		established: false,
+		progress: new Map(),
+		round: 0,
+		heartbeatAt: state.now,
+		waitingReads: takeReadsAsLeader(state),
+		runningReads: [],
+	};
+	state.roleState = leader;
+	state.leader = state.self;
+	announceRole(state);
+	judgeTransfer(state, state.self);
+	append(state, [{ kind: "barrier", payload: noPayload }]);
+	// The probes carry the barrier; they tell everybody who leads now.
+	replication.sendAppendsToAll(state, leader);
+	beginRound(state, leader);
+	moveOn(state, leader);
+}
+
+export function onLeaderTick(state: CoreState, leader: LeaderState): void {
+	if (!hasFreshQuorum(state, leader)) {
+		becomeFollower(state, null);
+		return;
+	}
+	giveUpTransfer(state);
+	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
+	if (!beginRound(state, leader)) return;
+	assignWaitingReads(state, leader);
+	releaseReads(state, leader);
+	replication.sendAppendsToAll(state, leader);
+}
+
+/** Our own disk got further. */
+export function onLeaderDurable(state: CoreState, leader: LeaderState): void {
+	moveOn(state, leader);
+}
+
+export function onAppendResponse(state: CoreState, leader: LeaderState, message: AppendResponse): void {
+	if (!replication.onAppendResponse(state, leader, message)) return;
+	moveOn(state, leader);
+	replication.sendAppends(state, leader, message.from);
+	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
+}
+
+export function onHeartbeatResponse(state: CoreState, leader: LeaderState, message: HeartbeatResponse): void {
+	replication.onHeartbeatResponse(state, leader, message);
+	releaseReads(state, leader);
+	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
+}
+
+export function propose(state: CoreState, entries: readonly ProposedEntry[]): void {
+	const refusal = reasonToRefuse(state, entries);
+	if (refusal !== null) {
+		state.outputs.push({ type: "proposal-refused", reason: refusal });
+		return;
+	}
+	const firstIndex = state.log.last.index + 1;
+	append(state, entries);
+	const lastIndex = state.log.last.index;
+	state.outputs.push({ type: "proposal-accepted", term: state.promise.term, firstIndex, lastIndex });
+	if (state.roleState.role === "leader") replication.sendAppendsToAll(state, state.roleState);
+}
+
+function reasonToRefuse(state: CoreState, entries: readonly ProposedEntry[]): RefusalReason | null {
+	assert(entries.length > 0, "an empty proposal");
+	// A new configuration must be checked against the present one and go through a joint phase.
+	assert(!entries.some((entry) => entry.kind === "configuration"), "members cannot change yet");
+	const leader = state.roleState;
+	if (leader.role !== "leader") return "not-leader";
+	if (!leader.established) return "not-established";
+	if (state.transfer !== null) return "transferring";
+	const waiting = state.log.sizeBetween(state.commitIndex, state.log.last.index);
+	const added = entries.reduce((sum, entry) => sum + entry.payload.length, 0);
+	// One proposal alone may be larger than the limit, or it could never be written.
+	if (waiting > 0 && waiting + added > state.settings.maxUncommittedBytes) return "overloaded";
+	return isDiskStalled(state) ? "overloaded" : null;
+}
+
+function append(
+	state: CoreState,
+	entries: readonly { readonly kind: EntryKind; readonly payload: Uint8Array }[],
+): void {
+	const firstIndex = state.log.last.index + 1;
+	const { term } = state.promise;
+	appendToLog(
+		state,
+		entries.map(({ kind, payload }, place): Entry => ({ index: firstIndex + place, term, kind, payload })),
+		null,
+	);
+}
+
+/** After any match index moved: commit, tell, and be established once the barrier is committed. */
+function moveOn(state: CoreState, leader: LeaderState): void {
+	const moved = replication.advanceCommitIndex(state, leader);
+	announceCommit(state);
+	if (!moved) return;
+	if (!leader.established && state.commitIndex >= leader.barrierIndex) {
+		leader.established = true;
+		announceRole(state);
+	}
+	replication.sendCommitIndex(state, leader);
+	beginWaitingReads(state, leader);
+}
+
+/** Of our own will. The others elect; we stand only when they have had their chance. */
+export function stepDown(state: CoreState): void {
+	if (state.roleState.role !== "leader") return;
+	becomeFollower(state, null);
+	state.elector.yieldToOthers(state.now);
+}

@@ -1,0 +1,37 @@
+/** Majority and joint majority, by the obvious algorithm: sort and take the one in the middle. */
+import type { Configuration, NodeId } from "./types.ts";
+
+/**
+ * The highest value that a majority of `voters` has reached. No voters: no limit (Infinity), so that
+ * the absent half of a configuration that is not joint never holds anything back.
+ */
+export function majorityValue(voters: readonly NodeId[], valueOf: (voter: NodeId) => number): number {
+	// Sorted anew each time: an incrementally kept order went wrong elsewhere (openraft issue 1802).
+	const values = voters.map(valueOf).sort((a, b) => b - a);
+	return values[Math.floor(values.length / 2)] ?? Number.POSITIVE_INFINITY;
+}
+
+/** The highest value that the configuration's quorum has reached: both majorities while it is joint. */
+export function quorumValue(configuration: Configuration, valueOf: (voter: NodeId) => number): number {
+	return Math.min(
+		majorityValue(configuration.voters, valueOf),
+		majorityValue(configuration.outgoingVoters, valueOf),
+	);
+}
+
+export function isQuorum(configuration: Configuration, agrees: (voter: NodeId) => boolean): boolean {
+	return quorumValue(configuration, (voter) => (agrees(voter) ? 1 : 0)) >= 1;
+}
+
+/** Everybody whose vote counts, each once. */
+export function allVoters(configuration: Configuration): NodeId[] {
+	return [...new Set([...configuration.voters, ...configuration.outgoingVoters])];
+}
+
+export function isVoter(configuration: Configuration, node: NodeId): boolean {
+	return configuration.voters.includes(node) || configuration.outgoingVoters.includes(node);
+}
+
+export function isMember(configuration: Configuration, node: NodeId): boolean {
+	return configuration.members.some((member) => member.id === node);
+}

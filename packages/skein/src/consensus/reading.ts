@@ -1,0 +1,116 @@
+/**
+ * Linearizable reads. The leader notes its commit index, shows with a heartbeat round begun after
+ * that that it still leads, and only then is the read ready (thesis §6.4). Never before the barrier
+ * is committed (reference bugs 11, 50, 51), and a round serves only reads that were there when it
+ * began; its number is never used again, also not for a retry (bug 49). A follower asks the leader.
+ */
+import { beginRound } from "./heartbeat.ts";
+import { quorumValue } from "./quorum.ts";
+import type { CoreState, LeaderRead, LeaderState } from "./state.ts";
+import { configurationOf, send } from "./state.ts";
+import type { LogIndex, NodeId } from "./types.ts";
+
+/** Heartbeat intervals after which a follower asks its leader again. */
+const retryAfterHeartbeats = 3;
+
+/** `read`: on a leader it joins the next round, elsewhere the leader is asked. Too many: never answered. */
+export function beginRead(state: CoreState, readId: number): void {
+	if (state.roleState.role === "leader") {
+		addLeaderRead(state, state.roleState, { from: null, readId });
+		return;
+	}
+	if (state.followerReads.size >= state.settings.maxPendingReads) return;
+	state.followerReads.set(readId, { requestId: null, askedAt: state.now });
+	askLeader(state, readId);
+}
+
+export function cancelRead(state: CoreState, readId: number): void {
+	state.followerReads.delete(readId);
+	const leader = state.roleState;
+	if (leader.role !== "leader") return;
+	const isOther = (read: LeaderRead): boolean => read.from !== null || read.readId !== readId;
+	leader.waitingReads = leader.waitingReads.filter(isOther);
+	leader.runningReads = leader.runningReads.filter(isOther);
+}
+
+export function addLeaderRead(state: CoreState, leader: LeaderState, read: LeaderRead): void {
+	const pending = leader.waitingReads.length + leader.runningReads.length;
+	if (pending >= state.settings.maxPendingReads) return;
+	leader.waitingReads.push(read);
+	beginWaitingReads(state, leader);
+}
+
+/** Begins a round for the reads that wait, unless one is under way: they share the next. */
+export function beginWaitingReads(state: CoreState, leader: LeaderState): void {
+	if (!leader.established || leader.waitingReads.length === 0 || leader.runningReads.length > 0) return;
+	if (beginRound(state, leader)) assignWaitingReads(state, leader);
+	releaseReads(state, leader);
+}
+
+/** The round that has just begun serves everybody who waits. */
+export function assignWaitingReads(state: CoreState, leader: LeaderState): void {
+	if (!leader.established) return;
+	for (const read of leader.waitingReads) {
+		leader.runningReads.push({ ...read, index: state.commitIndex, round: leader.round });
+	}
+	leader.waitingReads = [];
+}
+
+/** After an answer to a heartbeat: the reads whose round, or a later one, a quorum has confirmed. */
+export function releaseReads(state: CoreState, leader: LeaderState): void {
+	const confirmed = quorumValue(configurationOf(state), (voter) =>
+		voter === state.self ? leader.round : (leader.progress.get(voter)?.confirmedRound ?? 0),
+	);
+	const ready = leader.runningReads.filter((read) => read.round <= confirmed);
+	if (ready.length === 0) return;
+	leader.runningReads = leader.runningReads.slice(ready.length);
+	for (const { from, readId, index } of ready) {
+		if (from === null) state.outputs.push({ type: "read-ready", readId, index });
+		else send(state, from, { type: "read-index-response", readId, index });
+	}
+	beginWaitingReads(state, leader);
+}
+
+/** Asks again for every read: the leader is another, or the question may be lost. */
+export function askLeaderAgain(state: CoreState): void {
+	for (const readId of state.followerReads.keys()) askLeader(state, readId);
+}
+
+export function retryReads(state: CoreState): void {
+	const patience = retryAfterHeartbeats * state.settings.heartbeatIntervalMs;
+	for (const [readId, read] of state.followerReads) {
+		if (state.now - read.askedAt >= patience) askLeader(state, readId);
+	}
+}
+
+export function onReadIndexResponse(state: CoreState, requestId: number, index: LogIndex): void {
+	for (const [readId, read] of state.followerReads) {
+		if (read.requestId !== requestId) continue;
+		state.followerReads.delete(readId);
+		state.outputs.push({ type: "read-ready", readId, index });
+		return;
+	}
+}
+
+/** Leadership is over: our own reads ask the next leader; what others asked is theirs to retry. */
+export function handReadsToFollower(state: CoreState, leader: LeaderState): void {
+	for (const { from, readId } of [...leader.runningReads, ...leader.waitingReads]) {
+		if (from === null) state.followerReads.set(readId, { requestId: null, askedAt: state.now });
+	}
+}
+
+/** Leadership began: our own reads wait for the barrier. */
+export function takeReadsAsLeader(state: CoreState): LeaderRead[] {
+	const reads = [...state.followerReads.keys()].map((readId) => ({ from: null, readId }));
+	state.followerReads.clear();
+	return reads;
+}
+
+function askLeader(state: CoreState, readId: number): void {
+	const read = state.followerReads.get(readId);
+	if (read === undefined || state.leader === null) return;
+	const to: NodeId = state.leader;
+	read.requestId = state.nextRequestId++;
+	read.askedAt = state.now;
+	send(state, to, { type: "read-index-request", readId: read.requestId });
+}

@@ -1,0 +1,135 @@
+/**
+ * What a message's term means before its content does. Later terms are entered, older ones answered
+ * with our own, always (fencing without a deadlock), with two exceptions: a pre-vote changes nothing
+ * anywhere, and a sticky voter ignores the term of who wants to depose a living leader.
+ */
+
+import { unreachable } from "./assert.ts";
+import * as candidate from "./candidate.ts";
+import { stand } from "./candidate.ts";
+import { becomeFollower, hearLeader, onAppendRequest, onHeartbeatRequest } from "./follower.ts";
+import { hasFreshQuorum } from "./heartbeat.ts";
+import * as leader from "./leader.ts";
+import type { ConsensusMessage, PreVoteRequest, VoteRequest } from "./message.ts";
+import { adoptTerm, grantVote, isUpToDate } from "./promise.ts";
+import { isMember } from "./quorum.ts";
+import { addLeaderRead, onReadIndexResponse } from "./reading.ts";
+import type { CoreState } from "./state.ts";
+import { configurationOf, isLeaderFresh, send } from "./state.ts";
+
+export function receive(state: CoreState, message: ConsensusMessage): void {
+	// Somebody else's mistake must not stop this member.
+	if (message.to !== state.self || message.group !== state.group || message.from === state.self) return;
+	switch (message.type) {
+		case "pre-vote-request":
+			return onPreVoteRequest(state, message);
+		case "vote-request":
+			return onVoteRequest(state, message);
+		default:
+	}
+	if (!comesFromLeader(message) && !isMember(configurationOf(state), message.from)) return;
+	if (message.type === "pre-vote-response" && message.granted) {
+		// Its term is that of a voter which may be behind us.
+		return candidate.onPreVoteResponse(state, message);
+	}
+	if (message.term > state.promise.term) {
+		adoptTerm(state, message.term);
+		becomeFollower(state, comesFromLeader(message) ? message.from : null);
+	}
+	if (message.term < state.promise.term) return answerOlderTerm(state, message);
+	handle(state, message);
+}
+
+/** These prove by themselves that the sender leads the message's term; we may not know it as a member yet. */
+function comesFromLeader(message: ConsensusMessage): boolean {
+	return (
+		message.type === "append-request" ||
+		message.type === "heartbeat-request" ||
+		message.type === "timeout-now" ||
+		message.type === "read-index-response"
+	);
+}
+
+function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequest | VoteRequest>): void {
+	const role = state.roleState;
+	switch (message.type) {
+		case "append-request":
+			return onAppendRequest(state, message);
+		case "heartbeat-request":
+			return onHeartbeatRequest(state, message);
+		case "timeout-now":
+			hearLeader(state, message.from);
+			return stand(state, true);
+		case "read-index-response":
+			return onReadIndexResponse(state, message.readId, message.index);
+		case "pre-vote-response":
+			return candidate.onPreVoteResponse(state, message);
+		case "vote-response":
+			return candidate.onVoteResponse(state, message);
+		case "append-response":
+			return role.role === "leader" ? leader.onAppendResponse(state, role, message) : undefined;
+		case "heartbeat-response":
+			return role.role === "leader" ? leader.onHeartbeatResponse(state, role, message) : undefined;
+		case "read-index-request":
+			if (role.role !== "leader") return;
+			return addLeaderRead(state, role, { from: message.from, readId: message.readId });
+		default:
+			return unreachable(message);
+	}
+}
+
+/** Whoever leads or stands in an older term learns that it is over; answers that come late need no answer. */
+function answerOlderTerm(state: CoreState, message: ConsensusMessage): void {
+	switch (message.type) {
+		case "append-request": {
+			const previousIndex = message.previous.index;
+			const result = { accepted: false, previousIndex, hint: state.log.last } as const;
+			return send(state, message.from, { type: "append-response", result });
+		}
+		case "heartbeat-request": {
+			const { round } = message;
+			return send(state, message.from, {
+				type: "heartbeat-response",
+				round,
+				lastIndex: state.log.last.index,
+			});
+		}
+		default:
+	}
+}
+
+/** We know of a living leader that is not the candidate itself (bug 8): do not depose it. */
+function isSticky(state: CoreState, candidateId: string): boolean {
+	if (state.roleState.role === "leader") return hasFreshQuorum(state, state.roleState);
+	return state.leader !== candidateId && isLeaderFresh(state);
+}
+
+/**
+ * The sender's own term is one below the one it asks about. Behind ours: it is refused and told
+ * ours, which it enters, so that a higher term with a shorter log and a lower term with a longer log
+ * cannot block each other (bugs 5, 6).
+ */
+function onPreVoteRequest(state: CoreState, message: PreVoteRequest): void {
+	const granted =
+		message.term > state.promise.term &&
+		!isSticky(state, message.from) &&
+		isUpToDate(message.last, state.log.last);
+	send(state, message.from, { type: "pre-vote-response", askedTerm: message.term, granted });
+}
+
+/**
+ * Whoever asks, member or not: the candidate's log may hold a configuration that ours does not yet
+ * (bug 18). It counts only the votes that count.
+ */
+function onVoteRequest(state: CoreState, message: VoteRequest): void {
+	const { term, last } = message;
+	const isOlder = term < state.promise.term;
+	const isRefused = isOlder || (!message.transfer && isSticky(state, message.from));
+	if (isRefused) return send(state, message.from, { type: "vote-response", granted: false });
+	const isNewTerm = term > state.promise.term;
+	const granted = grantVote(state, message.from, term, last);
+	if (!granted && isNewTerm) adoptTerm(state, term);
+	if (isNewTerm) becomeFollower(state, null);
+	if (granted) state.elector.rest(state.now);
+	else send(state, message.from, { type: "vote-response", granted: false });
+}

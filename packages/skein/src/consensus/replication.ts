@@ -1,0 +1,174 @@
+/** A leader brings the members' logs to equal its own: what to send to whom, and what answers mean. */
+import { assert } from "./assert.ts";
+import { followersOf, heardSince, progressOf } from "./heartbeat.ts";
+import type { AppendResponse, HeartbeatResponse } from "./message.ts";
+import type { Progress } from "./progress.ts";
+import { acceptUpTo, becomeProbing, becomeSnapshot, rejectAt } from "./progress.ts";
+import { quorumValue } from "./quorum.ts";
+import type { CoreState, LeaderState } from "./state.ts";
+import { configurationOf, isDiskStalled, send } from "./state.ts";
+import type { LogIndex, NodeId, Position } from "./types.ts";
+
+/** A probe may be refused: it carries entries (one round trip less when it is not), but few. */
+const maxProbeBytes = 64 * 1024;
+
+export function sendAppendsToAll(state: CoreState, leader: LeaderState): void {
+	for (const node of followersOf(state)) sendAppends(state, leader, node);
+}
+
+/** Sends what the member lacks, as far as its mode and the window allow. */
+export function sendAppends(state: CoreState, leader: LeaderState, to: NodeId): void {
+	const progress = progressOf(state, leader, to);
+	// Entries are a sign of life like heartbeats: a leader with a hanging disk sends neither (bug 46).
+	if (progress === null || isDiskStalled(state)) return;
+	if (progress.mode === "probing") sendProbe(state, leader, to, progress);
+	else if (progress.mode === "replicating") stream(state, leader, to, progress);
+}
+
+function sendProbe(state: CoreState, leader: LeaderState, to: NodeId, progress: Progress): void {
+	if (progress.probeSent) return;
+	const previous = previousOf(state, progress);
+	if (previous === null) return sendSnapshot(state, leader, to, progress);
+	progress.probeSent = true;
+	if (progress.nextIndex > state.log.last.index) sendNoEntries(state, to, progress, previous);
+	else sendEntries(state, to, progress, previous, Math.min(maxProbeBytes, state.settings.maxAppendBytes));
+}
+
+function stream(state: CoreState, leader: LeaderState, to: NodeId, progress: Progress): void {
+	while (progress.nextIndex <= state.log.last.index) {
+		if (inFlightBytes(state, progress) >= state.settings.maxInFlightBytes) return;
+		const previous = previousOf(state, progress);
+		if (previous === null) return sendSnapshot(state, leader, to, progress);
+		const lastIndex = sendEntries(state, to, progress, previous, state.settings.maxAppendBytes);
+		progress.nextIndex = lastIndex + 1;
+	}
+}
+
+export function inFlightBytes(state: CoreState, progress: Progress): number {
+	if (progress.mode !== "replicating") return 0;
+	return state.log.sizeBetween(progress.matchIndex, progress.nextIndex - 1);
+}
+
+/** The place before the next entry; null: compacted away. */
+function previousOf(state: CoreState, progress: Progress): Position | null {
+	const index = progress.nextIndex - 1;
+	const term = state.log.termAt(index);
+	return term === null ? null : { term, index };
+}
+
+function sendEntries(
+	state: CoreState,
+	to: NodeId,
+	progress: Progress,
+	previous: Position,
+	maxBytes: number,
+): LogIndex {
+	const firstIndex = progress.nextIndex;
+	const lastIndex = state.log.lastWithin(firstIndex, maxBytes);
+	const { commitIndex } = state;
+	const { term } = state.promise;
+	state.outputs.push({ type: "send-entries", to, term, previous, firstIndex, lastIndex, commitIndex });
+	progress.sentCommitIndex = commitIndex;
+	return lastIndex;
+}
+
+function sendNoEntries(state: CoreState, to: NodeId, progress: Progress, previous: Position): void {
+	const { commitIndex } = state;
+	progress.sentCommitIndex = commitIndex;
+	send(state, to, { type: "append-request", previous, entries: [], commitIndex });
+}
+
+function sendSnapshot(state: CoreState, leader: LeaderState, to: NodeId, progress: Progress): void {
+	// Making one is dear: not for a member that may be dead. Its next answer tries again.
+	if (state.now - heardSince(leader, to) >= state.settings.electionTimeoutMs) return;
+	becomeSnapshot(progress);
+	state.outputs.push({ type: "send-snapshot", to, term: state.promise.term });
+}
+
+/** True: the commit index may have moved. */
+export function onAppendResponse(state: CoreState, leader: LeaderState, message: AppendResponse): boolean {
+	const progress = progressOf(state, leader, message.from);
+	if (progress === null) return false;
+	progress.lastContact = state.now;
+	const { result } = message;
+	if (result.accepted) {
+		assert(
+			result.matchIndex <= state.log.last.index,
+			`${message.from} acknowledged ${result.matchIndex}, our log ends at ${state.log.last.index}`,
+		);
+		acceptUpTo(progress, result.matchIndex, state.log.base.index);
+		return true;
+	}
+	const agree = state.log.latestWithTermAtMost(result.hint.index, result.hint.term);
+	if (rejectAt(progress, result.previousIndex, agree.index)) sendAppends(state, leader, message.from);
+	return false;
+}
+
+/**
+ * An answered heartbeat gets everything moving again that a lost message may have stopped
+ * (reference bug 47; hashicorp issue 612): the next probe, or, when a stream is silent, an empty
+ * append behind it. A follower that lacks what was streamed refuses that, and is probed anew.
+ */
+export function onHeartbeatResponse(state: CoreState, leader: LeaderState, message: HeartbeatResponse): void {
+	const progress = progressOf(state, leader, message.from);
+	if (progress === null) return;
+	progress.lastContact = state.now;
+	progress.confirmedRound = Math.max(progress.confirmedRound, message.round);
+	progress.probeSent = false;
+	const silent = !progress.moved && progress.nextIndex - 1 > progress.matchIndex;
+	progress.moved = false;
+	if (progress.mode === "replicating" && silent && !isDiskStalled(state)) {
+		const previous = previousOf(state, progress);
+		if (previous !== null) sendNoEntries(state, message.from, progress, previous);
+	}
+	sendAppends(state, leader, message.from);
+}
+
+/**
+ * A majority's durable match, our own counting only as far as our disk is. Only an entry of our own
+ * term is committed by counting; those before it are committed with it (Raft §5.4.2, Figure 8).
+ */
+export function advanceCommitIndex(state: CoreState, leader: LeaderState): boolean {
+	const index = quorumValue(configurationOf(state), (voter) =>
+		voter === state.self ? state.disk.durableIndex : (leader.progress.get(voter)?.matchIndex ?? 0),
+	);
+	if (index <= state.commitIndex || state.log.termAt(index) !== state.promise.term) return false;
+	state.commitIndex = index;
+	return true;
+}
+
+/** Followers with nothing else on its way learn the commit index at once, not with the next heartbeat. */
+export function sendCommitIndex(state: CoreState, leader: LeaderState): void {
+	if (isDiskStalled(state)) return;
+	for (const node of followersOf(state)) {
+		const progress = progressOf(state, leader, node);
+		if (progress?.mode !== "replicating" || progress.sentCommitIndex >= state.commitIndex) continue;
+		if (progress.nextIndex <= state.log.last.index) continue;
+		const previous = previousOf(state, progress);
+		if (previous !== null) sendNoEntries(state, node, progress, previous);
+	}
+}
+
+export function onUnreachable(leader: LeaderState, node: NodeId): void {
+	const progress = leader.progress.get(node);
+	if (progress?.mode !== "replicating" && progress?.mode !== "probing") return;
+	becomeProbing(progress);
+	// What was in flight is lost, and so would be a probe now: the next answered heartbeat sends it.
+	progress.probeSent = true;
+}
+
+/** The snapshot ended. Its success shows where to go on, not that the follower holds it: it says so itself. */
+export function onSnapshotSent(
+	state: CoreState,
+	leader: LeaderState,
+	node: NodeId,
+	index: LogIndex | null,
+): void {
+	const progress = leader.progress.get(node);
+	if (progress?.mode !== "snapshot") return;
+	becomeProbing(progress);
+	progress.nextIndex = Math.min(Math.max(progress.nextIndex, (index ?? 0) + 1), state.log.last.index + 1);
+	// After a failure the next answered heartbeat tries again, not a busy loop.
+	progress.probeSent = index === null;
+	sendAppends(state, leader, node);
+}

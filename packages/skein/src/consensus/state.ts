@@ -1,0 +1,155 @@
+/** Everything a core knows, and the few things that every part of it does: emit, send, announce. */
+import type { ConfigurationAt } from "./configuration.ts";
+import type { DiskLedger } from "./disk-ledger.ts";
+import { isStalled } from "./disk-ledger.ts";
+import type { Elector } from "./electors/elector.ts";
+import type { LogView } from "./log-view.ts";
+import type { ConsensusMessage } from "./message.ts";
+import type { Output } from "./output.ts";
+import type { Progress } from "./progress.ts";
+import type { ConsensusSettings } from "./settings.ts";
+import type {
+	Configuration,
+	GroupId,
+	LogIndex,
+	MonotonicTime,
+	NodeId,
+	Role,
+	Term,
+	VotePromise,
+} from "./types.ts";
+
+export interface FollowerState {
+	readonly role: "follower";
+	/** Our log equals that of this term's leader up to here. */
+	verifiedIndex: LogIndex;
+	/** The leader waits to hear that `verifiedIndex` is durable. */
+	acknowledgementOwed: boolean;
+}
+
+export interface CandidateState {
+	readonly role: "candidate";
+	/** Pre-vote: nothing is promised yet, by nobody. Vote: `promise` is our own. */
+	readonly phase: "pre-vote" | "vote";
+	/** The term that is asked for. */
+	readonly askedTerm: Term;
+	/** The leader told us to stand: voters are not sticky. */
+	readonly transfer: boolean;
+	/** Of our own promise; the votes are asked for once it is durable. Null when nothing is awaited. */
+	promiseTicket: number | null;
+	readonly granted: Set<NodeId>;
+	readonly refused: Set<NodeId>;
+}
+
+/** A read whose leader must still be confirmed. `from` null: asked on this member. */
+export interface LeaderRead {
+	readonly from: NodeId | null;
+	readonly readId: number;
+}
+
+export interface RunningRead extends LeaderRead {
+	/** What was committed when the round began. */
+	readonly index: LogIndex;
+	/** An answer to this round, or a later one, shows that we led after the read was asked. */
+	readonly round: number;
+}
+
+export interface Transfer {
+	readonly to: NodeId;
+	readonly deadline: MonotonicTime;
+}
+
+export interface LeaderState {
+	readonly role: "leader";
+	/** When leadership began: members count as heard then. */
+	readonly since: MonotonicTime;
+	readonly barrierIndex: LogIndex;
+	established: boolean;
+	/** Every member but this one. */
+	readonly progress: Map<NodeId, Progress>;
+	/** The latest heartbeat round; grows with every one and is never used twice. */
+	round: number;
+	heartbeatAt: MonotonicTime;
+	/** Reads that no round was begun for yet. */
+	waitingReads: LeaderRead[];
+	/** Reads that wait for their round, oldest first. */
+	runningReads: RunningRead[];
+}
+
+/** A read asked here while another member leads, or nobody. */
+export interface FollowerRead {
+	/** The id of the latest question; null: not asked. An answer to an older question counts for nothing. */
+	requestId: number | null;
+	askedAt: MonotonicTime;
+}
+
+export interface CoreState {
+	readonly self: NodeId;
+	readonly group: GroupId;
+	readonly settings: ConsensusSettings;
+	readonly elector: Elector;
+	readonly log: LogView;
+	readonly disk: DiskLedger;
+	now: MonotonicTime;
+	outputs: Output[];
+	/** The term that this member is in, and whom it gave its vote. Issued to disk before it is acted upon. */
+	promise: VotePromise;
+	/** A vote that was given, to be told once its ticket is durable. */
+	grant: { readonly candidate: NodeId; readonly ticket: number } | null;
+	/** Those in the log, oldest first; the first is the one in force at the base. The last one counts. */
+	configurations: ConfigurationAt[];
+	commitIndex: LogIndex;
+	announcedCommitIndex: LogIndex;
+	leader: NodeId | null;
+	lastLeaderContact: MonotonicTime;
+	roleState: FollowerState | CandidateState | LeaderState;
+	/** Reads asked on this member while it does not lead. */
+	readonly followerReads: Map<number, FollowerRead>;
+	nextRequestId: number;
+	/** A transfer that was asked for here; it outlives our own leadership. */
+	transfer: Transfer | null;
+	announcedRole: string;
+}
+
+type Timeless<M> = M extends ConsensusMessage ? Omit<M, "group" | "from" | "to" | "term"> : never;
+export type MessageBody = Timeless<ConsensusMessage>;
+
+export function configurationOf(state: CoreState): Configuration {
+	const latest = state.configurations.at(-1);
+	if (latest === undefined) throw new Error("consensus: no configuration");
+	return latest.value;
+}
+
+export function send(state: CoreState, to: NodeId, body: MessageBody, term: Term = state.promise.term): void {
+	// The compiler cannot see that a member of the union stays one when the envelope is added.
+	const message = { ...body, group: state.group, from: state.self, to, term } as ConsensusMessage;
+	state.outputs.push({ type: "send", message });
+}
+
+/** Says role, term, leader and establishment if any changed. Before what the new role sends. */
+export function announceRole(state: CoreState): void {
+	const role: Role = state.roleState.role;
+	const established = state.roleState.role === "leader" && state.roleState.established;
+	const { term } = state.promise;
+	const key = `${role} ${term} ${state.leader} ${established}`;
+	if (key === state.announcedRole) return;
+	state.announcedRole = key;
+	state.outputs.push({ type: "role", role, term, leader: state.leader, established });
+}
+
+/** Says what may be applied: committed, and durable here (a leader may learn the first before the second). */
+export function announceCommit(state: CoreState): void {
+	const index = Math.min(state.commitIndex, state.disk.durableIndex);
+	if (index <= state.announcedCommitIndex) return;
+	state.announcedCommitIndex = index;
+	state.outputs.push({ type: "commit", index });
+}
+
+export function isDiskStalled(state: CoreState): boolean {
+	return isStalled(state.disk, state.now, state.settings.diskStallMs);
+}
+
+/** A leader was heard within the time for which voters are sticky. */
+export function isLeaderFresh(state: CoreState): boolean {
+	return state.leader !== null && state.now - state.lastLeaderContact < state.settings.electionTimeoutMs;
+}

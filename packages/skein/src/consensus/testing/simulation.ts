@@ -1,0 +1,260 @@
+/**
+ * Members of one group with a simulated network and disk, for the tests of the core: a message or a
+ * disk write happens only when the test says so. The disk keeps what completed and loses the rest in
+ * a crash, from the first write that did not complete on.
+ */
+
+import { decodeConfiguration, encodeConfiguration, initialConfiguration } from "../configuration.ts";
+import type { Core } from "../core.ts";
+import { createCore } from "../core.ts";
+import type { Input } from "../input.ts";
+import type { ConsensusMessage } from "../message.ts";
+import type { Output } from "../output.ts";
+import type { ConsensusSettings } from "../settings.ts";
+import type { Configuration, Entry, LogIndex, NodeId, Position, VotePromise } from "../types.ts";
+
+export type TimelessInput = Input extends infer One ? (One extends Input ? Omit<One, "now"> : never) : never;
+type DiskWork = Extract<Output, { type: "write-promise" | "append-log" | "reset-log" }>;
+
+export interface SnapshotOf extends Position {
+	readonly configuration: Configuration;
+	readonly configurationIndex: LogIndex;
+}
+
+/** What a disk holds. `log[i]` is the entry `base.index + 1 + i`. */
+interface Stored {
+	promise: VotePromise;
+	base: Position;
+	log: Entry[];
+	/** The configuration at the base. */
+	configuration: { index: LogIndex; value: Configuration };
+	applied: LogIndex;
+}
+
+export interface SimulatedNode {
+	readonly id: NodeId;
+	core: Core | null;
+	/** The log as the core has it; what the disk holds durably is in `stored`. */
+	log: Map<LogIndex, Entry>;
+	readonly stored: Stored;
+	diskQueue: DiskWork[];
+	lives: number;
+}
+
+export interface Simulation {
+	readonly nodes: Map<NodeId, SimulatedNode>;
+	readonly inFlight: ConsensusMessage[];
+	now: number;
+	/** Called for every output, before it is carried out. */
+	onOutput: (node: SimulatedNode, output: Output) => void;
+	step(node: SimulatedNode, input: TimelessInput): void;
+	/** The oldest `count` disk writes of the node complete; the number that did. */
+	completeDisk(node: SimulatedNode, count: number): number;
+	crash(node: SimulatedNode): void;
+	restart(node: SimulatedNode): void;
+	deliver(message: ConsensusMessage): void;
+	compact(node: SimulatedNode, index: LogIndex): void;
+	installSnapshot(node: SimulatedNode, snapshot: SnapshotOf): void;
+}
+
+export interface SimulationOptions {
+	readonly ids: readonly NodeId[];
+	readonly settings: ConsensusSettings;
+	readonly seed: number;
+	/** Logs to begin with, as the terms of the entries from index 2 on. */
+	readonly logs?: ReadonlyMap<NodeId, readonly number[]>;
+	readonly learners?: readonly NodeId[];
+}
+
+export const group = 1;
+
+export function createSimulation(options: SimulationOptions): Simulation {
+	const simulation: Simulation = {
+		nodes: new Map(),
+		inFlight: [],
+		now: 0,
+		onOutput: () => {},
+		step,
+		completeDisk,
+		crash(node) {
+			node.core = null;
+			node.diskQueue = [];
+		},
+		restart,
+		deliver(message) {
+			const node = simulation.nodes.get(message.to);
+			if (node?.core != null) step(node, { type: "message", message });
+		},
+		compact(node, index) {
+			const { stored } = node;
+			const term = node.core?.view.termAt(index);
+			if (node.core === null || term == null || index <= stored.base.index) return;
+			for (const entry of stored.log) {
+				if (entry.kind === "configuration" && entry.index <= index) {
+					stored.configuration = { index: entry.index, value: decodeConfiguration(entry.payload) };
+				}
+			}
+			stored.log = stored.log.filter((entry) => entry.index > index);
+			stored.base = { index, term };
+			for (const held of node.log.keys()) if (held <= index) node.log.delete(held);
+			step(node, { type: "compacted", index });
+		},
+		installSnapshot(node, snapshot) {
+			// The database is replaced first, and durably: a restart begins at least there.
+			node.stored.applied = Math.max(node.stored.applied, snapshot.index);
+			pendingSnapshots.set(node.id, snapshot);
+			step(node, { type: "snapshot-installed", ...snapshot });
+		},
+	};
+	const pendingSnapshots = new Map<NodeId, SnapshotOf>();
+
+	function step(node: SimulatedNode, input: TimelessInput): void {
+		const { core } = node;
+		if (core === null) return;
+		for (const output of core.step({ ...input, now: simulation.now } as Input)) {
+			simulation.onOutput(node, output);
+			carryOut(node, output);
+		}
+	}
+
+	function carryOut(node: SimulatedNode, output: Output): void {
+		switch (output.type) {
+			case "append-log":
+				if (output.truncateFrom !== null) cut(node, output.truncateFrom);
+				for (const entry of output.entries) node.log.set(entry.index, entry);
+				node.diskQueue.push(output);
+				return;
+			case "reset-log":
+				node.log.clear();
+				node.diskQueue.push(output);
+				return;
+			case "write-promise":
+				node.diskQueue.push(output);
+				return;
+			case "send":
+				simulation.inFlight.push(output.message);
+				return;
+			case "send-entries": {
+				const { to, term, previous, firstIndex, lastIndex, commitIndex } = output;
+				const entries = entriesBetween(node, firstIndex, lastIndex);
+				const message = {
+					type: "append-request",
+					group,
+					from: node.id,
+					to,
+					term,
+					previous,
+					entries,
+					commitIndex,
+				};
+				simulation.inFlight.push(message as ConsensusMessage);
+				return;
+			}
+			case "commit":
+				node.stored.applied = Math.max(node.stored.applied, output.index);
+				return;
+			default:
+		}
+	}
+
+	function completeDisk(node: SimulatedNode, count: number): number {
+		const done = node.diskQueue.splice(0, count);
+		for (const work of done) store(node.stored, work, pendingSnapshots.get(node.id));
+		// One report for several tickets: each stands for those before it.
+		const last = done.at(-1);
+		if (last !== undefined) step(node, { type: "durable", ticket: last.ticket });
+		return done.length;
+	}
+
+	function restart(node: SimulatedNode): void {
+		const { stored } = node;
+		node.lives++;
+		const snapshot = pendingSnapshots.get(node.id);
+		const held = stored.log.find((entry) => entry.index === snapshot?.index);
+		const isBehind =
+			snapshot !== undefined && snapshot.index > stored.base.index && held?.term !== snapshot.term;
+		// As the runtime does: a log that the database's snapshot does not continue is reset at the start.
+		if (isBehind) store(stored, { type: "reset-log", ticket: 0, base: snapshot }, snapshot);
+		node.log = new Map(stored.log.map((entry) => [entry.index, entry]));
+		node.core = createCore({
+			self: node.id,
+			group,
+			settings: options.settings,
+			seed: options.seed * 1000 + node.lives * 31 + Number(node.id.slice(1)),
+			now: simulation.now,
+			promise: stored.promise,
+			base: stored.base,
+			headers: stored.log.map(({ index, term, payload }) => ({ index, term, sizeBytes: payload.length })),
+			configuration: stored.configuration,
+			configurations: stored.log
+				.filter((entry) => entry.kind === "configuration")
+				.map((entry) => ({ index: entry.index, value: decodeConfiguration(entry.payload) })),
+			commitIndex: Math.max(stored.applied, stored.base.index),
+		});
+	}
+
+	const learners = options.learners ?? [];
+	const configuration = configurationFor(options.ids, learners);
+	const payload = encodeConfiguration(configuration);
+	for (const id of options.ids) {
+		const terms = [1, ...(options.logs?.get(id) ?? [])];
+		const log = terms.map(
+			(term, place): Entry => ({
+				index: place + 1,
+				term,
+				kind: place === 0 ? "configuration" : "command",
+				payload: place === 0 ? payload : textBytes(`t${term}i${place + 1}`),
+			}),
+		);
+		const promise = { term: Math.max(...terms), votedFor: null };
+		const base = { index: 0, term: 0 };
+		const stored = { promise, base, log, configuration: { index: 0, value: configuration }, applied: 0 };
+		const node = { id, core: null, log: new Map(), stored, diskQueue: [], lives: 0 };
+		simulation.nodes.set(id, node);
+		restart(node);
+	}
+	return simulation;
+}
+
+function configurationFor(ids: readonly NodeId[], learners: readonly NodeId[]): Configuration {
+	const all = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
+	return { ...all, voters: all.voters.filter((id) => !learners.includes(id)), learners };
+}
+
+export function entriesBetween(node: SimulatedNode, first: LogIndex, last: LogIndex): Entry[] {
+	const entries: Entry[] = [];
+	for (let index = first; index <= last; index++) {
+		const entry = node.log.get(index);
+		if (entry === undefined) throw new Error(`${node.id} does not hold entry ${index}`);
+		entries.push(entry);
+	}
+	return entries;
+}
+
+export function textBytes(text: string): Uint8Array {
+	return new TextEncoder().encode(text);
+}
+
+function cut(node: SimulatedNode, from: LogIndex): void {
+	for (const index of node.log.keys()) if (index >= from) node.log.delete(index);
+}
+
+function store(stored: Stored, work: DiskWork, snapshot: SnapshotOf | undefined): void {
+	switch (work.type) {
+		case "write-promise":
+			stored.promise = work.promise;
+			return;
+		case "append-log": {
+			const from = work.truncateFrom ?? Number.POSITIVE_INFINITY;
+			stored.log = stored.log.filter((entry) => entry.index < from);
+			for (const entry of work.entries) if (entry.index > stored.base.index) stored.log.push(entry);
+			return;
+		}
+		case "reset-log":
+			if (snapshot === undefined) throw new Error("a reset without a snapshot");
+			stored.base = { index: work.base.index, term: work.base.term };
+			stored.log = [];
+			stored.configuration = { index: snapshot.configurationIndex, value: snapshot.configuration };
+			return;
+	}
+}
