@@ -1,0 +1,65 @@
+/** What operators and machines ask: the state of the cluster, health, readiness, handing leadership over. */
+import type { FastifyInstance } from "fastify";
+import type { Service } from "../node/service.ts";
+import type { Answerer } from "./answer.ts";
+import { badRequest } from "./errors.ts";
+import { isRecord } from "./hrana/values.ts";
+
+interface ClusterRoutes {
+	readonly service: Service;
+	readonly version: string;
+	readonly answer: Answerer;
+}
+
+export function registerClusterRoutes(
+	app: FastifyInstance,
+	{ service, version, answer }: ClusterRoutes,
+): void {
+	app.get("/", (_request, reply) => {
+		answer.text(reply, welcome(service.nodeId, version));
+		return reply;
+	});
+	app.get("/health", (_request, reply) => {
+		answer.json(reply, 200, '{"status":"ok"}', null);
+		return reply;
+	});
+	app.get("/ready", (_request, reply) => {
+		const { ready, reason } = service.readiness();
+		if (ready) answer.json(reply, 200, '{"ready":true}', null);
+		else answer.error(reply, { message: reason, code: "NOT_READY" });
+		return reply;
+	});
+	app.get("/version", (_request, reply) => {
+		answer.json(reply, 200, JSON.stringify({ version }), null);
+		return reply;
+	});
+	app.get("/cluster", async (_request, reply) => {
+		answer.json(reply, 200, JSON.stringify(await service.cluster()), null);
+		return reply;
+	});
+	app.post("/cluster/transfer", async (request, reply) => {
+		const result = await service.transfer(transferTarget(request.body));
+		answer.json(reply, 200, JSON.stringify(result), null);
+		return reply;
+	});
+}
+
+function transferTarget(body: unknown): string | null {
+	if (body === undefined || body === null) return null;
+	if (!isRecord(body)) throw badRequest('the body must be {"to": "NODE"} or empty');
+	const to = body["to"] ?? null;
+	if (to !== null && (typeof to !== "string" || to === "")) throw badRequest("to must be the id of a node");
+	return to;
+}
+
+function welcome(nodeId: string, version: string): string {
+	return `Skein ${version}, node ${nodeId}
+
+POST /sql               {"sql": "SELECT 1", "args": []}, or an array of them as one transaction
+POST /v2/pipeline       the libSQL remote protocol: createClient({ url }) of @libsql/client (also /v3/pipeline)
+     /db/NAME/…         the same for the database NAME
+GET  /cluster           members, roles, indexes, lag
+POST /cluster/transfer  {"to": "NODE"}: hand leadership over
+GET  /health  /ready  /version
+`;
+}

@@ -1,0 +1,231 @@
+/** POST …/pipeline: the requests of one body on one stream, in order, and the answer with the next baton. */
+import type { ServerResponse } from "node:http";
+import { SkeinError } from "../../../../client/src/errors.ts";
+import type { Position } from "../../consensus/types.ts";
+import type { Statement, Step } from "../../database/program.ts";
+import type { RequestOptions } from "../../node/service.ts";
+import type { Clock } from "../../world/clock.ts";
+import { badRequest, encodeError, viewOf } from "../errors.ts";
+import type { ApiLimits } from "../limits.ts";
+import { decodePipeline, type SqlSource, type StreamRequest, type WireStatement } from "./decode.ts";
+import { addBatch, addExecute, addSequence, emptyFold, type Fold, unfold } from "./fold.ts";
+import { encodeDescription, errorResult, okResult } from "./results.ts";
+import { splitStatements } from "./split.ts";
+import type { OpenStream, Streams } from "./streams.ts";
+
+export interface PipelineContext {
+	readonly streams: Streams;
+	readonly clock: Clock;
+	readonly limits: ApiLimits;
+	/** Where this stream's next requests must go, as a JSON value. */
+	readonly baseUrlJson: string;
+	readonly reportUnexpected: (error: unknown) => void;
+}
+
+export interface PipelineAnswer {
+	readonly body: string;
+	readonly position: Position | null;
+	readonly replayed: boolean;
+}
+
+/** One pipeline under way. */
+interface Run {
+	readonly context: PipelineContext;
+	readonly open: OpenStream;
+	readonly options: RequestOptions;
+	readonly deadline: number;
+	readonly response: ServerResponse;
+	readonly results: string[];
+	fold: Fold;
+	programs: number;
+	position: Position | null;
+	replayed: boolean;
+	closed: boolean;
+}
+
+export async function runPipeline(
+	context: PipelineContext,
+	body: unknown,
+	options: RequestOptions,
+	response: ServerResponse,
+): Promise<PipelineAnswer> {
+	const { baton, requests } = decodePipeline(body, context.limits.maxArguments);
+	const { streams } = context;
+	const open = baton === null ? streams.open() : streams.take(baton);
+	const run: Run = {
+		context,
+		open,
+		options,
+		deadline: context.clock.now() + options.timeoutMs,
+		response,
+		results: [],
+		fold: emptyFold(),
+		programs: 0,
+		position: null,
+		replayed: false,
+		closed: false,
+	};
+	try {
+		for (const [slot, request] of requests.entries()) await handle(run, request, slot);
+		await flush(run);
+	} catch (error) {
+		// Never left without an owner: nobody has its baton.
+		await streams.close(open);
+		throw error;
+	}
+	const nextBaton = await release(run);
+	const baseUrl = nextBaton === null ? "null" : context.baseUrlJson;
+	return {
+		body: `{"baton":${nextBaton === null ? "null" : `"${nextBaton}"`},"base_url":${baseUrl},"results":[${run.results.join(",")}]}`,
+		position: run.position,
+		replayed: run.replayed,
+	};
+}
+
+/**
+ * Keeps the stream only if it would be missed: idle clients then never meet STREAM_EXPIRED. A
+ * client that is gone will never learn its baton, so what it holds is rolled back at once.
+ */
+async function release({ context, open, closed, response }: Run): Promise<string | null> {
+	const isDisposable = open.stream.disposable && open.storedSql.size === 0;
+	if (!closed && !isDisposable && !isGone(response)) return context.streams.keep(open);
+	await context.streams.close(open);
+	return null;
+}
+
+function isGone(response: ServerResponse): boolean {
+	return response.destroyed || response.socket?.destroyed === true;
+}
+
+/** Never throws for what concerns one request only: the others run all the same. */
+async function handle(run: Run, request: StreamRequest, slot: number): Promise<void> {
+	// A program that is being gathered has its slots already; the array must not have holes.
+	run.results[slot] = "";
+	try {
+		if (run.closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
+		await perform(run, request, slot);
+	} catch (error) {
+		run.results[slot] = failed(run, error);
+	}
+}
+
+async function perform(run: Run, request: StreamRequest, slot: number): Promise<void> {
+	const { open, fold, results } = run;
+	switch (request.type) {
+		case "execute":
+			return addExecute(fold, slot, resolveStatement(open, request.statement));
+		case "batch": {
+			const steps = request.steps.map(
+				({ condition, statement }): Step => ({
+					condition,
+					statement: resolveStatement(open, statement),
+				}),
+			);
+			return addBatch(fold, slot, steps);
+		}
+		case "sequence":
+			return addSequence(fold, slot, splitStatements(resolveSql(open, request.sql)));
+		case "describe": {
+			const sql = resolveSql(open, request.sql);
+			await flush(run);
+			const description = await open.stream.describe(sql, nextOptions(run));
+			results[slot] = okResult("describe", `,"result":${encodeDescription(description)}`);
+			return;
+		}
+		case "store_sql":
+			storeSql(run, request.sqlId, request.sql);
+			results[slot] = okResult("store_sql", "");
+			return;
+		case "close_sql":
+			open.storedSql.delete(request.sqlId);
+			results[slot] = okResult("close_sql", "");
+			return;
+		case "get_autocommit":
+			await flush(run);
+			results[slot] = okResult("get_autocommit", `,"is_autocommit":${open.stream.autocommit}`);
+			return;
+		case "close":
+			await flush(run);
+			run.closed = true;
+			results[slot] = okResult("close", "");
+			return;
+		default: {
+			const never: never = request;
+			return never;
+		}
+	}
+}
+
+function resolveStatement(open: OpenStream, statement: WireStatement): Statement {
+	const { sql } = statement;
+	// The fields are the same but for `sql`: no copy in the common case.
+	if (typeof sql === "string") return statement as WireStatement & { readonly sql: string };
+	return { ...statement, sql: resolveSql(open, sql) };
+}
+
+function resolveSql(open: OpenStream, source: SqlSource): string {
+	if (typeof source === "string") return source;
+	const sql = open.storedSql.get(source.sqlId);
+	if (sql === undefined) throw badRequest(`no SQL text is stored as sql_id ${source.sqlId} on this stream`);
+	return sql;
+}
+
+function storeSql({ open, context }: Run, sqlId: number, sql: string): void {
+	const { maxStoredTexts, maxStoredTextLength } = context.limits;
+	if (open.storedSql.has(sqlId)) throw badRequest(`sql_id ${sqlId} is in use on this stream`);
+	if (sql.length > maxStoredTextLength) {
+		throw new SkeinError(
+			`a stored SQL text can have ${maxStoredTextLength} characters, this has ${sql.length}`,
+			{
+				code: "SQL_STORE_TOO_LARGE",
+			},
+		);
+	}
+	if (open.storedSql.size >= maxStoredTexts) {
+		throw new SkeinError(`a stream can store ${maxStoredTexts} SQL texts`, { code: "SQL_STORE_TOO_MANY" });
+	}
+	open.storedSql.set(sqlId, sql);
+}
+
+/** Runs what was gathered. Its failure as a whole is each gathered request's failure, and thrown to nobody. */
+async function flush(run: Run): Promise<void> {
+	const { fold } = run;
+	if (fold.parts.length === 0) return;
+	run.fold = emptyFold();
+	try {
+		if (fold.steps.length === 0) {
+			unfold(fold, { results: [], errors: [], autocommit: true, foreignKeys: true }, run.results);
+			return;
+		}
+		const { outcome, position, replayed } = await run.open.stream.run(
+			{ steps: fold.steps },
+			nextOptions(run),
+		);
+		run.position = position;
+		run.replayed ||= replayed;
+		unfold(fold, outcome, run.results);
+	} catch (error) {
+		const text = failed(run, error);
+		for (const { slot } of fold.parts) run.results[slot] = text;
+	}
+}
+
+/** What is left of the request's time, and a key of its own for each program: two share no stored outcome. */
+function nextOptions(run: Run): RequestOptions {
+	const { options, context } = run;
+	if (isGone(run.response)) throw new SkeinError("the client is gone", { code: "STREAM_NOT_OPEN" });
+	const ordinal = run.programs++;
+	if (ordinal === 0) return options;
+	const timeoutMs = run.deadline - context.clock.now();
+	if (timeoutMs <= 0) {
+		throw new SkeinError(`the requests before took the whole ${options.timeoutMs} ms`, { code: "TIMEOUT" });
+	}
+	// A client's own key is printable, so it cannot collide with these.
+	const idempotencyKey = options.idempotencyKey === null ? null : `${options.idempotencyKey}\n${ordinal}`;
+	return { consistency: options.consistency, idempotencyKey, timeoutMs };
+}
+
+function failed(run: Run, error: unknown): string {
+	if (!(error instanceof SkeinError)) run.context.reportUnexpected(error);
+	return errorResult(encodeError(viewOf(error)));
+}

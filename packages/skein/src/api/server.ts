@@ -1,0 +1,202 @@
+/** The HTTP server of one node: its routes, what every request passes through, start and graceful stop. */
+import type { ServerResponse } from "node:http";
+import { type AddressInfo, Server as NetServer } from "node:net";
+import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { SkeinError } from "../../../client/src/errors.ts";
+import type { Service } from "../node/service.ts";
+import type { Clock } from "../world/clock.ts";
+import type { Logger } from "../world/logger.ts";
+import type { Random } from "../world/random.ts";
+import { type Answerer, createAnswerer } from "./answer.ts";
+import { type BodyReader, createBodyReader } from "./body.ts";
+import { answerClientError } from "./client-error.ts";
+import { registerClusterRoutes } from "./cluster.ts";
+import { registerDatabaseRoutes } from "./database-routes.ts";
+import { badRequest, encodeError, viewOf } from "./errors.ts";
+import { createStreams, type Streams } from "./hrana/streams.ts";
+import type { ApiLimits } from "./limits.ts";
+
+export interface ApiOptions {
+	readonly service: Service;
+	readonly version: string;
+	/** Port 0: any free one. */
+	readonly listen: { readonly host: string; readonly port: number };
+	/** Where clients reach this very node, when the operator said so: a stream with an open transaction is pinned to it. */
+	readonly advertisedUrl: string | null;
+	readonly limits: ApiLimits;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly logger: Logger;
+}
+
+export interface Api {
+	/** Resolves when clients can connect. */
+	start(): Promise<{ readonly host: string; readonly port: number }>;
+	/** Answers what was received, tells kept connections to go elsewhere, then closes. Never throws. */
+	stop(): Promise<void>;
+}
+
+export function createApi(options: ApiOptions): Api {
+	const { service, version, listen, limits, clock, random, logger } = options;
+	const answer = createAnswerer(service.nodeId);
+	const bodies = createBodyReader(limits);
+	const streams = createStreams({ service, clock, random, limits });
+	const app = createApp(limits);
+	const flight = trackFlight(app, bodies);
+	const reportUnexpected = (error: unknown): void =>
+		logger.error(
+			{ error: error instanceof Error ? error : new Error(String(error)) },
+			"a request failed unexpectedly",
+		);
+
+	app.removeAllContentTypeParsers();
+	app.addContentTypeParser("*", (_request, payload, done) => bodies.read(payload, done));
+	refuseOverload(app, flight, limits);
+	answerErrors(app, answer, reportUnexpected);
+	registerClusterRoutes(app, { service, version, answer });
+	registerDatabaseRoutes(app, {
+		service,
+		answer,
+		limits,
+		advertisedUrl: options.advertisedUrl,
+		pipeline: { streams, clock, limits, reportUnexpected },
+	});
+
+	return {
+		async start() {
+			await app.listen({ host: listen.host, port: listen.port, backlog: 1024 });
+			const { address, port } = app.server.address() as AddressInfo;
+			return { host: address, port };
+		},
+		stop: () => stop(app, answer, streams, flight, options),
+	};
+}
+
+function createApp(limits: ApiLimits): FastifyInstance {
+	const app = fastify({
+		logger: false,
+		bodyLimit: limits.maxBodyBytes,
+		keepAliveTimeout: limits.keepAliveMs,
+		requestTimeout: limits.receiveTimeoutMs,
+		http: { headersTimeout: limits.headersTimeoutMs, connectionsCheckingInterval: 2_000 },
+		routerOptions: { ignoreTrailingSlash: true },
+		clientErrorHandler: answerClientError,
+		forceCloseConnections: true,
+		// While it closes every connection has been told already; nothing is refused half-way.
+		return503OnClosing: false,
+		// A path that cannot be decoded comes before all routes and hooks, hence the bare response.
+		frameworkErrors: (error, _request, reply) => {
+			reply.hijack();
+			reply.raw.writeHead(400, { "content-type": "application/json", "access-control-allow-origin": "*" });
+			reply.raw.end(encodeError({ message: error.message, code: "BAD_REQUEST" }));
+		},
+	});
+	return app;
+}
+
+interface Flight {
+	/** Requests whose headers were received, and whose answer is not written yet. */
+	count(): number;
+}
+
+function trackFlight(app: FastifyInstance, bodies: BodyReader): Flight {
+	let count = 0;
+	function onClose(this: ServerResponse): void {
+		count--;
+		bodies.release(this.req);
+	}
+	// On the server rather than in fastify's hooks: "close" comes exactly once, also when a client breaks off.
+	app.server.on("request", (_request, response) => {
+		count++;
+		response.once("close", onClose);
+	});
+	return { count: () => count };
+}
+
+/** Health checks are let through: an overloaded node is alive. */
+const alwaysAnswered: ReadonlySet<string> = new Set(["/health", "/ready"]);
+
+function refuseOverload(app: FastifyInstance, flight: Flight, limits: ApiLimits): void {
+	app.addHook("onRequest", (request, _reply, done) => {
+		if (flight.count() > limits.maxInFlight && !alwaysAnswered.has(request.url)) {
+			done(
+				new SkeinError(`${limits.maxInFlight} requests are in flight: try again later`, {
+					code: "OVERLOADED",
+				}),
+			);
+		} else done();
+	});
+}
+
+function answerErrors(
+	app: FastifyInstance,
+	answer: Answerer,
+	reportUnexpected: (error: unknown) => void,
+): void {
+	app.setErrorHandler((error, _request, reply) => {
+		const isFramework = error instanceof Error && "statusCode" in error && Number(error.statusCode) < 500;
+		if (isFramework) return answer.error(reply, badRequest(error.message));
+		if (!(error instanceof SkeinError)) reportUnexpected(error);
+		answer.error(reply, viewOf(error));
+	});
+	app.setNotFoundHandler((request, reply) => {
+		const path = request.url.split("?", 1)[0] ?? "";
+		const allowed = (["GET", "POST"] as const).filter(
+			(method) => method !== request.method && app.findRoute({ method, url: pattern(path) }) !== null,
+		);
+		if (request.method === "OPTIONS") return preflight(reply, answer);
+		if (allowed.length === 0) {
+			answer.error(reply, {
+				message: `there is nothing at ${path}; GET / lists the paths`,
+				code: "NOT_FOUND",
+			});
+			return;
+		}
+		reply.header("allow", allowed.join(", "));
+		const message = `${path} answers ${allowed.join(" and ")}, not ${request.method}`;
+		answer.error(reply, { message, code: "METHOD_NOT_ALLOWED" });
+	});
+}
+
+/** The route's own text for a path: routes are looked up by pattern. */
+function pattern(path: string): string {
+	return path.replace(/^\/db\/[^/]+/, "/db/:database").replace(/(?<=.)\/$/, "");
+}
+
+/** Any page may call: who may do what is not decided by where a page came from. */
+function preflight(reply: FastifyReply, answer: Answerer): void {
+	reply.header("access-control-allow-methods", "GET, POST, DELETE, OPTIONS");
+	reply.header(
+		"access-control-allow-headers",
+		"authorization, content-type, idempotency-key, skein-ack, skein-consistency, skein-session",
+	);
+	reply.header("access-control-max-age", "86400");
+	answer.empty(reply);
+}
+
+const pollMs = 10;
+
+async function stop(
+	app: FastifyInstance,
+	answer: Answerer,
+	streams: Streams,
+	flight: Flight,
+	{ clock, limits, logger }: ApiOptions,
+): Promise<void> {
+	if (!app.server.listening) return app.close();
+	answer.drain();
+	const pause = (): Promise<void> => new Promise((resolve) => void clock.setTimer(pollMs, resolve));
+	// Not http's own close: that cuts idle connections at once, and with them requests that are on their way.
+	let hasConnections = true;
+	NetServer.prototype.close.call(app.server, () => {
+		hasConnections = false;
+	});
+	const drained = clock.now() + limits.drainMs;
+	while (hasConnections && clock.now() < drained) await pause();
+	const answered = clock.now() + limits.requestTimeoutMs;
+	while (flight.count() > 0 && clock.now() < answered) await pause();
+	if (flight.count() > 0)
+		logger.warn({ requests: flight.count() }, "stopping with requests that were not answered");
+	await streams.closeAll();
+	await app.close();
+}

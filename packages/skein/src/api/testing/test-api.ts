@@ -1,0 +1,101 @@
+/** One API on a free port over a memory service, and a plain way to talk to it. */
+import { createHash } from "node:crypto";
+import type { Clock } from "../../world/clock.ts";
+import { silentLogger } from "../../world/logger.ts";
+import type { Random } from "../../world/random.ts";
+import { type ApiLimits, defaultApiLimits } from "../limits.ts";
+import { type Api, createApi } from "../server.ts";
+import { createMemoryService, type MemoryService } from "./memory-service.ts";
+
+export interface TestApi extends AsyncDisposable {
+	readonly api: Api;
+	readonly service: MemoryService;
+	readonly url: string;
+	readonly port: number;
+	post(path: string, body: unknown, headers?: Record<string, string>): Promise<TestAnswer>;
+	/** The requests of one pipeline, on the stream of the baton. */
+	pipeline(requests: readonly unknown[], baton?: string | null): Promise<TestAnswer>;
+}
+
+export interface TestAnswer {
+	readonly status: number;
+	readonly headers: Headers;
+	readonly text: string;
+	/** Parsed; typed loosely because the tests look into all shapes. */
+	// biome-ignore lint: see above
+	readonly body: Loose;
+}
+
+export interface Loose {
+	readonly [key: string]: Loose;
+}
+
+const processClock: Clock = {
+	now: () => performance.now(),
+	wallTime: () => Date.now(),
+	setTimer(delayMs, callback) {
+		const timer = setTimeout(callback, delayMs);
+		return { cancel: () => clearTimeout(timer) };
+	},
+};
+
+export function seededRandom(seed = "seed"): Random {
+	let counter = 0;
+	const bytes = (length: number): Uint8Array =>
+		new Uint8Array(createHash("shake256", { outputLength: length }).update(`${seed}${counter++}`).digest());
+	return { bytes, below: (bound) => new DataView(bytes(4).buffer).getUint32(0) % bound };
+}
+
+export async function startTestApi(
+	limits: Partial<ApiLimits> = {},
+	options: { readonly clock?: Clock; readonly advertisedUrl?: string } = {},
+): Promise<TestApi> {
+	const service = createMemoryService();
+	const api = createApi({
+		service,
+		version: "1.2.3",
+		listen: { host: "127.0.0.1", port: 0 },
+		advertisedUrl: options.advertisedUrl ?? null,
+		limits: { ...defaultApiLimits, drainMs: 50, ...limits },
+		clock: options.clock ?? processClock,
+		random: seededRandom(),
+		logger: silentLogger,
+	});
+	const { port } = await api.start();
+	const url = `http://127.0.0.1:${port}`;
+
+	async function post(
+		path: string,
+		body: unknown,
+		headers: Record<string, string> = {},
+	): Promise<TestAnswer> {
+		return answerOf(
+			await fetch(url + path, {
+				method: "POST",
+				headers: { "content-type": "application/json", ...headers },
+				body: typeof body === "string" ? body : JSON.stringify(body),
+			}),
+		);
+	}
+
+	return {
+		api,
+		service,
+		url,
+		port,
+		post,
+		pipeline: (requests, baton = null) => post("/v2/pipeline", { baton, requests }),
+		[Symbol.asyncDispose]: () => api.stop(),
+	};
+}
+
+export async function answerOf(response: Response): Promise<TestAnswer> {
+	const text = await response.text();
+	const isJson = response.headers.get("content-type") === "application/json";
+	return {
+		status: response.status,
+		headers: response.headers,
+		text,
+		body: isJson ? (JSON.parse(text) as Loose) : ({} as Loose),
+	};
+}
