@@ -173,6 +173,14 @@ test("a node that cannot be reached is passed over, also for a write without a k
 	expect(received).toHaveLength(2);
 });
 
+test("when no node can be reached at all, it says so soon", async () => {
+	const client = connect([await deadUrl(), await deadUrl()], { connectTimeoutMs: 100 });
+	const startedAt = performance.now();
+	const error = await failureOf(client.execute("insert into t values (1)"));
+	expect(error).toMatchObject({ code: "UNREACHABLE", outcome: "did-not-happen" });
+	expect(performance.now() - startedAt).toBeLessThan(2_000);
+});
+
 test("a write whose connection broke is sent again with the same idempotency key", async () => {
 	const { url, received } = await serverWith(breakConnection, refuse(503, "LEADERSHIP_LOST", "unknown"), ok);
 	await connect(url).execute("insert into t values (1)");

@@ -22,6 +22,8 @@ export type { Argument, Arguments, IntegerMode, Value } from "./values.ts";
 export interface ConnectOptions {
 	/** How long a request may take in all, with every retry. Default 30 s. */
 	readonly timeoutMs?: number;
+	/** How long to go on while no node can be reached at all. Default 5 s. */
+	readonly connectTimeoutMs?: number;
 	/** How INTEGER values come back. Default "auto". */
 	readonly integers?: IntegerMode;
 	/** Sent with every request, for instance `authorization`. */
@@ -64,6 +66,7 @@ export interface Client {
 }
 
 const defaultTimeoutMs = 30_000;
+const defaultConnectTimeoutMs = 5_000;
 
 /**
  * A client of the cluster behind these URLs. Any node will do; with several, the next is tried when
@@ -93,6 +96,7 @@ export function connect(urls: string | readonly string[], options: ConnectOption
 			headers: headersOf(options, request),
 			body: body === undefined ? null : JSON.stringify(body),
 			timeoutMs: request.timeoutMs ?? options.timeoutMs ?? defaultTimeoutMs,
+			connectTimeoutMs: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
 			isRepeatable,
 			signal: request.signal,
 		};

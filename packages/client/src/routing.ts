@@ -9,6 +9,8 @@ export interface RoutedRequest {
 	readonly body: string | null;
 	/** In all, every try and every pause included. */
 	readonly timeoutMs: number;
+	/** How long to go on while no node can be reached at all. */
+	readonly connectTimeoutMs: number;
 	/** Carrying it out twice is the same as once: a read, or it has an idempotency key. */
 	readonly isRepeatable: boolean;
 	readonly signal: AbortSignal | undefined;
@@ -36,7 +38,10 @@ export function createRouter(urls: readonly string[]): Router {
 			return base();
 		},
 		async request(request) {
-			const deadline = performance.now() + request.timeoutMs;
+			const startedAt = performance.now();
+			const deadline = startedAt + request.timeoutMs;
+			/** Moved to the end of all time by the first sign of life. */
+			let connectDeadline = startedAt + request.connectTimeoutMs;
 			let hasUnknownTry = false;
 			for (let tries = 1; ; tries++) {
 				const url = base();
@@ -52,8 +57,11 @@ export function createRouter(urls: readonly string[]): Router {
 					if (!(error instanceof SkeinError)) throw error;
 					// What one try may have done, no later refusal takes back.
 					hasUnknownTry ||= error.outcome === "unknown";
+					if (error.code !== "UNREACHABLE") connectDeadline = Number.POSITIVE_INFINITY;
 					const pause = pauseBefore(tries, bases.length);
-					if (!mayRepeat(error, request.isRepeatable) || performance.now() + pause >= deadline) {
+					const resumesAt = performance.now() + pause;
+					const isLate = resumesAt >= deadline || (tries >= bases.length && resumesAt >= connectDeadline);
+					if (isLate || !mayRepeat(error, request.isRepeatable)) {
 						throw withOutcome(error, hasUnknownTry);
 					}
 					// Another request may have moved on already.

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { type Client, connect } from "../../../client/src/index.ts";
 import { type HttpLoadResult, startHttpLoad } from "./bench/http-load.ts";
 import { createTableSql, isGoodAnswer, readRequests, type Workload, writeRequest } from "./bench/workload.ts";
+import { commandLineClient } from "./client-options.ts";
 import type { benchOptions, OptionValues } from "./options.ts";
 
 type BenchValues = OptionValues<typeof benchOptions>;
@@ -12,7 +13,7 @@ const readRows = 1_000;
 
 export async function bench(values: BenchValues): Promise<void> {
 	const url = new URL(values.url[0] ?? "");
-	const client = connect(url.href);
+	const client = connect(url.href, commandLineClient);
 	// Nobody's table; gone afterwards.
 	const table = `bench_${randomBytes(4).toString("hex")}`;
 	const workload = { table, host: url.host, rowsPerRequest: values.rowsPerRequest };

@@ -1,5 +1,7 @@
 // `skein sql`: statements from the command line, a script from stdin, or the interactive shell.
+
 import { connect, type Stream } from "../../../client/src/index.ts";
+import { commandLineClient } from "./client-options.ts";
 import type { OptionValues, sqlOptions } from "./options.ts";
 import { errorText } from "./sql/show-error.ts";
 import { jsonOf, tableOf } from "./sql/show-result.ts";
@@ -8,7 +10,7 @@ import { cutStatements } from "./sql/statement-reader.ts";
 type SqlValues = OptionValues<typeof sqlOptions>;
 
 export async function sql(values: SqlValues, argument: string | undefined): Promise<void> {
-	const client = connect(values.url);
+	const client = connect(values.url, commandLineClient);
 	if (argument === undefined && process.stdin.isTTY) {
 		const { runShell } = await import("./sql/shell.ts");
 		await runShell(client, values);

@@ -16,8 +16,8 @@ import {
 import { UsageError } from "./usage-error.ts";
 import { skeinVersion } from "./version.ts";
 
-/** Handing over and draining take well under this; a node that hangs must not keep a machine from stopping. */
-const stopLimitMs = 20_000;
+/** Beyond the node's own limit for stopping: a node that hangs must not keep a machine from stopping. */
+const stopGraceMs = 5_000;
 
 export async function start(values: OptionValues<typeof startOptions>): Promise<void> {
 	const logger = await createLogger(values);
@@ -40,12 +40,17 @@ export async function start(values: OptionValues<typeof startOptions>): Promise<
 	const { startNode } = await import("../node/start-node.ts");
 	const node = await startNode(configuration);
 	logger.info({ node: configuration.id, url: node.url }, "listening");
-	process.exitCode = await untilStopped(node, signals.asked, logger);
+	process.exitCode = await untilStopped(node, signals.asked, logger, values.stopTimeoutMs + stopGraceMs);
 	// Not left to an empty event loop: a reader in the middle of a long query would keep the process for as long.
 	process.exit();
 }
 
-async function untilStopped(node: RunningNode, asked: AbortSignal, logger: Logger): Promise<number> {
+async function untilStopped(
+	node: RunningNode,
+	asked: AbortSignal,
+	logger: Logger,
+	stopLimitMs: number,
+): Promise<number> {
 	const reason = await Promise.race([
 		node.failed,
 		new Promise<string>((resolve) => {

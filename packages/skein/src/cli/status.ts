@@ -1,6 +1,7 @@
 // `skein status`: the nodes as a table or JSON, once or every second.
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../../../client/src/index.ts";
+import { commandLineClient } from "./client-options.ts";
 import { listenForStop } from "./interrupt.ts";
 import type { OptionValues, statusOptions } from "./options.ts";
 import { errorText } from "./sql/show-error.ts";
@@ -11,7 +12,7 @@ type StatusValues = OptionValues<typeof statusOptions>;
 const redrawMs = 1_000;
 
 export async function status(values: StatusValues): Promise<void> {
-	const client = connect(values.url);
+	const client = connect(values.url, commandLineClient);
 	const draw = async (): Promise<string> => {
 		const now = await clusterStatus(client);
 		return values.json ? JSON.stringify({ ...now.view, nodes: now.nodes }) : statusTable(now);

@@ -1,12 +1,14 @@
 // `skein transfer`: hands leadership over, and says how long writes paused.
+
 import { connect } from "../../../client/src/index.ts";
+import { commandLineClient } from "./client-options.ts";
 import type { OptionValues, transferOptions } from "./options.ts";
 
 export async function transfer(
 	values: OptionValues<typeof transferOptions>,
 	node: string | undefined,
 ): Promise<void> {
-	const client = connect(values.url);
+	const client = connect(values.url, commandLineClient);
 	const answer = await client.call("POST", "cluster/transfer", node === undefined ? {} : { to: node });
 	if (values.json) {
 		console.log(JSON.stringify(answer));
