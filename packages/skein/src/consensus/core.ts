@@ -64,8 +64,12 @@ export function createCore(options: CoreOptions): Core {
 }
 
 function createState(options: CoreOptions): CoreState {
-	const { self, group, settings, now, promise, commitIndex } = options;
+	const { self, group, settings, now, commitIndex } = options;
 	const log = createLogView(options.base, options.headers);
+	// A snapshot can be durable before the promise of the term in which it came. No vote of ours in such
+	// a term can have been told (that waits for the promise), so entering it anew is safe.
+	const entered = log.base.term > options.promise.term;
+	const promise = entered ? { term: log.base.term, votedFor: null } : options.promise;
 	// Terms below the log's mean that the promise was lost: voting again would be a second vote (bug 2).
 	assert(promise.term >= log.last.term, `promise of term ${promise.term} behind the log's ${log.last.term}`);
 	assert(

@@ -106,6 +106,13 @@ function refuse(state: CoreState, message: AppendRequest): void {
 
 export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest): void {
 	const follower = hearLeader(state, message.from);
+	// At most what we acknowledged to this leader in this term, and so durable and equal to its log,
+	// though after a restart we do not know that ourselves any more.
+	assert(
+		message.commitIndex <= state.log.last.index,
+		`${message.from} counts on ${message.commitIndex}, our log ends at ${state.log.last.index}`,
+	);
+	follower.verifiedIndex = Math.max(follower.verifiedIndex, message.commitIndex);
 	learnCommitIndex(state, follower, message.commitIndex);
 	send(state, message.from, {
 		type: "heartbeat-response",

@@ -151,8 +151,9 @@ export function sendCommitIndex(state: CoreState, leader: LeaderState): void {
 
 export function onUnreachable(leader: LeaderState, node: NodeId): void {
 	const progress = leader.progress.get(node);
-	if (progress?.mode !== "replicating" && progress?.mode !== "probing") return;
-	becomeProbing(progress);
+	if (progress === undefined || progress.mode === "snapshot") return;
+	// A probe stays where it is: what matches may not be known at all yet.
+	if (progress.mode === "replicating") becomeProbing(progress);
 	// What was in flight is lost, and so would be a probe now: the next answered heartbeat sends it.
 	progress.probeSent = true;
 }
@@ -167,7 +168,10 @@ export function onSnapshotSent(
 	const progress = leader.progress.get(node);
 	if (progress?.mode !== "snapshot") return;
 	becomeProbing(progress);
-	progress.nextIndex = Math.min(Math.max(progress.nextIndex, (index ?? 0) + 1), state.log.last.index + 1);
+	// From where our log begins, at least: the follower may have got there by another way, and refuses
+	// if it has not.
+	const firstIndex = Math.max(progress.nextIndex, (index ?? 0) + 1, state.log.base.index + 1);
+	progress.nextIndex = Math.min(firstIndex, state.log.last.index + 1);
 	// After a failure the next answered heartbeat tries again, not a busy loop.
 	progress.probeSent = index === null;
 	sendAppends(state, leader, node);

@@ -83,12 +83,12 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		restart,
 		deliver(message) {
 			const node = simulation.nodes.get(message.to);
-			if (node?.core != null) step(node, { type: "message", message });
+			if (node !== undefined) step(node, { type: "message", message });
 		},
 		compact(node, index) {
 			const { stored } = node;
-			const term = node.core?.view.termAt(index);
-			if (node.core === null || term == null || index <= stored.base.index) return;
+			const term = node.core?.view.termAt(index) ?? null;
+			if (term === null || index <= stored.base.index) return;
 			for (const entry of stored.log) {
 				if (entry.kind === "configuration" && entry.index <= index) {
 					stored.configuration = { index: entry.index, value: decodeConfiguration(entry.payload) };
