@@ -1,51 +1,61 @@
-/** Sending: every answer goes through here, so that each has the same headers and exactly `application/json`. */
+/**
+ * Sending: every answer goes through here. It is written past fastify's own reply, which appends
+ * `; charset=utf-8` to a JSON type: the libSQL clients compare the type for equality, and would
+ * lose an error's message and code.
+ */
 import type { FastifyReply } from "fastify";
 import type { Position } from "../consensus/types.ts";
 import { type ErrorView, encodeError, isRetryable, statusOf } from "./errors.ts";
 
-/** The libSQL clients compare the type for equality: with a charset they would lose message and code. */
-const json = "application/json";
-
 export interface Answerer {
 	/** `position`: what the answer reflects, when it reflects data. */
-	json(reply: FastifyReply, status: number, body: string, position: Position | null): void;
+	json(reply: FastifyReply, body: string, position?: Position | null, replayed?: boolean): void;
 	text(reply: FastifyReply, body: string): void;
-	error(reply: FastifyReply, error: ErrorView): void;
-	empty(reply: FastifyReply): void;
+	/** `headers`: names and values in turn. */
+	error(reply: FastifyReply, error: ErrorView, headers?: readonly string[]): void;
+	empty(reply: FastifyReply, headers: readonly string[]): void;
 	/** From now on every answer asks the client to close its connection. */
 	drain(): void;
 }
 
 export function createAnswerer(nodeId: string): Answerer {
+	const common = [
+		"skein-node",
+		nodeId,
+		"access-control-allow-origin",
+		"*",
+		"access-control-expose-headers",
+		"skein-session, skein-node, skein-replayed, retry-after",
+	];
+	const commonJson = [...common, "content-type", "application/json"];
 	let draining = false;
 
-	function send(reply: FastifyReply, status: number, type: string, body: string): void {
-		reply.code(status);
-		reply.header("content-type", type);
-		reply.header("skein-node", nodeId);
-		reply.header("access-control-allow-origin", "*");
-		reply.header("access-control-expose-headers", "skein-session, skein-node, skein-replayed, retry-after");
-		if (draining) reply.header("connection", "close");
-		// A promise-like of fastify's: it never rejects, and there is nothing to wait for.
-		void reply.send(body);
+	function send(reply: FastifyReply, status: number, headers: string[], body: string): void {
+		if (draining) headers.push("connection", "close");
+		headers.push("content-length", String(Buffer.byteLength(body)));
+		reply.hijack();
+		reply.raw.writeHead(status, headers);
+		reply.raw.end(body);
 	}
 
 	return {
-		json(reply, status, body, position) {
-			if (position !== null) reply.header("skein-session", `${position.term}.${position.index}`);
-			send(reply, status, json, body);
+		json(reply, body, position = null, replayed = false) {
+			const headers = commonJson.slice();
+			if (position !== null) headers.push("skein-session", `${position.term}.${position.index}`);
+			if (replayed) headers.push("skein-replayed", "true");
+			send(reply, 200, headers, body);
 		},
 		text(reply, body) {
-			send(reply, 200, "text/plain; charset=utf-8", body);
+			send(reply, 200, [...common, "content-type", "text/plain; charset=utf-8"], body);
 		},
-		error(reply, error) {
-			if (isRetryable(error.code)) reply.header("retry-after", "1");
-			send(reply, statusOf(error.code), json, encodeError(error));
+		error(reply, error, headers = []) {
+			const retry = isRetryable(error.code) ? ["retry-after", "1"] : [];
+			send(reply, statusOf(error.code), [...commonJson, ...retry, ...headers], encodeError(error));
 		},
-		empty(reply) {
-			reply.header("access-control-allow-origin", "*");
-			if (draining) reply.header("connection", "close");
-			void reply.code(204).send();
+		empty(reply, headers) {
+			reply.hijack();
+			reply.raw.writeHead(204, [...common, ...headers, ...(draining ? ["connection", "close"] : [])]);
+			reply.raw.end();
 		},
 		drain() {
 			draining = true;

@@ -20,26 +20,26 @@ export function registerClusterRoutes(
 		return reply;
 	});
 	app.get("/health", (_request, reply) => {
-		answer.json(reply, 200, '{"status":"ok"}', null);
+		answer.json(reply, '{"status":"ok"}');
 		return reply;
 	});
 	app.get("/ready", (_request, reply) => {
 		const { ready, reason } = service.readiness();
-		if (ready) answer.json(reply, 200, '{"ready":true}', null);
+		if (ready) answer.json(reply, '{"ready":true}');
 		else answer.error(reply, { message: reason, code: "NOT_READY" });
 		return reply;
 	});
 	app.get("/version", (_request, reply) => {
-		answer.json(reply, 200, JSON.stringify({ version }), null);
+		answer.json(reply, JSON.stringify({ version }));
 		return reply;
 	});
 	app.get("/cluster", async (_request, reply) => {
-		answer.json(reply, 200, JSON.stringify(await service.cluster()), null);
+		answer.json(reply, JSON.stringify(await service.cluster()));
 		return reply;
 	});
 	app.post("/cluster/transfer", async (request, reply) => {
 		const result = await service.transfer(transferTarget(request.body));
-		answer.json(reply, 200, JSON.stringify(result), null);
+		answer.json(reply, JSON.stringify(result));
 		return reply;
 	});
 }

@@ -32,8 +32,7 @@ function registerUnder(app: FastifyInstance, prefix: string, routes: DatabaseRou
 		checkDatabase(request);
 		const options = requestOptions(request.headers, limits.requestTimeoutMs);
 		const { body, position, replayed } = await runPipeline(context, request.body, options, reply.raw);
-		if (replayed) reply.header("skein-replayed", "true");
-		answer.json(reply, 200, body, position);
+		answer.json(reply, body, position, replayed);
 		return reply;
 	}
 
@@ -41,14 +40,13 @@ function registerUnder(app: FastifyInstance, prefix: string, routes: DatabaseRou
 		checkDatabase(request);
 		const options = requestOptions(request.headers, limits.requestTimeoutMs);
 		const { body, position, replayed } = await runSql(service, limits, request.body, options);
-		if (replayed) reply.header("skein-replayed", "true");
-		answer.json(reply, 200, body, position);
+		answer.json(reply, body, position, replayed);
 		return reply;
 	}
 
 	function probe(request: FastifyRequest, reply: FastifyReply): FastifyReply {
 		checkDatabase(request);
-		answer.json(reply, 200, "{}", null);
+		answer.json(reply, "{}");
 		return reply;
 	}
 

@@ -1,7 +1,7 @@
 /** The HTTP server of one node: its routes, what every request passes through, start and graceful stop. */
 import type { ServerResponse } from "node:http";
 import { type AddressInfo, Server as NetServer } from "node:net";
-import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Service } from "../node/service.ts";
 import type { Clock } from "../world/clock.ts";
@@ -106,7 +106,8 @@ function trackFlight(app: FastifyInstance, bodies: BodyReader): Flight {
 		bodies.release(this.req);
 	}
 	// On the server rather than in fastify's hooks: "close" comes exactly once, also when a client breaks off.
-	app.server.on("request", (_request, response) => {
+	// First, so that what the hooks see counts the request itself.
+	app.server.prependListener("request", (_request, response) => {
 		count++;
 		response.once("close", onClose);
 	});
@@ -139,23 +140,30 @@ function answerErrors(
 		if (!(error instanceof SkeinError)) reportUnexpected(error);
 		answer.error(reply, viewOf(error));
 	});
-	app.setNotFoundHandler((request, reply) => {
-		const path = request.url.split("?", 1)[0] ?? "";
-		const allowed = (["GET", "POST"] as const).filter(
-			(method) => method !== request.method && app.findRoute({ method, url: pattern(path) }) !== null,
-		);
-		if (request.method === "OPTIONS") return preflight(reply, answer);
-		if (allowed.length === 0) {
-			answer.error(reply, {
-				message: `there is nothing at ${path}; GET / lists the paths`,
-				code: "NOT_FOUND",
-			});
-			return;
-		}
-		reply.header("allow", allowed.join(", "));
-		const message = `${path} answers ${allowed.join(" and ")}, not ${request.method}`;
-		answer.error(reply, { message, code: "METHOD_NOT_ALLOWED" });
+	// Here rather than in fastify's handler for it, which comes after the body was read and parsed.
+	app.addHook("onRequest", (request, reply, done) => {
+		if (request.is404) answerNotFound(app, answer, request, reply);
+		else done();
 	});
+}
+
+function answerNotFound(
+	app: FastifyInstance,
+	answer: Answerer,
+	request: FastifyRequest,
+	reply: FastifyReply,
+): void {
+	if (request.method === "OPTIONS") return preflight(reply, answer);
+	const path = request.url.split("?", 1)[0] ?? "";
+	const allowed = (["GET", "POST"] as const).filter(
+		(method) => method !== request.method && app.findRoute({ method, url: pattern(path) }) !== null,
+	);
+	if (allowed.length === 0) {
+		answer.error(reply, { message: `there is nothing at ${path}; GET / lists the paths`, code: "NOT_FOUND" });
+		return;
+	}
+	const message = `${path} answers ${allowed.join(" and ")}, not ${request.method}`;
+	answer.error(reply, { message, code: "METHOD_NOT_ALLOWED" }, ["allow", allowed.join(", ")]);
 }
 
 /** The route's own text for a path: routes are looked up by pattern. */
@@ -165,13 +173,14 @@ function pattern(path: string): string {
 
 /** Any page may call: who may do what is not decided by where a page came from. */
 function preflight(reply: FastifyReply, answer: Answerer): void {
-	reply.header("access-control-allow-methods", "GET, POST, DELETE, OPTIONS");
-	reply.header(
+	answer.empty(reply, [
+		"access-control-allow-methods",
+		"GET, POST, DELETE, OPTIONS",
 		"access-control-allow-headers",
 		"authorization, content-type, idempotency-key, skein-ack, skein-consistency, skein-session",
-	);
-	reply.header("access-control-max-age", "86400");
-	answer.empty(reply);
+		"access-control-max-age",
+		"86400",
+	]);
 }
 
 const pollMs = 10;

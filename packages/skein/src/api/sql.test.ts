@@ -1,0 +1,69 @@
+// POST /sql: what somebody with curl sends and reads.
+import { expect, test } from "vitest";
+import { startTestApi } from "./testing/test-api.ts";
+
+test("one statement", async () => {
+	await using api = await startTestApi();
+	await api.post("/sql", { sql: "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)" });
+	const inserted = await api.post("/sql", { sql: "INSERT INTO t (name) VALUES (?)", args: ["Akka"] });
+	expect(inserted.headers.get("content-type")).toBe("application/json");
+	expect(inserted.headers.get("skein-session")).toBe("1.2");
+	expect(inserted.body).toEqual({ columns: [], rows: [], changes: 1, lastInsertRowid: 1, index: 2 });
+	const selected = await api.post("/sql", { sql: "SELECT * FROM t WHERE id = :id", args: { ":id": 1 } });
+	expect(selected.text).toBe(
+		'{"columns":["id","name"],"rows":[[1,"Akka"]],"changes":0,"lastInsertRowid":null,"index":3}',
+	);
+});
+
+test("values", async () => {
+	await using api = await startTestApi();
+	const answer = await api.post("/sql", {
+		sql: "SELECT typeof(?1), typeof(?2), ?3, ?4, ?5, ?6, typeof(?7), ?8",
+		args: [1, 1.5, { base64: "AP8=" }, { integer: "9007199254740993" }, true, null, 1e300, -9007199254740991],
+	});
+	expect(answer.body["rows"]).toEqual([
+		["integer", "real", { base64: "AP8=" }, "9007199254740993", 1, null, "real", -9007199254740991],
+	]);
+});
+
+test.each([
+	[{ sql: 1 }, "sql must be a string"],
+	[{ sql: "SELECT 1", arg: [] }, "arg is not known"],
+	[{ sql: "SELECT ?", args: [[1]] }, "args[0] must be"],
+	[[{ sql: "SELECT 1" }, { sql: "SELECT :a", args: { a: { b: 1 } } }], "[1].args.a must be"],
+	['{"sql": "SELECT ?", "args": [9007199254740993]}', "args[0] is beyond 2^53"],
+	[[{ sql: "/* x */ COMMIT" }], "[0].sql begins or ends a transaction"],
+	["[3]", "[0] must be"],
+	[{ sql: "BEGIN" }, "cannot stay open"],
+	[{ sql: "SELECT 9e999" }, "JSON cannot carry"],
+])("%j is refused with: %s", async (body, message) => {
+	await using api = await startTestApi();
+	const answer = await api.post("/sql", body);
+	expect(answer.status).toBe(400);
+	expect(answer.body["message"]).toContain(message);
+	expect(api.service.openStreams()).toBe(0);
+});
+
+test("an array is one transaction, and a failure takes all of it back", async () => {
+	await using api = await startTestApi();
+	const made = await api.post("/sql", [
+		{ sql: "CREATE TABLE t (a UNIQUE)" },
+		{ sql: "INSERT INTO t VALUES (?)", args: [1] },
+	]);
+	expect(made.body["results"]).toMatchObject([{ changes: 0 }, { changes: 1 }]);
+	expect(api.service.programs).toHaveLength(1);
+	const failed = await api.post("/sql", [
+		{ sql: "INSERT INTO t VALUES (2)" },
+		{ sql: "INSERT INTO t VALUES (1)" },
+		{ sql: "INSERT INTO t VALUES (3)" },
+	]);
+	expect(failed.status).toBe(400);
+	expect(failed.body).toEqual({
+		message: "[1]: UNIQUE constraint failed: t.a",
+		code: "SQLITE_CONSTRAINT",
+		outcome: "did-not-happen",
+		extendedCode: "SQLITE_CONSTRAINT_UNIQUE",
+	});
+	expect((await api.post("/sql", { sql: "SELECT count(*) FROM t" })).body["rows"]).toEqual([[1]]);
+	expect((await api.post("/sql", [])).body).toEqual({ results: [] });
+});
