@@ -1,0 +1,202 @@
+// open(): a member of a cluster inside your own process: its reads and writes are function calls, no HTTP between.
+import { SkeinError } from "../../client/src/errors.ts";
+import type { Result, StatementInput } from "../../client/src/index.ts";
+import { type Argument, type Arguments, encodeArgument, type Value } from "../../client/src/values.ts";
+import type { Program, Statement, StatementResult, Value as StoredValue } from "./database/program.ts";
+import type { Answer, ClusterView, Consistency, RequestOptions } from "./node/service.ts";
+import type { Logger } from "./world/logger.ts";
+
+export { type Outcome, SkeinError, type SkeinErrorCode } from "../../client/src/errors.ts";
+export type { Result, StatementInput } from "../../client/src/index.ts";
+export type { Argument, Arguments, Value } from "../../client/src/values.ts";
+export type { ClusterView } from "./node/service.ts";
+export type { LogFields, Logger } from "./world/logger.ts";
+
+export interface OpenOptions {
+	/** This member's id; never changes, never used again for another member. */
+	readonly id: string;
+	/** The directory where this member keeps everything. */
+	readonly data: string;
+	/** Where other clients reach this member over HTTP. Default: 127.0.0.1, port 8080. */
+	readonly listen?: { readonly host: string; readonly port: number };
+	/** Where the other members reach it. Default: 127.0.0.1, port 18080. */
+	readonly peer?: { readonly host: string; readonly port: number };
+	/** All first members by their peer addresses ("10.0.0.1:18080"). Default: this one alone. */
+	readonly cluster?: Readonly<Record<string, string>>;
+	readonly clusterId?: string;
+	/** What all members share to know each other. */
+	readonly secret?: string;
+	readonly advertiseUrl?: string;
+	/** Default: says nothing. */
+	readonly logger?: Logger;
+}
+
+export interface ExecuteOptions {
+	readonly timeoutMs?: number;
+	/** Default "linearizable". "eventual" reads what this member has, at once. */
+	readonly consistency?: Consistency["level"];
+	/** Makes a write safe to send again after an unknown outcome. */
+	readonly idempotencyKey?: string;
+}
+
+export interface Member {
+	readonly id: string;
+	/** Where other clients reach this member. */
+	readonly url: string;
+	/** Runs one statement; a write goes to the leader, wherever that is. */
+	execute(sql: string, args?: Arguments, options?: ExecuteOptions): Promise<Result>;
+	/** Runs all statements in one transaction: all of them happen, or none. */
+	batch(statements: readonly (string | StatementInput)[], options?: ExecuteOptions): Promise<Result[]>;
+	/** The cluster as seen from here. */
+	cluster(): Promise<ClusterView>;
+	/** Hands leadership over, finishes what is in flight, and stops. */
+	close(): Promise<void>;
+	/** Resolves with the reason when the member had to stop by itself (a failing disk, say). */
+	readonly failed: Promise<Error>;
+}
+
+const defaultTimeoutMs = 30_000;
+const defaultListen = { host: "127.0.0.1", port: 8080 };
+const defaultPeer = { host: "127.0.0.1", port: 18_080 };
+
+/**
+ * Starts a member in this process.
+ *
+ *     const member = await open({ id: "n1", data: "./geese" });
+ *     await member.execute("insert into goose (name) values (?)", ["Akka"]);
+ */
+export async function open(options: OpenOptions): Promise<Member> {
+	const [{ startNode }, { silentLogger }, { skeinVersion }] = await Promise.all([
+		import("./node/start-node.ts"),
+		import("./world/logger.ts"),
+		import("./cli/version.ts"),
+	]);
+	const peer = options.peer ?? defaultPeer;
+	const cluster = options.cluster ?? { [options.id]: `${peer.host}:${peer.port}` };
+	const node = await startNode({
+		id: options.id,
+		version: skeinVersion(),
+		dataDirectory: options.data,
+		listen: options.listen ?? defaultListen,
+		peer,
+		cluster: Object.entries(cluster).map(([id, address]) => ({ id, peer: address })),
+		clusterId: options.clusterId ?? null,
+		secret: options.secret ?? null,
+		advertiseUrl: options.advertiseUrl ?? null,
+		logger: options.logger ?? silentLogger,
+	});
+
+	const run = async (program: Program, given: ExecuteOptions): Promise<Answer> => {
+		const stream = node.service.openStream();
+		try {
+			return await stream.run(program, requestOptions(given));
+		} finally {
+			await stream.close();
+		}
+	};
+
+	return {
+		id: options.id,
+		url: node.url,
+		failed: node.failed,
+		async execute(sql, args, given = {}) {
+			const answer = await run({ steps: [{ condition: null, statement: statement(sql, args) }] }, given);
+			return resultAt(answer, 0);
+		},
+		async batch(statements, given = {}) {
+			const inputs = statements.map((one) => (typeof one === "string" ? { sql: one } : one));
+			const answer = await run(transaction(inputs), given);
+			return inputs.map((_, index) => resultAt(answer, index + 1));
+		},
+		cluster: () => node.service.cluster(),
+		close: () => node.stop(),
+	};
+}
+
+function requestOptions(given: ExecuteOptions): RequestOptions {
+	return {
+		consistency: { level: given.consistency ?? "linearizable" },
+		idempotencyKey: given.idempotencyKey ?? null,
+		timeoutMs: given.timeoutMs ?? defaultTimeoutMs,
+	};
+}
+
+/** BEGIN, each statement if the one before succeeded, COMMIT or ROLLBACK. */
+function transaction(inputs: readonly StatementInput[]): Program {
+	const commit = inputs.length + 1;
+	return {
+		steps: [
+			{ condition: null, statement: statement("BEGIN IMMEDIATE") },
+			...inputs.map(({ sql, args }, index) => ({
+				condition: { type: "ok" as const, step: index },
+				statement: statement(sql, args),
+			})),
+			{ condition: { type: "ok", step: commit - 1 }, statement: statement("COMMIT") },
+			{
+				condition: { type: "not", condition: { type: "ok", step: commit } },
+				statement: statement("ROLLBACK"),
+			},
+		],
+	};
+}
+
+function statement(sql: string, args: Arguments = []): Statement {
+	const isPositional = args instanceof Array;
+	return {
+		sql,
+		arguments: isPositional ? args.map(storedValue) : [],
+		namedArguments: isPositional
+			? []
+			: Object.entries(args).map(([name, value]) => ({ name, value: storedValue(value) })),
+		wantRows: true,
+	};
+}
+
+/** As over HTTP: a whole number is an INTEGER. */
+function storedValue(argument: Argument): StoredValue {
+	if (argument instanceof Uint8Array) return argument;
+	const wire = encodeArgument(argument);
+	switch (wire.type) {
+		case "null":
+			return null;
+		case "integer":
+			return BigInt(wire.value);
+		case "float":
+		case "text":
+			return wire.value;
+		case "blob":
+			return Buffer.from(wire.base64, "base64");
+	}
+}
+
+/** The result of a step; else the failure that kept it from running. */
+function resultAt(answer: Answer, step: number): Result {
+	const { results, errors } = answer.outcome;
+	const failure = errors.find((error) => error !== null);
+	if (failure !== null && failure !== undefined) {
+		throw new SkeinError(failure.message, { code: failure.code, extendedCode: failure.extendedCode });
+	}
+	const result = results[step];
+	if (result === null || result === undefined) throw new Error(`step ${step} gave neither result nor error`);
+	return publicResult(result, `${answer.position.term}.${answer.position.index}`);
+}
+
+function publicResult(result: StatementResult, session: string): Result {
+	return {
+		columns: result.columns.map((column) => column.name),
+		columnTypes: result.columns.map((column) => column.declaredType),
+		rows: result.rows.map((row) => row.map(publicValue)),
+		changes: result.changes,
+		lastInsertRowid: result.lastInsertRowid === null ? null : publicInteger(result.lastInsertRowid),
+		session,
+	};
+}
+
+function publicValue(value: StoredValue): Value {
+	return typeof value === "bigint" ? publicInteger(value) : value;
+}
+
+function publicInteger(value: bigint): number | bigint {
+	const number = Number(value);
+	return Number.isSafeInteger(number) ? number : value;
+}
