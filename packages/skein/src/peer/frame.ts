@@ -5,9 +5,9 @@
  *   flags = 0: body is the message. 1: body is the message, compressed with zstd
  *   checksum = CRC-32 of the body as sent
  *
- * TCP's own checksum has 16 bits and misses about one damaged segment in 65,000 (Stone and Partridge,
- * SIGCOMM 2000). The log's checksum is made after an entry arrived, so without this one a damaged entry
- * would be kept for good. It costs 0.25 µs a kilobyte.
+ * TCP's own checksum has 16 bits, and damage that gets past the links' checksums does happen (Stone and
+ * Partridge, "When the CRC and TCP checksum disagree", SIGCOMM 2000). The log's checksum is made after an
+ * entry arrived, so without this one a damaged entry would be kept for good. It costs 0.25 µs a kilobyte.
  */
 import { crc32 } from "node:zlib";
 
