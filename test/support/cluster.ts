@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll } from "vitest";
 import type { SettingsOverride } from "./faulty-node.ts";
 import { openGuard } from "./guard.ts";
 import { get, run, view } from "./http.ts";
-import { createNodeProcess, type NodeProcess, tail } from "./node-process.ts";
+import { createNodeProcess, type NodeProcess, type NodeProcessOptions, tail } from "./node-process.ts";
 import { freePorts } from "./ports.ts";
 import { type Network, openNetwork } from "./proxy.ts";
 import { until } from "./until.ts";
@@ -29,6 +29,8 @@ export interface Cluster {
 	readonly directory: string;
 	readonly network: Network;
 	readonly urls: readonly string[];
+	/** What all nodes share, for tests that start another process. */
+	readonly identity: Pick<NodeProcessOptions, "cluster" | "clusterId" | "secret" | "onSpawn">;
 	node(id: string): NodeProcess;
 	/** The node that leads, in the newest term that any running node tells of, and can serve. */
 	leader(timeoutMs?: number): Promise<NodeProcess>;
@@ -50,16 +52,16 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 	const network = await openNetwork(
 		ids.map((node, index) => ({ node, port: portOf(index, 2), behind: portOf(index, 1) })),
 	);
-	const common = {
+	const identity = {
 		cluster: new Map(ids.map((id, index) => [id, portOf(index, 2)])),
 		clusterId: `test-${randomBytes(4).toString("hex")}`,
 		secret: randomBytes(24).toString("hex"),
-		settings: options.settings ?? null,
 		onSpawn: (pid: number) => guard.watch(pid),
 	};
 	const nodes = ids.map((id, index) =>
 		createNodeProcess({
-			...common,
+			...identity,
+			settings: options.settings ?? null,
 			id,
 			directory: join(directory, id),
 			port: portOf(index, 0),
@@ -73,6 +75,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 		directory,
 		network,
 		urls: nodes.map((node) => node.url),
+		identity,
 		node(id) {
 			const found = nodes.find((node) => node.id === id);
 			if (found === undefined) throw new Error(`there is no node ${id}`);
