@@ -137,7 +137,8 @@ test("a large message on the log lane arrives, compressible or not", async () =>
 
 test("a node that stops is noticed, and found again when it is back", async () => {
 	const ports = await twoPorts();
-	const a = await start("n1", ports);
+	// With this back-off only the peer's own dialling can bring the quick return.
+	const a = await start("n1", ports, { limits: { minReconnectMs: 4_000, maxReconnectMs: 4_000 } });
 	const b = await startNode("n2", ports);
 	await untilAllLanes(a, "n2");
 	const stoppedAt = performance.now();
@@ -209,6 +210,11 @@ test("a healthy connection that carries little is not taken for stalled", async 
 		a.network.send("n2", "control", Buffer.from("beat"));
 		await new Promise((resolve) => setTimeout(resolve, round % 3 === 0 ? 60 : 10));
 	}
+	// Idle for longer than the limit, then one message: its wait begins when it is sent.
+	await new Promise((resolve) => setTimeout(resolve, 300));
+	a.network.send("n2", "log", Buffer.from("late"));
+	a.network.send("n2", "control", Buffer.from("late"));
+	await new Promise((resolve) => setTimeout(resolve, 60));
 	expect(a.reachable).toEqual(["+n2"]);
 });
 
