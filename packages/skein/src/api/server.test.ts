@@ -150,7 +150,7 @@ test("stopping: what is in flight is answered, kept connections are told, then n
 	const letGo = api.service.hold();
 	const running = api.post("/sql", { sql: "SELECT 1" });
 	await expect.poll(() => api.service.programs.length).toBe(1);
-	const stopped = api.api.stop();
+	const stopped = api.api.close();
 	// On the connection from before: received, so answered.
 	expect(await get()).toEqual({ status: 200, connection: "close" });
 	// A new connection finds nobody.
@@ -160,14 +160,14 @@ test("stopping: what is in flight is answered, kept connections are told, then n
 	expect((await running).status).toBe(200);
 	await stopped;
 	expect(api.service.openStreams()).toBe(0);
-	await api.api.stop();
+	await api.api.close();
 });
 
 test("stopping closes streams that hold a transaction", async () => {
 	const api = await startTestApi();
 	await api.pipeline([{ type: "execute", stmt: { sql: "BEGIN" } }]);
 	expect(api.service.openStreams()).toBe(1);
-	await api.api.stop();
+	await api.api.close();
 	expect(api.service.openStreams()).toBe(0);
 });
 

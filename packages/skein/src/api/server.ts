@@ -1,6 +1,6 @@
 /** The HTTP server of one node: its routes, what every request passes through, start and graceful stop. */
 import type { ServerResponse } from "node:http";
-import { type AddressInfo, Server as NetServer } from "node:net";
+import { Server as NetServer } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Service } from "../node/service.ts";
@@ -14,30 +14,36 @@ import { registerClusterRoutes } from "./cluster.ts";
 import { registerDatabaseRoutes } from "./database-routes.ts";
 import { badRequest, encodeError, viewOf } from "./errors.ts";
 import { createStreams, type Streams } from "./hrana/streams.ts";
-import type { ApiLimits } from "./limits.ts";
+import { type ApiLimits, defaultApiLimits } from "./limits.ts";
 
 export interface ApiOptions {
 	readonly service: Service;
 	readonly version: string;
-	/** Port 0: any free one. */
-	readonly listen: { readonly host: string; readonly port: number };
-	/** Where clients reach this very node, when the operator said so: a stream with an open transaction is pinned to it. */
-	readonly advertisedUrl: string | null;
-	readonly limits: ApiLimits;
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly logger: Logger;
+	/** Where clients reach this very node, if the operator said so: streams that are kept are pinned to it. */
+	readonly advertisedUrl?: string | null;
+	/** What is to differ from the defaults. */
+	readonly limits?: Partial<ApiLimits>;
+}
+
+export interface HostPort {
+	readonly host: string;
+	/** 0: any free one. */
+	readonly port: number;
 }
 
 export interface Api {
-	/** Resolves when clients can connect. */
-	start(): Promise<{ readonly host: string; readonly port: number }>;
-	/** Answers what was received, tells kept connections to go elsewhere, then closes. Never throws. */
-	stop(): Promise<void>;
+	/** Resolves with the real address when clients can connect; rejects when the port is taken. */
+	listen(address: HostPort): Promise<HostPort>;
+	/** Answers what was received, tells kept connections to go elsewhere, then closes. */
+	close(): Promise<void>;
 }
 
 export function createApi(options: ApiOptions): Api {
-	const { service, version, listen, limits, clock, random, logger } = options;
+	const { service, version, clock, random, logger, advertisedUrl = null } = options;
+	const limits: ApiLimits = { ...defaultApiLimits, ...options.limits };
 	const answer = createAnswerer(service.nodeId);
 	const bodies = createBodyReader(limits);
 	const streams = createStreams({ service, clock, random, limits });
@@ -58,17 +64,18 @@ export function createApi(options: ApiOptions): Api {
 		service,
 		answer,
 		limits,
-		advertisedUrl: options.advertisedUrl,
+		advertisedUrl,
 		pipeline: { streams, clock, limits, reportUnexpected },
 	});
 
 	return {
-		async start() {
-			await app.listen({ host: listen.host, port: listen.port, backlog: 1024 });
-			const { address, port } = app.server.address() as AddressInfo;
-			return { host: address, port };
+		async listen({ host, port }) {
+			await app.listen({ host, port, backlog: 1024 });
+			const bound = app.server.address();
+			if (bound === null || typeof bound === "string") throw new Error("the server listens on no port");
+			return { host: bound.address, port: bound.port };
 		},
-		stop: () => stop(app, answer, streams, flight, options),
+		close: () => close({ app, answer, streams, flight, clock, limits, logger }),
 	};
 }
 
@@ -185,13 +192,17 @@ function preflight(reply: FastifyReply, answer: Answerer): void {
 
 const pollMs = 10;
 
-async function stop(
-	app: FastifyInstance,
-	answer: Answerer,
-	streams: Streams,
-	flight: Flight,
-	{ clock, limits, logger }: ApiOptions,
-): Promise<void> {
+interface Closing {
+	readonly app: FastifyInstance;
+	readonly answer: Answerer;
+	readonly streams: Streams;
+	readonly flight: Flight;
+	readonly clock: Clock;
+	readonly limits: ApiLimits;
+	readonly logger: Logger;
+}
+
+async function close({ app, answer, streams, flight, clock, limits, logger }: Closing): Promise<void> {
 	if (!app.server.listening) return app.close();
 	answer.drain();
 	const pause = (): Promise<void> => new Promise((resolve) => void clock.setTimer(pollMs, resolve));

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../../world/clock.ts";
 import { silentLogger } from "../../world/logger.ts";
 import type { Random } from "../../world/random.ts";
-import { type ApiLimits, defaultApiLimits } from "../limits.ts";
+import type { ApiLimits } from "../limits.ts";
 import { type Api, createApi } from "../server.ts";
 import { createMemoryService, type MemoryService } from "./memory-service.ts";
 
@@ -22,7 +22,6 @@ export interface TestAnswer {
 	readonly headers: Headers;
 	readonly text: string;
 	/** Parsed; typed loosely because the tests look into all shapes. */
-	// biome-ignore lint: see above
 	readonly body: Loose;
 }
 
@@ -54,14 +53,13 @@ export async function startTestApi(
 	const api = createApi({
 		service,
 		version: "1.2.3",
-		listen: { host: "127.0.0.1", port: 0 },
 		advertisedUrl: options.advertisedUrl ?? null,
-		limits: { ...defaultApiLimits, drainMs: 50, ...limits },
+		limits: { drainMs: 50, ...limits },
 		clock: options.clock ?? processClock,
 		random: seededRandom(),
 		logger: silentLogger,
 	});
-	const { port } = await api.start();
+	const { port } = await api.listen({ host: "127.0.0.1", port: 0 });
 	const url = `http://127.0.0.1:${port}`;
 
 	async function post(
@@ -85,7 +83,7 @@ export async function startTestApi(
 		port,
 		post,
 		pipeline: (requests, baton = null) => post("/v2/pipeline", { baton, requests }),
-		[Symbol.asyncDispose]: () => api.stop(),
+		[Symbol.asyncDispose]: () => api.close(),
 	};
 }
 
