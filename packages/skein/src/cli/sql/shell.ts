@@ -128,11 +128,19 @@ async function runCommand(shell: Shell, line: string): Promise<"quit" | "go on">
 			await printSchema(shell, argument ?? null);
 			return "go on";
 		case ".status":
-			console.log(statusTable(await clusterStatus(shell.client)));
+			await printStatus(shell);
 			return "go on";
 		default:
 			console.log(`There is no ${command}. Commands: .tables .schema .status .help .quit`);
 			return "go on";
+	}
+}
+
+async function printStatus(shell: Shell): Promise<void> {
+	try {
+		console.log(statusTable(await clusterStatus(shell.client)));
+	} catch (error) {
+		console.log(`${styleText("red", "Error:")} ${errorText(error)}`);
 	}
 }
 

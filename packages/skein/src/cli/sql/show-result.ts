@@ -38,6 +38,8 @@ function isNumberOrNull(value: Value): boolean {
 function showValue(value: Value): string {
 	if (value === null) return "NULL";
 	if (value instanceof Uint8Array) return showBlob(value);
+	// A number is a REAL here, and looks like one, as in SQLite's own shell.
+	if (Number.isInteger(value)) return Number(value).toFixed(1);
 	return showText(String(value));
 }
 
@@ -60,7 +62,7 @@ export function showText(text: string): string {
 export function jsonOf(result: Result): string {
 	const { columns, rows, changes, lastInsertRowid, session } = result;
 	return JSON.stringify({ columns, rows, changes, lastInsertRowid, session }, (_key, value: unknown) => {
-		if (typeof value === "bigint") return String(value);
+		if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
 		if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString("base64") };
 		return value;
 	});
