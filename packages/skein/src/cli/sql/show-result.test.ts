@@ -11,8 +11,8 @@ test("a table shows NULL, blobs and numbers on the right", () => {
 		result(
 			["id", "name"],
 			[
-				[1, "Akka"],
-				[200, null],
+				[1n, "Akka"],
+				[200n, null],
 				[null, new Uint8Array([1, 255])],
 			],
 		),
