@@ -1,0 +1,152 @@
+// What `npm pack` makes, installed somewhere else: its command runs a cluster, its entries can be imported, with types.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+
+const root = resolve(import.meta.dirname, "..");
+const elsewhere = mkdtempSync(join(tmpdir(), "skein-package-"));
+const npm = ["--no-audit", "--no-fund", "--loglevel=error"];
+
+beforeAll(() => {
+	const packed = join(elsewhere, "packed");
+	const application = join(elsewhere, "application");
+	mkdirSync(packed);
+	mkdirSync(application);
+	run("npm", ["pack", "-w", "skein", "--pack-destination", packed, "--loglevel=error"], root);
+	const [tarball] = readdirSync(packed);
+	expect(tarball).toMatch(/^skein-.*\.tgz$/);
+	writeFileSync(join(application, "package.json"), '{ "private": true, "type": "module" }\n');
+	run("npm", ["install", ...npm, join(packed, tarball ?? "")], application);
+});
+
+afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
+
+const application = join(elsewhere, "application");
+
+function run(command: string, commandLine: readonly string[], directory: string = application): string {
+	return execFileSync(command, commandLine, {
+		cwd: directory,
+		encoding: "utf8",
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+}
+
+/** The first of `count` ports in a row that are free, with those 10000 above. */
+async function freePorts(count: number): Promise<number> {
+	for (let attempt = 0; attempt < 50; attempt++) {
+		const first = 20_000 + Math.floor(Math.random() * 20_000);
+		const ports = Array.from({ length: count }, (_, index) => first + index);
+		const free = await Promise.all([...ports, ...ports.map((port) => port + 10_000)].map(isFree));
+		if (free.every(Boolean)) return first;
+	}
+	throw new Error("no free ports");
+}
+
+function isFree(port: number): Promise<boolean> {
+	return new Promise((done) => {
+		const server = createServer();
+		server.once("error", () => done(false));
+		server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
+	});
+}
+
+/** Resolves with all that was printed when `pattern` is in it. */
+function printed(child: ChildProcess, pattern: RegExp): Promise<string> {
+	return new Promise((done, fail) => {
+		let text = "";
+		for (const stream of [child.stdout, child.stderr]) {
+			stream?.setEncoding("utf8").on("data", (chunk: string) => {
+				text += chunk;
+				if (pattern.test(text)) done(text);
+			});
+		}
+		child.once("exit", (code) => fail(new Error(`it ended with ${code}: ${text}`)));
+	});
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+test("the command runs, and states the version of the package", () => {
+	expect(run("npx", ["skein", "--version"])).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test("skein dev runs a cluster that answers, and leaves nothing behind", async () => {
+	const port = await freePorts(3);
+	// Not through npx: the signal is for skein.
+	const door = join(application, "node_modules/.bin/skein");
+	const dev = spawn(door, ["dev", "--port", String(port)], {
+		cwd: application,
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+	onTestFinished(() => void dev.kill("SIGKILL"));
+	const text = await printed(dev, /Stop: /);
+	const pids = [...text.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
+	expect(pids).toHaveLength(3);
+	expect(text).toMatch(/n\d {2}http:\/\/127.0.0.1:\d+ {2}leads/);
+
+	const sql = [
+		"skein",
+		"sql",
+		"--json",
+		"--url",
+		`http://127.0.0.1:${port}`,
+		"create table t (a); insert into t values (41 + 1); select * from t",
+	];
+	const lines = run("npx", sql).trim().split("\n");
+	expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ columns: ["a"], rows: [[42]] });
+
+	const ended = new Promise((done) => dev.once("exit", (...how) => done(how)));
+	dev.kill("SIGINT");
+	expect(await ended).toEqual([0, null]);
+	expect(pids.filter(isAlive)).toEqual([]);
+});
+
+test("its entries can be imported, with types", async () => {
+	const program = `
+import { open, type Member } from "skein";
+import { connect, SkeinError, type Result } from "skein/client";
+
+const client = connect("http://127.0.0.1:1", { connectTimeoutMs: 10 });
+const failure: unknown = await client.execute("select 1").catch((error: unknown) => error);
+if (!(failure instanceof SkeinError) || failure.code !== "UNREACHABLE") throw new Error("not as expected");
+
+const port = Number(process.argv[2]);
+const member: Member = await open({
+	id: "n1",
+	data: "embedded",
+	listen: { host: "127.0.0.1", port },
+	peer: { host: "127.0.0.1", port: port + 10_000 },
+});
+await member.execute("create table t (id integer primary key, name text)");
+await member.batch([{ sql: "insert into t (name) values (?)", args: ["Akka"] }, "insert into t (name) values ('Yksi')"]);
+const result: Result = await member.execute("select id, name from t");
+const same = await connect(member.url).execute("select id, name from t");
+console.log(JSON.stringify([result.rows, same.rows]));
+await member.close();
+process.exit();
+`;
+	writeFileSync(join(application, "program.ts"), program);
+	const compiler = join(root, "node_modules/.bin/tsc");
+	const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--types", "node"];
+	// Types of Node are the application's own business.
+	const typeRoots = ["--typeRoots", join(root, "node_modules/@types")];
+	run(compiler, [...flags, ...typeRoots, "program.ts"]);
+
+	const port = await freePorts(1);
+	const output = run(process.execPath, ["program.ts", String(port)]);
+	const rows = [
+		[1, "Akka"],
+		[2, "Yksi"],
+	];
+	expect(JSON.parse(output)).toEqual([rows, rows]);
+});
