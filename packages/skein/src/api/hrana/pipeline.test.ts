@@ -111,7 +111,7 @@ test("a baton is good once, and the stream goes on with the next", async () => {
 		execute("CREATE TABLE t (a)"),
 		{ type: "get_autocommit" },
 	]);
-	const baton = String(first.body["baton"]);
+	const baton = first.baton;
 	expect(first.body["results"]?.["2"]).toEqual({
 		type: "ok",
 		response: { type: "get_autocommit", is_autocommit: false },
@@ -121,11 +121,11 @@ test("a baton is good once, and the stream goes on with the next", async () => {
 	expect(second.body["baton"]).not.toBe(baton);
 	const again = await api.pipeline([execute("INSERT INTO t VALUES (1)")], baton);
 	expect([again.status, again.body["code"]]).toEqual([400, "BATON_REUSED"]);
-	const last = await api.pipeline([execute("COMMIT")], String(second.body["baton"]));
+	const last = await api.pipeline([execute("COMMIT")], second.baton);
 	// In autocommit again with nothing to remember: no baton, no stream.
 	expect(last.body["baton"]).toBe(null);
 	expect(api.service.openStreams()).toBe(0);
-	const gone = await api.pipeline([close], String(second.body["baton"]));
+	const gone = await api.pipeline([close], second.baton);
 	expect([gone.status, gone.body["code"]]).toEqual([400, "STREAM_NOT_OPEN"]);
 });
 
@@ -133,19 +133,19 @@ test("two requests with one baton at the same time: one is refused", async () =>
 	await using api = await startTestApi();
 	const begun = await api.pipeline([execute("BEGIN")]);
 	const letGo = api.service.hold();
-	const baton = String(begun.body["baton"]);
+	const baton = begun.baton;
 	const both = [api.pipeline([execute("SELECT 1")], baton), api.pipeline([execute("SELECT 1")], baton)];
 	await expect.poll(() => api.service.programs.length).toBe(2);
 	expect((await Promise.race(both)).status).toBe(400);
 	letGo();
-	expect((await Promise.all(both)).map(({ status }) => status).sort()).toEqual([200, 400]);
+	expect((await Promise.all(both)).filter(({ status }) => status === 200)).toHaveLength(1);
 });
 
 test("a baton that was made up, or changed, is refused", async () => {
 	await using api = await startTestApi();
 	const begun = await api.pipeline([execute("BEGIN")]);
-	const baton = String(begun.body["baton"]);
-	const bytes = Buffer.from(baton, "base64");
+	const baton = begun.baton;
+	const bytes = Buffer.from(baton ?? "", "base64");
 	bytes[7] = (bytes[7] ?? 0) ^ 3;
 	for (const forged of ["", "x", bytes.toString("base64"), Buffer.alloc(48).toString("base64")]) {
 		const answer = await api.pipeline([execute("SELECT 1")], forged);
@@ -172,7 +172,7 @@ test("stored SQL: kept with the stream, bounded, resolved in order", async () =>
 	expect(types(first.body)).toEqual(["ok", "ok", "BAD_REQUEST", "ok", "SQL_STORE_TOO_MANY"]);
 	const second = await api.pipeline(
 		[byId(2), byId(9), { type: "close_sql", sql_id: 1 }, byId(1), store(4, "x".repeat(21)), close, byId(2)],
-		String(first.body["baton"]),
+		first.baton,
 	);
 	expect(types(second.body)).toEqual([
 		"ok",
@@ -289,7 +289,7 @@ test("the number of open streams is bounded", async () => {
 		"OVERLOADED",
 		"1",
 	]);
-	await api.pipeline([close], String(begun.body["baton"]));
+	await api.pipeline([close], begun.baton);
 	expect((await api.pipeline([execute("SELECT 1")])).status).toBe(200);
 });
 
@@ -321,7 +321,7 @@ test("a kept stream is pinned to this node when its address is known", async () 
 		requests: [execute("SELECT 1")],
 	});
 	expect(named.body["base_url"]).toBe("http://n1.example:8080/db/default/");
-	expect((await api.pipeline([execute("COMMIT")], String(named.body["baton"]))).body["base_url"]).toBe(null);
+	expect((await api.pipeline([execute("COMMIT")], named.baton)).body["base_url"]).toBe(null);
 });
 
 test("each program of one request has an idempotency key of its own", async () => {

@@ -19,11 +19,7 @@ export function encodeStep(outcome: ProgramOutcome, step: number): EncodedStep {
 		return { result: encodeResult(result), error: null };
 	} catch (error) {
 		if (!(error instanceof SkeinError)) throw error;
-		// The statement itself succeeded: only its rows cannot be told.
-		return {
-			result: null,
-			error: encodeError({ message: error.message, code: error.code, outcome: "happened" }),
-		};
+		return { result: null, error: encodeError(error) };
 	}
 }
 

@@ -82,10 +82,10 @@ function unpaddedLength(sizeBytes: number): number {
 	return Math.ceil((sizeBytes * 4) / 3);
 }
 
-/** JSON has no Infinity; `null` in its place would be another value. */
+/** JSON has no Infinity; `null` in its place would be another value. The statement itself succeeded. */
 export function notFinite(value: number): SkeinError {
 	return new SkeinError(
 		`a result holds the REAL ${value}, which JSON cannot carry; CAST it to TEXT to read it`,
-		{ code: "SQLITE_MISMATCH" },
+		{ code: "SQLITE_MISMATCH", outcome: "happened" },
 	);
 }

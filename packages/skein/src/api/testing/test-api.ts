@@ -23,6 +23,8 @@ export interface TestAnswer {
 	readonly text: string;
 	/** Parsed; typed loosely because the tests look into all shapes. */
 	readonly body: Loose;
+	/** Of a pipeline's answer. */
+	readonly baton: string | null;
 }
 
 export interface Loose {
@@ -90,10 +92,13 @@ export async function startTestApi(
 export async function answerOf(response: Response): Promise<TestAnswer> {
 	const text = await response.text();
 	const isJson = response.headers.get("content-type") === "application/json";
+	const body: Record<string, unknown> = isJson ? JSON.parse(text) : {};
+	const { baton } = body;
 	return {
 		status: response.status,
 		headers: response.headers,
 		text,
-		body: isJson ? (JSON.parse(text) as Loose) : ({} as Loose),
+		body: body as Loose,
+		baton: typeof baton === "string" ? baton : null,
 	};
 }
