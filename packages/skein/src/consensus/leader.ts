@@ -1,7 +1,7 @@
 /** A leader: takes proposals, counts what is durable, and leads only while a quorum hears it. */
 import { assert } from "./assert.ts";
 import { appendToLog, becomeFollower } from "./follower.ts";
-import { beginRound, hasFreshQuorum } from "./heartbeat.ts";
+import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
 import type { ProposedEntry } from "./input.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
@@ -32,10 +32,11 @@ export function becomeLeader(state: CoreState): void {
 	state.leader = state.self;
 	announceRole(state);
 	judgeTransfer(state, state.self);
+	// Before the barrier: the first probe asks for what was there before it, and carries it.
+	for (const node of followersOf(state)) progressOf(state, leader, node);
 	append(state, [{ kind: "barrier", payload: noPayload }]);
-	// The probes carry the barrier; they tell everybody who leads now.
-	replication.sendAppendsToAll(state, leader);
 	beginRound(state, leader);
+	replication.sendAppendsToAll(state, leader);
 	moveOn(state, leader);
 }
 
@@ -61,6 +62,7 @@ export function onAppendResponse(state: CoreState, leader: LeaderState, message:
 	if (!replication.onAppendResponse(state, leader, message)) return;
 	moveOn(state, leader);
 	replication.sendAppends(state, leader, message.from);
+	replication.sendCommitIndex(state, leader, message.from);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
 }
 
@@ -120,7 +122,7 @@ function moveOn(state: CoreState, leader: LeaderState): void {
 		leader.established = true;
 		announceRole(state);
 	}
-	replication.sendCommitIndex(state, leader);
+	replication.sendCommitIndexToAll(state, leader);
 	beginWaitingReads(state, leader);
 }
 

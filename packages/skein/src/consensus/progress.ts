@@ -15,6 +15,8 @@ export interface Progress {
 	mode: ProgressMode;
 	/** Probing only: the one message is out. */
 	probeSent: boolean;
+	/** The heartbeat round that was the latest when it went out: the answer to a later one sends another. */
+	probeRound: number;
 	/** Something was acknowledged since the last heartbeat was answered. */
 	moved: boolean;
 	/** Null: not heard in this leadership. */
@@ -31,6 +33,7 @@ export function createProgress(lastIndex: LogIndex): Progress {
 		nextIndex: lastIndex + 1,
 		mode: "probing",
 		probeSent: false,
+		probeRound: 0,
 		moved: false,
 		lastContact: null,
 		confirmedRound: 0,

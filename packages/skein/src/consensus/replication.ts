@@ -30,6 +30,7 @@ function sendProbe(state: CoreState, leader: LeaderState, to: NodeId, progress: 
 	const previous = previousOf(state, progress);
 	if (previous === null) return sendSnapshot(state, leader, to, progress);
 	progress.probeSent = true;
+	progress.probeRound = leader.round;
 	if (progress.nextIndex > state.log.last.index) sendNoEntries(state, to, progress, previous);
 	else sendEntries(state, to, progress, previous, Math.min(maxProbeBytes, state.settings.maxAppendBytes));
 }
@@ -114,7 +115,7 @@ export function onHeartbeatResponse(state: CoreState, leader: LeaderState, messa
 	if (progress === null) return;
 	progress.lastContact = state.now;
 	progress.confirmedRound = Math.max(progress.confirmedRound, message.round);
-	progress.probeSent = false;
+	if (message.round > progress.probeRound) progress.probeSent = false;
 	const silent = !progress.moved && progress.nextIndex - 1 > progress.matchIndex;
 	progress.moved = false;
 	if (progress.mode === "replicating" && silent && !isDiskStalled(state)) {
@@ -137,16 +138,17 @@ export function advanceCommitIndex(state: CoreState, leader: LeaderState): boole
 	return true;
 }
 
-/** Followers with nothing else on its way learn the commit index at once, not with the next heartbeat. */
-export function sendCommitIndex(state: CoreState, leader: LeaderState): void {
-	if (isDiskStalled(state)) return;
-	for (const node of followersOf(state)) {
-		const progress = progressOf(state, leader, node);
-		if (progress?.mode !== "replicating" || progress.sentCommitIndex >= state.commitIndex) continue;
-		if (progress.nextIndex <= state.log.last.index) continue;
-		const previous = previousOf(state, progress);
-		if (previous !== null) sendNoEntries(state, node, progress, previous);
-	}
+export function sendCommitIndexToAll(state: CoreState, leader: LeaderState): void {
+	for (const node of followersOf(state)) sendCommitIndex(state, leader, node);
+}
+
+/** A follower with nothing else on its way learns the commit index at once, not with the next heartbeat. */
+export function sendCommitIndex(state: CoreState, leader: LeaderState, to: NodeId): void {
+	const progress = progressOf(state, leader, to);
+	if (progress?.mode !== "replicating" || progress.sentCommitIndex >= state.commitIndex) return;
+	if (progress.nextIndex <= state.log.last.index || isDiskStalled(state)) return;
+	const previous = previousOf(state, progress);
+	if (previous !== null) sendNoEntries(state, to, progress, previous);
 }
 
 export function onUnreachable(leader: LeaderState, node: NodeId): void {
@@ -156,6 +158,7 @@ export function onUnreachable(leader: LeaderState, node: NodeId): void {
 	if (progress.mode === "replicating") becomeProbing(progress);
 	// What was in flight is lost, and so would be a probe now: the next answered heartbeat sends it.
 	progress.probeSent = true;
+	progress.probeRound = leader.round;
 }
 
 /** The snapshot ended. Its success shows where to go on, not that the follower holds it: it says so itself. */
@@ -174,5 +177,6 @@ export function onSnapshotSent(
 	progress.nextIndex = Math.min(firstIndex, state.log.last.index + 1);
 	// After a failure the next answered heartbeat tries again, not a busy loop.
 	progress.probeSent = index === null;
+	progress.probeRound = leader.round;
 	sendAppends(state, leader, node);
 }
