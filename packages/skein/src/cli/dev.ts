@@ -15,6 +15,7 @@ type DevValues = OptionValues<typeof devOptions>;
 /** A node's peer port lies this far above its HTTP port. */
 const peerPortDistance = 10_000;
 const readyLimitMs = 30_000;
+const mostFailedStarts = 3;
 
 export async function dev(values: DevValues): Promise<void> {
 	const ports = Array.from({ length: values.nodes }, (_, index) => values.port + index);
@@ -29,7 +30,7 @@ export async function dev(values: DevValues): Promise<void> {
 	nodes = ports.map((_, index) => startOne(index, ports, values, cluster));
 	try {
 		const urls = nodes.map((node) => node.url);
-		const leadership = await untilReady(urls, signals.asked);
+		const leadership = await untilReady(nodes, signals.asked);
 		if (leadership !== null) {
 			introduce(nodes, leadership, values);
 			await watchLeader(urls, leadership, signals.asked, ({ leader, term }) => {
@@ -37,8 +38,7 @@ export async function dev(values: DevValues): Promise<void> {
 			});
 		} else if (!signals.asked.aborted) {
 			process.exitCode = 1;
-			const logs = join(values.data, "n1", "log.jsonl");
-			say(`The cluster was not ready within ${readyLimitMs / 1_000} s. What the nodes said: ${logs} …`);
+			say(`The cluster does not get ready. What the nodes said: ${join(values.data, "n1", "log.jsonl")} …`);
 		}
 	} finally {
 		await stopAll(nodes);
@@ -86,10 +86,12 @@ function startOne(
 	});
 }
 
-/** Resolves when every node serves; null when stopped before, or when it takes too long. */
-async function untilReady(urls: readonly string[], asked: AbortSignal): Promise<Leadership | null> {
+/** Resolves when every node serves; null when stopped before, when it takes too long, or when a node cannot start. */
+async function untilReady(nodes: readonly SupervisedNode[], asked: AbortSignal): Promise<Leadership | null> {
+	const urls = nodes.map((node) => node.url);
 	const deadline = performance.now() + readyLimitMs;
 	while (!asked.aborted && performance.now() < deadline) {
+		if (nodes.some((node) => node.shortLives >= mostFailedStarts)) return null;
 		const ready = await Promise.all(urls.map(isReady));
 		if (ready.every(Boolean)) {
 			const leadership = await askLeadership(urls);

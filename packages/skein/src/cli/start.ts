@@ -37,12 +37,26 @@ export async function start(values: OptionValues<typeof startOptions>): Promise<
 		{ node: configuration.id, version: skeinVersion(), pid: process.pid, data: configuration.dataDirectory },
 		"starting",
 	);
-	const { startNode } = await import("../node/start-node.ts");
-	const node = await startNode(configuration);
-	logger.info({ node: configuration.id, url: node.url }, "listening");
-	process.exitCode = await untilStopped(node, signals.asked, logger, values.stopTimeoutMs + stopGraceMs);
+	const node = await startLogged(configuration, logger);
+	if (node !== null) logger.info({ node: configuration.id, url: node.url }, "listening");
+	process.exitCode =
+		node === null ? 1 : await untilStopped(node, signals.asked, logger, values.stopTimeoutMs + stopGraceMs);
 	// Not left to an empty event loop: a reader in the middle of a long query would keep the process for as long.
 	process.exit();
+}
+
+/** Null: it could not start, and the log says why. */
+async function startLogged(configuration: NodeConfiguration, logger: Logger): Promise<RunningNode | null> {
+	try {
+		const { startNode } = await import("../node/start-node.ts");
+		return await startNode(configuration);
+	} catch (error) {
+		logger.error(
+			{ node: configuration.id, error: asError(error) },
+			`cannot start: ${asError(error).message}`,
+		);
+		return null;
+	}
 }
 
 async function untilStopped(

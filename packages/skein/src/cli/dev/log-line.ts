@@ -12,11 +12,17 @@ export function readLogLine(line: string): LogLine {
 	const fields = parse(line);
 	if (fields === null) return { isNotable: line.trim() !== "", text: line };
 	const { level, msg } = fields;
+	const message = show(msg);
 	const rest = Object.entries(fields).filter(([key]) => !hidden.has(key));
-	const details = rest.map(([key, value]) => `${key}=${show(value)}`).join(" ");
+	const details = rest
+		.map(([key, value]) => ({ key, text: show(value) }))
+		// The message often quotes the error already.
+		.filter(({ key, text }) => key !== "error" || !message.includes(text))
+		.map(({ key, text }) => `${key}=${text}`)
+		.join(" ");
 	return {
 		isNotable: level === "warn" || level === "error",
-		text: `${String(level)}: ${String(msg)}${details === "" ? "" : ` (${details})`}`,
+		text: `${show(level)}: ${message}${details === "" ? "" : ` (${details})`}`,
 	};
 }
 

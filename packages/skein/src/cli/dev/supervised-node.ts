@@ -11,6 +11,8 @@ export interface SupervisedNode {
 	readonly url: string;
 	/** Null between its death and its next start. */
 	readonly pid: number | null;
+	/** How often, one after the other, it died soon after its start. */
+	readonly shortLives: number;
 	/** Asks it to stop (it hands over by itself) and waits; kills it when it takes too long. */
 	stop(): Promise<void>;
 	kill(): void;
@@ -45,14 +47,15 @@ export function superviseNode(options: SupervisedNodeOptions): SupervisedNode {
 	let ended: Promise<void> = Promise.resolve();
 
 	const start = (): void => {
+		const isRestart = restart !== null;
 		restart = null;
 		const startedAt = performance.now();
-		const tail: string[] = [];
+		const lines: NodeLines = { shown: 0, tail: [] };
 		const process = spawnNode(options);
 		child = process;
-		if (process.pid !== undefined && shortLives > 0) say(`runs again as pid ${process.pid}`);
+		if (process.pid !== undefined && isRestart) say(`runs again as pid ${process.pid}`);
 		process.stderr?.on("data", (chunk: Buffer) => log.write(chunk));
-		if (process.stderr !== null) followLines(process.stderr, say, tail);
+		if (process.stderr !== null) followLines(process.stderr, say, lines);
 		ended = new Promise((resolve) => {
 			process.once("error", (error) => {
 				say(`cannot be started: ${error.message}`);
@@ -64,11 +67,15 @@ export function superviseNode(options: SupervisedNodeOptions): SupervisedNode {
 				resolve();
 				if (isStopping) return;
 				const isShort = performance.now() - startedAt < shortLifeMs;
-				shortLives = isShort ? shortLives + 1 : 1;
-				const pauseMs = Math.min(longestPauseMs, restartPauseMs * 2 ** Math.min(10, shortLives - 1));
+				shortLives = isShort ? shortLives + 1 : 0;
+				const pauseMs = Math.min(
+					longestPauseMs,
+					restartPauseMs * 2 ** Math.min(10, Math.max(0, shortLives - 1)),
+				);
 				const how = signal === null ? `stopped with exit code ${code ?? 1}` : `was killed by ${signal}`;
 				say(`${how} (pid ${process.pid ?? "none"}); starting it again in ${pauseMs / 1_000} s`);
-				if (signal === null) for (const line of tail) say(`  ${line}`);
+				// A death that nothing on the terminal explains.
+				if (signal === null && lines.shown === 0) for (const line of lines.tail) say(`  ${line}`);
 				restart = setTimeout(start, pauseMs);
 			});
 		});
@@ -80,6 +87,9 @@ export function superviseNode(options: SupervisedNodeOptions): SupervisedNode {
 		url,
 		get pid() {
 			return child?.pid ?? null;
+		},
+		get shortLives() {
+			return shortLives;
 		},
 		async stop() {
 			isStopping = true;
@@ -114,20 +124,28 @@ function spawnNode(options: SupervisedNodeOptions): ChildProcess {
 	});
 }
 
+interface NodeLines {
+	/** How many went to the terminal. */
+	shown: number;
+	readonly tail: string[];
+}
+
 /** Shows notable lines, a few a second, and keeps the last ones in `tail`. */
-function followLines(stream: NodeJS.ReadableStream, say: (line: string) => void, tail: string[]): void {
+function followLines(stream: NodeJS.ReadableStream, say: (line: string) => void, lines: NodeLines): void {
 	let second = 0;
-	let shown = 0;
+	let shownThisSecond = 0;
 	createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (raw) => {
 		const line = readLogLine(raw);
-		tail.push(line.text);
-		if (tail.length > lastLines) tail.shift();
+		lines.tail.push(line.text);
+		if (lines.tail.length > lastLines) lines.tail.shift();
 		if (!line.isNotable) return;
 		const now = Math.floor(performance.now() / 1_000);
 		if (now !== second) {
 			second = now;
-			shown = 0;
+			shownThisSecond = 0;
 		}
-		if (shown++ < notableLinesPerSecond) say(line.text);
+		if (shownThisSecond++ >= notableLinesPerSecond) return;
+		lines.shown++;
+		say(line.text);
 	});
 }
