@@ -1,7 +1,7 @@
 /**
- * The README's commands work as they are written. A fenced `sh` block that follows the comment
- * `<!-- ci: start -->` is started and must say that it is ready; blocks after `<!-- ci: try -->` are then run one
- * after the other and must succeed; at the end the first gets a Ctrl-C and must end well.
+ * The README's commands work as they are written. Under "## Try it", the first fenced `sh` block is
+ * started and must say where the cluster is and who leads; every line of the blocks after it is then run, one after the
+ * other, and must succeed; at the end the first gets a Ctrl-C and must end well.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
@@ -18,15 +18,14 @@ interface ReadmeCommands {
 }
 
 function commandsOf(readme: string): ReadmeCommands {
-	const blocks = [...readme.matchAll(/<!-- ci: (start|try) -->\s*```sh\n([\s\S]*?)```/g)];
-	const of = (kind: string): string[] =>
-		blocks.filter((block) => block[1] === kind).map((block) => (block[2] ?? "").trim());
-	const [start, ...others] = of("start");
-	if (start === undefined || others.length > 0)
-		throw new Error("the README must have one block marked <!-- ci: start -->");
-	const tries = of("try").flatMap((block) => block.split("\n").filter((line) => line.trim() !== ""));
-	if (tries.length === 0) throw new Error("the README has no block marked <!-- ci: try -->");
-	return { start, tries };
+	const section = /^## Try it$([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(readme)?.[1] ?? "";
+	const [start, ...others] = [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(
+		(block) => block[1] ?? "",
+	);
+	if (start === undefined) throw new Error('the README has no "## Try it" with a block of commands');
+	const tries = others.flatMap((block) => block.split("\n").filter((line) => line.trim() !== ""));
+	if (tries.length === 0) throw new Error('the README\'s "Try it" tries nothing');
+	return { start: start.trim(), tries };
 }
 
 /** The path as a user has it: without the folder of the repository's own Node that npm scripts put in front. */
@@ -101,12 +100,10 @@ test("start, try, Ctrl-C", async () => {
 	}
 });
 
-test("a README without marked blocks is refused", () => {
-	expect(() => commandsOf("```sh\nnpm start\n```")).toThrow("ci: start");
-	expect(
-		commandsOf("<!-- ci: start -->\n```sh\nnpm start\n```\n<!-- ci: try -->\n```sh\na\n\nb\n```"),
-	).toEqual({
-		start: "npm start",
-		tries: ["a", "b"],
-	});
+test("a README without commands is refused", () => {
+	expect(() => commandsOf("```sh\nnpm start\n```")).toThrow("Try it");
+	expect(() => commandsOf("## Try it\n```sh\nnpm start\n```\n")).toThrow("tries nothing");
+	const readme =
+		"# A\n## Try it\n\n```sh\nnpm ci\nnpm start\n```\n\n```sh\na\n\nb\n```\n## More\n```sh\nc\n```\n";
+	expect(commandsOf(readme)).toEqual({ start: "npm ci\nnpm start", tries: ["a", "b"] });
 });

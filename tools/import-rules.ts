@@ -44,14 +44,20 @@ export const rooms: Readonly<Record<string, Room>> = {
 	peer: { imports: below, node: true, packages: false, banned: [] },
 	node: { imports: [...below, "log", "database", "peer"], node: true, packages: false, banned: chance },
 	api: { imports: [...below, "log", "database", "peer", "node"], node: true, packages: true, banned: [] },
-	cli: {
+	start: {
 		imports: [...below, "log", "database", "peer", "node", "api"],
+		node: true,
+		packages: false,
+		banned: chance,
+	},
+	cli: {
+		imports: [...below, "log", "database", "peer", "node", "api", "start"],
 		node: true,
 		packages: true,
 		banned: [],
 	},
 	index: {
-		imports: [...below, "log", "database", "peer", "node", "api", "cli"],
+		imports: [...below, "log", "database", "peer", "node", "api", "start", "cli"],
 		node: true,
 		packages: true,
 		banned: [],

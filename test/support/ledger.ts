@@ -8,12 +8,25 @@
  */
 import { randomInt, randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import type { Cluster } from "./cluster.ts";
 import { run, type SqlAnswer, sql } from "./http.ts";
 import { until } from "./until.ts";
 
 const accounts = 20;
 const openingBalance = 1_000;
+
+/** What the ledger needs of a cluster. */
+interface LedgerCluster {
+	readonly urls: readonly string[];
+	readonly nodes: readonly LedgerNode[];
+	leader(): Promise<LedgerNode>;
+	caughtUp(): Promise<void>;
+}
+
+interface LedgerNode {
+	readonly id: string;
+	readonly url: string;
+	readonly isRunning: boolean;
+}
 
 export interface LedgerOptions {
 	readonly clients?: number;
@@ -48,7 +61,7 @@ interface Attempt {
 	readonly fate: Fate;
 }
 
-export async function openLedger(cluster: Cluster, options: LedgerOptions = {}): Promise<Ledger> {
+export async function openLedger(cluster: LedgerCluster, options: LedgerOptions = {}): Promise<Ledger> {
 	const tag = randomUUID().slice(0, 8);
 	const account = `account_${tag}`;
 	const transfer = `transfer_${tag}`;
