@@ -51,7 +51,8 @@ export function createBodyReader(limits: ApiLimits): BodyReader {
 				finish(error instanceof Error ? error : new Error(String(error)));
 			}
 		});
-		request.on("error", (error) => finish(error));
+		// Nobody is left to read this answer; it only must not look like a fault of ours.
+		request.on("error", () => finish(badRequest("the request broke off")));
 	}
 
 	return {

@@ -1,8 +1,7 @@
 /** One API on a free port over a memory service, and a plain way to talk to it. */
-import { createHash } from "node:crypto";
-import type { Clock } from "../../world/clock.ts";
 import { silentLogger } from "../../world/logger.ts";
-import type { Random } from "../../world/random.ts";
+import { createSystemClock } from "../../world/system-clock.ts";
+import { createSystemRandom } from "../../world/system-random.ts";
 import type { ApiLimits } from "../limits.ts";
 import { type Api, createApi } from "../server.ts";
 import { createMemoryService, type MemoryService } from "./memory-service.ts";
@@ -31,25 +30,9 @@ export interface Loose {
 	readonly [key: string]: Loose;
 }
 
-const processClock: Clock = {
-	now: () => performance.now(),
-	wallTime: () => Date.now(),
-	setTimer(delayMs, callback) {
-		const timer = setTimeout(callback, delayMs);
-		return { cancel: () => clearTimeout(timer) };
-	},
-};
-
-export function seededRandom(seed = "seed"): Random {
-	let counter = 0;
-	const bytes = (length: number): Uint8Array =>
-		new Uint8Array(createHash("shake256", { outputLength: length }).update(`${seed}${counter++}`).digest());
-	return { bytes, below: (bound) => new DataView(bytes(4).buffer).getUint32(0) % bound };
-}
-
 export async function startTestApi(
 	limits: Partial<ApiLimits> = {},
-	options: { readonly clock?: Clock; readonly advertisedUrl?: string } = {},
+	options: { readonly advertisedUrl?: string } = {},
 ): Promise<TestApi> {
 	const service = createMemoryService();
 	const api = createApi({
@@ -57,8 +40,8 @@ export async function startTestApi(
 		version: "1.2.3",
 		advertisedUrl: options.advertisedUrl ?? null,
 		limits: { drainMs: 50, ...limits },
-		clock: options.clock ?? processClock,
-		random: seededRandom(),
+		clock: createSystemClock(),
+		random: createSystemRandom(),
 		logger: silentLogger,
 	});
 	const { port } = await api.listen({ host: "127.0.0.1", port: 0 });
