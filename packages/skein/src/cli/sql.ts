@@ -1,5 +1,7 @@
 // `skein sql`: statements from the command line, a script from stdin, or the interactive shell.
 
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { connect, type Stream } from "../../../client/src/index.ts";
 import { commandLineClient } from "./client-options.ts";
 import type { OptionValues, sqlOptions } from "./options.ts";
@@ -13,7 +15,8 @@ export async function sql(values: SqlValues, argument: string | undefined): Prom
 	const client = connect(values.url, commandLineClient);
 	if (argument === undefined && process.stdin.isTTY) {
 		const { runShell } = await import("./sql/shell.ts");
-		await runShell(client, values);
+		const historyPath = join(homedir(), ".skein_history");
+		await runShell(client, values, { input: process.stdin, output: process.stdout, historyPath });
 		return;
 	}
 	const stream = client.openStream();

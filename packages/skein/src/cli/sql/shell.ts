@@ -1,7 +1,5 @@
 // The interactive shell: lines become statements, a transaction may span many of them, Ctrl-C takes back a line.
 import { readFileSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import type { Client, Stream } from "../../../../client/src/index.ts";
@@ -15,11 +13,18 @@ interface ShellOptions {
 	readonly json: boolean;
 }
 
+export interface Terminal {
+	readonly input: NodeJS.ReadableStream;
+	readonly output: NodeJS.WritableStream;
+	readonly historyPath: string;
+}
+
 interface Shell {
 	readonly client: Client;
 	readonly stream: Stream;
 	readonly options: ShellOptions;
 	readonly lines: Interface;
+	readonly say: (text: string) => void;
 	/** Lines that are no whole statement yet. */
 	pending: string;
 	/** The statement that runs now can be given up with this. */
@@ -27,19 +32,28 @@ interface Shell {
 }
 
 const historyLines = 1_000;
-const historyPath = (): string => join(homedir(), ".skein_history");
 
-export async function runShell(client: Client, options: ShellOptions): Promise<void> {
+export async function runShell(client: Client, options: ShellOptions, terminal: Terminal): Promise<void> {
 	const lines = createInterface({
-		input: process.stdin,
-		output: process.stdout,
-		history: readHistory(),
+		input: terminal.input,
+		output: terminal.output,
+		terminal: true,
+		history: readHistory(terminal.historyPath),
 		historySize: historyLines,
 		removeHistoryDuplicates: true,
 	});
-	const shell: Shell = { client, stream: client.openStream(), options, lines, pending: "", running: null };
-	console.log(`Skein at ${options.url.join(", ")}. Statements end with ";"; .help says more, Ctrl-D leaves.`);
-	lines.on("history", (history) => writeHistory(history));
+	const say = (text: string): void => void terminal.output.write(`${text}\n`);
+	const shell: Shell = {
+		client,
+		stream: client.openStream(),
+		options,
+		lines,
+		say,
+		pending: "",
+		running: null,
+	};
+	say(`Skein at ${options.url.join(", ")}. Statements end with ";"; .help says more, Ctrl-D leaves.`);
+	lines.on("history", (history) => writeHistory(terminal.historyPath, history));
 	lines.on("SIGINT", () => interrupt(shell));
 	prompt(shell);
 	// Lines that arrive while a statement runs wait in readline, in order.
@@ -48,7 +62,7 @@ export async function runShell(client: Client, options: ShellOptions): Promise<v
 		prompt(shell);
 	}
 	lines.close();
-	if (!shell.stream.isAutocommit) console.log("The open transaction is rolled back.");
+	if (!shell.stream.isAutocommit) say("The open transaction is rolled back.");
 	await shell.stream.close();
 }
 
@@ -68,7 +82,7 @@ function interrupt(shell: Shell): void {
 	// Takes the typed characters out of the editor.
 	shell.lines.write(null, { ctrl: true, name: "e" });
 	shell.lines.write(null, { ctrl: true, name: "u" });
-	console.log(isEmpty ? "^C  (.quit or Ctrl-D leaves)" : "^C");
+	shell.say(isEmpty ? "^C  (.quit or Ctrl-D leaves)" : "^C");
 	prompt(shell);
 }
 
@@ -92,11 +106,11 @@ async function runStatement(shell: Shell, statement: string): Promise<boolean> {
 		const text = shell.options.json ? jsonOf(result) : tableOf(result);
 		const changed = result.changes > 0 ? `${result.changes} changed, ` : "";
 		const took = `${changed}${(performance.now() - startedAt).toFixed(1)} ms`;
-		console.log(`${text === "" ? "OK" : text} ${styleText("dim", `(${took})`)}`);
+		shell.say(`${text === "" ? "OK" : text} ${styleText("dim", `(${took})`)}`);
 		return true;
 	} catch (error) {
-		console.log(`${styleText("red", "Error:")} ${errorText(error)}`);
-		if (wasInTransaction && shell.stream.isAutocommit) console.log("The transaction is rolled back.");
+		shell.say(`${styleText("red", "Error:")} ${errorText(error)}`);
+		if (wasInTransaction && shell.stream.isAutocommit) shell.say("The transaction is rolled back.");
 		return false;
 	} finally {
 		shell.running = null;
@@ -119,7 +133,7 @@ async function runCommand(shell: Shell, line: string): Promise<"quit" | "go on">
 		case ".exit":
 			return "quit";
 		case ".help":
-			console.log(help);
+			shell.say(help);
 			return "go on";
 		case ".tables":
 			await printNames(shell);
@@ -131,16 +145,16 @@ async function runCommand(shell: Shell, line: string): Promise<"quit" | "go on">
 			await printStatus(shell);
 			return "go on";
 		default:
-			console.log(`There is no ${command}. Commands: .tables .schema .status .help .quit`);
+			shell.say(`There is no ${command}. Commands: .tables .schema .status .help .quit`);
 			return "go on";
 	}
 }
 
 async function printStatus(shell: Shell): Promise<void> {
 	try {
-		console.log(statusTable(await clusterStatus(shell.client)));
+		shell.say(statusTable(await clusterStatus(shell.client)));
 	} catch (error) {
-		console.log(`${styleText("red", "Error:")} ${errorText(error)}`);
+		shell.say(`${styleText("red", "Error:")} ${errorText(error)}`);
 	}
 }
 
@@ -170,24 +184,24 @@ async function query(
 ): Promise<void> {
 	try {
 		const result = await shell.stream.execute(sql, args);
-		console.log(result.rows.length === 0 ? "(none)" : result.rows.map(show).join("\n"));
+		shell.say(result.rows.length === 0 ? "(none)" : result.rows.map(show).join("\n"));
 	} catch (error) {
-		console.log(`${styleText("red", "Error:")} ${errorText(error)}`);
+		shell.say(`${styleText("red", "Error:")} ${errorText(error)}`);
 	}
 }
 
-function readHistory(): string[] {
+function readHistory(path: string): string[] {
 	try {
-		return readFileSync(historyPath(), "utf8").split("\n").filter(Boolean).reverse().slice(0, historyLines);
+		return readFileSync(path, "utf8").split("\n").filter(Boolean).reverse().slice(0, historyLines);
 	} catch {
 		return [];
 	}
 }
 
 /** Newest first in memory, newest last in the file. Only for the owner: statements may hold secrets. */
-function writeHistory(history: readonly string[]): void {
+function writeHistory(path: string, history: readonly string[]): void {
 	try {
-		writeFileSync(historyPath(), `${[...history].reverse().join("\n")}\n`, { mode: 0o600 });
+		writeFileSync(path, `${[...history].reverse().join("\n")}\n`, { mode: 0o600 });
 	} catch {
 		// A home that cannot be written to: then there is no history.
 	}
