@@ -1,0 +1,38 @@
+/** The bytes of a configuration: there and back, and nothing that was cut or changed is taken for one. */
+import { expect, test } from "vitest";
+import { decodeConfiguration, encodeConfiguration, initialConfiguration } from "./configuration.ts";
+
+const members = [
+	{ id: "n2", peer: "b.example:7000" },
+	{ id: "n1", peer: "[::1]:7000" },
+];
+
+test("the first configuration has the same bytes on every member, in whatever order they were named", () => {
+	const one = encodeConfiguration(initialConfiguration(members));
+	const other = encodeConfiguration(initialConfiguration([...members].reverse()));
+	expect(one).toEqual(other);
+	expect(decodeConfiguration(one)).toEqual(initialConfiguration(members));
+});
+
+test("a joint configuration with a learner comes back as it was", () => {
+	const joint = {
+		members: ["a", "b", "c", "d"].map((id) => ({ id, peer: `${id}:1` })),
+		voters: ["a", "b"],
+		outgoingVoters: ["b", "c"],
+		learners: ["d"],
+	};
+	expect(decodeConfiguration(encodeConfiguration(joint))).toEqual(joint);
+});
+
+test("what is too short, too long, of another version or without sense is refused", () => {
+	const bytes = encodeConfiguration(initialConfiguration(members));
+	for (let length = 0; length < bytes.length; length++) {
+		expect(() => decodeConfiguration(bytes.subarray(0, length))).toThrow(/too short|configuration/);
+	}
+	expect(() => decodeConfiguration(Uint8Array.from([...bytes, 0]))).toThrow(/too long/);
+	expect(() => decodeConfiguration(Uint8Array.from([9, ...bytes.subarray(1)]))).toThrow(/format 9/);
+	expect(() => initialConfiguration([{ id: "n 1", peer: "a:1" }])).toThrow(/node id/);
+	expect(() => initialConfiguration([{ id: "n1", peer: "ä:1" }])).toThrow(/peer/);
+	expect(() => initialConfiguration([members[0], members[0]].flatMap((one) => one ?? []))).toThrow(/twice/);
+	expect(() => initialConfiguration([])).toThrow(/without voters/);
+});
