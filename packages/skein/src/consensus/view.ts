@@ -34,6 +34,8 @@ export interface CoreView {
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
 	termAt(index: LogIndex): Term | null;
+	/** Bytes of the entries after `index`, a small constant for each included: how far behind a member is. */
+	bytesAfter(index: LogIndex): number;
 }
 
 export function createView(state: CoreState): CoreView {
@@ -99,5 +101,6 @@ export function createView(state: CoreState): CoreView {
 			);
 		},
 		termAt: (index) => state.log.termAt(index),
+		bytesAfter: (index) => state.log.sizeBetween(index, state.log.last.index),
 	};
 }
