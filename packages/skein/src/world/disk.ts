@@ -33,7 +33,7 @@ export interface Disk {
 	remove(path: string): Promise<void>;
 	syncDirectory(directory: string): Promise<void>;
 	/** CRC-32 (IEEE) of `bytes`, continued from `seed` (0 to begin). With Disk because its fast form is the platform's. */
-	checksum(bytes: Uint8Array, seed?: number): number;
+	checksum(this: void, bytes: Uint8Array, seed?: number): number;
 }
 
 /** What a full disk looks like on every implementation: an Error whose `code` is ENOSPC (or EDQUOT). */
