@@ -76,6 +76,10 @@ const commands: Readonly<Record<string, Command>> = {
 		simulation.now += Number(plain.find((word) => /^\d+$/.test(word)) ?? 0);
 		for (const node of nodesOf(simulation, named)) simulation.step(node, { type: "tick" });
 	},
+	/** wait 100: time passes, and nobody notices yet. */
+	wait(_, simulation, { plain }) {
+		simulation.now += Number(plain[0]);
+	},
 	/** campaign n1: time passes until n1 stands by itself. */
 	campaign(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain);
