@@ -1,10 +1,10 @@
 // What `npm pack` makes, installed somewhere else: its command runs a cluster, its entries can be imported, with types.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { freePortRow, isAlive, startDev } from "./support/dev-process.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const elsewhere = mkdtempSync(join(tmpdir(), "skein-package-"));
@@ -34,65 +34,19 @@ function run(command: string, commandLine: readonly string[], directory: string 
 	});
 }
 
-/** The first of `count` ports in a row that are free, with those 10000 above. */
-async function freePorts(count: number): Promise<number> {
-	for (let attempt = 0; attempt < 50; attempt++) {
-		const first = 20_000 + Math.floor(Math.random() * 20_000);
-		const ports = Array.from({ length: count }, (_, index) => first + index);
-		const free = await Promise.all([...ports, ...ports.map((port) => port + 10_000)].map(isFree));
-		if (free.every(Boolean)) return first;
-	}
-	throw new Error("no free ports");
-}
-
-function isFree(port: number): Promise<boolean> {
-	return new Promise((done) => {
-		const server = createServer();
-		server.once("error", () => done(false));
-		server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
-	});
-}
-
-/** Resolves with all that was printed when `pattern` is in it. */
-function printed(child: ChildProcess, pattern: RegExp): Promise<string> {
-	return new Promise((done, fail) => {
-		let text = "";
-		for (const stream of [child.stdout, child.stderr]) {
-			stream?.setEncoding("utf8").on("data", (chunk: string) => {
-				text += chunk;
-				if (pattern.test(text)) done(text);
-			});
-		}
-		child.once("exit", (code) => fail(new Error(`it ended with ${code}: ${text}`)));
-	});
-}
-
-function isAlive(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch {
-		return false;
-	}
-}
-
 test("the command runs, and states the version of the package", () => {
 	expect(run("npx", ["skein", "--version"])).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 
 test("skein dev runs a cluster that answers, and leaves nothing behind", async () => {
-	const port = await freePorts(3);
+	const port = await freePortRow(3);
 	// Not through npx: the signal is for skein.
-	const door = join(application, "node_modules/.bin/skein");
-	const dev = spawn(door, ["dev", "--port", String(port)], {
-		cwd: application,
-		stdio: ["ignore", "pipe", "pipe"],
-	});
-	onTestFinished(() => void dev.kill("SIGKILL"));
-	const text = await printed(dev, /Stop: /);
-	const pids = [...text.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
+	const command = join(application, "node_modules/.bin/skein");
+	const dev = startDev([command], { directory: application, port });
+	onTestFinished(() => void dev.child.kill("SIGKILL"));
+	await dev.prints(/Stop: /);
+	const pids = [...dev.pids().values()];
 	expect(pids).toHaveLength(3);
-	expect(text).toMatch(/n\d {2}http:\/\/127.0.0.1:\d+ {2}leads/);
 
 	const sql = [
 		"skein",
@@ -105,9 +59,8 @@ test("skein dev runs a cluster that answers, and leaves nothing behind", async (
 	const lines = run("npx", sql).trim().split("\n");
 	expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ columns: ["a"], rows: [[42]] });
 
-	const ended = new Promise((done) => dev.once("exit", (...how) => done(how)));
-	dev.kill("SIGINT");
-	expect(await ended).toEqual([0, null]);
+	dev.child.kill("SIGINT");
+	expect(await dev.ended).toEqual([0, null]);
 	expect(pids.filter(isAlive)).toEqual([]);
 });
 
@@ -116,7 +69,7 @@ test("its entries can be imported, with types", async () => {
 import { open, type Member } from "skein";
 import { connect, SkeinError, type Result } from "skein/client";
 
-const client = connect("http://127.0.0.1:1", { connectTimeoutMs: 10 });
+const client = connect("http://127.0.0.1:" + process.argv[3], { connectTimeoutMs: 10 });
 const failure: unknown = await client.execute("select 1").catch((error: unknown) => error);
 if (!(failure instanceof SkeinError) || failure.code !== "UNREACHABLE") throw new Error("not as expected");
 
@@ -142,8 +95,8 @@ process.exit();
 	const typeRoots = ["--typeRoots", join(root, "node_modules/@types")];
 	run(compiler, [...flags, ...typeRoots, "program.ts"]);
 
-	const port = await freePorts(1);
-	const output = run(process.execPath, ["program.ts", String(port)]);
+	const port = await freePortRow(2);
+	const output = run(process.execPath, ["program.ts", String(port), String(port + 1)]);
 	const rows = [
 		[1, "Akka"],
 		[2, "Yksi"],
