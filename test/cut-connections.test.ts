@@ -68,7 +68,7 @@ test("a follower that hears nothing does not depose the leader when it is back",
 		cluster(),
 		async (ledger) => {
 			cluster().network.cutOneWay(leader.id, follower?.id ?? "");
-			await ledger.progress(200, 30_000);
+			await ledger.progress(30, 30_000);
 			cluster().network.mend();
 			await ledger.progress(50);
 		},

@@ -164,7 +164,12 @@ export function useCluster(options: ClusterOptions = {}): () => Cluster {
 		cluster = await openCluster(options);
 	});
 	afterEach(async ({ task }) => {
-		if (task.result?.state === "fail") current().printLogs();
+		if (task.result?.state !== "fail") return;
+		current().printLogs();
+		// So that one failure is one failure: the next test begins with a whole cluster, if that is still possible.
+		await current()
+			.heal()
+			.catch((error: unknown) => console.error(`the cluster does not heal: ${String(error)}`));
 	});
 	afterAll(async () => {
 		await cluster?.close();

@@ -142,7 +142,7 @@ export async function openLedger(cluster: LedgerCluster, options: LedgerOptions 
 		async progress(count, timeoutMs = 15_000) {
 			const goal = acknowledged + count;
 			await until(
-				{ what: `${count} more acknowledged transfers (${JSON.stringify(failures)})`, timeoutMs },
+				{ what: () => `${count} more acknowledged transfers (${JSON.stringify(failures)})`, timeoutMs },
 				() => acknowledged >= goal,
 			);
 		},

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export interface UntilOptions {
 	/** What is waited for, in words: it is in the error. */
-	readonly what: string;
+	readonly what: string | (() => string);
 	readonly timeoutMs: number;
 	readonly everyMs?: number;
 }
@@ -25,7 +25,8 @@ export async function until<T>(
 		}
 		if (performance.now() > deadline) {
 			const seen = last instanceof Error ? last.message : String(last);
-			throw new Error(`waited ${options.timeoutMs} ms for ${options.what}; last seen: ${seen}`);
+			const what = typeof options.what === "string" ? options.what : options.what();
+			throw new Error(`waited ${options.timeoutMs} ms for ${what}; last seen: ${seen}`);
 		}
 		await sleep(options.everyMs ?? 20);
 	}
