@@ -1,8 +1,13 @@
-/** What must be known of a statement before SQLite sees it. (Grows: splitting, parameters, refusals.) */
+/** What must be known of a statement before SQLite sees it: its kind, its parameters, whether it may run at all. */
+
+import { classifyPragma } from "./pragmas.ts";
+import { refusalOf } from "./refusals.ts";
+import { nextToken, type Token } from "./sql-tokens.ts";
 
 /**
  * read: cannot write, may run on any reader. write: changes rows. schema: changes the schema.
- * begin … rollback-to: transaction control. pragma: a PRAGMA that is allowed and is none of the above.
+ * begin … rollback-to: transaction control. pragma-foreign-keys: sets the stream's foreign keys.
+ * pragma-write: a PRAGMA that changes the database and is replicated. no-op: accepted and not run.
  */
 export type StatementKind =
 	| "read"
@@ -15,4 +20,197 @@ export type StatementKind =
 	| "release"
 	| "rollback-to"
 	| "pragma-foreign-keys"
-	| "pragma-write";
+	| "pragma-write"
+	| "no-op";
+
+/** `BEGIN TRANSACTION READONLY` is what libSQL clients send; to SQLite it is a name that it ignores. */
+export type BeginMode = "deferred" | "immediate" | "exclusive" | "readonly";
+
+export interface StatementProblem {
+	readonly code: "UNSUPPORTED_SQL" | "SQL_NO_STATEMENT" | "SQL_MANY_STATEMENTS";
+	readonly message: string;
+}
+
+export interface ParsedStatement {
+	readonly kind: StatementKind;
+	/** Of a `begin`. */
+	readonly beginMode: BeginMode;
+	/** The name in SAVEPOINT, RELEASE and ROLLBACK TO, folded as SQLite compares it. */
+	readonly savepoint: string | null;
+	/** Names of parameters in the order of their numbers; null for a plain `?` or a number that is not used. */
+	readonly parameters: readonly (string | null)[];
+	readonly isExplain: boolean;
+	readonly isInsert: boolean;
+	/** INSERT, UPDATE, DELETE or REPLACE: changes are counted. */
+	readonly isDml: boolean;
+	/** A PRAGMA that is accepted and not run answers with this row, if it answers at all. */
+	readonly noOpAnswer: { readonly column: string; readonly value: string | number } | null;
+	/** For `pragma-foreign-keys`. */
+	readonly foreignKeys: boolean;
+	/** Why it is refused; null when it is not. */
+	readonly problem: StatementProblem | null;
+}
+
+/** The statements of a script, without their semicolons; blank ones are left out. */
+export function splitStatements(script: string): string[] {
+	const statements: string[] = [];
+	let start = 0;
+	let offset = 0;
+	let words: string[] = [];
+	let depth = 0;
+	for (let token = nextToken(script, offset); token !== null; token = nextToken(script, offset)) {
+		offset = token.end;
+		if (token.type === "word") {
+			if (words.length < 4) words.push(token.text);
+			// The body of a trigger holds semicolons; CASE … END nests in it.
+			if (isTrigger(words)) {
+				if (token.text === "BEGIN" || token.text === "CASE") depth++;
+				else if (token.text === "END") depth = Math.max(0, depth - 1);
+			}
+		}
+		if (token.text !== ";" || token.type !== "punctuation" || depth > 0) continue;
+		push(script.slice(start, token.start));
+		start = token.end;
+		words = [];
+	}
+	push(script.slice(start));
+	return statements;
+
+	function push(text: string): void {
+		if (nextToken(text, 0) !== null) statements.push(text.trim());
+	}
+}
+
+function isTrigger(words: readonly string[]): boolean {
+	return words[0] === "CREATE" && (words[1] === "TRIGGER" || words[2] === "TRIGGER");
+}
+
+export function parseStatement(sql: string): ParsedStatement {
+	const statements = splitStatements(sql);
+	const [statement] = statements;
+	if (statement === undefined) return problem("SQL_NO_STATEMENT", "the text holds no statement");
+	if (statements.length > 1) {
+		return problem(
+			"SQL_MANY_STATEMENTS",
+			"the text holds more than one statement: send them one by one, or as a sequence",
+		);
+	}
+	const tokens = tokensOf(statement);
+	const base = classify(tokens);
+	const refusal = refusalOf(base.kind, tokens);
+	return refusal === null ? base : { ...base, problem: { code: "UNSUPPORTED_SQL", message: refusal } };
+}
+
+function tokensOf(sql: string): Token[] {
+	const tokens: Token[] = [];
+	for (let token = nextToken(sql, 0); token !== null; token = nextToken(sql, token.end)) tokens.push(token);
+	return tokens;
+}
+
+const plain: ParsedStatement = {
+	kind: "read",
+	beginMode: "deferred",
+	savepoint: null,
+	parameters: [],
+	isExplain: false,
+	isInsert: false,
+	isDml: false,
+	noOpAnswer: null,
+	foreignKeys: true,
+	problem: null,
+};
+
+function problem(code: StatementProblem["code"], message: string): ParsedStatement {
+	return { ...plain, problem: { code, message } };
+}
+
+function classify(tokens: readonly Token[]): ParsedStatement {
+	const parameters = parametersOf(tokens);
+	const isExplain = tokens[0]?.type === "word" && tokens[0].text === "EXPLAIN";
+	if (isExplain) return { ...plain, parameters, isExplain };
+	const keyword = leadingKeyword(tokens);
+	switch (keyword) {
+		case "SELECT":
+		case "VALUES":
+			return { ...plain, parameters };
+		case "INSERT":
+		case "REPLACE":
+			return { ...plain, kind: "write", parameters, isInsert: true, isDml: true };
+		case "UPDATE":
+		case "DELETE":
+			return { ...plain, kind: "write", parameters, isDml: true };
+		case "BEGIN":
+			return { ...plain, kind: "begin", beginMode: beginModeOf(tokens) };
+		case "COMMIT":
+		case "END":
+			return { ...plain, kind: "commit" };
+		case "ROLLBACK":
+			return rollback(tokens);
+		case "SAVEPOINT":
+			return { ...plain, kind: "savepoint", savepoint: nameAt(tokens, 1) };
+		case "RELEASE":
+			return { ...plain, kind: "release", savepoint: nameAt(tokens, isWord(tokens[1], "SAVEPOINT") ? 2 : 1) };
+		case "PRAGMA":
+			return { ...plain, ...classifyPragma(tokens) };
+		default:
+			// CREATE, DROP, ALTER, ANALYZE, REINDEX, and whatever SQLite will call a syntax error.
+			return { ...plain, kind: "schema", parameters };
+	}
+}
+
+/** Past the common table expressions of a WITH: their bodies are in parentheses. */
+function leadingKeyword(tokens: readonly Token[]): string {
+	const [first] = tokens;
+	if (first?.type !== "word") return "";
+	if (first.text !== "WITH") return first.text;
+	let depth = 0;
+	for (const token of tokens) {
+		if (token.type === "punctuation" && token.text === "(") depth++;
+		else if (token.type === "punctuation" && token.text === ")") depth--;
+		else if (
+			depth === 0 &&
+			token.type === "word" &&
+			/^(SELECT|VALUES|INSERT|REPLACE|UPDATE|DELETE)$/.test(token.text)
+		) {
+			return token.text;
+		}
+	}
+	return "WITH";
+}
+
+function beginModeOf(tokens: readonly Token[]): BeginMode {
+	if (isWord(tokens[1], "IMMEDIATE")) return "immediate";
+	if (isWord(tokens[1], "EXCLUSIVE")) return "exclusive";
+	return tokens.some((token) => isWord(token, "READONLY")) ? "readonly" : "deferred";
+}
+
+function rollback(tokens: readonly Token[]): ParsedStatement {
+	const to = tokens.findIndex((token) => isWord(token, "TO"));
+	if (to < 0) return { ...plain, kind: "rollback" };
+	const name = nameAt(tokens, isWord(tokens[to + 1], "SAVEPOINT") ? to + 2 : to + 1);
+	return { ...plain, kind: "rollback-to", savepoint: name };
+}
+
+function nameAt(tokens: readonly Token[], position: number): string {
+	return (tokens[position]?.text ?? "").toLowerCase();
+}
+
+export function isWord(token: Token | undefined, text: string): boolean {
+	return token?.type === "word" && token.text === text;
+}
+
+/** SQLite numbers `?` one above the highest so far, `?N` is N, and a name gets a number at its first use. */
+function parametersOf(tokens: readonly Token[]): (string | null)[] {
+	const names: (string | null)[] = [];
+	for (const token of tokens) {
+		if (token.type !== "variable") continue;
+		if (token.text === "?") names.push(null);
+		else if (token.text.startsWith("?")) {
+			const number = Number(token.text.slice(1));
+			// Far numbers are SQLite's to refuse; here they must only not fill the memory.
+			while (names.length < number && names.length < 32_766) names.push(null);
+			if (number >= 1 && number <= 32_766) names[number - 1] ??= token.text;
+		} else if (!names.includes(token.text)) names.push(token.text);
+	}
+	return names;
+}

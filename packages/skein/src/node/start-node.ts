@@ -58,6 +58,10 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 	const { id, dataDirectory, logger } = configuration;
 	const settings: NodeSettings = { ...defaultNodeSettings, ...configuration.settings };
 	const undo: (() => Promise<void>)[] = [];
+	let resolveFailed: (error: Error) => void = () => {};
+	const databaseFailed = new Promise<Error>((resolve) => {
+		resolveFailed = resolve;
+	});
 	try {
 		mkdirSync(dataDirectory, { recursive: true });
 		const lock = await lockDataDirectory(dataDirectory);
@@ -83,7 +87,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		sayWhatWasFound(log, logger);
 		const database = await openDatabase({
 			directory: dataDirectory,
-			logger,
+			onFailure: (error) => resolveFailed(error),
 			settings: { readers: settings.readers, maxTransactionBytes: settings.maxTransactionBytes },
 		});
 		undo.push(() => database.close());
@@ -118,8 +122,11 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		const api = createApi({
 			service: node.service,
 			version: configuration.version,
+			clock,
+			random,
 			logger,
-			requestTimeoutMs: settings.statementTimeoutMs,
+			advertisedUrl: configuration.advertiseUrl,
+			limits: { requestTimeoutMs: settings.statementTimeoutMs },
 		});
 		// The port for clients first: if it is taken, nothing was started that others could see.
 		await api.listen(configuration.listen);
@@ -129,7 +136,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		return {
 			service: node.service,
 			url,
-			failed: node.failed,
+			failed: Promise.race([node.failed, databaseFailed]),
 			async stop() {
 				await node.handOver();
 				await api.close();

@@ -1,0 +1,71 @@
+/** How Skein opens its SQLite file, for each use, and what no connection may do (second line behind refusals.ts). */
+import { constants, DatabaseSync } from "node:sqlite";
+import { pragmaAllowed } from "./pragmas.ts";
+
+export const databaseFileName = "default.sqlite";
+
+/**
+ * WAL mode: readers see the last commit while a transaction is open. synchronous=NORMAL: a commit
+ * is not synced, since the log is what makes it durable; a checkpoint is, in the right order.
+ */
+export function openWriting(path: string): DatabaseSync {
+	const connection = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true });
+	connection.exec(
+		"PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -16000",
+	);
+	return connection;
+}
+
+export function openReading(path: string): DatabaseSync {
+	const connection = new DatabaseSync(path, { timeout: 5_000, readOnly: true });
+	connection.exec("PRAGMA cache_size = -8000; PRAGMA query_only = ON");
+	return connection;
+}
+
+/** Runs `prepare` of a client's text under the rules below; all else that runs on the connection is Skein's own. */
+export type Guard = <T>(prepare: () => T) => T;
+
+/** For connections that run clients' SQL. SQLite asks the authorizer while it prepares a statement. */
+export function guardConnection(connection: DatabaseSync): Guard {
+	let client = false;
+	connection.setAuthorizer((action, first, second) => {
+		if (!client) return constants.SQLITE_OK;
+		return isAllowed(action, first, second) ? constants.SQLITE_OK : constants.SQLITE_DENY;
+	});
+	return (prepare) => {
+		client = true;
+		try {
+			return prepare();
+		} finally {
+			client = false;
+		}
+	};
+}
+
+function isAllowed(action: number, first: string | null, second: string | null): boolean {
+	switch (action) {
+		case constants.SQLITE_ATTACH:
+		case constants.SQLITE_DETACH:
+		case constants.SQLITE_CREATE_TEMP_INDEX:
+		case constants.SQLITE_CREATE_TEMP_TABLE:
+		case constants.SQLITE_CREATE_TEMP_TRIGGER:
+		case constants.SQLITE_CREATE_TEMP_VIEW:
+			return false;
+		case constants.SQLITE_INSERT:
+		case constants.SQLITE_UPDATE:
+		case constants.SQLITE_DELETE:
+		case constants.SQLITE_DROP_TABLE:
+		case constants.SQLITE_ALTER_TABLE:
+			return !isOwn(first);
+		case constants.SQLITE_PRAGMA:
+			return pragmaAllowed(first, second);
+		case constants.SQLITE_FUNCTION:
+			return second !== "load_extension";
+		default:
+			return true;
+	}
+}
+
+function isOwn(table: string | null): boolean {
+	return table?.toLowerCase().startsWith("skein_") ?? false;
+}

@@ -1,0 +1,313 @@
+/**
+ * Runs a program on a connection. The connection's own transaction belongs to somebody else (on the
+ * writer to the whole group of requests, on a reader to the snapshot), so a client's BEGIN is a
+ * savepoint inside it, COMMIT releases that, ROLLBACK goes back to it. To the client it looks as
+ * SQLite does: the same states, the same errors.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { bind } from "./arguments.ts";
+import type {
+	Condition,
+	Program,
+	ProgramOutcome,
+	Statement,
+	StatementFailure,
+	StatementResult,
+	Value,
+} from "./program.ts";
+import type { ParsedStatement, StatementKind } from "./sql.ts";
+import { failureOf, mayEndTransaction } from "./sqlite-failure.ts";
+import type { Prepared, StatementCache } from "./statement-cache.ts";
+
+/** The client's transaction on this connection, kept between the programs of an interactive one. */
+export interface ClientTransaction {
+	open: boolean;
+	/** A SAVEPOINT outside a transaction opened it: releasing the outermost ends it. */
+	bySavepoint: boolean;
+	savepoints: string[];
+	foreignKeys: boolean;
+}
+
+export function noTransaction(foreignKeys: boolean): ClientTransaction {
+	return { open: false, bySavepoint: false, savepoints: [], foreignKeys };
+}
+
+export interface ExecutorLimits {
+	readonly maxResultRows: number;
+	readonly maxResultBytes: number;
+}
+
+export interface ExecutorOptions {
+	readonly connection: DatabaseSync;
+	readonly cache: StatementCache;
+	readonly limits: ExecutorLimits;
+	/** Around everything that may change the database: the capture on the writer. */
+	readonly around: <T>(kind: StatementKind, sql: string, run: () => T) => T;
+	/** Null: the pragma is not available here (readers). Called outside the client's transaction only. */
+	readonly setForeignKeys: ((on: boolean) => void) | null;
+	/** Throws SQLite's error if a commit now would violate a deferred foreign key. */
+	readonly checkDeferred: () => void;
+	readonly now: () => number;
+}
+
+/** SQLite rolled the connection's whole transaction back; whatever runs in it must begin again. */
+export class TransactionEnded extends Error {}
+
+const clientSavepoint = "skein_client";
+
+export interface Executor {
+	run(program: Program, transaction: ClientTransaction, timeoutMs: number): ProgramOutcome;
+}
+
+class Refused extends Error {
+	readonly failure: StatementFailure;
+	constructor(failure: StatementFailure) {
+		super(failure.message);
+		this.failure = failure;
+	}
+}
+
+function refuse(code: string, message: string): never {
+	throw new Refused({ code, message, extendedCode: undefined });
+}
+
+export function createExecutor(options: ExecutorOptions): Executor {
+	const { connection, cache, limits, around } = options;
+	const counters = connection.prepare("SELECT changes(), last_insert_rowid()");
+	counters.setReturnArrays(true);
+	counters.setReadBigInts(true);
+
+	function run(program: Program, transaction: ClientTransaction, timeoutMs: number): ProgramOutcome {
+		const results: (StatementResult | null)[] = [];
+		const errors: (StatementFailure | null)[] = [];
+		const deadline = options.now() + timeoutMs;
+		for (const step of program.steps) {
+			const wanted = step.condition === null || holds(step.condition, results, errors, transaction);
+			let result: StatementResult | null = null;
+			let failure: StatementFailure | null = null;
+			if (wanted) {
+				try {
+					if (options.now() > deadline) refuse("TIMEOUT", "the statement before it took too long");
+					result = execute(step.statement, transaction, deadline);
+				} catch (error) {
+					failure = error instanceof Refused ? error.failure : failureOf(error);
+					if (mayEndTransaction(error) && !connection.isTransaction)
+						throw new TransactionEnded(failure.message, { cause: error });
+				}
+			}
+			results.push(result);
+			errors.push(failure);
+		}
+		return { results, errors, autocommit: !transaction.open, foreignKeys: transaction.foreignKeys };
+	}
+
+	function execute(statement: Statement, transaction: ClientTransaction, deadline: number): StatementResult {
+		const prepared = cache.get(statement.sql);
+		const { parsed } = prepared;
+		if (parsed.problem !== null) refuse(parsed.problem.code, parsed.problem.message);
+		switch (parsed.kind) {
+			case "begin":
+				if (transaction.open) refuse("SQLITE_ERROR", "cannot start a transaction within a transaction");
+				around("begin", statement.sql, () => connection.exec(`SAVEPOINT ${clientSavepoint}`));
+				transaction.open = true;
+				return nothing;
+			case "commit":
+				if (!transaction.open) refuse("SQLITE_ERROR", "cannot commit - no transaction is active");
+				commit(statement.sql, transaction);
+				return nothing;
+			case "rollback":
+				if (!transaction.open) refuse("SQLITE_ERROR", "cannot rollback - no transaction is active");
+				around("rollback", statement.sql, () =>
+					connection.exec(`ROLLBACK TO ${clientSavepoint}; RELEASE ${clientSavepoint}`),
+				);
+				cache.clear();
+				end(transaction);
+				return nothing;
+			case "savepoint":
+			case "release":
+			case "rollback-to":
+				savepoint(parsed, statement.sql, transaction);
+				return nothing;
+			case "pragma-foreign-keys":
+				// Inside a transaction SQLite ignores it.
+				if (transaction.open) return nothing;
+				if (options.setForeignKeys === null)
+					refuse("SQLITE_READONLY", "foreign keys are of no concern to a reader");
+				options.setForeignKeys(parsed.foreignKeys);
+				transaction.foreignKeys = parsed.foreignKeys;
+				return nothing;
+			case "no-op":
+				return parsed.noOpAnswer === null ? nothing : answer(parsed.noOpAnswer);
+			case "read":
+				return collect(prepared, statement, deadline);
+			case "write":
+			case "schema":
+			case "pragma-write":
+				return change(prepared, statement, transaction, deadline);
+			default: {
+				const never: never = parsed.kind;
+				throw new Error(String(never));
+			}
+		}
+	}
+
+	function change(
+		prepared: Prepared,
+		statement: Statement,
+		transaction: ClientTransaction,
+		deadline: number,
+	): StatementResult {
+		const { kind } = prepared.parsed;
+		const result = around(kind, statement.sql, () => {
+			const done = collect(prepared, statement, deadline);
+			if (!transaction.open) options.checkDeferred();
+			return done;
+		});
+		if (kind === "schema") cache.clear();
+		return result;
+	}
+
+	function commit(sql: string, transaction: ClientTransaction): void {
+		options.checkDeferred();
+		around("commit", sql, () => connection.exec(`RELEASE ${clientSavepoint}`));
+		end(transaction);
+	}
+
+	function savepoint(parsed: ParsedStatement, sql: string, transaction: ClientTransaction): void {
+		const name = parsed.savepoint ?? "";
+		if (parsed.kind === "savepoint") {
+			if (!transaction.open) {
+				around("begin", "BEGIN", () => connection.exec(`SAVEPOINT ${clientSavepoint}`));
+				transaction.open = true;
+				transaction.bySavepoint = true;
+			}
+			around("savepoint", sql, () => connection.exec(sql));
+			transaction.savepoints.push(name);
+			return;
+		}
+		const position = transaction.savepoints.lastIndexOf(name);
+		if (position < 0) refuse("SQLITE_ERROR", `no such savepoint: ${name}`);
+		if (parsed.kind === "rollback-to") {
+			around("rollback-to", sql, () => connection.exec(sql));
+			cache.clear();
+			transaction.savepoints.length = position + 1;
+			return;
+		}
+		if (position === 0 && transaction.bySavepoint) return commit("COMMIT", transaction);
+		around("release", sql, () => connection.exec(sql));
+		transaction.savepoints.length = position;
+	}
+
+	function collect(prepared: Prepared, statement: Statement, deadline: number): StatementResult {
+		const { parsed } = prepared;
+		const columns = prepared.columns();
+		const bound = bind(statement, parsed.parameters, parsed.isExplain);
+		if (!bound.ok) throw new Refused(bound.failure);
+		const { named, anonymous } = bound;
+		if (columns.length === 0) {
+			const done =
+				named === null
+					? prepared.statement().run(...anonymous)
+					: prepared.statement().run(named, ...anonymous);
+			return {
+				columns,
+				rows: [],
+				changes: parsed.isDml ? Number(done.changes) : 0,
+				lastInsertRowid: parsed.isInsert ? BigInt(done.lastInsertRowid) : null,
+			};
+		}
+		const iterator =
+			named === null
+				? prepared.statement().iterate(...anonymous)
+				: prepared.statement().iterate(named, ...anonymous);
+		const rows = takeRows(iterator, statement.wantRows, deadline);
+		const result = { columns, rows, changes: 0, lastInsertRowid: null };
+		return parsed.isDml ? { ...result, ...countersAfter(parsed) } : result;
+	}
+
+	function takeRows(iterator: Iterator<unknown>, wantRows: boolean, deadline: number): Value[][] {
+		const rows: Value[][] = [];
+		let bytes = 0;
+		for (let next = iterator.next(), count = 1; next.done !== true; next = iterator.next(), count++) {
+			if ((count & 1023) === 0 && options.now() > deadline)
+				stop(iterator, "TIMEOUT", "the statement took too long");
+			if (!wantRows) continue;
+			// With `setReturnArrays` a row is an array of SQLite's values.
+			const row = next.value as Value[];
+			bytes += sizeOf(row);
+			if (count > limits.maxResultRows) {
+				stop(
+					iterator,
+					"PAYLOAD_TOO_LARGE",
+					`the result has more than ${limits.maxResultRows} rows: ask for fewer, with LIMIT`,
+				);
+			}
+			if (bytes > limits.maxResultBytes) {
+				stop(
+					iterator,
+					"PAYLOAD_TOO_LARGE",
+					`the result is larger than ${limits.maxResultBytes} bytes: ask for less of it`,
+				);
+			}
+			rows.push(row);
+		}
+		return rows;
+	}
+
+	function countersAfter(parsed: ParsedStatement): Pick<StatementResult, "changes" | "lastInsertRowid"> {
+		const [changes, rowid] = counters.get() as unknown as [bigint, bigint];
+		return { changes: Number(changes), lastInsertRowid: parsed.isInsert ? rowid : null };
+	}
+
+	return { run };
+}
+
+function stop(iterator: Iterator<unknown>, code: string, message: string): never {
+	iterator.return?.();
+	return refuse(code, message);
+}
+
+const nothing: StatementResult = { columns: [], rows: [], changes: 0, lastInsertRowid: null };
+
+function answer({ column, value }: NonNullable<ParsedStatement["noOpAnswer"]>): StatementResult {
+	const sqlValue: Value = typeof value === "number" ? BigInt(value) : value;
+	return { ...nothing, columns: [{ name: column, declaredType: null }], rows: [[sqlValue]] };
+}
+
+function end(transaction: ClientTransaction): void {
+	transaction.open = false;
+	transaction.bySavepoint = false;
+	transaction.savepoints = [];
+}
+
+function sizeOf(row: readonly Value[]): number {
+	let bytes = 0;
+	for (const value of row) {
+		if (typeof value === "string") bytes += value.length;
+		else bytes += value instanceof Uint8Array ? value.length : 8;
+	}
+	return bytes;
+}
+
+function holds(
+	condition: Condition,
+	results: readonly (StatementResult | null)[],
+	errors: readonly (StatementFailure | null)[],
+	transaction: ClientTransaction,
+): boolean {
+	const test = (inner: Condition): boolean => holds(inner, results, errors, transaction);
+	switch (condition.type) {
+		case "ok":
+			return (results[condition.step] ?? null) !== null;
+		case "error":
+			return (errors[condition.step] ?? null) !== null;
+		case "not":
+			return !test(condition.condition);
+		case "and":
+			return condition.conditions.every(test);
+		case "or":
+			return condition.conditions.some(test);
+		case "is-autocommit":
+			return !transaction.open;
+	}
+}

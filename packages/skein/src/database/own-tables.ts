@@ -1,0 +1,74 @@
+/**
+ * Skein's own tables in the database, created with it.
+ *
+ * skein_state: one row. The last entry whose effects the file holds, and the configuration as of
+ * then. Written in the same transaction as the effects (reference bug 43), never captured.
+ *
+ * skein_requests: outcomes stored for idempotency keys, so that a request that is sent again happens
+ * once. Written inside the request's own capture: replicated as any table.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Configuration, Position } from "../consensus/types.ts";
+import type { DatabaseState } from "./database.ts";
+
+export const ownSchema = `
+CREATE TABLE IF NOT EXISTS skein_state (
+	id INTEGER PRIMARY KEY CHECK (id = 1),
+	applied_index INTEGER NOT NULL,
+	applied_term INTEGER NOT NULL,
+	-- index of the entry of the configuration below; both null before the first
+	configuration_index INTEGER,
+	configuration TEXT
+) STRICT;
+INSERT OR IGNORE INTO skein_state VALUES (1, 0, 0, NULL, NULL);
+CREATE TABLE IF NOT EXISTS skein_requests (
+	-- grows with every stored outcome: the oldest go first
+	number INTEGER PRIMARY KEY,
+	key TEXT NOT NULL UNIQUE,
+	-- the leader's, in milliseconds since 1970
+	at_ms INTEGER NOT NULL,
+	-- stored-outcome.ts
+	outcome TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS skein_requests_at ON skein_requests (at_ms);
+`;
+
+export function readState(connection: DatabaseSync): DatabaseState {
+	const row = connection
+		.prepare(
+			"SELECT applied_index, applied_term, configuration_index, configuration FROM skein_state WHERE id = 1",
+		)
+		.get();
+	if (row === undefined)
+		throw new Error("the database has no row in skein_state: it was not made by Skein, or is damaged");
+	const applied = { index: Number(row["applied_index"]), term: Number(row["applied_term"]) };
+	const text = row["configuration"];
+	const configuration =
+		typeof text === "string"
+			? { index: Number(row["configuration_index"]), value: JSON.parse(text) as Configuration }
+			: null;
+	return { applied, configuration };
+}
+
+export interface StateWriter {
+	applied(position: Position): void;
+	configuration(index: number, value: Configuration): void;
+}
+
+export function createStateWriter(connection: DatabaseSync): StateWriter {
+	let applied: StatementSync | null = null;
+
+	return {
+		applied(position) {
+			applied ??= connection.prepare(
+				"UPDATE skein_state SET applied_index = ?, applied_term = ? WHERE id = 1",
+			);
+			applied.run(position.index, position.term);
+		},
+		configuration(index, value) {
+			connection
+				.prepare("UPDATE skein_state SET configuration_index = ?, configuration = ? WHERE id = 1")
+				.run(index, JSON.stringify(value));
+		},
+	};
+}

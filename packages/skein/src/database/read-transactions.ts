@@ -1,0 +1,148 @@
+/**
+ * Read transactions over several requests: each pins one state on a connection of its own. Their
+ * threads are not those of the pool, so a client that holds one never holds up a plain read.
+ */
+import { SkeinError } from "../../../client/src/errors.ts";
+import type { Position } from "../consensus/types.ts";
+import type { ReadTransaction } from "./database.ts";
+import type { ProgramOutcome } from "./program.ts";
+import type { ReaderThreadData } from "./reader-thread.ts";
+import type { DatabaseSettings } from "./settings.ts";
+import { startThread, type Thread } from "./thread-calls.ts";
+import { workerFile } from "./worker-file.ts";
+
+const maxThreads = 4;
+/** A thread without transactions goes after this long. */
+const idleThreadMs = 30_000;
+
+interface TransactionThread {
+	readonly thread: Thread;
+	open: number;
+	idle: NodeJS.Timeout | null;
+	gone: boolean;
+}
+
+export interface ReadTransactions {
+	begin(timeoutMs: number): Promise<ReadTransaction>;
+	/** The file was replaced: open transactions go on with the old one, new ones see the new. */
+	reopen(): void;
+	close(): Promise<void>;
+}
+
+export function createReadTransactions(options: {
+	path: string;
+	settings: DatabaseSettings;
+	onDeath: (error: Error) => void;
+}): ReadTransactions {
+	const { path, settings, onDeath } = options;
+	let threads: TransactionThread[] = [];
+	let nextNumber = 1;
+
+	function start(): TransactionThread {
+		const data: ReaderThreadData = { path, settings, running: new Int32Array(new SharedArrayBuffer(4)) };
+		const thread = startThread(workerFile("reader-thread", import.meta.url), data, onDeath);
+		return { thread, open: 0, idle: null, gone: false };
+	}
+
+	/** One that is not in the middle of something, else a new one, else the least busy. */
+	function pick(): TransactionThread {
+		const free = threads.find((one) => one.thread.pending === 0);
+		if (free !== undefined) return free;
+		if (threads.length < maxThreads) {
+			const started = start();
+			threads.push(started);
+			return started;
+		}
+		return threads.reduce((best, one) => (one.thread.pending < best.thread.pending ? one : best));
+	}
+
+	function remove(from: TransactionThread): void {
+		if (from.gone) return;
+		from.gone = true;
+		threads = threads.filter((one) => one !== from);
+		void from.thread.terminate();
+	}
+
+	function released(from: TransactionThread): void {
+		from.open--;
+		if (from.open > 0) return;
+		from.idle = setTimeout(() => remove(from), idleThreadMs);
+		from.idle.unref();
+	}
+
+	/** A call that exceeds its time takes its thread with it: SQLite cannot be interrupted. */
+	async function limited<T>(from: TransactionThread, timeoutMs: number, call: Promise<unknown>): Promise<T> {
+		let timer: NodeJS.Timeout | null = null;
+		const late = new Promise<never>((_, reject) => {
+			timer = setTimeout(() => {
+				remove(from);
+				reject(
+					new SkeinError("the read transaction took longer than its time limit and has ended", {
+						code: "TIMEOUT",
+					}),
+				);
+			}, timeoutMs);
+		});
+		try {
+			return (await Promise.race([call, late])) as T;
+		} finally {
+			if (timer !== null) clearTimeout(timer);
+		}
+	}
+
+	async function begin(timeoutMs: number): Promise<ReadTransaction> {
+		const open = threads.reduce((sum, one) => sum + one.open, 0);
+		if (open >= settings.maxReadTransactions) {
+			throw new SkeinError(
+				"too many read transactions are open on this node: end some, or try another node",
+				{
+					code: "OVERLOADED",
+				},
+			);
+		}
+		const chosen = pick();
+		if (chosen.idle !== null) clearTimeout(chosen.idle);
+		chosen.idle = null;
+		chosen.open++;
+		const number = nextNumber++;
+		let closed = false;
+		try {
+			const applied = await limited<Position>(chosen, timeoutMs, chosen.thread.call("begin", [number]));
+			return {
+				applied,
+				run: (program, limit) =>
+					limited<ProgramOutcome>(
+						chosen,
+						limit.timeoutMs,
+						chosen.thread.call("run", [number, program, limit.timeoutMs]),
+					),
+				async close() {
+					if (closed) return;
+					closed = true;
+					released(chosen);
+					if (!chosen.gone) await chosen.thread.call("end", [number]).catch(() => {});
+				},
+			};
+		} catch (error) {
+			released(chosen);
+			throw error;
+		}
+	}
+
+	return {
+		begin,
+		reopen() {
+			// Forgotten, not ended: they end when their last transaction does.
+			const old = threads;
+			threads = [];
+			for (const one of old) if (one.open === 0) remove(one);
+		},
+		async close() {
+			for (const one of threads) if (one.idle !== null) clearTimeout(one.idle);
+			await Promise.race([
+				Promise.all(threads.map((one) => one.thread.terminate())),
+				new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
+			]);
+		},
+	};
+}

@@ -1,0 +1,210 @@
+/**
+ * Reader threads for programs that are one request: all that wait when a reader becomes free go to it
+ * in one message. SQLite cannot be interrupted from Node, so a read that takes long is worked
+ * around: what was given to the same reader behind it is given to another (reads may run twice), and
+ * at its time limit the reader is abandoned and replaced; its thread ends when the read returns.
+ */
+import { SkeinError } from "../../../client/src/errors.ts";
+import type { Description, Program, ProgramOutcome } from "./program.ts";
+import type { ReaderThreadData } from "./reader-thread.ts";
+import type { DatabaseSettings } from "./settings.ts";
+import { startThread, type Thread } from "./thread-calls.ts";
+import { workerFile } from "./worker-file.ts";
+
+/** A reader that is silent for this long is looked at. */
+const lookAfterMs = 20;
+const maxBatch = 32;
+
+interface Read {
+	readonly ticket: number;
+	readonly program: Program;
+	readonly timeoutMs: number;
+	readonly resolve: (outcome: ProgramOutcome) => void;
+	readonly reject: (error: unknown) => void;
+	deadline: number;
+	settled: boolean;
+}
+
+interface PooledReader {
+	readonly thread: Thread;
+	readonly running: Int32Array;
+	/** Given to it and not answered by it. */
+	readonly reads: Map<number, Read>;
+	busySince: number;
+	abandoned: boolean;
+}
+
+export interface ReaderPool {
+	read(program: Program, timeoutMs: number): Promise<ProgramOutcome>;
+	describe(sql: string): Promise<Description>;
+	/** All readers open the file anew: it was replaced. What runs is run again. */
+	reopen(): void;
+	close(): Promise<void>;
+}
+
+export interface ReaderPoolOptions {
+	readonly path: string;
+	readonly settings: DatabaseSettings;
+	readonly onDeath: (error: Error) => void;
+}
+
+export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
+	const { path, settings } = options;
+	let queue: Read[] = [];
+	let readers: PooledReader[] = [];
+	const leaving = new Set<PooledReader>();
+	let nextTicket = 1;
+	let looking: NodeJS.Timeout | null = null;
+	let scheduled = false;
+	let closed = false;
+
+	for (let number = 0; number < settings.readers; number++) readers.push(start());
+
+	function start(): PooledReader {
+		const running = new Int32Array(new SharedArrayBuffer(4));
+		const data: ReaderThreadData = { path, settings, running };
+		const thread = startThread(workerFile("reader-thread", import.meta.url), data, options.onDeath);
+		return { thread, running, reads: new Map(), busySince: 0, abandoned: false };
+	}
+
+	/** Once a turn: everything that one turn of the event loop brought shares the messages. */
+	function schedule(): void {
+		if (scheduled) return;
+		scheduled = true;
+		setImmediate(() => {
+			scheduled = false;
+			dispatch();
+		});
+	}
+
+	function dispatch(): void {
+		const free = readers.filter((reader) => reader.reads.size === 0);
+		if (free.length === 0 || queue.length === 0) return look();
+		const share = Math.min(maxBatch, Math.ceil(queue.length / free.length));
+		for (const reader of free) {
+			const batch = queue.splice(0, share);
+			if (batch.length === 0) break;
+			reader.busySince = performance.now();
+			for (const read of batch) give(reader, read);
+		}
+		look();
+	}
+
+	function give(reader: PooledReader, read: Read): void {
+		reader.reads.set(read.ticket, read);
+		const done = (settle: () => void): void => {
+			reader.reads.delete(read.ticket);
+			if (!read.settled) {
+				read.settled = true;
+				settle();
+			}
+			if (reader.reads.size > 0) return;
+			if (reader.abandoned) retire(reader);
+			else if (queue.length > 0) dispatch();
+		};
+		reader.thread.call("read", [read.ticket, read.program, read.timeoutMs]).then(
+			(outcome) => done(() => read.resolve(outcome as ProgramOutcome)),
+			(error: unknown) => done(() => read.reject(error)),
+		);
+	}
+
+	function look(): void {
+		if (looking !== null || closed || readers.every((reader) => reader.reads.size === 0)) return;
+		looking = setTimeout(() => {
+			looking = null;
+			const now = performance.now();
+			for (const reader of [...readers])
+				if (reader.reads.size > 0 && now - reader.busySince > lookAfterMs) help(reader, now);
+			dropLate(now);
+			dispatch();
+		}, lookAfterMs);
+		looking.unref();
+	}
+
+	/** The reader has been in its batch for long: the rest of it goes elsewhere. */
+	function help(reader: PooledReader, now: number): void {
+		const current = Atomics.load(reader.running, 0);
+		for (const read of reader.reads.values()) {
+			if (read.ticket === current && !read.settled && now > read.deadline) return abandon(reader, read);
+		}
+		const stuck = [...reader.reads.values()].filter((read) => read.ticket !== current && !read.settled);
+		for (const read of stuck) reader.reads.delete(read.ticket);
+		queue.unshift(...stuck);
+	}
+
+	function abandon(reader: PooledReader, late: Read): void {
+		late.settled = true;
+		late.reject(tooLong());
+		if (leaving.size >= settings.maxAbandonedReaders) return;
+		reader.abandoned = true;
+		leaving.add(reader);
+		const others = [...reader.reads.values()].filter((read) => read !== late && !read.settled);
+		for (const read of others) reader.reads.delete(read.ticket);
+		queue.unshift(...others);
+		readers = readers.map((one) => (one === reader ? start() : one));
+	}
+
+	function retire(reader: PooledReader): void {
+		leaving.delete(reader);
+		void reader.thread.terminate();
+	}
+
+	function dropLate(now: number): void {
+		const late = queue.filter((read) => now > read.deadline);
+		if (late.length === 0) return;
+		queue = queue.filter((read) => now <= read.deadline);
+		for (const read of late) {
+			read.settled = true;
+			read.reject(
+				new SkeinError("the read waited too long for a reader: all of them are busy", { code: "TIMEOUT" }),
+			);
+		}
+	}
+
+	return {
+		read(program, timeoutMs) {
+			if (closed) return Promise.reject(new SkeinError("the database is closed", { code: "NO_LEADER" }));
+			if (queue.length >= settings.maxQueuedReads) {
+				return Promise.reject(
+					new SkeinError("too many reads are waiting: try again later", { code: "OVERLOADED" }),
+				);
+			}
+			return new Promise((resolve, reject) => {
+				const ticket = nextTicket++ & 0x7fffffff;
+				const deadline = performance.now() + timeoutMs;
+				queue.push({ ticket, program, timeoutMs, resolve, reject, deadline, settled: false });
+				schedule();
+			});
+		},
+		describe(sql) {
+			const reader = readers.find((one) => one.reads.size === 0) ?? readers[0];
+			if (reader === undefined) return Promise.reject(new Error("there is no reader"));
+			return reader.thread.call("describe", [sql]) as Promise<Description>;
+		},
+		reopen() {
+			for (const reader of readers) {
+				const unsettled = [...reader.reads.values()].filter((read) => !read.settled);
+				queue.unshift(...unsettled);
+				reader.reads.clear();
+				void reader.thread.terminate();
+			}
+			readers = readers.map(() => start());
+			schedule();
+		},
+		async close() {
+			closed = true;
+			if (looking !== null) clearTimeout(looking);
+			for (const read of queue.splice(0))
+				read.reject(new SkeinError("this node is stopping", { code: "NO_LEADER" }));
+			await Promise.race([
+				Promise.all([...readers, ...leaving].map((reader) => reader.thread.terminate())),
+				// A thread inside a long query ends only with it; the process does not wait.
+				new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
+			]);
+		},
+	};
+}
+
+function tooLong(): SkeinError {
+	return new SkeinError("the read took longer than its time limit", { code: "TIMEOUT" });
+}

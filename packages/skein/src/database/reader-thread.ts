@@ -1,0 +1,34 @@
+/** Readers on a thread. Shows in shared memory which call it is in, so that a long one is noticed from outside. */
+import { parentPort, workerData } from "node:worker_threads";
+import type { Program } from "./program.ts";
+import { createReader } from "./reader.ts";
+import type { DatabaseSettings } from "./settings.ts";
+import { serveCalls } from "./thread-calls.ts";
+
+export interface ReaderThreadData {
+	readonly path: string;
+	readonly settings: DatabaseSettings;
+	/** [0]: the ticket of the read that runs. */
+	readonly running: Int32Array;
+}
+
+export type ReaderMethods = ReturnType<typeof readerMethods>;
+
+function readerMethods({ path, settings, running }: ReaderThreadData) {
+	const reader = createReader({ path, settings, now: () => performance.now() });
+
+	return {
+		read(ticket: number, program: Program, timeoutMs: number) {
+			Atomics.store(running, 0, ticket);
+			return reader.read(program, timeoutMs);
+		},
+		begin: (number: number) => reader.begin(number),
+		run: (number: number, program: Program, timeoutMs: number) => reader.run(number, program, timeoutMs),
+		end: (number: number) => reader.end(number),
+		describe: (sql: string) => reader.describe(sql),
+	};
+}
+
+if (parentPort !== null) {
+	serveCalls(parentPort, readerMethods(workerData as ReaderThreadData), () => []);
+}

@@ -1,0 +1,119 @@
+/** Reading connections of one thread: programs on the newest committed state, and transactions that hold one. */
+import type { DatabaseSync } from "node:sqlite";
+import type { Position } from "../consensus/types.ts";
+import { guardConnection, openReading } from "./connection.ts";
+import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
+import { readState } from "./own-tables.ts";
+import type { Description, Program, ProgramOutcome } from "./program.ts";
+import type { DatabaseSettings } from "./settings.ts";
+import { createStatementCache, type StatementCache } from "./statement-cache.ts";
+
+export interface Reader {
+	read(program: Program, timeoutMs: number): ProgramOutcome;
+	/** Opens a read transaction under a number of the caller's. */
+	begin(number: number): Position;
+	run(number: number, program: Program, timeoutMs: number): ProgramOutcome;
+	end(number: number): void;
+	describe(sql: string): Description;
+	close(): void;
+}
+
+interface ReadSession {
+	readonly connection: DatabaseSync;
+	readonly cache: StatementCache;
+	readonly executor: Executor;
+	readonly transaction: ClientTransaction;
+}
+
+export function createReader(options: {
+	path: string;
+	settings: DatabaseSettings;
+	now: () => number;
+}): Reader {
+	const { path, settings, now } = options;
+	const main = open();
+	const transactions = new Map<number, ReadSession>();
+	/** Connections of ended transactions, to be used again. */
+	const idle: ReadSession[] = [];
+
+	function open(): ReadSession {
+		const connection = openReading(path);
+		const cache = createStatementCache(connection, guardConnection(connection));
+		const executor = createExecutor({
+			connection,
+			cache,
+			limits: settings,
+			around: (_kind, _sql, run) => run(),
+			setForeignKeys: null,
+			checkDeferred: () => {},
+			now,
+		});
+		return { connection, cache, executor, transaction: noTransaction(true) };
+	}
+
+	function sessionOf(number: number): ReadSession {
+		const session = transactions.get(number);
+		if (session === undefined) throw new Error(`there is no read transaction ${number}`);
+		return session;
+	}
+
+	return {
+		read(program, timeoutMs) {
+			// One statement sees one state by itself; several see the same one inside a transaction.
+			if (program.steps.length === 1) {
+				const only = program.steps[0];
+				const kind = only === undefined ? "read" : main.cache.get(only.statement.sql).parsed.kind;
+				if (kind === "read" || kind === "no-op")
+					return main.executor.run(program, noTransaction(true), timeoutMs);
+			}
+			main.connection.exec("BEGIN");
+			try {
+				const outcome = main.executor.run(program, noTransaction(true), timeoutMs);
+				return { ...outcome, autocommit: true };
+			} finally {
+				if (main.connection.isTransaction) main.connection.exec("ROLLBACK");
+			}
+		},
+		begin(number) {
+			const session = idle.pop() ?? open();
+			session.connection.exec("BEGIN");
+			// The first read fixes the state that the transaction sees.
+			const { applied } = readState(session.connection);
+			transactions.set(number, { ...session, transaction: noTransaction(true) });
+			return applied;
+		},
+		run(number, program, timeoutMs) {
+			const session = sessionOf(number);
+			return session.executor.run(program, session.transaction, timeoutMs);
+		},
+		end(number) {
+			const session = transactions.get(number);
+			if (session === undefined) return;
+			transactions.delete(number);
+			if (session.connection.isTransaction) session.connection.exec("ROLLBACK");
+			if (idle.length < 4) idle.push(session);
+			else session.connection.close();
+		},
+		describe(sql) {
+			const prepared = main.cache.get(sql);
+			const { parsed } = prepared;
+			if (parsed.problem !== null) throw new DescribeRefused(parsed.problem.message, parsed.problem.code);
+			const isReadonly = parsed.kind === "read" || parsed.kind === "no-op";
+			const parameters = parsed.parameters.map((name) => ({ name }));
+			return { parameters, columns: prepared.columns(), isExplain: parsed.isExplain, isReadonly };
+		},
+		close() {
+			for (const session of [...transactions.values(), ...idle, main]) session.connection.close();
+			transactions.clear();
+		},
+	};
+}
+
+/** A statement that cannot be described, with the code that its execution would fail with. */
+export class DescribeRefused extends Error {
+	readonly code: string;
+	constructor(message: string, code: string) {
+		super(message);
+		this.code = code;
+	}
+}

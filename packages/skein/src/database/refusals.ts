@@ -1,0 +1,71 @@
+/** SQL that cannot be replicated safely, each with a sentence that says why and what to do instead (DESIGN §9). */
+import { pragmaRefusal } from "./pragmas.ts";
+import type { StatementKind } from "./sql.ts";
+import type { Token } from "./sql-tokens.ts";
+
+const ownPrefix = "skein_";
+
+/** Null: it may run. The authorizer of the connection is the second line (authorizer.ts). */
+export function refusalOf(kind: StatementKind, tokens: readonly Token[]): string | null {
+	const first = word(tokens[0]);
+	switch (first) {
+		case "ATTACH":
+			return "ATTACH is refused: a second file would not be replicated. Put the tables into this database.";
+		case "DETACH":
+			return "DETACH is refused: nothing can be attached.";
+		case "VACUUM":
+			return "VACUUM is refused: it renumbers rows on this member only. Free pages are used again by themselves.";
+		case "PRAGMA":
+			return pragmaRefusal(tokens);
+		case "CREATE":
+		case "DROP":
+		case "ALTER":
+			return schemaRefusal(tokens);
+		default:
+	}
+	if (kind === "write") return rollbackRefusal(tokens) ?? ownTableRefusal(tokens);
+	return null;
+}
+
+function word(token: Token | undefined): string {
+	return token?.type === "word" ? token.text : "";
+}
+
+function schemaRefusal(tokens: readonly Token[]): string | null {
+	if (["TEMP", "TEMPORARY"].includes(word(tokens[1]))) {
+		return "TEMP objects are refused: they would live on one member's connection only. Use an ordinary table, or a WITH clause.";
+	}
+	if (tokens.some((token, position) => /^temp$/i.test(token.text) && tokens[position + 1]?.text === ".")) {
+		return "The temp schema is refused: it would live on one member's connection only. Use an ordinary table.";
+	}
+	if (tokens.some((token) => isOwnName(token))) {
+		return `Names that begin with ${ownPrefix} belong to Skein. Choose another name.`;
+	}
+	return rollbackRefusal(tokens);
+}
+
+function ownTableRefusal(tokens: readonly Token[]): string | null {
+	return tokens.some((token) => isOwnName(token) && tokens[0] !== token)
+		? `Tables whose names begin with ${ownPrefix} belong to Skein and cannot be written.`
+		: null;
+}
+
+function isOwnName(token: Token): boolean {
+	return (token.type === "word" || token.type === "quoted") && token.text.toLowerCase().startsWith(ownPrefix);
+}
+
+/** It would roll back the whole group of transactions that commit together, other clients' among them. */
+function rollbackRefusal(tokens: readonly Token[]): string | null {
+	for (const [position, token] of tokens.entries()) {
+		const conflict =
+			token.type === "word" &&
+			token.text === "ROLLBACK" &&
+			["OR", "CONFLICT"].includes(word(tokens[position - 1]));
+		const raise =
+			token.type === "word" && token.text === "ROLLBACK" && word(tokens[position - 2]) === "RAISE";
+		if (conflict || raise) {
+			return "ON CONFLICT ROLLBACK and RAISE(ROLLBACK) are refused: they would undo other clients' transactions of the same group commit. Use ABORT, and ROLLBACK the transaction yourself.";
+		}
+	}
+	return null;
+}

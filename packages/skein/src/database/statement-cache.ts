@@ -1,0 +1,70 @@
+/** Prepared statements of one connection, by their text: preparing costs several times what a small statement does. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Guard } from "./connection.ts";
+import type { Column } from "./program.ts";
+import { type ParsedStatement, parseStatement } from "./sql.ts";
+
+const maxStatements = 256;
+const maxCachedSqlLength = 100_000;
+
+export interface Prepared {
+	readonly parsed: ParsedStatement;
+	/** Prepared when first needed: transaction control is not run as it stands. */
+	readonly statement: () => StatementSync;
+	/** Read anew when the statement was prepared anew. */
+	readonly columns: () => readonly Column[];
+}
+
+export interface StatementCache {
+	get(sql: string): Prepared;
+	/** After a change of the schema: columns may be others. */
+	clear(): void;
+}
+
+export function createStatementCache(connection: DatabaseSync, guard: Guard): StatementCache {
+	const cache = new Map<string, Prepared>();
+
+	return {
+		get(sql) {
+			const known = cache.get(sql);
+			if (known !== undefined) {
+				// Least recently used goes first: a Map keeps the order of insertion.
+				cache.delete(sql);
+				cache.set(sql, known);
+				return known;
+			}
+			const prepared = prepare(connection, guard, sql);
+			if (sql.length <= maxCachedSqlLength) {
+				cache.set(sql, prepared);
+				const oldest = cache.keys().next().value;
+				if (cache.size > maxStatements && oldest !== undefined) cache.delete(oldest);
+			}
+			return prepared;
+		},
+		clear: () => cache.clear(),
+	};
+}
+
+function prepare(connection: DatabaseSync, guard: Guard, sql: string): Prepared {
+	let statement: StatementSync | null = null;
+	let columns: readonly Column[] | null = null;
+	const prepared = (): StatementSync => {
+		if (statement !== null) return statement;
+		const made = guard(() => connection.prepare(sql));
+		made.setReadBigInts(true);
+		made.setReturnArrays(true);
+		made.setAllowBareNamedParameters(false);
+		statement = made;
+		return made;
+	};
+	return {
+		parsed: parseStatement(sql),
+		statement: prepared,
+		columns() {
+			columns ??= prepared()
+				.columns()
+				.map(({ name, type }) => ({ name: name ?? "", declaredType: type ?? null }));
+			return columns;
+		},
+	};
+}

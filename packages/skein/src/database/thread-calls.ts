@@ -1,0 +1,146 @@
+/**
+ * Calls into a worker thread: methods by name with their arguments, all that gather while the thread
+ * is busy in one message, answers the same way. An error keeps its message and code.
+ */
+import { type MessagePort, type Transferable, Worker } from "node:worker_threads";
+import { failureOf, isSqliteError } from "./sqlite-failure.ts";
+
+export interface CallMessage {
+	readonly id: number;
+	readonly method: string;
+	readonly parameters: readonly unknown[];
+}
+
+export type AnswerMessage =
+	| { readonly id: number; readonly ok: true; readonly value: unknown }
+	| { readonly id: number; readonly ok: false; readonly message: string; readonly code: string | null };
+
+/** The methods of a thread: plain functions on plain data. */
+export type Methods = Readonly<Record<string, (...parameters: never[]) => unknown>>;
+
+export type Calls<M extends Methods> = {
+	readonly [Name in keyof M]: (...parameters: Parameters<M[Name]>) => Promise<Awaited<ReturnType<M[Name]>>>;
+};
+
+/** An error that came from a thread. */
+export class ThreadError extends Error {
+	readonly code: string | null;
+	constructor(message: string, code: string | null) {
+		super(message);
+		this.code = code;
+	}
+}
+
+export interface Thread {
+	call(method: string, parameters: readonly unknown[]): Promise<unknown>;
+	/** Calls that were made and not answered. */
+	readonly pending: number;
+	terminate(): Promise<void>;
+}
+
+interface Pending {
+	readonly resolve: (value: unknown) => void;
+	readonly reject: (error: Error) => void;
+}
+
+export function startThread(file: URL, data: unknown, onDeath: (error: Error) => void): Thread {
+	const worker = new Worker(file, { workerData: data, name: "skein" });
+	const pending = new Map<number, Pending>();
+	let nextId = 1;
+	let batch: CallMessage[] = [];
+	let terminated = false;
+
+	worker.on("message", (answers: AnswerMessage[]) => {
+		for (const answer of answers) {
+			const call = pending.get(answer.id);
+			pending.delete(answer.id);
+			if (answer.ok) call?.resolve(answer.value);
+			else call?.reject(new ThreadError(answer.message, answer.code));
+		}
+	});
+	worker.on("error", die);
+	worker.on("exit", (code) => {
+		if (!terminated) die(new Error(`a database thread ended with code ${code}`));
+	});
+
+	function die(error: Error): void {
+		for (const call of pending.values()) call.reject(error);
+		pending.clear();
+		if (terminated) return;
+		terminated = true;
+		onDeath(error);
+	}
+
+	function flush(): void {
+		const calls = batch;
+		batch = [];
+		worker.postMessage(calls);
+	}
+
+	return {
+		call(method, parameters) {
+			if (terminated) return Promise.reject(new Error("the database thread has ended"));
+			const id = nextId++;
+			if (batch.length === 0) queueMicrotask(flush);
+			batch.push({ id, method, parameters });
+			return new Promise((resolve, reject) => {
+				pending.set(id, { resolve, reject });
+			});
+		},
+		get pending() {
+			return pending.size;
+		},
+		async terminate() {
+			terminated = true;
+			await worker.terminate();
+			for (const call of pending.values()) call.reject(new Error("the database is closed"));
+			pending.clear();
+		},
+	};
+}
+
+/** The thread's side. `transferOf` names the buffers of an answer that are handed over instead of copied. */
+export function serveCalls(
+	port: MessagePort,
+	methods: Methods,
+	transferOf: (value: unknown) => Transferable[],
+): void {
+	port.on("message", (calls: CallMessage[]) => void serve(calls));
+
+	/** A method that answers later (a backup) does not hold up the others. */
+	async function serve(calls: readonly CallMessage[]): Promise<void> {
+		const answers: AnswerMessage[] = [];
+		const transfer: Transferable[] = [];
+		for (const call of calls) {
+			const answer = run(call);
+			const settled = answer instanceof Promise ? await answer : answer;
+			answers.push(settled);
+			if (settled.ok) transfer.push(...transferOf(settled.value));
+		}
+		port.postMessage(answers, transfer);
+	}
+
+	function run({ id, method, parameters }: CallMessage): AnswerMessage | Promise<AnswerMessage> {
+		try {
+			const handler = methods[method];
+			if (handler === undefined) throw new Error(`unknown method ${method}`);
+			const value = handler(...(parameters as never[]));
+			if (!(value instanceof Promise)) return { id, ok: true, value };
+			return value.then(
+				(later: unknown): AnswerMessage => ({ id, ok: true, value: later }),
+				(error: unknown) => failed(id, error),
+			);
+		} catch (error) {
+			return failed(id, error);
+		}
+	}
+}
+
+function failed(id: number, error: unknown): AnswerMessage {
+	if (isSqliteError(error)) {
+		const { message, code } = failureOf(error);
+		return { id, ok: false, message, code };
+	}
+	const code = error instanceof Error && "code" in error ? String(error.code) : null;
+	return { id, ok: false, message: error instanceof Error ? error.message : String(error), code };
+}

@@ -1,0 +1,146 @@
+/**
+ * The real Database: SQLite on threads of its own, never on the event loop. One writer thread, a pool
+ * of readers, threads for read transactions, and one for each snapshot while it is made or checked.
+ */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { LogIndex, Position } from "../consensus/types.ts";
+import type { CheckpointResult } from "./checkpoint.ts";
+import { databaseFileName } from "./connection.ts";
+import type { Database, DatabaseState, SnapshotFile, WriteOutcome, WriteRequest } from "./database.ts";
+import type { InstallThreadData } from "./install-thread.ts";
+import { createReadTransactions } from "./read-transactions.ts";
+import { createReaderPool } from "./reader-pool.ts";
+import { finishReplacing, replaceFile } from "./replace-file.ts";
+import { type DatabaseSettings, defaultDatabaseSettings } from "./settings.ts";
+import type { SnapshotMade, SnapshotThreadData } from "./snapshot-thread.ts";
+import { startThread, type Thread } from "./thread-calls.ts";
+import { workerFile } from "./worker-file.ts";
+import type { WriterThreadData } from "./writer-thread.ts";
+
+export interface OpenDatabaseOptions {
+	/** The node's data directory. */
+	readonly directory: string;
+	readonly settings?: Partial<DatabaseSettings>;
+	/** A thread ended by itself: nothing can be trusted any more. */
+	readonly onFailure: (error: Error) => void;
+}
+
+const snapshotDirectory = "snapshots";
+/** How old the size of SQLite's write-ahead file may be that `walBytes` tells. */
+const walSizeAgeMs = 500;
+
+/**
+ * SQLite ignores `PRAGMA foreign_keys` inside a transaction, so a request that needs another setting,
+ * or that sets it, cannot share the group's.
+ */
+export function mustRunAlone(request: WriteRequest): boolean {
+	if (!request.foreignKeys) return true;
+	return request.program.steps.some((step) => /foreign_keys/i.test(step.statement.sql));
+}
+
+export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+	const { directory, onFailure } = options;
+	const settings: DatabaseSettings = { ...defaultDatabaseSettings, ...options.settings };
+	const path = join(directory, databaseFileName);
+	let closed = false;
+	const onDeath = (error: Error): void => {
+		if (!closed) onFailure(error);
+	};
+
+	function startWriter(): Thread {
+		const data: WriterThreadData = { path, settings };
+		return startThread(workerFile("writer-thread", import.meta.url), data, onDeath);
+	}
+
+	finishReplacing(path);
+	let writer = startWriter();
+	const opened = (await writer.call("state", [])) as DatabaseState;
+	const readers = createReaderPool({ path, settings, onDeath });
+	const transactions = createReadTransactions({ path, settings, onDeath });
+	let durableIndex: LogIndex = 0;
+	let wal = { bytes: 0, at: Number.NEGATIVE_INFINITY };
+
+	function walBytes(): number {
+		const now = performance.now();
+		if (now - wal.at > walSizeAgeMs) {
+			wal = { bytes: wal.bytes, at: now };
+			writer.call("walBytes", []).then(
+				(bytes) => {
+					wal = { bytes: bytes as number, at: now };
+				},
+				() => {},
+			);
+		}
+		return wal.bytes;
+	}
+
+	async function createSnapshot(): Promise<SnapshotFile> {
+		mkdirSync(join(directory, snapshotDirectory), { recursive: true });
+		const name = `${snapshotDirectory}/making-${process.pid}-${Math.trunc(performance.now())}.sqlite`;
+		const data: SnapshotThreadData = { path, target: join(directory, name) };
+		try {
+			const made = (await runThread("snapshot-thread", data)) as SnapshotMade;
+			const { applied, configuration } = made.state;
+			if (configuration === null) throw new Error("a database without a configuration cannot be a snapshot");
+			return { path: name, applied, configuration, sizeBytes: made.sizeBytes, sha256: made.sha256 };
+		} catch (error) {
+			rmSync(data.target, { force: true });
+			throw error;
+		}
+	}
+
+	async function installSnapshot(snapshotPath: string, sha256: string): Promise<DatabaseState> {
+		const source = join(directory, snapshotPath);
+		const data: InstallThreadData = { path: source, sha256 };
+		await runThread("install-thread", data);
+		await writer.call("close", []);
+		await writer.terminate();
+		replaceFile(path, source);
+		writer = startWriter();
+		const state = (await writer.call("state", [])) as DatabaseState;
+		readers.reopen();
+		transactions.reopen();
+		durableIndex = state.applied.index;
+		return state;
+	}
+
+	return {
+		opened,
+		execute: (requests) => writer.call("execute", [requests]) as Promise<WriteOutcome[]>,
+		abandonInteractive: () => writer.call("abandonInteractive", []) as Promise<void>,
+		commit: (applied: Position) => writer.call("commit", [applied]) as Promise<void>,
+		rollback: () => writer.call("rollback", []) as Promise<void>,
+		apply: (entries) => writer.call("apply", [entries]) as Promise<void>,
+		prepareToLead: () => writer.call("prepareToLead", []) as Promise<void>,
+		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
+		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),
+		describe: (sql) => readers.describe(sql),
+		async checkpoint() {
+			const result = (await writer.call("checkpoint", [])) as CheckpointResult;
+			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);
+			return durableIndex;
+		},
+		walBytes,
+		createSnapshot,
+		installSnapshot,
+		async close() {
+			closed = true;
+			await readers.close();
+			await transactions.close();
+			await writer.call("close", []);
+			await writer.terminate();
+		},
+	};
+}
+
+/** One piece of work on a thread that ends with it. */
+function runThread(name: string, data: unknown): Promise<unknown> {
+	return new Promise((resolve, reject) => {
+		const worker = new Worker(workerFile(name, import.meta.url), { workerData: data });
+		worker.once("message", resolve);
+		worker.once("error", reject);
+		worker.once("exit", (code) => reject(new Error(`the ${name} ended with code ${code} and no answer`)));
+	});
+}

@@ -1,0 +1,67 @@
+/** The writer on its thread. The checkpoint waits until no transaction is open: SQLite refuses it inside one. */
+import { statSync } from "node:fs";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Position } from "../consensus/types.ts";
+import { rowFormat } from "./changes/row.ts";
+import { type CheckpointResult, checkpointOn } from "./checkpoint.ts";
+import type { AppliedEntry, WriteOutcome, WriteRequest } from "./database.ts";
+import type { DatabaseSettings } from "./settings.ts";
+import { serveCalls } from "./thread-calls.ts";
+import { createWriter } from "./writer.ts";
+
+export interface WriterThreadData {
+	readonly path: string;
+	readonly settings: DatabaseSettings;
+}
+
+export type WriterMethods = ReturnType<typeof writerMethods>;
+
+function writerMethods({ path, settings }: WriterThreadData) {
+	const writer = createWriter({ path, format: rowFormat, settings, now: () => performance.now() });
+	let waiting: ((result: CheckpointResult) => void)[] = [];
+
+	function whenFree(): void {
+		if (waiting.length === 0 || writer.connection().isTransaction) return;
+		const callers = waiting;
+		waiting = [];
+		const result = checkpointOn(writer.connection());
+		for (const resolve of callers) resolve(result);
+	}
+
+	function then<T>(value: T): T {
+		whenFree();
+		return value;
+	}
+
+	return {
+		state: () => writer.state,
+		execute: (requests: readonly WriteRequest[]) => writer.execute(requests),
+		abandonInteractive: () => writer.abandonInteractive(),
+		commit: (applied: Position) => then(writer.commit(applied)),
+		rollback: () => then(writer.rollback()),
+		apply: (entries: readonly AppliedEntry[]) => then(writer.apply(entries)),
+		prepareToLead: () => writer.prepareToLead(),
+		checkpoint: () =>
+			new Promise<CheckpointResult>((resolve) => {
+				waiting.push(resolve);
+				whenFree();
+			}),
+		walBytes: () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+		close: () => writer.close(),
+	};
+}
+
+if (parentPort !== null) {
+	serveCalls(parentPort, writerMethods(workerData as WriterThreadData), buffersOf);
+}
+
+/** Payloads are handed over, not copied: a large transaction's is as large as what it changed. */
+function buffersOf(value: unknown): ArrayBuffer[] {
+	if (!Array.isArray(value)) return [];
+	const buffers: ArrayBuffer[] = [];
+	for (const { payload } of value as readonly WriteOutcome[]) {
+		if (payload === null || payload.byteLength !== payload.buffer.byteLength) continue;
+		if (payload.length > 16_384 && payload.buffer instanceof ArrayBuffer) buffers.push(payload.buffer);
+	}
+	return buffers;
+}

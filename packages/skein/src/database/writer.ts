@@ -1,0 +1,254 @@
+/**
+ * The writing connection: executes clients' requests inside one open transaction for a leader, and
+ * applies the log's entries for everybody else. Synchronous and without threads; writer-thread.ts
+ * puts it on one. The states are those of database.ts: idle, executing, applying.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { Position } from "../consensus/types.ts";
+import type { Capture, ChangeFormat } from "./changes/format.ts";
+import { guardConnection, openWriting } from "./connection.ts";
+import type { AppliedEntry, DatabaseState, WriteOutcome, WriteRequest } from "./database.ts";
+import { createDeferredCheck } from "./deferred-check.ts";
+import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
+import { createIdempotency, type Idempotency } from "./idempotency.ts";
+import { createStateWriter, ownSchema, readState, type StateWriter } from "./own-tables.ts";
+import type { ProgramOutcome } from "./program.ts";
+import type { DatabaseSettings } from "./settings.ts";
+import { createStatementCache } from "./statement-cache.ts";
+
+export interface Writer {
+	readonly state: DatabaseState;
+	execute(requests: readonly WriteRequest[]): WriteOutcome[];
+	abandonInteractive(): void;
+	commit(applied: Position): void;
+	rollback(): void;
+	apply(entries: readonly AppliedEntry[]): void;
+	prepareToLead(): void;
+	/** The open connection, for a checkpoint. */
+	connection(): DatabaseSync;
+	close(): void;
+}
+
+const requestSavepoint = "skein_request";
+
+interface Interactive {
+	readonly capture: Capture;
+	readonly transaction: ClientTransaction;
+}
+
+/** Everything that hangs on one open connection. */
+interface Session {
+	readonly connection: DatabaseSync;
+	readonly mode: "leading" | "applying";
+	readonly executor: Executor;
+	readonly idempotency: Idempotency;
+	readonly stateWriter: StateWriter;
+	capture: Capture | null;
+	foreignKeys: boolean;
+	/** The request has run something that may have changed the database. */
+	changed: boolean;
+}
+
+export function createWriter(options: {
+	path: string;
+	format: ChangeFormat;
+	settings: DatabaseSettings;
+	now: () => number;
+}): Writer {
+	const { path, format, settings, now } = options;
+	const first = openWriting(path);
+	first.exec(ownSchema);
+	const state = readState(first);
+	let session = begin(first, "applying");
+	let interactive: Interactive | null = null;
+
+	function begin(connection: DatabaseSync, mode: Session["mode"]): Session {
+		const guard = guardConnection(connection);
+		if (mode === "leading") format.prepareToCapture(connection);
+		else format.prepareToApply(connection);
+		const deferredCheck = createDeferredCheck(connection);
+		const made: Session = {
+			connection,
+			mode,
+			executor: createExecutor({
+				connection,
+				cache: createStatementCache(connection, guard),
+				limits: settings,
+				around: (kind, sql, run) => {
+					if (kind === "schema") deferredCheck.schemaChanged();
+					if (kind === "write" || kind === "schema" || kind === "pragma-write") made.changed = true;
+					if (made.capture === null) throw new Error("a statement outside a request");
+					return made.capture.statement(kind, sql, run);
+				},
+				setForeignKeys: (on) => setForeignKeysInRequest(made, on),
+				checkDeferred: () => deferredCheck.check(),
+				now,
+			}),
+			idempotency: createIdempotency(connection, settings),
+			stateWriter: createStateWriter(connection),
+			capture: null,
+			foreignKeys: true,
+			changed: false,
+		};
+		return made;
+	}
+
+	function setForeignKeys(current: Session, on: boolean): void {
+		if (current.foreignKeys === on) return;
+		if (current.connection.isTransaction) throw new Error("foreign keys cannot change inside a transaction");
+		current.connection.exec(`PRAGMA foreign_keys = ${on ? "ON" : "OFF"}`);
+		current.foreignKeys = on;
+	}
+
+	/**
+	 * SQLite ignores the pragma inside a transaction. The request runs alone: before its first change
+	 * the transaction is begun anew around the pragma; after it, the pragma counts from the stream's
+	 * next request on (a migration's last statement sets it back).
+	 */
+	function setForeignKeysInRequest(current: Session, on: boolean): void {
+		if (current.changed || current.foreignKeys === on) return;
+		const { connection } = current;
+		current.capture?.discard();
+		connection.exec("ROLLBACK");
+		setForeignKeys(current, on);
+		connection.exec(`BEGIN IMMEDIATE; SAVEPOINT ${requestSavepoint}`);
+		current.capture = format.beginCapture(connection);
+	}
+
+	function reopen(mode: Session["mode"]): void {
+		if (session.connection.isTransaction) throw new Error("the writing connection is in a transaction");
+		session.connection.close();
+		session = begin(openWriting(path), mode);
+	}
+
+	function execute(requests: readonly WriteRequest[]): WriteOutcome[] {
+		if (session.mode !== "leading") throw new Error("execute before prepareToLead");
+		return requests.map((request) => executeOne(request, requests.length === 1));
+	}
+
+	function executeOne(request: WriteRequest, alone: boolean): WriteOutcome {
+		if (interactive === null && request.foreignKeys !== session.foreignKeys) {
+			if (!alone) throw new Error("a request with other foreign keys in a group");
+			setForeignKeys(session, request.foreignKeys);
+		}
+		const { connection } = session;
+		if (!connection.isTransaction) connection.exec("BEGIN IMMEDIATE");
+		const key = request.idempotencyKey;
+		if (key !== null) {
+			const stored = session.idempotency.find(key);
+			if (stored !== null) return { outcome: stored, payload: null, replayed: true };
+		}
+		const goesOn = interactive;
+		interactive = null;
+		const transaction = goesOn?.transaction ?? noTransaction(request.foreignKeys);
+		if (goesOn === null) {
+			connection.exec(`SAVEPOINT ${requestSavepoint}`);
+			session.changed = false;
+		}
+		session.capture = goesOn?.capture ?? format.beginCapture(connection);
+		const outcome = session.executor.run(request.program, transaction, request.timeoutMs);
+		if (!outcome.autocommit && request.interactive) {
+			const { capture } = session;
+			if (capture === null) throw new Error("an open transaction without a capture");
+			interactive = { capture, transaction };
+			return { outcome, payload: null, replayed: false };
+		}
+		return finish(request, outcome);
+	}
+
+	function finish(request: WriteRequest, outcome: ProgramOutcome): WriteOutcome {
+		const { connection, idempotency } = session;
+		const { capture } = session;
+		session.capture = null;
+		if (capture === null) throw new Error("a request ended without its capture");
+		if (!outcome.autocommit) {
+			// Not interactive, and yet open at its end: as when a connection closes, it is rolled back.
+			undo(capture);
+			return { outcome: { ...outcome, autocommit: true }, payload: null, replayed: false };
+		}
+		const key = request.idempotencyKey;
+		if (key !== null && outcome.errors.every((error) => error === null)) {
+			capture.statement("write", "skein_requests", () => idempotency.store(key, request.wallTimeMs, outcome));
+		}
+		const payload = capture.finish();
+		if (payload !== null && payload.length > settings.maxTransactionBytes) {
+			connection.exec(`ROLLBACK TO ${requestSavepoint}; RELEASE ${requestSavepoint}`);
+			return {
+				outcome: tooLarge(outcome, payload.length, settings.maxTransactionBytes),
+				payload: null,
+				replayed: false,
+			};
+		}
+		connection.exec(`RELEASE ${requestSavepoint}`);
+		return { outcome, payload, replayed: false };
+	}
+
+	function undo(capture: Capture): void {
+		capture.discard();
+		session.connection.exec(`ROLLBACK TO ${requestSavepoint}; RELEASE ${requestSavepoint}`);
+	}
+
+	function rollback(): void {
+		interactive?.capture.discard();
+		interactive = null;
+		session.capture?.discard();
+		session.capture = null;
+		if (session.connection.isTransaction) session.connection.exec("ROLLBACK");
+		if (!session.foreignKeys) setForeignKeys(session, true);
+	}
+
+	return {
+		state,
+		execute,
+		abandonInteractive() {
+			const open = interactive;
+			interactive = null;
+			session.capture = null;
+			if (open !== null) undo(open.capture);
+		},
+		commit(applied) {
+			if (interactive !== null) throw new Error("commit with an interactive transaction open");
+			session.stateWriter.applied(applied);
+			session.connection.exec("COMMIT");
+		},
+		rollback,
+		apply(entries) {
+			if (session.mode !== "applying") reopen("applying");
+			const { connection, stateWriter } = session;
+			connection.exec("BEGIN IMMEDIATE");
+			try {
+				for (const entry of entries) {
+					if (entry.kind === "command") format.apply(connection, entry.payload);
+					if (entry.configuration !== null)
+						stateWriter.configuration(entry.position.index, entry.configuration);
+				}
+				const last = entries.at(-1);
+				if (last !== undefined) stateWriter.applied(last.position);
+				connection.exec("COMMIT");
+			} catch (error) {
+				if (connection.isTransaction) connection.exec("ROLLBACK");
+				throw error;
+			}
+		},
+		// Opened anew: FTS5 keeps what it knows of its tables in the connection, and `apply` went past it.
+		prepareToLead: () => reopen("leading"),
+		connection: () => session.connection,
+		close() {
+			rollback();
+			session.connection.close();
+		},
+	};
+}
+
+function tooLarge(outcome: ProgramOutcome, bytes: number, limit: number): ProgramOutcome {
+	const failure = {
+		code: "PAYLOAD_TOO_LARGE",
+		message: `the transaction changes ${bytes} bytes, more than the ${limit} that are allowed: split it; nothing of it happened`,
+		extendedCode: undefined,
+	};
+	return {
+		...outcome,
+		results: outcome.results.map(() => null),
+		errors: outcome.errors.map((_, position) => (position === outcome.errors.length - 1 ? failure : null)),
+	};
+}
