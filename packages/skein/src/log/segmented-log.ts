@@ -194,8 +194,8 @@ function runLog({ storage, stateFile, recovered, cacheBytes }: LogParts): Log {
 
 	/** A caller that makes one has lost its own view of the log: better no log than a wrong one. */
 	function mistakeIn(truncateFrom: LogIndex | null, entries: readonly Entry[]): string | null {
-		if (truncateFrom !== null && (truncateFrom > lastIndex + 1 || truncateFrom <= storage.baseIndex)) {
-			return `cannot cut at ${truncateFrom}: the log holds ${storage.baseIndex + 1} to ${lastIndex}`;
+		if (truncateFrom !== null && truncateFrom > lastIndex + 1) {
+			return `cannot cut at ${truncateFrom}: the log ends at ${lastIndex}`;
 		}
 		let next = truncateFrom ?? lastIndex + 1;
 		for (const { index, payload } of entries) {
