@@ -92,7 +92,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 
 	function give(reader: PooledReader, read: Read): void {
 		reader.reads.set(read.ticket, read);
-		const done = (settle: () => void): void => {
+		const finish = (settle: () => void): void => {
 			reader.reads.delete(read.ticket);
 			if (!read.settled) {
 				read.settled = true;
@@ -103,8 +103,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			else if (queue.length > 0) dispatch();
 		};
 		reader.thread.call("read", [read.ticket, read.program, read.timeoutMs]).then(
-			(outcome) => done(() => read.resolve(outcome as ProgramOutcome)),
-			(error: unknown) => done(() => read.reject(error)),
+			(outcome) => finish(() => read.resolve(outcome as ProgramOutcome)),
+			(error: unknown) => finish(() => read.reject(error)),
 		);
 	}
 
@@ -113,7 +113,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 		looking = setTimeout(() => {
 			looking = null;
 			const now = performance.now();
-			for (const reader of [...readers])
+			for (const reader of readers)
 				if (reader.reads.size > 0 && now - reader.busySince > lookAfterMs) help(reader, now);
 			dropLate(now);
 			dispatch();

@@ -28,7 +28,7 @@ export function createDeadlines(clock: Clock): Deadlines {
 	function sweep(): void {
 		timer = null;
 		const now = clock.now();
-		for (const entry of [...waiting]) {
+		for (const entry of waiting) {
 			if (entry.at <= now && waiting.delete(entry)) entry.expire();
 		}
 		arm();

@@ -52,12 +52,12 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 	function issue(work: DiskWork): void {
 		issued.push(work);
 		start(work).then(
-			() => done(work),
+			() => written(work),
 			(error: unknown) => refused(work, error),
 		);
 	}
 
-	function done(work: DiskWork): void {
+	function written(work: DiskWork): void {
 		const first = issued.shift();
 		if (first !== work) throw new Error(`disk work finished out of order: ticket ${work.ticket}`);
 		if (full && waiting.length === 0) {

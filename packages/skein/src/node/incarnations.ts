@@ -12,7 +12,7 @@ const newPath = "peers.json.new";
 
 export interface Incarnations {
 	/** False: this is not the node that had this name before. */
-	accepts(node: NodeId, incarnation: string): boolean;
+	readonly accepts: (node: NodeId, incarnation: string) => boolean;
 }
 
 export async function createIncarnations(disk: Disk, logger: Logger): Promise<Incarnations> {

@@ -187,7 +187,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 	function look(): void {
 		timer = null;
 		const now = clock.now();
-		for (const transfer of [...transfers.values()]) {
+		for (const transfer of transfers.values()) {
 			if (transfer.snapshot !== null && now - transfer.progressAt > settings.snapshotStallMs) {
 				logger.warn(
 					{ to: transfer.to, sentBytes: transfer.sent },
@@ -267,12 +267,12 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			offer(transfer);
 		},
 		onTermOver() {
-			for (const transfer of [...transfers.values()]) end(transfer, null);
+			for (const transfer of transfers.values()) end(transfer, null);
 		},
 		async stop() {
 			stopped = true;
 			timer?.cancel();
-			for (const transfer of [...transfers.values()]) end(transfer, null);
+			for (const transfer of transfers.values()) end(transfer, null);
 			await drop();
 		},
 	};
