@@ -47,7 +47,9 @@ function configuration(): object {
 			typeRoots: [join(root, "node_modules/@types")],
 		},
 		include: ["skein", "client"].map((name) => join(root, "packages", name, "src")),
-		exclude: ["*.test.ts", "*.testing.ts", "testing/**", "testdata/**"].map((pattern) => join(root, "packages/**", pattern)),
+		exclude: ["*.test.ts", "*.testing.ts", "testing/**", "testdata/**"].map((pattern) =>
+			join(root, "packages/**", pattern),
+		),
 	};
 }
 

@@ -16,6 +16,7 @@ type DevValues = OptionValues<typeof devOptions>;
 const peerPortDistance = 10_000;
 const readyLimitMs = 30_000;
 const mostFailedStarts = 3;
+const stepDownLimitMs = 2_000;
 
 export async function dev(values: DevValues): Promise<void> {
 	const ports = Array.from({ length: values.nodes }, (_, index) => values.port + index);
@@ -27,11 +28,14 @@ export async function dev(values: DevValues): Promise<void> {
 		say("Killing them.");
 		for (const node of nodes) node.kill();
 	});
-	nodes = ports.map((_, index) => startOne(index, ports, values, cluster));
+	// Nodes that miss each other while they start and stop are no news.
+	let isCalm = false;
+	nodes = ports.map((_, index) => startOne(index, ports, values, cluster, () => isCalm));
 	try {
 		const urls = nodes.map((node) => node.url);
 		const leadership = await untilReady(nodes, signals.asked);
 		if (leadership !== null) {
+			isCalm = true;
 			introduce(nodes, leadership, values);
 			await watchLeader(urls, leadership, signals.asked, ({ leader, term }) => {
 				say(leader === null ? "nobody leads" : `${styleText("bold", leader)} leads now (term ${term})`);
@@ -41,6 +45,7 @@ export async function dev(values: DevValues): Promise<void> {
 			say(`The cluster does not get ready. What the nodes said: ${join(values.data, "n1", "log.jsonl")} …`);
 		}
 	} finally {
+		isCalm = false;
 		await stopAll(nodes);
 	}
 }
@@ -60,6 +65,7 @@ function startOne(
 	ports: readonly number[],
 	values: DevValues,
 	cluster: DevCluster,
+	showsWarnings: () => boolean,
 ): SupervisedNode {
 	const idOf = (position: number): string => `n${position + 1}`;
 	const peerOf = (port: number): string => `127.0.0.1:${port + peerPortDistance}`;
@@ -72,6 +78,7 @@ function startOne(
 		url: `http://127.0.0.1:${port}`,
 		secret: cluster.secret,
 		logDirectory: directory,
+		showsWarnings,
 		say: (line) => say(`${styleText("bold", id)} ${line}`),
 		arguments: [
 			["--id", id],
@@ -118,15 +125,27 @@ function introduce(nodes: readonly SupervisedNode[], leadership: Leadership, val
 
 /**
  * The followers first, the leader last: with the leader first, leadership would walk from one
- * stopping node to the next.
+ * stopping node to the next. Alone, the leader steps down (check-quorum); asked to stop before, it
+ * would try for two seconds to hand over to nodes that are gone.
  */
 async function stopAll(nodes: readonly SupervisedNode[]): Promise<void> {
 	if (nodes.length === 0) return;
 	say(`Stopping ${nodes.length} nodes (Ctrl-C again to kill them) …`);
 	const leadership = await askLeadership(nodes.map((node) => node.url));
-	await Promise.all(nodes.filter((node) => node.id !== leadership?.leader).map((node) => node.stop()));
-	await Promise.all(nodes.filter((node) => node.id === leadership?.leader).map((node) => node.stop()));
+	const leader = nodes.find((node) => node.id === leadership?.leader);
+	await Promise.all(nodes.filter((node) => node !== leader).map((node) => node.stop()));
+	if (leader !== undefined && nodes.length > 1) await untilSteppedDown(leader.url);
+	await leader?.stop();
 	say("Stopped.");
+}
+
+async function untilSteppedDown(url: string): Promise<void> {
+	const deadline = performance.now() + stepDownLimitMs;
+	while (performance.now() < deadline) {
+		const leadership = await askLeadership([url]);
+		if (leadership === null || leadership.leader === null) return;
+		await sleep(50);
+	}
 }
 
 function say(line: string): void {

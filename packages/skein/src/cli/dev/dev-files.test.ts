@@ -19,11 +19,11 @@ function temporaryFolder(): string {
 test("warnings, errors and what is no JSON are worth a line; the rest is not", () => {
 	const line = (level: string) =>
 		JSON.stringify({ level, time: "t", node: "n1", msg: "hm", peer: "n2", waitMs: 5 });
-	expect(readLogLine(line("warn"))).toEqual({ isNotable: true, text: "warn: hm (peer=n2 waitMs=5)" });
-	expect(readLogLine(line("error")).isNotable).toBe(true);
-	expect(readLogLine(line("info")).isNotable).toBe(false);
-	expect(readLogLine("FATAL ERROR: heap")).toEqual({ isNotable: true, text: "FATAL ERROR: heap" });
-	expect(readLogLine("  ").isNotable).toBe(false);
+	expect(readLogLine(line("warn"))).toEqual({ importance: "warning", text: "warn: hm (peer=n2 waitMs=5)" });
+	expect(readLogLine(line("error")).importance).toBe("error");
+	expect(readLogLine(line("info")).importance).toBe("usual");
+	expect(readLogLine("FATAL ERROR: heap")).toEqual({ importance: "error", text: "FATAL ERROR: heap" });
+	expect(readLogLine("  ").importance).toBe("usual");
 });
 
 test("an error is shown once, by its message", () => {

@@ -1,16 +1,16 @@
 // A node's log line for people: what is worth a line on the terminal, and how it looks there.
 
 export interface LogLine {
-	readonly isNotable: boolean;
+	readonly importance: "usual" | "warning" | "error";
 	readonly text: string;
 }
 
 const hidden: ReadonlySet<string> = new Set(["level", "time", "msg", "node", "pid", "version"]);
 
-/** Lines that are no JSON (a crash of Node itself) are notable as they are. */
+/** Lines that are no JSON (a crash of Node itself) are errors as they are. */
 export function readLogLine(line: string): LogLine {
 	const fields = parse(line);
-	if (fields === null) return { isNotable: line.trim() !== "", text: line };
+	if (fields === null) return { importance: line.trim() === "" ? "usual" : "error", text: line };
 	const { level, msg } = fields;
 	const message = show(msg);
 	const rest = Object.entries(fields).filter(([key]) => !hidden.has(key));
@@ -21,7 +21,7 @@ export function readLogLine(line: string): LogLine {
 		.map(({ key, text }) => `${key}=${text}`)
 		.join(" ");
 	return {
-		isNotable: level === "warn" || level === "error",
+		importance: level === "error" ? "error" : level === "warn" ? "warning" : "usual",
 		text: `${show(level)}: ${message}${details === "" ? "" : ` (${details})`}`,
 	};
 }

@@ -25,6 +25,8 @@ export interface SupervisedNodeOptions {
 	/** Not an argument: those can be read by every user of the machine. */
 	readonly secret: string;
 	readonly logDirectory: string;
+	/** Whether warnings go to the terminal now; errors always do. */
+	readonly showsWarnings: () => boolean;
 	/** For people: one line, without the node's id. */
 	readonly say: (line: string) => void;
 }
@@ -55,7 +57,7 @@ export function superviseNode(options: SupervisedNodeOptions): SupervisedNode {
 		child = process;
 		if (process.pid !== undefined && isRestart) say(`runs again as pid ${process.pid}`);
 		process.stderr?.on("data", (chunk: Buffer) => log.write(chunk));
-		if (process.stderr !== null) followLines(process.stderr, say, lines);
+		if (process.stderr !== null) followLines(process.stderr, options, lines);
 		ended = new Promise((resolve) => {
 			process.once("error", (error) => {
 				say(`cannot be started: ${error.message}`);
@@ -130,15 +132,15 @@ interface NodeLines {
 	readonly tail: string[];
 }
 
-/** Shows notable lines, a few a second, and keeps the last ones in `tail`. */
-function followLines(stream: NodeJS.ReadableStream, say: (line: string) => void, lines: NodeLines): void {
+/** Shows what matters, a few lines a second, and keeps the last ones in `tail`. */
+function followLines(stream: NodeJS.ReadableStream, options: SupervisedNodeOptions, lines: NodeLines): void {
 	let second = 0;
 	let shownThisSecond = 0;
 	createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (raw) => {
 		const line = readLogLine(raw);
 		lines.tail.push(line.text);
 		if (lines.tail.length > lastLines) lines.tail.shift();
-		if (!line.isNotable) return;
+		if (line.importance === "usual" || (line.importance === "warning" && !options.showsWarnings())) return;
 		const now = Math.floor(performance.now() / 1_000);
 		if (now !== second) {
 			second = now;
@@ -146,6 +148,6 @@ function followLines(stream: NodeJS.ReadableStream, say: (line: string) => void,
 		}
 		if (shownThisSecond++ >= notableLinesPerSecond) return;
 		lines.shown++;
-		say(line.text);
+		options.say(line.text);
 	});
 }

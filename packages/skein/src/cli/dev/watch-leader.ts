@@ -7,6 +7,8 @@ export interface Leadership {
 }
 
 const requestTimeoutMs = 1_000;
+/** A kept connection would make a node that stops wait for it. */
+const headers = { connection: "close" };
 const pauseMs = 300;
 
 /** What the node that knows the highest term says; null when no node answers. */
@@ -27,7 +29,7 @@ async function askOne(url: string): Promise<Leadership | null> {
 
 export async function isReady(url: string): Promise<boolean> {
 	try {
-		const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(requestTimeoutMs) });
+		const response = await fetch(`${url}/ready`, { headers, signal: AbortSignal.timeout(requestTimeoutMs) });
 		await response.body?.cancel();
 		return response.ok;
 	} catch {
@@ -37,7 +39,7 @@ export async function isReady(url: string): Promise<boolean> {
 
 async function getJson(url: string): Promise<unknown> {
 	try {
-		const response = await fetch(url, { signal: AbortSignal.timeout(requestTimeoutMs) });
+		const response = await fetch(url, { headers, signal: AbortSignal.timeout(requestTimeoutMs) });
 		return await response.json();
 	} catch {
 		return null;
@@ -52,10 +54,13 @@ export async function watchLeader(
 	changed: (leadership: Leadership) => void,
 ): Promise<void> {
 	let known = first;
+	let polls = 0;
 	while (!signal.aborted) {
 		const now = await askLeadership(urls);
 		const isNews = now !== null && now.term >= (known?.term ?? 0) && now.leader !== known?.leader;
-		if (isNews && !signal.aborted) {
+		polls = isNews ? polls + 1 : 0;
+		// That nobody leads is news only when it lasts: it is part of every change.
+		if (isNews && !signal.aborted && (now.leader !== null || polls > 2)) {
 			known = now;
 			changed(now);
 		}
