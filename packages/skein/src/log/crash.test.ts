@@ -204,7 +204,8 @@ async function runSeed(seed: number): Promise<number> {
 		} catch (error) {
 			if (!isStop(error)) throw error;
 		}
-		disk.crash();
+		if (run.random() < 0.5) disk.kill();
+		else disk.crash();
 	}
 	const log = await open(run);
 	await check(run, log);

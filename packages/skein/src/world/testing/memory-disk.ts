@@ -1,6 +1,6 @@
 /**
  * A disk in memory that does the worst that the Disk contract allows: a crash keeps any part of what
- * was not synced, in any order, down to single sectors, and any of the names not made durable. For
+ * was not synced, in any order, down to pieces of a sector, and any of the names not made durable. For
  * unit tests and the simulator. Directories themselves are always durable (not modelled).
  */
 import { crc32 } from "../crc32.ts";
@@ -9,8 +9,10 @@ import type { MemoryFile } from "./memory-file.ts";
 import { createMemoryFile } from "./memory-file.ts";
 
 export interface MemoryDisk extends Disk {
-	/** The process ends here: open files are dead, and chance decides what of the unsynced work survives. */
+	/** The machine loses power: open files are dead, and chance decides what of the unsynced work survives. */
 	crash(): void;
+	/** The process is killed: open files are dead, and what it wrote is still there, unsynced. */
+	kill(): void;
 	readonly faults: DiskFaults;
 	/** Operations so far: each is a place where a crash can happen before and after. */
 	readonly operations: number;
@@ -44,7 +46,7 @@ export class DiskStoppedError extends Error {
 /** `random` gives numbers in 0 … 1, not 1. */
 export function createMemoryDisk(random: () => number): MemoryDisk {
 	let names = new Map<string, MemoryFile>();
-	let durableNames = new Map<string, MemoryFile>();
+	const durableNames = new Map<string, MemoryFile>();
 	let nameChanges: NameChange[] = [];
 	let operations = 0;
 	/** Grows with each crash: what was opened before is dead. */
@@ -147,7 +149,10 @@ export function createMemoryDisk(random: () => number): MemoryDisk {
 			nameChanges = [];
 			for (const file of new Set(durableNames.values())) file.crash(random);
 			names = new Map(durableNames);
-			durableNames = new Map(names);
+			faults.stopAt = Number.POSITIVE_INFINITY;
+		},
+		kill() {
+			life++;
 			faults.stopAt = Number.POSITIVE_INFINITY;
 		},
 		files: () => new Map([...names].map(([path, file]) => [path, file.read(0, file.sizeBytes)])),

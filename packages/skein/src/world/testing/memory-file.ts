@@ -15,8 +15,8 @@ type Change =
 	| { readonly type: "write"; readonly offset: number; readonly bytes: Uint8Array }
 	| { readonly type: "truncate"; readonly size: number };
 
-/** What a device writes whole or not at all. */
-const sectorBytes = 512;
+/** What a device writes whole or not at all: most often a sector; nothing promises more than a few bytes. */
+const pieceSizes = [512, 32];
 
 interface Content {
 	bytes: Uint8Array;
@@ -49,9 +49,10 @@ export function createMemoryFile(): MemoryFile {
 		crash(random) {
 			// All, nothing, or each piece by chance: the extremes would be rare otherwise.
 			const luck = random();
+			const pieceBytes = pieceSizes[random() < 0.5 ? 0 : 1] ?? 512;
 			const survives = () => (luck < 0.2 ? false : luck < 0.4 ? true : random() < 0.5);
 			for (const one of unsynced) {
-				for (const piece of one.type === "write" ? sectors(one) : [one]) {
+				for (const piece of one.type === "write" ? pieces(one, pieceBytes) : [one]) {
 					if (survives()) apply(durable, piece);
 				}
 			}
@@ -67,16 +68,16 @@ export function createMemoryFile(): MemoryFile {
 	};
 }
 
-function sectors(write: Extract<Change, { type: "write" }>): Change[] {
-	const pieces: Change[] = [];
+function pieces(write: Extract<Change, { type: "write" }>, pieceBytes: number): Change[] {
+	const all: Change[] = [];
 	const end = write.offset + write.bytes.length;
 	for (let offset = write.offset; offset < end; ) {
-		const next = Math.min(end, (Math.floor(offset / sectorBytes) + 1) * sectorBytes);
+		const next = Math.min(end, (Math.floor(offset / pieceBytes) + 1) * pieceBytes);
 		const bytes = write.bytes.subarray(offset - write.offset, next - write.offset);
-		pieces.push({ type: "write", offset, bytes });
+		all.push({ type: "write", offset, bytes });
 		offset = next;
 	}
-	return pieces;
+	return all;
 }
 
 function apply(content: Content, change: Change): void {
