@@ -38,7 +38,7 @@ test("a leader that is killed is followed by another, started again, and misses 
 	const port = await freePortRow(3);
 	const directory = temporaryFolder();
 	const dev = await devCluster(directory, port);
-	sql(port, "create table t (a); insert into t values (1)");
+	sql(port, "create table t (a integer primary key); insert into t values (1)");
 	const leader = /^ {2}(n\d) .* leads/m.exec(dev.output())?.[1] ?? "";
 	const pid = dev.pids().get(leader) ?? 0;
 

@@ -54,7 +54,7 @@ test("skein dev runs a cluster that answers, and leaves nothing behind", async (
 		"--json",
 		"--url",
 		`http://127.0.0.1:${port}`,
-		"create table t (a); insert into t values (41 + 1); select * from t",
+		"create table t (a integer primary key); insert into t values (41 + 1); select * from t",
 	];
 	const lines = run("npx", sql).trim().split("\n");
 	expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ columns: ["a"], rows: [[42]] });
