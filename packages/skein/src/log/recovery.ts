@@ -22,7 +22,8 @@ export interface RecoveredSegments {
 	/** Oldest first; at least one. */
 	readonly segments: Segment[];
 	readonly base: Position;
-	readonly headers: EntryHeader[];
+	/** Made anew at each call: numbers are what stays in memory of millions of entries, objects are not. */
+	headers(): EntryHeader[];
 	readonly configurations: Entry[];
 	readonly tornBytes: number;
 }
@@ -40,7 +41,8 @@ export async function recoverSegments(
 	identity: Identity,
 ): Promise<RecoveredSegments> {
 	const names = (await disk.list(directory)).filter((name) => firstIndexOf(name) !== null).sort();
-	const headers: EntryHeader[] = [];
+	const terms: number[] = [];
+	const sizes: number[] = [];
 	const configurations: Entry[] = [];
 	const segments: Segment[] = [];
 	let base: Position | null = null;
@@ -55,12 +57,16 @@ export async function recoverSegments(
 				refuseIfDamaged(disk.checksum, scan, path);
 				tornBytes = await cleanTail(scan);
 			}
-			for (const { index, term, payloadBytes } of scan.records) {
-				headers.push({ index, term, sizeBytes: payloadBytes });
+			for (const { term, payloadBytes } of scan.records) {
+				terms.push(term);
+				sizes.push(payloadBytes);
 			}
 			configurations.push(...scan.configurations);
 		}
 		if (base === null) throw new LogCorruptionError(directory, 0, "there is no segment (case G)");
+		const first = base.index + 1;
+		const headers = () =>
+			terms.map((term, place) => ({ index: first + place, term, sizeBytes: sizes[place] ?? 0 }));
 		return { segments, base, headers, configurations, tornBytes };
 	} catch (error) {
 		for (const segment of segments) await segment.file.close().catch(() => {});

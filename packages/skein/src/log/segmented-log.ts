@@ -67,7 +67,16 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
 			segments,
 			segmentBytes: settings.segmentBytes,
 		});
-		const recovered = { identity, promise, base, headers, configurations, tornBytes };
+		const recovered = {
+			identity,
+			promise,
+			base,
+			configurations,
+			tornBytes,
+			get headers() {
+				return headers();
+			},
+		};
 		return runLog({ storage, stateFile, recovered, cacheBytes: settings.cacheBytes });
 	} catch (error) {
 		await stateFile.close().catch(() => {});
