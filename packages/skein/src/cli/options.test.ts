@@ -6,6 +6,7 @@ import {
 	flagName,
 	parseHostPort,
 	resolveOptions,
+	sqlOptions,
 	startOptions,
 } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
@@ -65,6 +66,11 @@ test("addresses: names, IPv4, IPv6 in brackets, a port alone", () => {
 	expect(parseHostPort("[::1]:80")).toEqual({ host: "::1", port: 80 });
 	expect(parseHostPort("db.example:0")).toEqual({ host: "db.example", port: 0 });
 	expect(parseHostPort("9000")).toEqual({ host: "127.0.0.1", port: 9000 });
+});
+
+test("URLs: whole, without http://, or a port of this machine", () => {
+	const { url } = resolveOptions(sqlOptions, { ...nothing, flags: { url: "https://a/,b:1, 8081" } });
+	expect(url).toEqual(["https://a/", "http://b:1/", "http://127.0.0.1:8081/"]);
 });
 
 test("a member list keeps its order", () => {

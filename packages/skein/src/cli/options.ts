@@ -137,9 +137,15 @@ function parseCluster(value: string): readonly ClusterMember[] {
 	return members;
 }
 
+/** `8081` and `10.0.0.1:8081` are as good as a URL. */
+function completeUrl(text: string): string {
+	if (/^\d+$/.test(text)) return `http://127.0.0.1:${text}`;
+	return text.includes("://") ? text : `http://${text}`;
+}
+
 function parseUrls(value: string): readonly string[] {
 	return value.split(",").map((part) => {
-		const candidate = part.trim().includes("://") ? part.trim() : `http://${part.trim()}`;
+		const candidate = completeUrl(part.trim());
 		if (!URL.canParse(candidate)) throw new Error(`"${part.trim()}" is no URL`);
 		const url = new URL(candidate);
 		if (url.protocol !== "http:" && url.protocol !== "https:") throw new Error("it must be http or https");
