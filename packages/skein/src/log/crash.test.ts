@@ -215,7 +215,7 @@ async function runSeed(seed: number): Promise<number> {
 
 test("a crash at any boundary loses nothing acknowledged and brings back nothing else", async () => {
 	let operations = 0;
-	for (let seed = 1; seed <= 1500; seed++) {
+	for (let seed = 1; seed <= 2000; seed++) {
 		try {
 			operations += await runSeed(seed);
 		} catch (error) {

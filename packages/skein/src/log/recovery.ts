@@ -23,7 +23,7 @@ export interface RecoveredSegments {
 	readonly segments: Segment[];
 	readonly base: Position;
 	/** Made anew at each call: numbers are what stays in memory of millions of entries, objects are not. */
-	headers(): EntryHeader[];
+	readonly headers: () => EntryHeader[];
 	readonly configurations: Entry[];
 	readonly tornBytes: number;
 }
