@@ -37,7 +37,13 @@ export interface DiskFaults {
 type NameChange =
 	| { readonly type: "link"; readonly path: string; readonly file: MemoryFile }
 	| { readonly type: "unlink"; readonly path: string }
-	| { readonly type: "rename"; readonly from: string; readonly to: string };
+	/** Moves these very files, old path to new: a directory entry points to a file, not to a name. */
+	| {
+			readonly type: "rename";
+			readonly from: string;
+			readonly to: string;
+			readonly moved: ReadonlyMap<string, MemoryFile>;
+	  };
 
 export class DiskStoppedError extends Error {
 	override readonly name = "DiskStoppedError";
@@ -130,7 +136,13 @@ export function createMemoryDisk(random: () => number): MemoryDisk {
 				}
 				return openFile(file);
 			}),
-		rename: (from, to) => operation(() => changeName({ type: "rename", from, to })),
+		rename: (from, to) =>
+			operation(() => {
+				const isMoved = (path: string) => path === from || path.startsWith(`${from}/`);
+				const moved = new Map([...names].filter(([path]) => isMoved(path)));
+				if (moved.size === 0) throw diskError("ENOENT", `${from} is absent`);
+				changeName({ type: "rename", from, to, moved });
+			}),
 		remove: (path) =>
 			operation(() => {
 				if (names.has(path)) changeName({ type: "unlink", path });
@@ -173,10 +185,9 @@ function applyChange(names: Map<string, MemoryFile>, change: NameChange): void {
 			names.delete(change.path);
 			return;
 		case "rename": {
-			const { from, to } = change;
-			for (const [path, file] of Array.from(names)) {
-				if (path !== from && !path.startsWith(`${from}/`)) continue;
-				names.delete(path);
+			const { from, to, moved } = change;
+			for (const [path, file] of moved) {
+				if (names.get(path) === file) names.delete(path);
 				names.set(to + path.slice(from.length), file);
 			}
 			return;
