@@ -107,16 +107,19 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 		async caughtUp(timeoutMs = 20_000) {
 			const leader = await cluster.leader(timeoutMs);
 			const { commitIndex } = await view(leader.url);
-			await until({ what: `all members to have applied ${commitIndex}`, timeoutMs }, async () => {
+			const applied: Record<string, number | null> = {};
+			const what = (): string =>
+				`all members to have applied ${commitIndex}; they have ${JSON.stringify(applied)}`;
+			await until({ what, timeoutMs }, async () => {
 				for (const node of running()) {
-					const applied = (await view(node.url)).members[node.id]?.appliedIndex;
-					if (applied === null || applied === undefined || applied < commitIndex) return false;
+					applied[node.id] = (await view(node.url)).members[node.id]?.appliedIndex ?? null;
 				}
-				return true;
+				return running().every((node) => (applied[node.id] ?? 0) >= commitIndex);
 			});
 		},
 		async heal() {
 			network.mend();
+			for (const node of nodes) node.clearFaults();
 			for (const node of running()) node.resume();
 			await Promise.all(nodes.filter((node) => !node.isRunning).map((node) => node.start()));
 			await cluster.caughtUp(30_000);

@@ -60,6 +60,7 @@ export interface NodeProcess {
 	resume(): void;
 	/** Switches a fault of the disk on or off (clusters with `settings` only). */
 	fault(fault: Fault, isOn: boolean): void;
+	clearFaults(): void;
 	logText(): string;
 	logLines(): LogLine[];
 }
@@ -174,6 +175,10 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
 			if (options.settings === null) throw new Error("faults need a cluster with settings");
 			if (isOn) writeFileSync(join(faultsDirectory, fault), "");
 			else rmSync(join(faultsDirectory, fault), { force: true });
+		},
+		clearFaults() {
+			rmSync(faultsDirectory, { recursive: true, force: true });
+			mkdirSync(faultsDirectory);
 		},
 		logText: () => readFileSync(logPath, "utf8"),
 		logLines: () =>
