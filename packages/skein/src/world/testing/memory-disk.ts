@@ -187,7 +187,10 @@ function applyChange(names: Map<string, MemoryFile>, change: NameChange): void {
 		case "rename": {
 			const { from, to, moved } = change;
 			for (const [path, file] of moved) {
-				if (names.get(path) === file) names.delete(path);
+				const isHere = names.get(path) === file;
+				if (isHere) names.delete(path);
+				// Below a directory that was renamed lies what it durably held, no more.
+				else if (path !== from) continue;
 				names.set(to + path.slice(from.length), file);
 			}
 			return;
