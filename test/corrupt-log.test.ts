@@ -41,9 +41,9 @@ function flipByte(path: string, offset: number): void {
 
 async function write(rows: number): Promise<void> {
 	const { url } = await cluster().leader();
-	await run(url, "create table if not exists t (x integer, y text)");
+	await run(url, "create table if not exists t (id integer primary key, x integer, y text)");
 	for (let row = 0; row < rows; row += 1) {
-		await run(url, "insert into t values (?, ?)", [row, `marker ${"m".repeat(200)}`]);
+		await run(url, "insert into t (x, y) values (?, ?)", [row, `marker ${"m".repeat(200)}`]);
 	}
 	await cluster().caughtUp();
 }
