@@ -60,8 +60,20 @@ function shell(
 			output += text;
 		});
 	}
-	const ended = new Promise<Ended>((done) => child.once("close", (code) => done({ code, output })));
+	const ended = new Promise<Ended>(
+		(
+			done, // Killed by SIGINT is what a shell calls 130; npm ends so after a Ctrl-C.
+		) => child.once("close", (code, signal) => done({ code: signal === "SIGINT" ? 130 : code, output })),
+	);
 	return { child, output: () => output, ended };
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		return process.kill(pid, 0);
+	} catch {
+		return false;
+	}
 }
 
 test("start, try, Ctrl-C", async () => {
@@ -97,6 +109,12 @@ test("start, try, Ctrl-C", async () => {
 		clearTimeout(limit);
 		rmSync(copy, { recursive: true, force: true });
 		expect([0, 130], output).toContain(code);
+		// Nothing of the whole group is left, and it went because the nodes stopped, not because npm did.
+		expect(output).toContain("Stopped.");
+		await until(
+			{ what: "the last process to end", timeoutMs: 5_000 },
+			() => !isAlive(-(running.child.pid ?? 0)),
+		);
 	}
 });
 
