@@ -7,7 +7,7 @@ import type { ParsedStatement } from "./sql.ts";
 import type { Token } from "./sql-tokens.ts";
 
 /** Only look; their arguments, if any, select what to look at. */
-const reading = new Set([
+const reading: ReadonlySet<string> = new Set([
 	"APPLICATION_ID",
 	"COLLATION_LIST",
 	"COMPILE_OPTIONS",
@@ -35,7 +35,7 @@ const reading = new Set([
 ]);
 
 /** Take an argument that selects, so an argument does not make them writes. */
-const selecting = new Set([
+const selecting: ReadonlySet<string> = new Set([
 	"FOREIGN_KEY_CHECK",
 	"FOREIGN_KEY_LIST",
 	"INDEX_INFO",
@@ -49,10 +49,10 @@ const selecting = new Set([
 ]);
 
 /** Part of the database file: replicated. */
-const replicated = new Set(["APPLICATION_ID", "USER_VERSION"]);
+const replicated: ReadonlySet<string> = new Set(["APPLICATION_ID", "USER_VERSION"]);
 
 /** Tune a connection that Skein owns, so they are accepted and not run; with what they answer. */
-const ignored = new Map<string, string | number | null>([
+const ignored: ReadonlyMap<string, string | number | null> = new Map<string, string | number | null>([
 	["AUTOMATIC_INDEX", 1],
 	["BUSY_TIMEOUT", 0],
 	["CACHE_SIZE", -2000],

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Position } from "../consensus/types.ts";
-import { rowFormat } from "./changes/row.ts";
+import { createRowFormat } from "./changes/row.ts";
 import { type CheckpointResult, checkpointOn } from "./checkpoint.ts";
 import type { AppliedEntry, WriteOutcome, WriteRequest } from "./database.ts";
 import type { DatabaseSettings } from "./settings.ts";
@@ -17,7 +17,7 @@ export interface WriterThreadData {
 export type WriterMethods = ReturnType<typeof writerMethods>;
 
 function writerMethods({ path, settings }: WriterThreadData) {
-	const writer = createWriter({ path, format: rowFormat, settings, now: () => performance.now() });
+	const writer = createWriter({ path, format: createRowFormat(), settings, now: () => performance.now() });
 	let waiting: ((result: CheckpointResult) => void)[] = [];
 
 	function whenFree(): void {

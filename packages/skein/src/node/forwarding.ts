@@ -8,9 +8,12 @@ import type { GroupId, NodeId, Position } from "../consensus/types.ts";
 import type { ProgramOutcome } from "../database/program.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
 import type { CallResponse, FailureReport, RunRequest, RunResponse } from "../peer/message.ts";
-import type { MonotonicTime } from "../world/clock.ts";
+import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Network } from "../world/network.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
+
+/** How long a deposed leader that can be reached may take to answer what it was sent. */
+const deposedAnswerMs: Milliseconds = 300;
 
 export type Forwarded =
 	| {
@@ -41,7 +44,10 @@ export interface Forwarding {
 	onCallResponse(message: CallResponse): void;
 	/** Everything that was sent to `node` and is not answered is lost. */
 	onUnreachable(node: NodeId): void;
-	/** A leader is known: what was sent to others is lost to them. */
+	/**
+	 * Another leader is known. The old one, if it lives, answers all that it had within a moment (handing
+	 * over, it finishes its batch first); what it has not answered then is lost.
+	 */
 	onLeader(leader: NodeId): void;
 	readonly pending: number;
 }
@@ -63,6 +69,7 @@ export interface ForwardingOptions {
 	readonly self: NodeId;
 	readonly group: GroupId;
 	readonly network: Network;
+	readonly clock: Clock;
 	readonly deadlines: Deadlines;
 	readonly maxPending: number;
 }
@@ -87,12 +94,6 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 		calls.delete(requestId);
 		pending.deadline.cancel();
 		pending.reject(error);
-	}
-
-	function loseAll(applies: (to: NodeId) => boolean): void {
-		for (const [requestId, pending] of runs) if (applies(pending.to)) settleRun(requestId, { type: "lost" });
-		for (const [requestId, pending] of calls)
-			if (applies(pending.to)) failCall(requestId, callLost(pending.to));
 	}
 
 	return {
@@ -150,8 +151,18 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 			pending.deadline.cancel();
 			pending.resolve(result.body);
 		},
-		onUnreachable: (node) => loseAll((to) => to === node),
-		onLeader: (leader) => loseAll((to) => to !== leader),
+		onUnreachable(node) {
+			for (const [requestId, pending] of runs)
+				if (pending.to === node) settleRun(requestId, { type: "lost" });
+			for (const [requestId, pending] of calls) if (pending.to === node) failCall(requestId, callLost(node));
+		},
+		onLeader(leader) {
+			const old = [...runs].filter(([, pending]) => pending.to !== leader);
+			if (old.length === 0) return;
+			deadlines.add(options.clock.now() + deposedAnswerMs, () => {
+				for (const [requestId] of old) settleRun(requestId, { type: "lost" });
+			});
+		},
 		get pending() {
 			return runs.size;
 		},

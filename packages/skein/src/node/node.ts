@@ -80,7 +80,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const leaderWatch = createLeaderWatch(clock, deadlines);
 	const directory = createDirectory(clock);
 	const planner = createPlanner();
-	const forwarding = createForwarding({ self, group, network, deadlines, maxPending: settings.maxForwarded });
+	const forwarding = createForwarding({
+		self,
+		group,
+		network,
+		clock,
+		deadlines,
+		maxPending: settings.maxForwarded,
+	});
 	const runner = createCoreRunner({
 		core: createCore({
 			...(await coreState({ log, database, bootstrap: options.bootstrap })),

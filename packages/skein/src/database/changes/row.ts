@@ -1,79 +1,217 @@
-/** Provisional: changesets and schema SQL, until the whole row format is here. */
+/**
+ * The row format: what a transaction changed, as rows; changes of the schema as SQL. Rows of tables
+ * whose rowid is their key, and of WITHOUT ROWID tables, come from a SQLite session; those of all other
+ * tables are noted by rowid (noted-rows.ts). DESIGN.md has the reasons and the traps.
+ */
 import { constants, type DatabaseSync, type Session } from "node:sqlite";
+import type { StatementKind } from "../sql.ts";
+import { applyChangeset } from "./apply-changeset.ts";
+import { keepTables } from "./changeset.ts";
 import type { Capture, ChangeFormat } from "./format.ts";
+import { createNotedRows, type NotedRows } from "./noted-rows.ts";
+import { decodePayload, encodePayload, type Part } from "./payload.ts";
+import { applyRows } from "./rows.ts";
+import type { SchemaKnowledge } from "./schema.ts";
+import { runSchemaStatement } from "./schema-statement.ts";
+import { applySequence, equalSequences, type SequenceValues, sequenceReader } from "./sequence.ts";
 
-type Part =
-	| { readonly type: 1; readonly bytes: Uint8Array }
-	| { readonly type: 2; readonly bytes: Uint8Array };
+/** What hangs on a connection that captures. */
+interface CapturingConnection {
+	readonly connection: DatabaseSync;
+	readonly notedRows: NotedRows;
+	readonly readSequence: () => SequenceValues;
+}
 
-export const rowFormat: ChangeFormat = {
-	name: "row",
-	prepareToCapture(connection) {
-		connection.exec("PRAGMA foreign_keys = ON");
-	},
-	beginCapture(connection): Capture {
-		let session: Session | null = connection.createSession();
-		const parts: Part[] = [];
-		function flush(): void {
-			if (session === null) return;
-			const bytes = session.changeset();
-			session.close();
-			session = null;
-			if (bytes.length > 0) parts.push({ type: 1, bytes });
+export function createRowFormat(): ChangeFormat {
+	let capturing: CapturingConnection | null = null;
+
+	return {
+		name: "row",
+		prepareToCapture(connection) {
+			// FTS3 and others write their shadow tables through SQL, and those are noted by triggers as well.
+			connection.enableDefensive(false);
+			const notedRows = createNotedRows(connection);
+			notedRows.refresh();
+			capturing = { connection, notedRows, readSequence: sequenceReader(connection) };
+		},
+		beginCapture(connection) {
+			if (capturing?.connection !== connection)
+				throw new Error("beginCapture on a connection that was not prepared");
+			return createCapture(capturing);
+		},
+		prepareToApply(connection) {
+			capturing = null;
+			connection.enableDefensive(false);
+			connection.exec("PRAGMA foreign_keys = OFF");
+			connection.setAuthorizer((action, _first, _second, _database, trigger) =>
+				trigger !== null && silentInTriggers.has(action) ? constants.SQLITE_IGNORE : constants.SQLITE_OK,
+			);
+		},
+		apply(connection, payload) {
+			for (const part of decodePayload(payload)) applyPart(connection, part);
+		},
+	};
+}
+
+/** The rows that a trigger changed are in the payload: on a follower its body does nothing. */
+const silentInTriggers: ReadonlySet<number> = new Set([
+	constants.SQLITE_INSERT,
+	constants.SQLITE_UPDATE,
+	constants.SQLITE_DELETE,
+	constants.SQLITE_SELECT,
+]);
+
+function applyPart(connection: DatabaseSync, part: Part): void {
+	switch (part.type) {
+		case "changeset":
+			return applyChangeset(connection, part.bytes);
+		case "sql":
+			return connection.exec(part.sql);
+		case "rows":
+			return applyRows(connection, part.bytes);
+		case "sequence":
+			return applySequence(connection, part.values);
+		default: {
+			const never: never = part;
+			throw new Error(String(never));
 		}
-		return {
-			statement(kind, sql, run) {
-				if (kind !== "schema" && kind !== "pragma-write") return run();
-				flush();
-				try {
-					const result = run();
-					parts.push({ type: 2, bytes: new TextEncoder().encode(sql) });
-					return result;
-				} finally {
-					session = connection.createSession();
-				}
+	}
+}
+
+function createCapture({ connection, notedRows, readSequence }: CapturingConnection): Capture {
+	let knowledge: SchemaKnowledge | null = null;
+	let session: Session | null = null;
+	let sequenceBefore: SequenceValues | null = null;
+	let parts: Part[] = [];
+	/** Where the client's savepoints began, innermost last: how many parts there were. */
+	const marks: { readonly name: string | null; readonly parts: number }[] = [];
+
+	/** Only before the first statement that may write: reads inside a transaction cost nothing. */
+	function watch(): void {
+		if (session !== null) return;
+		knowledge = notedRows.refresh();
+		if (knowledge.hasAutoincrement) sequenceBefore = readSequence();
+		session = connection.createSession();
+	}
+
+	/** Turns what was watched so far into parts. */
+	function flush(): void {
+		if (session === null || knowledge === null) return;
+		const changeset = session.changeset();
+		session.close();
+		session = null;
+		const { noted } = knowledge;
+		const names = new Set(noted.map((table) => table.name));
+		const kept =
+			names.size === 0 || changeset.length === 0
+				? changeset
+				: keepTables(changeset, (name) => !names.has(name));
+		if (kept.length > 0) parts.push({ type: "changeset", bytes: kept });
+		parts.push(...notedRows.take());
+		if (sequenceBefore === null) return;
+		const values = readSequence();
+		if (!equalSequences(sequenceBefore, values)) parts.push({ type: "sequence", values });
+		sequenceBefore = null;
+	}
+
+	function stopWatching(): void {
+		session?.close();
+		session = null;
+		sequenceBefore = null;
+	}
+
+	function schemaStatement<T>(sql: string, run: () => T): T {
+		watch();
+		flush();
+		return runSchemaStatement({
+			connection,
+			notedRows,
+			sql,
+			run,
+			watch,
+			flush,
+			add: (part) => parts.push(part),
+			restore: (count) => {
+				parts = parts.slice(0, count);
+				stopWatching();
 			},
-			finish() {
-				flush();
-				if (parts.length === 0) return null;
-				const bytes = new Uint8Array(parts.reduce((sum, part) => sum + 5 + part.bytes.length, 0));
-				const view = new DataView(bytes.buffer);
-				let offset = 0;
-				for (const part of parts) {
-					bytes[offset] = part.type;
-					view.setUint32(offset + 1, part.bytes.length);
-					bytes.set(part.bytes, offset + 5);
-					offset += 5 + part.bytes.length;
-				}
-				return bytes;
-			},
-			discard() {
-				session?.close();
-				session = null;
-			},
-		};
-	},
-	prepareToApply(connection: DatabaseSync) {
-		connection.exec("PRAGMA foreign_keys = OFF");
-		connection.setAuthorizer((action, _a, _b, _c, trigger) => {
-			const writes = [
-				constants.SQLITE_INSERT,
-				constants.SQLITE_UPDATE,
-				constants.SQLITE_DELETE,
-				constants.SQLITE_SELECT,
-			];
-			return trigger !== null && writes.includes(action) ? constants.SQLITE_IGNORE : constants.SQLITE_OK;
+			count: () => parts.length,
 		});
-	},
-	apply(connection, payload) {
-		const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-		for (let offset = 0; offset < payload.length; ) {
-			const length = view.getUint32(offset + 1);
-			const bytes = payload.subarray(offset + 5, offset + 5 + length);
-			if (payload[offset] === 1) {
-				if (!connection.applyChangeset(bytes)) throw new Error("a changeset did not fit");
-			} else connection.exec(new TextDecoder().decode(bytes));
-			offset += 5 + length;
+	}
+
+	/** Whatever is noted before the savepoint must not be mixed with what may be taken back to it. */
+	function mark<T>(name: string | null, run: () => T): T {
+		flush();
+		const result = run();
+		marks.push({ name, parts: parts.length });
+		return result;
+	}
+
+	function takeBack<T>(position: number, keepMark: boolean, run: () => T): T {
+		stopWatching();
+		const result = run();
+		const found = marks[position];
+		if (found === undefined) throw new Error("a rollback to a savepoint that was not seen");
+		parts = parts.slice(0, found.parts);
+		marks.length = keepMark ? position + 1 : position;
+		return result;
+	}
+
+	function statement<T>(kind: StatementKind, sql: string, run: () => T): T {
+		switch (kind) {
+			case "read":
+			case "no-op":
+			case "pragma-foreign-keys":
+				return run();
+			case "write":
+				watch();
+				return run();
+			case "schema":
+				return schemaStatement(sql, run);
+			case "pragma-write": {
+				const result = run();
+				flush();
+				parts.push({ type: "sql", sql });
+				return result;
+			}
+			case "begin":
+				return mark(null, run);
+			case "savepoint":
+				return mark(savepointName(sql), run);
+			case "commit":
+				marks.length = 0;
+				return run();
+			case "release": {
+				const result = run();
+				marks.length = Math.max(
+					0,
+					marks.findLastIndex((one) => one.name === savepointName(sql)),
+				);
+				return result;
+			}
+			case "rollback":
+				return takeBack(0, false, run);
+			case "rollback-to":
+				return takeBack(
+					marks.findLastIndex((one) => one.name === savepointName(sql)),
+					true,
+					run,
+				);
 		}
-	},
-};
+	}
+
+	return {
+		statement,
+		finish() {
+			flush();
+			return parts.length === 0 ? null : encodePayload(parts);
+		},
+		discard: stopWatching,
+	};
+}
+
+/** The last word of SAVEPOINT x, RELEASE x, ROLLBACK TO x, as SQLite compares names. */
+function savepointName(sql: string): string {
+	const word = /(?:"((?:[^"]|"")*)"|\[([^\]]*)\]|`([^`]*)`|'([^']*)'|([^\s;"'`[\]]+))\s*;?\s*$/.exec(sql);
+	return (word?.[1] ?? word?.[2] ?? word?.[3] ?? word?.[4] ?? word?.[5] ?? "").toLowerCase();
+}

@@ -1,0 +1,122 @@
+/**
+ * Notes which rows of the noted tables a request touches: TEMP triggers write the rowid into a TEMP
+ * table, on whatever way the change came (cascades and other triggers too). When the request ends
+ * the rows are read as they are then; a follower puts just that state in place. So it does not
+ * matter how often or in which order a row changed.
+ *
+ * The TEMP objects take part in the transaction: what is rolled back was never noted, and the
+ * triggers themselves may be rolled back. `skein_generation` rolls back with them, so it tells which
+ * schema version they were made for.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { Part } from "./payload.ts";
+import { encodeRows, selectRow } from "./rows.ts";
+import { type NotedTable, quoteName, readSchema, type SchemaKnowledge, schemaVersion } from "./schema.ts";
+
+const setUp = `
+CREATE TEMP TABLE IF NOT EXISTS skein_noted (number INTEGER, row INTEGER, PRIMARY KEY (number, row)) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS skein_generation (id INTEGER PRIMARY KEY, schema_version INTEGER);
+INSERT OR IGNORE INTO temp.skein_generation VALUES (1, -1);
+`;
+
+export interface NotedRows {
+	/** Sees to it that the triggers fit the schema. Cheap when they do. */
+	refresh(): SchemaKnowledge;
+	/** Before a change of the schema: triggers would be in its way. */
+	removeTriggers(): void;
+	/** Notes all rows of a table, as if each had just been written. */
+	noteAll(table: string): void;
+	/** The rows noted since the last call. */
+	take(): Part[];
+}
+
+export function createNotedRows(connection: DatabaseSync): NotedRows {
+	connection.exec("PRAGMA temp_store = MEMORY");
+	connection.exec(setUp);
+	const readGeneration = connection.prepare("SELECT schema_version FROM temp.skein_generation WHERE id = 1");
+	const readVersion = connection.prepare("PRAGMA main.schema_version");
+	const anyNoted = connection.prepare("SELECT DISTINCT number FROM temp.skein_noted ORDER BY number");
+	let knowledge: SchemaKnowledge | null = null;
+
+	function refresh(): SchemaKnowledge {
+		const version = readVersion.get()?.["schema_version"];
+		const generation = readGeneration.get()?.["schema_version"];
+		if (knowledge !== null && knowledge.version === version && generation === version) return knowledge;
+		removeTriggers();
+		knowledge = readSchema(connection);
+		for (const [number, table] of knowledge.noted.entries()) {
+			for (const trigger of triggersOf(table, number)) connection.exec(trigger);
+		}
+		connection
+			.prepare("UPDATE temp.skein_generation SET schema_version = ? WHERE id = 1")
+			.run(schemaVersion(connection));
+		return knowledge;
+	}
+
+	function removeTriggers(): void {
+		const names = connection.prepare(
+			"SELECT name FROM temp.sqlite_schema WHERE type = 'trigger' AND name LIKE 'skein\\_%' ESCAPE '\\'",
+		);
+		for (const row of names.all()) connection.exec(`DROP TRIGGER temp.${quoteName(String(row["name"]))}`);
+		connection.exec("UPDATE temp.skein_generation SET schema_version = -1 WHERE id = 1");
+		knowledge = null;
+	}
+
+	return {
+		refresh,
+		removeTriggers,
+		noteAll(table) {
+			const number = knowledge?.noted.findIndex((one) => one.name === table) ?? -1;
+			const found = knowledge?.noted[number];
+			if (found === undefined) return;
+			connection.exec(
+				`INSERT OR IGNORE INTO temp.skein_noted SELECT ${number}, ${found.rowid} FROM main.${quoteName(table)}`,
+			);
+		},
+		take() {
+			if (knowledge === null || knowledge.noted.length === 0) return [];
+			const numbers = anyNoted.all();
+			if (numbers.length === 0) return [];
+			const parts: Part[] = [];
+			for (const { number } of numbers) {
+				const table = knowledge.noted[Number(number)];
+				if (table === undefined) throw new Error("rows of an unknown table were noted");
+				const touched = connection.prepare("SELECT row FROM temp.skein_noted WHERE number = ? ORDER BY row");
+				touched.setReadBigInts(true);
+				const rowids = touched.all(number ?? null).map((row) => row["row"] as bigint);
+				parts.push({ type: "rows", bytes: encodeRows(table, rowids, selectRow(connection, table)) });
+			}
+			connection.exec("DELETE FROM temp.skein_noted");
+			return parts;
+		},
+	};
+}
+
+function triggersOf(table: NotedTable, number: number): string[] {
+	const on = `ON main.${quoteName(table.name)}`;
+	const note = (row: string): string =>
+		`INSERT OR IGNORE INTO skein_noted VALUES (${number}, ${row}.${table.rowid});`;
+	const make = (name: string, event: string, body: string): string =>
+		`CREATE TEMP TRIGGER ${quoteName(`skein_${name}_${number}`)} ${event} ${on} BEGIN ${body} END`;
+	const triggers = [
+		make("insert", "AFTER INSERT", note("NEW")),
+		make("update", "AFTER UPDATE", note("OLD") + note("NEW")),
+		make("delete", "AFTER DELETE", note("OLD")),
+	];
+	const replaced = table.uniques.map((columns) => noteReplaced(table, number, columns)).join(" ");
+	if (replaced !== "") {
+		// REPLACE removes the rows that are in the way without firing delete triggers (recursive_triggers is off).
+		triggers.push(
+			make("replace_insert", "BEFORE INSERT", replaced),
+			make("replace_update", "BEFORE UPDATE", replaced),
+		);
+	}
+	return triggers;
+}
+
+function noteReplaced(table: NotedTable, number: number, columns: NotedTable["uniques"][number]): string {
+	const same = columns.map(
+		({ name, collation }) => `${quoteName(name)} = NEW.${quoteName(name)} COLLATE ${quoteName(collation)}`,
+	);
+	return `INSERT OR IGNORE INTO skein_noted SELECT ${number}, ${table.rowid} FROM ${quoteName(table.name)} WHERE ${same.join(" AND ")};`;
+}

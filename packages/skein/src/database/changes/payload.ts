@@ -1,0 +1,78 @@
+/**
+ * The payload of the row format: a version byte, then parts, applied in order. Each part is a type
+ * byte, its length (4 bytes, big-endian) and its body:
+ *
+ * 1 changeset  a changeset of SQLite's session extension
+ * 2 sql        one statement that changes the schema or a pragma of the file, UTF-8
+ * 3 rows       exact rows of one table, by rowid (rows.ts)
+ * 4 sequence   the whole of sqlite_sequence: JSON, an array of [name, value as text]
+ */
+
+export type Part =
+	| { readonly type: "changeset"; readonly bytes: Uint8Array }
+	| { readonly type: "sql"; readonly sql: string }
+	| { readonly type: "rows"; readonly bytes: Uint8Array }
+	| { readonly type: "sequence"; readonly values: readonly (readonly [string, string])[] };
+
+const version = 1;
+const headerBytes = 5;
+const codes = { changeset: 1, sql: 2, rows: 3, sequence: 4 } as const;
+
+export function encodePayload(parts: readonly Part[]): Uint8Array<ArrayBuffer> {
+	const bodies = parts.map(bodyOf);
+	const payload = new Uint8Array(bodies.reduce((sum, body) => sum + headerBytes + body.length, 1));
+	const view = new DataView(payload.buffer);
+	payload[0] = version;
+	let offset = 1;
+	for (const [number, part] of parts.entries()) {
+		const body = bodies[number] ?? new Uint8Array(0);
+		payload[offset] = codes[part.type];
+		view.setUint32(offset + 1, body.length);
+		payload.set(body, offset + headerBytes);
+		offset += headerBytes + body.length;
+	}
+	return payload;
+}
+
+function bodyOf(part: Part): Uint8Array {
+	switch (part.type) {
+		case "changeset":
+		case "rows":
+			return part.bytes;
+		case "sql":
+			return new TextEncoder().encode(part.sql);
+		case "sequence":
+			return new TextEncoder().encode(JSON.stringify(part.values));
+	}
+}
+
+export function decodePayload(payload: Uint8Array): Part[] {
+	if (payload[0] !== version)
+		throw new Error(`a payload of version ${payload[0]}; this node knows ${version}`);
+	const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+	const parts: Part[] = [];
+	for (let offset = 1; offset < payload.length; ) {
+		if (offset + headerBytes > payload.length) throw new Error("a payload ends inside a part");
+		const length = view.getUint32(offset + 1);
+		const end = offset + headerBytes + length;
+		if (end > payload.length) throw new Error("a payload ends inside a part");
+		parts.push(decodePart(payload[offset], payload.subarray(offset + headerBytes, end)));
+		offset = end;
+	}
+	return parts;
+}
+
+function decodePart(code: number | undefined, body: Uint8Array): Part {
+	switch (code) {
+		case codes.changeset:
+			return { type: "changeset", bytes: body };
+		case codes.sql:
+			return { type: "sql", sql: new TextDecoder().decode(body) };
+		case codes.rows:
+			return { type: "rows", bytes: body };
+		case codes.sequence:
+			return { type: "sequence", values: JSON.parse(new TextDecoder().decode(body)) as [string, string][] };
+		default:
+			throw new Error(`a payload with an unknown part ${code}`);
+	}
+}

@@ -1,0 +1,94 @@
+/**
+ * What the capture knows of the schema. Sessions find rows by primary key and say nothing of rowids,
+ * so they replicate exactly only tables whose rowid is their INTEGER PRIMARY KEY, and WITHOUT ROWID
+ * tables. Every other table (no key, a key of other types, NULL in keys) is captured row by row, by
+ * rowid: here called noted tables (noted-rows.ts).
+ */
+import type { DatabaseSync } from "node:sqlite";
+
+export interface NotedTable {
+	readonly name: string;
+	/** A name of the rowid that no column hides. */
+	readonly rowid: string;
+	/** Stored columns, in order; generated ones are computed everywhere. */
+	readonly columns: readonly string[];
+	/** Column names, with collations, of unique constraints: an INSERT OR REPLACE removes rows by these without a trigger. */
+	readonly uniques: readonly (readonly { readonly name: string; readonly collation: string }[])[];
+}
+
+export interface SchemaKnowledge {
+	readonly version: number;
+	readonly noted: readonly NotedTable[];
+	readonly tableNames: ReadonlySet<string>;
+	readonly hasAutoincrement: boolean;
+}
+
+export function quoteName(name: string): string {
+	return `"${name.replaceAll('"', '""')}"`;
+}
+
+export function schemaVersion(connection: DatabaseSync): number {
+	return Number(connection.prepare("PRAGMA main.schema_version").get()?.["schema_version"]);
+}
+
+export function readSchema(connection: DatabaseSync): SchemaKnowledge {
+	const tables = connection
+		.prepare(
+			"SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+		)
+		.all();
+	const noted: NotedTable[] = [];
+	for (const table of tables) {
+		const name = String(table["name"]);
+		const stored = table["type"] === "table" || table["type"] === "shadow";
+		if (stored && table["wr"] === 0) {
+			const found = notedTable(connection, name);
+			if (found !== null) noted.push(found);
+		}
+	}
+	const sequence = connection
+		.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'")
+		.get();
+	return {
+		version: schemaVersion(connection),
+		noted,
+		tableNames: new Set(
+			tables.filter((table) => table["type"] === "table").map((table) => String(table["name"])),
+		),
+		hasAutoincrement: sequence !== undefined,
+	};
+}
+
+/** Null: its rowid is its key, a session will do. */
+function notedTable(connection: DatabaseSync, name: string): NotedTable | null {
+	const all = connection.prepare("SELECT name, hidden FROM pragma_table_xinfo(?)").all(name);
+	const columns = all.filter((column) => column["hidden"] === 0).map((column) => String(column["name"]));
+	const taken = new Set(all.map((column) => String(column["name"]).toLowerCase()));
+	const rowid = ["rowid", "_rowid_", "oid"].find((candidate) => !taken.has(candidate));
+	if (rowid === undefined) {
+		throw new Error(
+			`table ${name} has columns named rowid, _rowid_ and oid: its rows cannot be told apart; rename one`,
+		);
+	}
+	// SQLite names the result after the column that the rowid is an alias of, if there is one.
+	const origin = connection.prepare(`SELECT ${rowid} FROM main.${quoteName(name)}`).columns()[0]?.column;
+	if (origin !== undefined && origin !== null && taken.has(origin.toLowerCase())) return null;
+	return { name, rowid, columns, uniques: uniquesOf(connection, name) };
+}
+
+function uniquesOf(connection: DatabaseSync, table: string): NotedTable["uniques"] {
+	const uniques: { name: string; collation: string }[][] = [];
+	for (const index of connection
+		.prepare('SELECT name FROM pragma_index_list(?) WHERE "unique" = 1')
+		.all(table)) {
+		const columns = connection
+			.prepare("SELECT name, coll FROM pragma_index_xinfo(?) WHERE key = 1")
+			.all(String(index["name"]));
+		// An index on an expression has no column to look it up by; applying with OR REPLACE mends that case.
+		if (columns.some((column) => column["name"] === null)) continue;
+		uniques.push(
+			columns.map((column) => ({ name: String(column["name"]), collation: String(column["coll"]) })),
+		);
+	}
+	return uniques;
+}
