@@ -60,7 +60,12 @@ const refused: readonly (readonly [name: string, path: string, text: string, lin
 	["a mutable map", "skein/src/node/a.ts", "const cache = new Map<string, string>();", 1],
 	["a typed mutable map", "skein/src/node/a.ts", "export const cache: Map<string, string> = new Map();", 1],
 	["a mutable list", "skein/src/node/a.ts", "const list: Array<string> = [];", 1],
-	["the whole node in a part of it", "skein/src/node/a.ts", 'import { x } from "./start-node.ts";', 1],
+	[
+		"the whole node in a part of it",
+		"skein/src/node/a.ts",
+		'import { x } from "../server/start-node.ts";',
+		1,
+	],
 	["a room nobody knows", "skein/src/kitchen/a.ts", "export {};", 1],
 ];
 
@@ -130,6 +135,6 @@ test("rooms by path", () => {
 	expect(roomOf("packages/skein/src/index.ts")).toBe("index");
 	expect(roomOf("packages/skein/src/database/changes/row.ts")).toBe("database");
 	expect(roomOf("packages/client/src/errors.ts")).toBe("client");
-	expect(roomOf("packages/skein/src/node/start-node.ts")).toBe("start");
+	expect(roomOf("packages/skein/src/server/start-node.ts")).toBe("server");
 	expect(roomOf("tools/build.ts")).toBeNull();
 });

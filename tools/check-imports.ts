@@ -26,8 +26,6 @@ export function roomOf(path: string): string | null {
 	if (path.startsWith("packages/client/src/")) return "client";
 	const match = /^packages\/skein\/src\/(?:([^/]+)\/|([^/]+)\.ts$)/.exec(path);
 	if (match === null) return null;
-	// Puts the whole node together, its API included: above both, though it stands beside what it wires.
-	if (path === "packages/skein/src/node/start-node.ts") return "start";
 	return match[1] ?? "index";
 }
 

@@ -44,20 +44,20 @@ export const rooms: Readonly<Record<string, Room>> = {
 	peer: { imports: below, node: true, packages: false, banned: [] },
 	node: { imports: [...below, "log", "database", "peer"], node: true, packages: false, banned: chance },
 	api: { imports: [...below, "log", "database", "peer", "node"], node: true, packages: true, banned: [] },
-	start: {
+	server: {
 		imports: [...below, "log", "database", "peer", "node", "api"],
 		node: true,
 		packages: false,
 		banned: chance,
 	},
 	cli: {
-		imports: [...below, "log", "database", "peer", "node", "api", "start"],
+		imports: [...below, "log", "database", "peer", "node", "api", "server"],
 		node: true,
 		packages: true,
 		banned: [],
 	},
 	index: {
-		imports: [...below, "log", "database", "peer", "node", "api", "start", "cli"],
+		imports: [...below, "log", "database", "peer", "node", "api", "server", "cli"],
 		node: true,
 		packages: true,
 		banned: [],

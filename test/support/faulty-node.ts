@@ -11,7 +11,7 @@ import { listenForStop } from "../../packages/skein/src/cli/interrupt.ts";
 import { createLogger } from "../../packages/skein/src/cli/logger.ts";
 import { skeinVersion } from "../../packages/skein/src/cli/version.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../packages/skein/src/node/settings.ts";
-import { type NodeConfiguration, startNode } from "../../packages/skein/src/node/start-node.ts";
+import { type NodeConfiguration, startNode } from "../../packages/skein/src/server/start-node.ts";
 import type { Disk, DiskFile } from "../../packages/skein/src/world/disk.ts";
 
 export type SettingsOverride = Partial<Omit<NodeSettings, "consensus">> & {

@@ -67,7 +67,7 @@ const defaultPeer = { host: "127.0.0.1", port: 18_080 };
  */
 export async function open(options: OpenOptions): Promise<Member> {
 	const [{ startNode }, { silentLogger }, { skeinVersion }] = await Promise.all([
-		import("./node/start-node.ts"),
+		import("./server/start-node.ts"),
 		import("./world/logger.ts"),
 		import("./cli/version.ts"),
 	]);

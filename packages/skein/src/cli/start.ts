@@ -1,7 +1,7 @@
 // `skein start`: one node in this process, from its configuration to its exit code.
 
 import { defaultNodeSettings } from "../node/settings.ts";
-import type { NodeConfiguration, RunningNode } from "../node/start-node.ts";
+import type { NodeConfiguration, RunningNode } from "../server/start-node.ts";
 import type { Logger } from "../world/logger.ts";
 import { listenForStop } from "./interrupt.ts";
 import { createLogger } from "./logger.ts";
@@ -48,7 +48,7 @@ export async function start(values: OptionValues<typeof startOptions>): Promise<
 /** Null: it could not start, and the log says why. */
 async function startLogged(configuration: NodeConfiguration, logger: Logger): Promise<RunningNode | null> {
 	try {
-		const { startNode } = await import("../node/start-node.ts");
+		const { startNode } = await import("../server/start-node.ts");
 		return await startNode(configuration);
 	} catch (error) {
 		logger.error(

@@ -367,7 +367,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			keepSendingStatus();
 		},
 		async handOver() {
-			if (runner.state.role !== "leader" || configuration().voters.length < 2) return;
+			if (runner.state.role !== "leader") return;
+			if (!configuration().voters.some((voter) => voter !== self && network.reachable(voter))) return;
 			try {
 				const { leader, pausedMs } = await transfer.handOver(null);
 				logger.info({ leader, pausedMs: Math.round(pausedMs) }, "leadership handed over");

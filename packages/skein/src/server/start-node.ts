@@ -7,6 +7,10 @@ import type { Configuration, NodeId } from "../consensus/types.ts";
 import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
 import type { Identity, Log } from "../log/log.ts";
 import { openLog } from "../log/segmented-log.ts";
+import { createIncarnations } from "../node/incarnations.ts";
+import { createNode } from "../node/node.ts";
+import type { Service } from "../node/service.ts";
+import { defaultNodeSettings, type NodeSettings } from "../node/settings.ts";
 import { createTcpNetwork } from "../peer/tcp-network.ts";
 import { lockDataDirectory } from "../world/data-directory-lock.ts";
 import type { Disk } from "../world/disk.ts";
@@ -14,10 +18,6 @@ import { createFileDisk } from "../world/file-disk.ts";
 import type { Logger } from "../world/logger.ts";
 import { createSystemClock } from "../world/system-clock.ts";
 import { createSystemRandom } from "../world/system-random.ts";
-import { createIncarnations } from "./incarnations.ts";
-import { createNode } from "./node.ts";
-import type { Service } from "./service.ts";
-import { defaultNodeSettings, type NodeSettings } from "./settings.ts";
 
 export interface HostPort {
 	readonly host: string;
