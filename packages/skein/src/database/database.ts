@@ -36,7 +36,10 @@ export interface WriteRequest {
 
 export interface WriteOutcome {
 	readonly outcome: ProgramOutcome;
-	/** What to replicate, in the group's log format; null when nothing changed (or the transaction is still open). */
+	/**
+	 * What to replicate, in the group's log format: of this request and those before it in its batch
+	 * whose payload is null. Null also when nothing changed (or the transaction is still open).
+	 */
 	readonly payload: Uint8Array | null;
 	/** The outcome was stored by an earlier request with the same idempotency key; nothing was executed. */
 	readonly replayed: boolean;

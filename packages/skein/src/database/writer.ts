@@ -12,8 +12,9 @@ import { createDeferredCheck } from "./deferred-check.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
 import { createIdempotency, type Idempotency } from "./idempotency.ts";
 import { createStateWriter, ownSchema, readState, type StateWriter } from "./own-tables.ts";
-import type { ProgramOutcome } from "./program.ts";
+import type { Program, ProgramOutcome } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
+import type { StatementKind } from "./sql.ts";
 import { createStatementCache } from "./statement-cache.ts";
 
 export interface Writer {
@@ -31,11 +32,6 @@ export interface Writer {
 
 const requestSavepoint = "skein_request";
 
-interface Interactive {
-	readonly capture: Capture;
-	readonly transaction: ClientTransaction;
-}
-
 /** Everything that hangs on one open connection. */
 interface Session {
 	readonly connection: DatabaseSync;
@@ -43,6 +39,7 @@ interface Session {
 	readonly executor: Executor;
 	readonly idempotency: Idempotency;
 	readonly stateWriter: StateWriter;
+	readonly isPlain: (program: Program) => boolean;
 	capture: Capture | null;
 	foreignKeys: boolean;
 	/** The request has run something that may have changed the database. */
@@ -60,10 +57,11 @@ export function createWriter(options: {
 	first.exec(ownSchema);
 	const state = readState(first);
 	let session = begin(first, "applying");
-	let interactive: Interactive | null = null;
+	/** Of the one interactive request that is open. */
+	let interactive: ClientTransaction | null = null;
 
 	function begin(connection: DatabaseSync, mode: Session["mode"]): Session {
-		const guard = guardConnection(connection);
+		const cache = createStatementCache(connection, guardConnection(connection));
 		if (mode === "leading") format.prepareToCapture(connection);
 		else format.prepareToApply(connection);
 		const deferredCheck = createDeferredCheck(connection);
@@ -72,7 +70,7 @@ export function createWriter(options: {
 			mode,
 			executor: createExecutor({
 				connection,
-				cache: createStatementCache(connection, guard),
+				cache,
 				limits: settings,
 				around: (kind, sql, run) => {
 					if (kind === "schema") deferredCheck.schemaChanged();
@@ -86,6 +84,8 @@ export function createWriter(options: {
 			}),
 			idempotency: createIdempotency(connection, settings),
 			stateWriter: createStateWriter(connection),
+			isPlain: (program) =>
+				program.steps.every((step) => plainKinds.has(cache.get(step.statement.sql).parsed.kind)),
 			capture: null,
 			foreignKeys: true,
 			changed: false,
@@ -111,8 +111,10 @@ export function createWriter(options: {
 		current.capture?.discard();
 		connection.exec("ROLLBACK");
 		setForeignKeys(current, on);
-		connection.exec(`BEGIN IMMEDIATE; SAVEPOINT ${requestSavepoint}`);
+		connection.exec("BEGIN IMMEDIATE");
 		current.capture = format.beginCapture(connection);
+		current.capture.beginRequest(false);
+		connection.exec(`SAVEPOINT ${requestSavepoint}`);
 	}
 
 	function reopen(mode: Session["mode"]): void {
@@ -121,12 +123,32 @@ export function createWriter(options: {
 		session = begin(openWriting(path), mode);
 	}
 
+	/** One capture for the whole group: what it costs, it costs once. The payload comes with the last outcome. */
 	function execute(requests: readonly WriteRequest[]): WriteOutcome[] {
 		if (session.mode !== "leading") throw new Error("execute before prepareToLead");
-		return requests.map((request) => executeOne(request, requests.length === 1));
+		const outcomes = executeGroup(requests, false);
+		if (interactive !== null) return outcomes;
+		const payload = finishCapture();
+		if (payload === null) return outcomes;
+		if (payload.length <= settings.maxTransactionBytes) return withPayload(outcomes, payload);
+		// One of them is too large: none has happened, and all run again, each looked at by itself.
+		session.connection.exec("ROLLBACK");
+		const again = executeGroup(requests, true);
+		const rest = finishCapture();
+		return rest === null ? again : withPayload(again, rest);
 	}
 
-	function executeOne(request: WriteRequest, alone: boolean): WriteOutcome {
+	function finishCapture(): Uint8Array | null {
+		const payload = session.capture?.finish() ?? null;
+		session.capture = null;
+		return payload;
+	}
+
+	function executeGroup(requests: readonly WriteRequest[], apart: boolean): WriteOutcome[] {
+		return requests.map((request) => executeOne(request, requests.length === 1, apart));
+	}
+
+	function executeOne(request: WriteRequest, alone: boolean, apart: boolean): WriteOutcome {
 		if (interactive === null && request.foreignKeys !== session.foreignKeys) {
 			if (!alone) throw new Error("a request with other foreign keys in a group");
 			setForeignKeys(session, request.foreignKeys);
@@ -138,58 +160,56 @@ export function createWriter(options: {
 			const stored = session.idempotency.find(key);
 			if (stored !== null) return { outcome: stored, payload: null, replayed: true };
 		}
-		const goesOn = interactive;
+		const transaction = interactive ?? beginRequest(request, apart);
 		interactive = null;
-		const transaction = goesOn?.transaction ?? noTransaction(request.foreignKeys);
-		if (goesOn === null) {
-			connection.exec(`SAVEPOINT ${requestSavepoint}`);
-			session.changed = false;
-		}
-		session.capture = goesOn?.capture ?? format.beginCapture(connection);
 		const outcome = session.executor.run(request.program, transaction, request.timeoutMs);
 		if (!outcome.autocommit && request.interactive) {
-			const { capture } = session;
-			if (capture === null) throw new Error("an open transaction without a capture");
-			interactive = { capture, transaction };
+			interactive = transaction;
 			return { outcome, payload: null, replayed: false };
 		}
-		return finish(request, outcome);
+		return finish(request, outcome, apart);
 	}
 
-	function finish(request: WriteRequest, outcome: ProgramOutcome): WriteOutcome {
-		const { connection, idempotency } = session;
-		const { capture } = session;
-		session.capture = null;
+	function beginRequest(request: WriteRequest, apart: boolean): ClientTransaction {
+		const { connection } = session;
+		session.capture ??= format.beginCapture(connection);
+		session.capture.beginRequest(!apart && !request.interactive && session.isPlain(request.program));
+		connection.exec(`SAVEPOINT ${requestSavepoint}`);
+		session.changed = false;
+		return noTransaction(request.foreignKeys);
+	}
+
+	function finish(request: WriteRequest, outcome: ProgramOutcome, apart: boolean): WriteOutcome {
+		const { connection, idempotency, capture } = session;
 		if (capture === null) throw new Error("a request ended without its capture");
 		if (!outcome.autocommit) {
 			// Not interactive, and yet open at its end: as when a connection closes, it is rolled back.
-			undo(capture);
+			undoRequest();
 			return { outcome: { ...outcome, autocommit: true }, payload: null, replayed: false };
 		}
 		const key = request.idempotencyKey;
 		if (key !== null && outcome.errors.every((error) => error === null)) {
 			capture.statement("write", "skein_requests", () => idempotency.store(key, request.wallTimeMs, outcome));
 		}
-		const payload = capture.finish();
-		if (payload !== null && payload.length > settings.maxTransactionBytes) {
-			connection.exec(`ROLLBACK TO ${requestSavepoint}; RELEASE ${requestSavepoint}`);
+		const bytes = apart ? capture.requestBytes() : 0;
+		if (bytes > settings.maxTransactionBytes) {
+			undoRequest();
 			return {
-				outcome: tooLarge(outcome, payload.length, settings.maxTransactionBytes),
+				outcome: tooLarge(outcome, bytes, settings.maxTransactionBytes),
 				payload: null,
 				replayed: false,
 			};
 		}
 		connection.exec(`RELEASE ${requestSavepoint}`);
-		return { outcome, payload, replayed: false };
+		return { outcome, payload: null, replayed: false };
 	}
 
-	function undo(capture: Capture): void {
-		capture.discard();
+	function undoRequest(): void {
 		session.connection.exec(`ROLLBACK TO ${requestSavepoint}; RELEASE ${requestSavepoint}`);
+		session.capture?.requestRolledBack();
 	}
 
 	function rollback(): void {
-		interactive?.capture.discard();
 		interactive = null;
 		session.capture?.discard();
 		session.capture = null;
@@ -201,10 +221,9 @@ export function createWriter(options: {
 		state,
 		execute,
 		abandonInteractive() {
-			const open = interactive;
+			if (interactive === null) return;
 			interactive = null;
-			session.capture = null;
-			if (open !== null) undo(open.capture);
+			undoRequest();
 		},
 		commit(applied) {
 			if (interactive !== null) throw new Error("commit with an interactive transaction open");
@@ -238,6 +257,22 @@ export function createWriter(options: {
 			session.connection.close();
 		},
 	};
+}
+
+/** Nothing but rows can change, and no savepoint of the client's is inside: see `Capture`. */
+const plainKinds: ReadonlySet<StatementKind> = new Set([
+	"read",
+	"write",
+	"begin",
+	"commit",
+	"rollback",
+	"no-op",
+]);
+
+function withPayload(outcomes: readonly WriteOutcome[], payload: Uint8Array): WriteOutcome[] {
+	return outcomes.map((outcome, place) =>
+		place === outcomes.length - 1 ? { ...outcome, payload } : outcome,
+	);
 }
 
 function tooLarge(outcome: ProgramOutcome, bytes: number, limit: number): ProgramOutcome {

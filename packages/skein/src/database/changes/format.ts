@@ -5,16 +5,28 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { StatementKind } from "../sql.ts";
 
-/** Notes what one request changes on the leader's writing connection. One capture at a time. */
+/**
+ * Notes what a group of requests changes on the leader's writing connection. One capture at a time;
+ * each request is a savepoint of the caller's, set after `beginRequest`.
+ */
 export interface Capture {
+	/**
+	 * `plain`: the request only reads, writes rows, and begins, commits or rolls back; then nothing
+	 * has to be kept apart from the requests before it.
+	 */
+	beginRequest(plain: boolean): void;
 	/**
 	 * Runs one statement of the request. `kind` is the statement's kind, `sql` its text: statements
 	 * that change the schema, savepoints and the like need more than watching the rows.
 	 */
 	statement<T>(kind: StatementKind, sql: string, run: () => T): T;
+	/** The caller rolled the request's savepoint back. */
+	requestRolledBack(): void;
+	/** Bytes of what the request changed so far; only for a request that is not plain. */
+	requestBytes(): number;
 	/** The payload of everything since the capture began that was not rolled back; null when nothing changed. Ends the capture. */
 	finish(): Uint8Array | null;
-	/** Ends the capture; the caller rolls the request's savepoint back. */
+	/** Ends the capture; the caller rolls the whole transaction back. */
 	discard(): void;
 }
 

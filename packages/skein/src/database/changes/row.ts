@@ -85,6 +85,9 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 	let parts: Part[] = [];
 	/** Where the client's savepoints began, innermost last: how many parts there were. */
 	const marks: { readonly name: string | null; readonly parts: number }[] = [];
+	/** How many parts there were when the request began. */
+	let requestMark = 0;
+	let plain = true;
 
 	/** Only before the first statement that may write: reads inside a transaction cost nothing. */
 	function watch(): void {
@@ -158,6 +161,8 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 	}
 
 	function statement<T>(kind: StatementKind, sql: string, run: () => T): T {
+		// Session and noted rows follow every rollback by themselves: they tell what differs in the end.
+		if (plain) return run();
 		switch (kind) {
 			case "read":
 			case "no-op":
@@ -201,13 +206,42 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 	}
 
 	return {
+		beginRequest(isPlain) {
+			plain = isPlain;
+			if (plain) return watch();
+			flush();
+			requestMark = parts.length;
+			marks.length = 0;
+		},
 		statement,
+		requestRolledBack() {
+			if (plain) return;
+			stopWatching();
+			parts = parts.slice(0, requestMark);
+			marks.length = 0;
+		},
+		requestBytes() {
+			flush();
+			return parts.slice(requestMark).reduce((sum, part) => sum + sizeOf(part), 0);
+		},
 		finish() {
 			flush();
 			return parts.length === 0 ? null : encodePayload(parts);
 		},
 		discard: stopWatching,
 	};
+}
+
+function sizeOf(part: Part): number {
+	switch (part.type) {
+		case "changeset":
+		case "rows":
+			return part.bytes.length;
+		case "sql":
+			return part.sql.length;
+		case "sequence":
+			return part.values.length;
+	}
 }
 
 /** The last word of SAVEPOINT x, RELEASE x, ROLLBACK TO x, as SQLite compares names. */
