@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import * as module from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -19,6 +20,8 @@ else runOnNewerNode();
 
 async function runHere() {
 	if (process.env[watchParent] === "1" && process.channel !== undefined) followParent();
+	// Threads read the variable: without the cache each of them loads the compiler that strips types.
+	process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
 	module.enableCompileCache();
 	const root = dirname(dirname(self));
 	// A clone has the sources, which Node runs as they are; the published package has only dist.
