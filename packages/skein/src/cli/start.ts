@@ -30,8 +30,8 @@ export async function start(values: OptionValues<typeof startOptions>): Promise<
 		});
 	}
 	const signals = listenForStop(() => {
-		logger.warn({}, "second interrupt: exiting without a clean stop");
-		process.exit(1);
+		logger.warn({}, "second interrupt: no clean stop");
+		process.kill(process.pid, "SIGKILL");
 	});
 	logger.info(
 		{ node: configuration.id, version: skeinVersion(), pid: process.pid, data: configuration.dataDirectory },
@@ -41,7 +41,13 @@ export async function start(values: OptionValues<typeof startOptions>): Promise<
 	if (node !== null) logger.info({ node: configuration.id, url: node.url }, "listening");
 	process.exitCode =
 		node === null ? 1 : await untilStopped(node, signals.asked, logger, values.stopTimeoutMs + stopGraceMs);
-	// Not left to an empty event loop: a reader in the middle of a long query would keep the process for as long.
+	const stuckThreads = node?.stuckThreads() ?? 0;
+	if (stuckThreads > 0) {
+		// Node waits for its threads before it exits, and SQLite cannot be interrupted. Everything is closed.
+		logger.warn({ stuckThreads }, "a statement does not end: the process kills itself");
+		process.kill(process.pid, "SIGKILL");
+	}
+	// Not left to an empty event loop: what still has a timer would keep the process for as long.
 	process.exit();
 }
 
@@ -78,8 +84,8 @@ async function untilStopped(
 	}
 	logger.info({ signal: reason }, "stopping: handing over and finishing what is in flight");
 	const limit = setTimeout(() => {
-		logger.error({ stopLimitMs }, "the node did not stop in time: exiting");
-		process.exit(1);
+		logger.error({ stopLimitMs }, "the node did not stop in time: the process kills itself");
+		process.kill(process.pid, "SIGKILL");
 	}, stopLimitMs);
 	await node.stop();
 	clearTimeout(limit);

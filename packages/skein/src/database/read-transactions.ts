@@ -26,6 +26,7 @@ export interface ReadTransactions {
 	begin(timeoutMs: number): Promise<ReadTransaction>;
 	/** The file was replaced: open transactions go on with the old one, new ones see the new. */
 	reopen(): void;
+	stuckThreads(): number;
 	close(): Promise<void>;
 }
 
@@ -36,6 +37,8 @@ export function createReadTransactions(options: {
 }): ReadTransactions {
 	const { path, settings, onDeath } = options;
 	let threads: TransactionThread[] = [];
+	/** Ended while inside a call. */
+	const leaving = new Set<Thread>();
 	let nextNumber = 1;
 
 	function start(): TransactionThread {
@@ -60,7 +63,8 @@ export function createReadTransactions(options: {
 		if (from.gone) return;
 		from.gone = true;
 		threads = threads.filter((one) => one !== from);
-		void from.thread.terminate();
+		leaving.add(from.thread);
+		void from.thread.terminate().then(() => leaving.delete(from.thread));
 	}
 
 	function released(from: TransactionThread): void {
@@ -137,6 +141,8 @@ export function createReadTransactions(options: {
 			threads = [];
 			for (const one of old) if (one.open === 0) remove(one);
 		},
+		stuckThreads: () =>
+			threads.filter((one) => one.thread.stuck).length + [...leaving].filter((thread) => thread.stuck).length,
 		async close() {
 			for (const one of threads) if (one.idle !== null) clearTimeout(one.idle);
 			await Promise.race([

@@ -39,6 +39,7 @@ export interface ReaderPool {
 	describe(sql: string): Promise<Description>;
 	/** All readers open the file anew: it was replaced. What runs is run again. */
 	reopen(): void;
+	stuckThreads(): number;
 	close(): Promise<void>;
 }
 
@@ -191,6 +192,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			readers = readers.map(() => start());
 			schedule();
 		},
+		stuckThreads: () => [...readers, ...leaving].filter((reader) => reader.thread.stuck).length,
 		async close() {
 			closed = true;
 			if (looking !== null) clearTimeout(looking);

@@ -35,6 +35,8 @@ export interface Thread {
 	call(method: string, parameters: readonly unknown[]): Promise<unknown>;
 	/** Calls that were made and not answered. */
 	readonly pending: number;
+	/** Inside a call that does not end: SQLite cannot be interrupted, and not even `process.exit` goes on before it ends. */
+	readonly stuck: boolean;
 	terminate(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export function startThread(file: URL, data: unknown, onDeath: (error: Error) =>
 	let nextId = 1;
 	let batch: CallMessage[] = [];
 	let terminated = false;
+	let exited = false;
 
 	worker.on("message", (answers: AnswerMessage[]) => {
 		for (const answer of answers) {
@@ -60,6 +63,7 @@ export function startThread(file: URL, data: unknown, onDeath: (error: Error) =>
 	});
 	worker.on("error", die);
 	worker.on("exit", (code) => {
+		exited = true;
 		if (!terminated) die(new Error(`a database thread ended with code ${code}`));
 	});
 
@@ -89,6 +93,9 @@ export function startThread(file: URL, data: unknown, onDeath: (error: Error) =>
 		},
 		get pending() {
 			return pending.size;
+		},
+		get stuck() {
+			return !exited && (terminated || pending.size > 0);
 		},
 		async terminate() {
 			terminated = true;

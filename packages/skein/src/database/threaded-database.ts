@@ -40,7 +40,12 @@ export function mustRunAlone(request: WriteRequest): boolean {
 	return request.program.steps.some((step) => /foreign_keys/i.test(step.statement.sql));
 }
 
-export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+export interface ThreadedDatabase extends Database {
+	/** Threads that are inside a call, or were ended and are still inside one. After `close`: those that do not end. */
+	stuckThreads(): number;
+}
+
+export async function openDatabase(options: OpenDatabaseOptions): Promise<ThreadedDatabase> {
 	const { directory, onFailure } = options;
 	const settings: DatabaseSettings = { ...defaultDatabaseSettings, ...options.settings };
 	const path = join(directory, databaseFileName);
@@ -122,6 +127,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
 			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);
 			return durableIndex;
 		},
+		stuckThreads: () => (writer.stuck ? 1 : 0) + readers.stuckThreads() + transactions.stuckThreads(),
 		walBytes,
 		createSnapshot,
 		installSnapshot,

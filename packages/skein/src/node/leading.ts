@@ -20,6 +20,9 @@ import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
 
+/** Beyond the time limit of a statement, after which it would be rolled back when it ends. */
+const stuckWriterMs: Milliseconds = 30_000;
+
 export type LeadingResult =
 	/** Nothing to do until somebody wakes the loop. */
 	| "idle"
@@ -57,6 +60,7 @@ export interface LeadingOptions {
 	readonly settings: NodeSettings;
 	readonly mustRunAlone: (request: WriteRequest) => boolean;
 	readonly wake: () => void;
+	readonly onFailure: (error: unknown) => void;
 }
 
 /** The stream whose transaction is open on the writing connection. */
@@ -136,6 +140,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			}
 		}
 		let outcomes: WriteOutcome[];
+		const watchdog = watchWriter();
 		try {
 			const executing = database.execute(batch.map((write) => write.request));
 			// Both are on their way to the writer thread; the earlier one is looked at first.
@@ -160,6 +165,8 @@ export function createLeading(options: LeadingOptions): Leading {
 			});
 			for (const write of batch) write.answer({ type: "failed", error: failure });
 			return "worked";
+		} finally {
+			watchdog.cancel();
 		}
 		if (!stillLeading()) {
 			// Nothing was proposed, so nothing happened: whoever leads now may take these writes.
@@ -181,6 +188,19 @@ export function createLeading(options: LeadingOptions): Leading {
 		}
 		forgetOwner();
 		return await finish(batch, outcomes);
+	}
+
+	/**
+	 * A statement that never ends would hold the writer, and with it every write of the cluster, for as
+	 * long as this node leads. SQLite cannot be interrupted; another node can lead.
+	 */
+	function watchWriter(): Deadline {
+		const limitMs = settings.statementTimeoutMs + stuckWriterMs;
+		return deadlines.add(clock.now() + limitMs, () => {
+			options.onFailure(
+				new Error(`a write has been running for ${limitMs} ms and cannot be interrupted: this node gives up`),
+			);
+		});
 	}
 
 	/** The whole batch is executed and nothing is open any more: log, answer, commit. */

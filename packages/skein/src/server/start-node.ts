@@ -52,6 +52,8 @@ export interface RunningNode {
 	stop(): Promise<void>;
 	/** Resolves with the reason when the node had to stop by itself. */
 	readonly failed: Promise<Error>;
+	/** Database threads inside a statement that does not end: `process.exit` would wait for them. */
+	stuckThreads(): number;
 }
 
 export async function startNode(configuration: NodeConfiguration): Promise<RunningNode> {
@@ -137,6 +139,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			service: node.service,
 			url,
 			failed: Promise.race([node.failed, databaseFailed]),
+			stuckThreads: () => database.stuckThreads(),
 			async stop() {
 				await node.handOver();
 				await api.close();
