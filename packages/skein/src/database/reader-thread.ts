@@ -12,8 +12,6 @@ export interface ReaderThreadData {
 	readonly running: Int32Array;
 }
 
-export type ReaderMethods = ReturnType<typeof readerMethods>;
-
 function readerMethods({ path, settings, running }: ReaderThreadData) {
 	const reader = createReader({ path, settings, now: () => performance.now() });
 

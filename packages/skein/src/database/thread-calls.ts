@@ -18,10 +18,6 @@ export type AnswerMessage =
 /** The methods of a thread: plain functions on plain data. */
 export type Methods = Readonly<Record<string, (...parameters: never[]) => unknown>>;
 
-export type Calls<M extends Methods> = {
-	readonly [Name in keyof M]: (...parameters: Parameters<M[Name]>) => Promise<Awaited<ReturnType<M[Name]>>>;
-};
-
 /** An error that came from a thread. */
 export class ThreadError extends Error {
 	readonly code: string | null;

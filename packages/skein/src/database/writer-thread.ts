@@ -14,8 +14,6 @@ export interface WriterThreadData {
 	readonly settings: DatabaseSettings;
 }
 
-export type WriterMethods = ReturnType<typeof writerMethods>;
-
 function writerMethods({ path, settings }: WriterThreadData) {
 	const writer = createWriter({ path, format: createRowFormat(), settings, now: () => performance.now() });
 	let waiting: ((result: CheckpointResult) => void)[] = [];
