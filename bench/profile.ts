@@ -8,6 +8,8 @@ import { openSkein } from "./skein/cluster.ts";
 
 const functions = 25;
 const clients = 64;
+/** Code that has never run is not compiled yet, and is not what is asked about. */
+const warmUpSeconds = 3;
 
 interface CallFrame {
 	readonly functionName: string;
@@ -16,6 +18,8 @@ interface CallFrame {
 }
 
 interface CpuProfile {
+	/** Microseconds of the clock that process.hrtime reads. */
+	readonly startTime: number;
 	readonly nodes: readonly { readonly id: number; readonly callFrame: CallFrame }[];
 	readonly samples: readonly number[];
 	readonly timeDeltas: readonly number[];
@@ -27,10 +31,13 @@ export async function profile(seconds: number): Promise<void> {
 	});
 	const leader = await cluster.leader();
 	await createLoadTable(leader.url, 0);
+	await httpLoad({ kind: "write", port: leader.port, connections: clients, seconds: warmUpSeconds });
 	const before = threadTimes(leader.pid);
+	const from = nowMicroseconds();
 	const load = { kind: "write", port: leader.port, connections: clients, seconds } as const;
 	const { completed, perSecond } = await httpLoad(load);
 	const after = threadTimes(leader.pid);
+	const to = nowMicroseconds();
 	console.log(`${show(perSecond)} writes a second while profiled; the leader, µs a write by thread:`);
 	const rows = [...after].map(([thread, time]) => [
 		thread,
@@ -45,9 +52,11 @@ export async function profile(seconds: number): Promise<void> {
 	await leader.end("SIGTERM");
 	const directory = join(cluster.directory, leader.id);
 	for (const name of readdirSync(directory).filter((file) => file.endsWith(".cpuprofile"))) {
-		printProfile(JSON.parse(readFileSync(join(directory, name), "utf8")), completed);
+		printProfile(JSON.parse(readFileSync(join(directory, name), "utf8")), completed, from, to);
 	}
 }
+
+const nowMicroseconds = (): number => Number(process.hrtime.bigint() / 1_000n);
 
 /** Processor time in ms by thread number and name. */
 function threadTimes(pid: number): Map<string, number> {
@@ -61,21 +70,29 @@ function threadTimes(pid: number): Map<string, number> {
 	);
 }
 
-function printProfile({ nodes, samples, timeDeltas }: CpuProfile, completed: number): void {
-	const frames = new Map(nodes.map((node) => [node.id, node.callFrame]));
+function printProfile(found: CpuProfile, completed: number, from: number, to: number): void {
+	const frames = new Map(found.nodes.map((node) => [node.id, node.callFrame]));
 	const times = new Map<string, number>();
-	for (const [index, sample] of samples.entries()) {
+	let now = found.startTime;
+	for (const [index, sample] of found.samples.entries()) {
+		const elapsed = found.timeDeltas[index] ?? 0;
+		now += elapsed;
 		const name = describe(frames.get(sample));
-		times.set(name, (times.get(name) ?? 0) + (timeDeltas[index] ?? 0));
+		if (now > from && now <= to) times.set(name, (times.get(name) ?? 0) + elapsed);
 	}
-	const sorted = [...times].toSorted((a, b) => b[1] - a[1]);
-	const busy = sorted.filter(([name]) => !name.startsWith("(idle)")).reduce((sum, [, time]) => sum + time, 0);
+	const idle = times.get("(idle)") ?? 0;
+	times.delete("(idle)");
+	const busy = [...times.values()].reduce((sum, time) => sum + time, 0);
 	// A thread that did nothing, such as a reader nobody asked, says nothing.
 	if (busy / completed < 1) return;
-	console.log(`\n${Math.round(busy / 1_000)} ms busy`);
-	const rows = sorted
+	const each = (time: number): string => (time / completed).toFixed(1);
+	console.log(
+		`\nA thread: ${each(busy)} µs a write busy, idle for ${((100 * idle) / (busy + idle)).toFixed(0)} % of the time`,
+	);
+	const rows = [...times]
+		.toSorted((a, b) => b[1] - a[1])
 		.slice(0, functions)
-		.map(([name, time]) => [name, (time / completed).toFixed(1), `${((time / busy) * 100).toFixed(1)} %`]);
+		.map(([name, time]) => [name, each(time), `${((time / busy) * 100).toFixed(1)} %`]);
 	console.log(table(["function", "µs a write", "of the busy time"], rows));
 }
 
