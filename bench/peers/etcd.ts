@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { freePorts } from "../../test/support/ports.ts";
 import { until } from "../../test/support/until.ts";
 import { openWorkplace, run } from "../children.ts";
+import { waitForQuiet } from "../quiet.ts";
 
 export interface EtcdFigures {
 	readonly operations: number;
@@ -31,6 +32,7 @@ export interface Etcd extends AsyncDisposable {
 }
 
 export async function openEtcd(): Promise<Etcd> {
+	await waitForQuiet();
 	const workplace = openWorkplace("etcd");
 	try {
 		const program = join(workplace.directory, "etcd-load");

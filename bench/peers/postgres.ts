@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { freePorts } from "../../test/support/ports.ts";
 import { until } from "../../test/support/until.ts";
 import { openWorkplace, run } from "../children.ts";
+import { waitForQuiet } from "../quiet.ts";
 
 export interface PostgresFigures {
 	readonly perSecond: number;
@@ -21,6 +22,7 @@ const binaries = "/usr/lib/postgresql/15/bin";
 const user = "postgres";
 
 export async function openPostgres(): Promise<Postgres> {
+	await waitForQuiet();
 	const workplace = openWorkplace("postgres");
 	const { directory } = workplace;
 	// The server's user must reach its folders.

@@ -7,6 +7,7 @@ import { run as sqlRun, view } from "../../test/support/http.ts";
 import { freePorts } from "../../test/support/ports.ts";
 import { until } from "../../test/support/until.ts";
 import { openWorkplace } from "../children.ts";
+import { waitForQuiet } from "../quiet.ts";
 import { installSkein, nodeBinary } from "./install.ts";
 
 export interface Node {
@@ -37,6 +38,7 @@ export interface ClusterOptions {
 }
 
 export async function openSkein(options: ClusterOptions = {}): Promise<SkeinCluster> {
+	await waitForQuiet();
 	const workplace = openWorkplace("skein");
 	try {
 		const skein = await installSkein(workplace.directory);
