@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { bind } from "./arguments.ts";
+import type { DeferredCheck } from "./deferred-check.ts";
 import type {
 	Condition,
 	Program,
@@ -45,8 +46,8 @@ export interface ExecutorOptions {
 	readonly around: <T>(kind: StatementKind, sql: string, run: () => T) => T;
 	/** Null: the pragma is not available here (readers). Called outside the client's transaction only. */
 	readonly setForeignKeys: ((on: boolean) => void) | null;
-	/** Throws SQLite's error if a commit now would violate a deferred foreign key. */
-	readonly checkDeferred: () => void;
+	/** Null: nothing can be violated here (readers). */
+	readonly deferredCheck: DeferredCheck | null;
 	readonly now: () => number;
 }
 
@@ -54,6 +55,7 @@ export interface ExecutorOptions {
 export class TransactionEnded extends Error {}
 
 const clientSavepoint = "skein_client";
+const statementSavepoint = "skein_statement";
 
 export interface Executor {
 	run(program: Program, transaction: ClientTransaction, timeoutMs: number): ProgramOutcome;
@@ -108,6 +110,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		switch (parsed.kind) {
 			case "begin":
 				if (transaction.open) refuse("SQLITE_ERROR", "cannot start a transaction within a transaction");
+				options.deferredCheck?.begin();
 				around("begin", statement.sql, () => connection.exec(`SAVEPOINT ${clientSavepoint}`));
 				transaction.open = true;
 				return nothing;
@@ -157,18 +160,36 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		transaction: ClientTransaction,
 		deadline: number,
 	): StatementResult {
-		const { kind } = prepared.parsed;
-		const result = around(kind, statement.sql, () => {
+		const { kind, isDml } = prepared.parsed;
+		const checked = !transaction.open && options.deferredCheck?.needed() === true;
+		const run = (): StatementResult => {
+			if (checked) options.deferredCheck?.begin();
 			const done = collect(prepared, statement, deadline);
-			if (!transaction.open) options.checkDeferred();
+			if (checked) options.deferredCheck?.check();
 			return done;
-		});
+		};
+		// These can fail when SQLite has already done its part: they are taken back as a whole.
+		const undoable = checked || (isDml && prepared.returnsRows());
+		const result = around(kind, statement.sql, undoable ? () => undoOnFailure(run) : run);
 		if (kind === "schema") cache.clear();
 		return result;
 	}
 
+	function undoOnFailure<T>(run: () => T): T {
+		connection.exec(`SAVEPOINT ${statementSavepoint}`);
+		try {
+			const result = run();
+			connection.exec(`RELEASE ${statementSavepoint}`);
+			return result;
+		} catch (error) {
+			if (connection.isTransaction)
+				connection.exec(`ROLLBACK TO ${statementSavepoint}; RELEASE ${statementSavepoint}`);
+			throw error;
+		}
+	}
+
 	function commit(sql: string, transaction: ClientTransaction): void {
-		options.checkDeferred();
+		options.deferredCheck?.check();
 		around("commit", sql, () => connection.exec(`RELEASE ${clientSavepoint}`));
 		end(transaction);
 	}
@@ -177,6 +198,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		const name = parsed.savepoint ?? "";
 		if (parsed.kind === "savepoint") {
 			if (!transaction.open) {
+				options.deferredCheck?.begin();
 				around("begin", "BEGIN", () => connection.exec(`SAVEPOINT ${clientSavepoint}`));
 				transaction.open = true;
 				transaction.bySavepoint = true;
@@ -200,17 +222,16 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
 	function collect(prepared: Prepared, statement: Statement, deadline: number): StatementResult {
 		const { parsed } = prepared;
-		const columns = prepared.columns();
 		const bound = bind(statement, parsed.parameters, parsed.isExplain);
 		if (!bound.ok) throw new Refused(bound.failure);
 		const { named, anonymous } = bound;
-		if (columns.length === 0) {
+		if (!prepared.returnsRows()) {
 			const done =
 				named === null
 					? prepared.statement().run(...anonymous)
 					: prepared.statement().run(named, ...anonymous);
 			return {
-				columns,
+				columns: [],
 				rows: [],
 				changes: parsed.isDml ? Number(done.changes) : 0,
 				lastInsertRowid: parsed.isInsert ? BigInt(done.lastInsertRowid) : null,
@@ -221,7 +242,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
 				? prepared.statement().iterate(...anonymous)
 				: prepared.statement().iterate(named, ...anonymous);
 		const rows = takeRows(iterator, statement.wantRows, deadline);
-		const result = { columns, rows, changes: 0, lastInsertRowid: null };
+		// After the first step: by then SQLite has prepared the statement anew if the schema had changed.
+		const result = { columns: prepared.columns(), rows, changes: 0, lastInsertRowid: null };
 		return parsed.isDml ? { ...result, ...countersAfter(parsed) } : result;
 	}
 

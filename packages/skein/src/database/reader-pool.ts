@@ -32,6 +32,8 @@ interface PooledReader {
 	readonly reads: Map<number, Read>;
 	busySince: number;
 	abandoned: boolean;
+	/** In a read that nobody waits for any more, and not replaced: too many have been. */
+	late: boolean;
 }
 
 export interface ReaderPool {
@@ -65,7 +67,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 		const running = new Int32Array(new SharedArrayBuffer(4));
 		const data: ReaderThreadData = { path, settings, running };
 		const thread = startThread(workerFile("reader-thread", import.meta.url), data, options.onDeath);
-		return { thread, running, reads: new Map(), busySince: 0, abandoned: false };
+		return { thread, running, reads: new Map(), busySince: 0, abandoned: false, late: false };
 	}
 
 	/** Once a turn: everything that one turn of the event loop brought shares the messages. */
@@ -100,6 +102,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 				settle();
 			}
 			if (reader.reads.size > 0) return;
+			reader.late = false;
 			if (reader.abandoned) retire(reader);
 			else if (queue.length > 0) dispatch();
 		};
@@ -136,7 +139,10 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	function abandon(reader: PooledReader, late: Read): void {
 		late.settled = true;
 		late.reject(tooLong());
-		if (leaving.size >= settings.maxAbandonedReaders) return;
+		if (leaving.size >= settings.maxAbandonedReaders) {
+			reader.late = true;
+			return;
+		}
 		reader.abandoned = true;
 		leaving.add(reader);
 		const others = [...reader.reads.values()].filter((read) => read !== late && !read.settled);
@@ -165,6 +171,13 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	return {
 		read(program, timeoutMs) {
 			if (closed) return Promise.reject(new SkeinError("the database is closed", { code: "NO_LEADER" }));
+			if (readers.every((reader) => reader.late)) {
+				return Promise.reject(
+					new SkeinError("all readers of this node are in reads that take too long: try another node", {
+						code: "OVERLOADED",
+					}),
+				);
+			}
 			if (queue.length >= settings.maxQueuedReads) {
 				return Promise.reject(
 					new SkeinError("too many reads are waiting: try again later", { code: "OVERLOADED" }),

@@ -45,7 +45,7 @@ export function createReader(options: {
 			limits: settings,
 			around: (_kind, _sql, run) => run(),
 			setForeignKeys: null,
-			checkDeferred: () => {},
+			deferredCheck: null,
 			now,
 		});
 		return { connection, cache, executor, transaction: noTransaction(true) };

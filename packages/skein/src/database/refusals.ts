@@ -23,6 +23,10 @@ export function refusalOf(kind: StatementKind, tokens: readonly Token[]): string
 			return schemaRefusal(tokens);
 		default:
 	}
+	const extension = tokens.findIndex((token) => word(token) === "LOAD_EXTENSION");
+	if (extension >= 0 && tokens[extension + 1]?.text === "(") {
+		return "load_extension is refused: an extension would have to be on every member. Skein's SQLite has FTS5, R-Tree, JSON and the math functions built in.";
+	}
 	if (kind === "write") return rollbackRefusal(tokens) ?? ownTableRefusal(tokens);
 	return null;
 }

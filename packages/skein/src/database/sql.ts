@@ -58,9 +58,12 @@ export function splitStatements(script: string): string[] {
 	let offset = 0;
 	let words: string[] = [];
 	let depth = 0;
+	let afterDot = false;
 	for (let token = nextToken(script, offset); token !== null; token = nextToken(script, offset)) {
 		offset = token.end;
-		if (token.type === "word") {
+		const isName = afterDot;
+		afterDot = token.type === "punctuation" && token.text === ".";
+		if (token.type === "word" && !isName) {
 			if (words.length < 4) words.push(token.text);
 			// The body of a trigger holds semicolons; CASE … END nests in it.
 			if (isTrigger(words)) {

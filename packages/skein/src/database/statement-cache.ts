@@ -11,7 +11,9 @@ export interface Prepared {
 	readonly parsed: ParsedStatement;
 	/** Prepared when first needed: transaction control is not run as it stands. */
 	readonly statement: () => StatementSync;
-	/** Read anew when the statement was prepared anew. */
+	/** Rows come back: a query, or RETURNING. */
+	readonly returnsRows: () => boolean;
+	/** As of now: SQLite prepares a statement anew, unseen, when the schema has changed. */
 	readonly columns: () => readonly Column[];
 }
 
@@ -47,7 +49,7 @@ export function createStatementCache(connection: DatabaseSync, guard: Guard): St
 
 function prepare(connection: DatabaseSync, guard: Guard, sql: string): Prepared {
 	let statement: StatementSync | null = null;
-	let columns: readonly Column[] | null = null;
+	let returnsRows: boolean | null = null;
 	const prepared = (): StatementSync => {
 		if (statement !== null) return statement;
 		const made = guard(() => connection.prepare(sql));
@@ -60,11 +62,13 @@ function prepare(connection: DatabaseSync, guard: Guard, sql: string): Prepared 
 	return {
 		parsed: parseStatement(sql),
 		statement: prepared,
-		columns() {
-			columns ??= prepared()
-				.columns()
-				.map(({ name, type }) => ({ name: name ?? "", declaredType: type ?? null }));
-			return columns;
+		returnsRows() {
+			returnsRows ??= prepared().columns().length > 0;
+			return returnsRows;
 		},
+		columns: () =>
+			prepared()
+				.columns()
+				.map(({ name, type }) => ({ name: name ?? "", declaredType: type ?? null })),
 	};
 }

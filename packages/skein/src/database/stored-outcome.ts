@@ -1,14 +1,23 @@
 /** An outcome as text in skein_requests, and back. JSON with the values that JSON lacks marked. */
-import type { ProgramOutcome } from "./program.ts";
+import type { ProgramOutcome, StatementFailure } from "./program.ts";
 
-/** Larger outcomes are stored without their rows: what counts is that the request is known to have happened. */
+/** The rows of larger outcomes are not kept: what counts is that the request is known to have happened. */
 const maxStoredLength = 64 * 1024;
+
+const rowsNotKept: StatementFailure = {
+	code: "PAYLOAD_TOO_LARGE",
+	message:
+		"this request has happened before, under the same idempotency key; its rows were too many to be kept for a second answer",
+	extendedCode: undefined,
+};
 
 export function storeOutcome(outcome: ProgramOutcome): string {
 	const whole = JSON.stringify(outcome, mark);
 	if (whole.length <= maxStoredLength) return whole;
-	const results = outcome.results.map((result) => (result === null ? null : { ...result, rows: [] }));
-	return JSON.stringify({ ...outcome, results }, mark);
+	const isLarge = (place: number): boolean => (outcome.results[place]?.rows.length ?? 0) > 0;
+	const results = outcome.results.map((result, place) => (isLarge(place) ? null : result));
+	const errors = outcome.errors.map((error, place) => (isLarge(place) ? rowsNotKept : error));
+	return JSON.stringify({ ...outcome, results, errors }, mark);
 }
 
 export function readOutcome(text: string): ProgramOutcome {

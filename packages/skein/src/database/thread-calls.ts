@@ -108,18 +108,22 @@ export function serveCalls(
 	methods: Methods,
 	transferOf: (value: unknown) => Transferable[],
 ): void {
-	port.on("message", (calls: CallMessage[]) => void serve(calls));
+	port.on("message", serve);
 
-	/** A method that answers later (a backup) does not hold up the others. */
-	async function serve(calls: readonly CallMessage[]): Promise<void> {
+	/** A method that answers later (a checkpoint that waits for its moment) holds up nothing behind it. */
+	function serve(calls: readonly CallMessage[]): void {
 		const answers: AnswerMessage[] = [];
-		const transfer: Transferable[] = [];
 		for (const call of calls) {
 			const answer = run(call);
-			const settled = answer instanceof Promise ? await answer : answer;
-			answers.push(settled);
-			if (settled.ok) transfer.push(...transferOf(settled.value));
+			if (answer instanceof Promise) void answer.then((late) => post([late]));
+			else answers.push(answer);
 		}
+		post(answers);
+	}
+
+	function post(answers: readonly AnswerMessage[]): void {
+		if (answers.length === 0) return;
+		const transfer = answers.flatMap((answer) => (answer.ok ? transferOf(answer.value) : []));
 		port.postMessage(answers, transfer);
 	}
 

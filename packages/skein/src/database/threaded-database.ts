@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { SkeinError } from "../../../client/src/errors.ts";
 import type { LogIndex, Position } from "../consensus/types.ts";
 import type { CheckpointResult } from "./checkpoint.ts";
 import { databaseFileName } from "./connection.ts";
@@ -15,7 +16,7 @@ import { createReaderPool } from "./reader-pool.ts";
 import { finishReplacing, replaceFile } from "./replace-file.ts";
 import { type DatabaseSettings, defaultDatabaseSettings } from "./settings.ts";
 import type { SnapshotMade, SnapshotThreadData } from "./snapshot-thread.ts";
-import { startThread, type Thread } from "./thread-calls.ts";
+import { startThread, type Thread, ThreadError } from "./thread-calls.ts";
 import { workerFile } from "./worker-file.ts";
 import type { WriterThreadData } from "./writer-thread.ts";
 
@@ -121,7 +122,14 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		prepareToLead: () => writer.call("prepareToLead", []) as Promise<void>,
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
 		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),
-		describe: (sql) => readers.describe(sql),
+		async describe(sql) {
+			try {
+				return await readers.describe(sql);
+			} catch (error) {
+				if (!(error instanceof ThreadError)) throw error;
+				throw new SkeinError(error.message, { code: error.code ?? "SQLITE_ERROR", cause: error });
+			}
+		},
 		async checkpoint() {
 			const result = (await writer.call("checkpoint", [])) as CheckpointResult;
 			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);

@@ -16,14 +16,19 @@ export interface WriterThreadData {
 
 function writerMethods({ path, settings }: WriterThreadData) {
 	const writer = createWriter({ path, format: createRowFormat(), settings, now: () => performance.now() });
-	let waiting: ((result: CheckpointResult) => void)[] = [];
+	let waiting: { resolve: (result: CheckpointResult) => void; reject: (error: unknown) => void }[] = [];
 
 	function whenFree(): void {
 		if (waiting.length === 0 || writer.connection().isTransaction) return;
 		const callers = waiting;
 		waiting = [];
-		const result = checkpointOn(writer.connection());
-		for (const resolve of callers) resolve(result);
+		try {
+			const result = checkpointOn(writer.connection());
+			for (const caller of callers) caller.resolve(result);
+		} catch (error) {
+			// Not a word to the commit before it: that has happened.
+			for (const caller of callers) caller.reject(error);
+		}
 	}
 
 	function then<T>(value: T): T {
@@ -40,8 +45,8 @@ function writerMethods({ path, settings }: WriterThreadData) {
 		apply: (entries: readonly AppliedEntry[]) => then(writer.apply(entries)),
 		prepareToLead: () => writer.prepareToLead(),
 		checkpoint: () =>
-			new Promise<CheckpointResult>((resolve) => {
-				waiting.push(resolve);
+			new Promise<CheckpointResult>((resolve, reject) => {
+				waiting.push({ resolve, reject });
 				whenFree();
 			}),
 		walBytes: () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,

@@ -12,7 +12,7 @@ import { createDeferredCheck } from "./deferred-check.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
 import { createIdempotency, type Idempotency } from "./idempotency.ts";
 import { createStateWriter, ownSchema, readState, type StateWriter } from "./own-tables.ts";
-import type { Program, ProgramOutcome } from "./program.ts";
+import type { Program, ProgramOutcome, StatementFailure } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import type { StatementKind } from "./sql.ts";
 import { createStatementCache } from "./statement-cache.ts";
@@ -39,7 +39,9 @@ interface Session {
 	readonly executor: Executor;
 	readonly idempotency: Idempotency;
 	readonly stateWriter: StateWriter;
-	readonly isPlain: (program: Program) => boolean;
+	readonly kindOf: (sql: string) => StatementKind;
+	/** After a rollback: what is known of the schema may have been rolled back too. */
+	readonly schemaMayDiffer: () => void;
 	capture: Capture | null;
 	foreignKeys: boolean;
 	/** The request has run something that may have changed the database. */
@@ -54,6 +56,7 @@ export function createWriter(options: {
 }): Writer {
 	const { path, format, settings, now } = options;
 	const first = openWriting(path);
+	refuseForeignFile(first, path);
 	first.exec(ownSchema);
 	const state = readState(first);
 	let session = begin(first, "applying");
@@ -79,13 +82,13 @@ export function createWriter(options: {
 					return made.capture.statement(kind, sql, run);
 				},
 				setForeignKeys: (on) => setForeignKeysInRequest(made, on),
-				checkDeferred: () => deferredCheck.check(),
+				deferredCheck,
 				now,
 			}),
 			idempotency: createIdempotency(connection, settings),
 			stateWriter: createStateWriter(connection),
-			isPlain: (program) =>
-				program.steps.every((step) => plainKinds.has(cache.get(step.statement.sql).parsed.kind)),
+			kindOf: (sql) => cache.get(sql).parsed.kind,
+			schemaMayDiffer: () => deferredCheck.schemaChanged(),
 			capture: null,
 			foreignKeys: true,
 			changed: false,
@@ -121,6 +124,15 @@ export function createWriter(options: {
 		if (session.connection.isTransaction) throw new Error("the writing connection is in a transaction");
 		session.connection.close();
 		session = begin(openWriting(path), mode);
+	}
+
+	/** A request that failed and changed nothing may be tried again under its key. */
+	function mayHaveChanged(program: Program, outcome: ProgramOutcome): boolean {
+		if (outcome.errors.every((error) => error === null)) return true;
+		return program.steps.some(
+			(step, place) =>
+				(outcome.results[place] ?? null) !== null && changingKinds.has(session.kindOf(step.statement.sql)),
+		);
 	}
 
 	/** One capture for the whole group: what it costs, it costs once. The payload comes with the last outcome. */
@@ -162,7 +174,17 @@ export function createWriter(options: {
 		}
 		const transaction = interactive ?? beginRequest(request, apart);
 		interactive = null;
+		const startedAt = now();
 		const outcome = session.executor.run(request.program, transaction, request.timeoutMs);
+		if (now() - startedAt > request.timeoutMs) {
+			// It could not be interrupted, but it need not count: nobody waits for it any more.
+			undoRequest();
+			return {
+				outcome: failedWhole(outcome, tookTooLong(request.timeoutMs)),
+				payload: null,
+				replayed: false,
+			};
+		}
 		if (!outcome.autocommit && request.interactive) {
 			interactive = transaction;
 			return { outcome, payload: null, replayed: false };
@@ -170,10 +192,14 @@ export function createWriter(options: {
 		return finish(request, outcome, apart);
 	}
 
+	function isPlain(program: Program): boolean {
+		return program.steps.every((step) => plainKinds.has(session.kindOf(step.statement.sql)));
+	}
+
 	function beginRequest(request: WriteRequest, apart: boolean): ClientTransaction {
 		const { connection } = session;
 		session.capture ??= format.beginCapture(connection);
-		session.capture.beginRequest(!apart && !request.interactive && session.isPlain(request.program));
+		session.capture.beginRequest(!apart && !request.interactive && isPlain(request.program));
 		connection.exec(`SAVEPOINT ${requestSavepoint}`);
 		session.changed = false;
 		return noTransaction(request.foreignKeys);
@@ -188,7 +214,7 @@ export function createWriter(options: {
 			return { outcome: { ...outcome, autocommit: true }, payload: null, replayed: false };
 		}
 		const key = request.idempotencyKey;
-		if (key !== null && outcome.errors.every((error) => error === null)) {
+		if (key !== null && mayHaveChanged(request.program, outcome)) {
 			capture.statement("write", "skein_requests", () => idempotency.store(key, request.wallTimeMs, outcome));
 		}
 		const bytes = apart ? capture.requestBytes() : 0;
@@ -207,6 +233,7 @@ export function createWriter(options: {
 	function undoRequest(): void {
 		session.connection.exec(`ROLLBACK TO ${requestSavepoint}; RELEASE ${requestSavepoint}`);
 		session.capture?.requestRolledBack();
+		session.schemaMayDiffer();
 	}
 
 	function rollback(): void {
@@ -214,6 +241,7 @@ export function createWriter(options: {
 		session.capture?.discard();
 		session.capture = null;
 		if (session.connection.isTransaction) session.connection.exec("ROLLBACK");
+		session.schemaMayDiffer();
 		if (!session.foreignKeys) setForeignKeys(session, true);
 	}
 
@@ -259,6 +287,17 @@ export function createWriter(options: {
 	};
 }
 
+function refuseForeignFile(connection: DatabaseSync, path: string): void {
+	const tables = connection
+		.prepare("SELECT count(*) AS number, sum(name = 'skein_state') AS own FROM sqlite_schema")
+		.get();
+	if (tables?.["number"] === 0 || tables?.["own"] === 1) return;
+	connection.close();
+	throw new Error(
+		`${path} is a SQLite file that Skein did not make: move it away, and load its content with skein sql`,
+	);
+}
+
 /** Nothing but rows can change, and no savepoint of the client's is inside: see `Capture`. */
 const plainKinds: ReadonlySet<StatementKind> = new Set([
 	"read",
@@ -275,15 +314,30 @@ function withPayload(outcomes: readonly WriteOutcome[], payload: Uint8Array): Wr
 	);
 }
 
+const changingKinds: ReadonlySet<StatementKind> = new Set(["write", "schema", "pragma-write"]);
+
 function tooLarge(outcome: ProgramOutcome, bytes: number, limit: number): ProgramOutcome {
-	const failure = {
+	return failedWhole(outcome, {
 		code: "PAYLOAD_TOO_LARGE",
 		message: `the transaction changes ${bytes} bytes, more than the ${limit} that are allowed: split it; nothing of it happened`,
 		extendedCode: undefined,
-	};
+	});
+}
+
+function tookTooLong(limitMs: number): StatementFailure {
 	return {
-		...outcome,
+		code: "TIMEOUT",
+		message: `the write took longer than ${limitMs} ms and was rolled back: nothing of it happened`,
+		extendedCode: undefined,
+	};
+}
+
+/** Nothing of the program happened; its last step says why. */
+function failedWhole(outcome: ProgramOutcome, failure: StatementFailure): ProgramOutcome {
+	return {
 		results: outcome.results.map(() => null),
-		errors: outcome.errors.map((_, position) => (position === outcome.errors.length - 1 ? failure : null)),
+		errors: outcome.errors.map((_, place) => (place === outcome.errors.length - 1 ? failure : null)),
+		autocommit: true,
+		foreignKeys: outcome.foreignKeys,
 	};
 }

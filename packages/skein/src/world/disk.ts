@@ -36,8 +36,8 @@ export interface Disk {
 	checksum(this: void, bytes: Uint8Array, seed?: number): number;
 }
 
-/** What a full disk looks like on every implementation: an Error whose `code` is ENOSPC (or EDQUOT). */
+/** What a full disk looks like on every implementation: an Error whose `code` is ENOSPC (or EDQUOT), or SQLite's word for it. */
 export function isDiskFull(error: unknown): boolean {
 	const code = error instanceof Error && "code" in error ? error.code : undefined;
-	return code === "ENOSPC" || code === "EDQUOT";
+	return code === "ENOSPC" || code === "EDQUOT" || code === "DISK_FULL";
 }
