@@ -64,7 +64,8 @@ export function createCompaction(options: CompactionOptions): Compaction {
 	return {
 		start: arm,
 		get compactedIndex() {
-			return compactedIndex;
+			// A snapshot that was installed cut the log too.
+			return Math.max(compactedIndex, options.runner().core.view.base.index);
 		},
 		async stop() {
 			stopped = true;

@@ -17,6 +17,7 @@ interface Waiting extends Deadline {
 
 export interface Deadlines {
 	add(at: MonotonicTime, expire: () => void): Deadline;
+	/** Everything that still waits ends now: nobody would ever end it otherwise. */
 	stop(): void;
 }
 
@@ -41,6 +42,7 @@ export function createDeadlines(clock: Clock): Deadlines {
 	return {
 		add(at, expire) {
 			const entry: Waiting = { at, expire, cancel: () => waiting.delete(entry) };
+			if (stopped) return entry;
 			waiting.add(entry);
 			arm();
 			return entry;
@@ -48,7 +50,7 @@ export function createDeadlines(clock: Clock): Deadlines {
 		stop() {
 			stopped = true;
 			timer?.cancel();
-			waiting.clear();
+			for (const entry of waiting) if (waiting.delete(entry)) entry.expire();
 		},
 	};
 }

@@ -86,6 +86,8 @@ export function createLeading(options: LeadingOptions): Leading {
 	let paused = false;
 	let pauseWaiters: (() => void)[] = [];
 	let underWay = false;
+	/** The batch under way. */
+	let running: readonly QueuedWrite[] = [];
 	let commitWait: CommitWait | null = null;
 	/** SQLite's commit of the last batch, while it may still run. */
 	let committing: Promise<void> = Promise.resolve();
@@ -109,10 +111,12 @@ export function createLeading(options: LeadingOptions): Leading {
 			return "idle";
 		}
 		underWay = true;
+		running = batch;
 		try {
 			return await runBatch(batch);
 		} finally {
 			underWay = false;
+			running = [];
 		}
 	}
 
@@ -178,6 +182,8 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (only !== undefined && first !== undefined && !only.outcome.autocommit) {
 			if (batch.length !== 1) throw new Error("a transaction was left open inside a batch");
 			keepOpen(first.stream);
+			// Its client gave up while it ran, and will not come back to end it.
+			if (first.cancelled && owner !== null) (owner as Owner).end ??= "closed";
 			first.answer({
 				type: "done",
 				outcome: only.outcome,
@@ -252,25 +258,22 @@ export function createLeading(options: LeadingOptions): Leading {
 		outcomes: readonly WriteOutcome[],
 	): Promise<LeadingResult> {
 		await database.rollback();
-		let failure: SkeinError | null = null;
-		try {
-			await options.readIndex.ask(clock.now() + settings.leaderWaitMs);
-		} catch (error) {
-			failure = error instanceof SkeinError ? error : new SkeinError(String(error), { code: "NO_LEADER" });
-		}
-		for (const [number, write] of batch.entries()) {
-			const outcome = outcomes[number];
-			if (outcome === undefined) throw new Error("an outcome is missing");
-			if (!stillLeading()) write.answer({ type: "not-leader" });
-			else if (failure !== null) write.answer({ type: "failed", error: failure });
-			else
-				write.answer({
-					type: "done",
-					outcome: outcome.outcome,
-					position: applied.position,
-					replayed: outcome.replayed,
-				});
-		}
+		// Beside the loop: the round may last until the next leader is known, and a member that does not
+		// lead any more has entries to apply.
+		const servedTerm = term;
+		const { position } = applied;
+		void options.readIndex
+			.ask(clock.now() + settings.leaderWaitMs)
+			.then(() => null, toSkeinError)
+			.then((failure) => {
+				const leads = term === servedTerm && stillLeading();
+				for (const [number, write] of batch.entries()) {
+					const outcome = outcomes[number];
+					if (!leads || outcome === undefined) write.answer({ type: "not-leader" });
+					else if (failure !== null) write.answer({ type: "failed", error: failure });
+					else write.answer({ type: "done", outcome: outcome.outcome, position, replayed: outcome.replayed });
+				}
+			});
 		return "worked";
 	}
 
@@ -292,7 +295,10 @@ export function createLeading(options: LeadingOptions): Leading {
 			for (const write of batch) write.answer({ type: "not-leader" });
 			return "worked";
 		}
-		putBack(batch, "idle");
+		// The end of a transaction over several requests cannot run again: what came before it was rolled back.
+		const again = batch.filter((write) => !write.inTransaction);
+		for (const write of batch) if (write.inTransaction) write.answer({ type: "failed", error: overloaded() });
+		putBack(again, "idle");
 		await new Promise<void>((resolve) => {
 			clock.setTimer(settings.tickIntervalMs, resolve);
 		});
@@ -389,6 +395,8 @@ export function createLeading(options: LeadingOptions): Leading {
 			if (write.inTransaction && (owner === null || owner.stream !== write.stream)) {
 				return write.answer({ type: "failed", error: ended.errorFor(write.stream) });
 			}
+			// The stream forgot its transaction (it heard of a failure): this write must not become a part of it.
+			if (!write.inTransaction && owner?.stream === write.stream) owner.end ??= "closed";
 			if (!queue.add(write)) {
 				write.answer({
 					type: "failed",
@@ -398,12 +406,14 @@ export function createLeading(options: LeadingOptions): Leading {
 		},
 		closeStream(stream) {
 			if (owner?.stream === stream) owner.end ??= "closed";
+			queue.cancelOf(stream);
+			for (const write of running) if (write.stream === stream) write.cancelled = true;
 		},
 		refuseQueued() {
 			for (const write of queue.drain()) write.answer({ type: "not-leader" });
 		},
-		onRole() {
-			if (commitWait === null || stillLeading()) return;
+		onRole(state) {
+			if (commitWait === null || (state.role === "leader" && state.term === term)) return;
 			const { resolve } = commitWait;
 			commitWait = null;
 			resolve(false);
@@ -437,10 +447,21 @@ export function createLeading(options: LeadingOptions): Leading {
 	};
 }
 
+function toSkeinError(error: unknown): SkeinError {
+	return error instanceof SkeinError ? error : new SkeinError(String(error), { code: "NO_LEADER" });
+}
+
 function leadershipLost(): SkeinError {
 	return new SkeinError(
 		"leadership was lost while this write was in flight: it may or may not be committed; look, or send it again with the same Idempotency-Key",
 		{ code: "LEADERSHIP_LOST", outcome: "unknown" },
+	);
+}
+
+function overloaded(): SkeinError {
+	return new SkeinError(
+		"the log takes no more writes just now: the transaction was rolled back, nothing of it happened; begin it again",
+		{ code: "OVERLOADED" },
 	);
 }
 

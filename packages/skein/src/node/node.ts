@@ -155,7 +155,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		disk,
 		network,
 		currentTerm: () => runner.state.term,
-		install: (path, sha256) => stateMachine.installSnapshot(path, sha256),
+		install: (path, sha256, position) => stateMachine.installSnapshot(path, sha256, position),
 	});
 	const compaction = createCompaction(common);
 	const transfer = createTransfer({
@@ -382,6 +382,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			statusTimer?.cancel();
 			await compaction.stop();
 			await snapshotSender.stop();
+			routing.stop();
 			await stateMachine.stop();
 			runner.stop();
 			readIndex.stop();

@@ -35,6 +35,7 @@ export interface ReadIndexOptions {
 export function createReadIndex(options: ReadIndexOptions): ReadIndex {
 	const { clock, deadlines } = options;
 	let nextReadId = 1;
+	let stopped = false;
 	/** Share the question that is under way. */
 	let asked: { readonly readId: number; readonly waiting: Set<Waiting> } | null = null;
 	/** Wait for the next question. */
@@ -59,6 +60,7 @@ export function createReadIndex(options: ReadIndexOptions): ReadIndex {
 
 	return {
 		ask(deadlineAt) {
+			if (stopped) return Promise.reject(stopping());
 			const queued = gathering.size + (asked?.waiting.size ?? 0);
 			if (queued >= options.maxQueued) {
 				return Promise.reject(
@@ -83,15 +85,20 @@ export function createReadIndex(options: ReadIndexOptions): ReadIndex {
 			}
 		},
 		stop() {
+			stopped = true;
 			const everyone = [...gathering, ...(asked?.waiting ?? [])];
 			gathering.clear();
 			asked = null;
 			for (const one of everyone) {
 				one.deadline.cancel();
-				one.reject(new SkeinError("this node is stopping", { code: "NO_LEADER" }));
+				one.reject(stopping());
 			}
 		},
 	};
+}
+
+function stopping(): SkeinError {
+	return new SkeinError("this node is stopping", { code: "NO_LEADER" });
 }
 
 function noAnswer(runner: CoreRunner): SkeinError {

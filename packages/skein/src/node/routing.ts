@@ -37,6 +37,8 @@ export interface RoutedAnswer {
 
 export interface Routing {
 	write(write: RoutedWrite): Promise<RoutedAnswer>;
+	/** Nothing is tried any more: who waits for a leader is told. */
+	stop(): void;
 }
 
 export interface RoutingOptions {
@@ -53,10 +55,12 @@ export interface RoutingOptions {
 
 export function createRouting(options: RoutingOptions): Routing {
 	const { self, clock, leaderWatch } = options;
+	let stopped = false;
 
 	async function write(request: RoutedWrite): Promise<RoutedAnswer> {
 		let waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 		for (;;) {
+			if (stopped) throw new SkeinError("this node is stopping", { code: "NO_LEADER" });
 			const { leader } = options.runner().state;
 			if (request.transactionAt !== null && leader !== null && leader !== request.transactionAt)
 				throw transactionLost();
@@ -152,7 +156,13 @@ export function createRouting(options: RoutingOptions): Routing {
 		});
 	}
 
-	return { write };
+	return {
+		write,
+		stop() {
+			stopped = true;
+			leaderWatch.changed();
+		},
+	};
 }
 
 function transactionLost(): SkeinError {

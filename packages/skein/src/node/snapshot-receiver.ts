@@ -2,7 +2,7 @@
  * A follower's side of a snapshot: collects the chunks in a file named by the snapshot's hash (so
  * that a broken transfer goes on where it stopped), has it checked and installed, says how it ended.
  */
-import type { GroupId, NodeId, Term } from "../consensus/types.ts";
+import type { GroupId, NodeId, Position, Term } from "../consensus/types.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
 import type { SnapshotChunk, SnapshotOffer } from "../peer/message.ts";
 import type { Disk, DiskFile } from "../world/disk.ts";
@@ -37,7 +37,7 @@ export interface SnapshotReceiverOptions {
 	readonly logger: Logger;
 	readonly applied: AppliedIndex;
 	readonly currentTerm: () => Term;
-	readonly install: (path: string, sha256: string) => Promise<void>;
+	readonly install: (path: string, sha256: string, applied: Position) => Promise<void>;
 }
 
 export function createSnapshotReceiver(options: SnapshotReceiverOptions): SnapshotReceiver {
@@ -109,7 +109,7 @@ export function createSnapshotReceiver(options: SnapshotReceiverOptions): Snapsh
 		incoming = null;
 		await file.close();
 		try {
-			await options.install(path, offer.sha256);
+			await options.install(path, offer.sha256, offer.applied);
 			logger.info({ index: offer.applied.index }, "snapshot installed");
 			done(offer, null);
 		} catch (error) {

@@ -72,7 +72,9 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			current.usedAt = clock.now();
 			const ready = await file;
 			if (options.stillUseful(ready.applied.index)) return ready;
-			await drop();
+			// Another transfer may have found the same, and begun the next one already.
+			if (current?.file === file) await drop();
+			if (current !== null) return await takeSnapshot();
 		}
 		const file = database.createSnapshot();
 		current = { file, usedAt: clock.now() };
@@ -215,6 +217,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 
 	return {
 		send(to, term) {
+			if (stopped) return;
 			const old = transfers.get(to);
 			if (old !== undefined) {
 				if (old.term === term) return;

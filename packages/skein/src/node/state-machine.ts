@@ -10,7 +10,7 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import { decodeConfiguration } from "../consensus/configuration.ts";
-import type { Entry, LogIndex } from "../consensus/types.ts";
+import type { Entry, LogIndex, Position } from "../consensus/types.ts";
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
@@ -40,7 +40,7 @@ export interface StateMachine {
 	pause(limitMs: Milliseconds): Promise<void>;
 	resume(): void;
 	/** Replaces the database by a snapshot file, and tells the core. */
-	installSnapshot(path: string, sha256: string): Promise<void>;
+	installSnapshot(path: string, sha256: string, holds: Position): Promise<void>;
 	start(): void;
 	stop(): Promise<void>;
 }
@@ -62,6 +62,8 @@ export interface StateMachineOptions {
 interface Installation {
 	readonly path: string;
 	readonly sha256: string;
+	/** What the snapshot holds, as its sender says. */
+	readonly holds: Position;
 	readonly resolve: () => void;
 	readonly reject: (error: unknown) => void;
 }
@@ -83,6 +85,14 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			if (!worked && !stopped) await signal.sleep();
 		}
 		await leading.leave("stopping");
+		refuseAll();
+	}
+
+	/** Nobody will come back to what waits here: it is told so, or it would wait for ever. */
+	function refuseAll(): void {
+		leading.refuseQueued();
+		installation?.reject(stopping());
+		installation = null;
 	}
 
 	async function step(): Promise<boolean> {
@@ -146,7 +156,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		await database.rollback();
 		joiner.reset();
 		cursor = applied.position.index + 1;
-		if (!isDiskFull(error)) {
+		if (!isFull(error)) {
 			// Committed effects do not fit this database: it is not the leader's any more. Going on would
 			// serve wrong rows.
 			const range = `${entries[0]?.index}…${entries.at(-1)?.index}`;
@@ -184,6 +194,11 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		const work = installation;
 		installation = null;
 		if (work === null) return false;
+		if (work.holds.index <= applied.position.index) {
+			// Overtaken by the log while it arrived: installing it would take the database back under its readers.
+			work.resolve();
+			return true;
+		}
 		try {
 			const state = await database.installSnapshot(work.path, work.sha256);
 			if (state.configuration === null) throw new Error("the snapshot holds no configuration");
@@ -236,17 +251,18 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			leading.resume();
 			signal.wake();
 		},
-		installSnapshot(path, sha256) {
+		installSnapshot(path, sha256, holds) {
+			if (stopped) return Promise.reject(stopping());
 			if (installation !== null) return Promise.reject(new Error("a snapshot is being installed already"));
 			return new Promise((resolve, reject) => {
-				installation = { path, sha256, resolve, reject };
+				installation = { path, sha256, holds, resolve, reject };
 				signal.wake();
 			});
 		},
 		start() {
 			finished = loop().catch((error: unknown) => {
 				stopped = true;
-				leading.refuseQueued();
+				refuseAll();
 				options.onFailure(error);
 			});
 		},
@@ -257,6 +273,12 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			await finished;
 		},
 	};
+}
+
+/** The database's word for SQLITE_FULL is not the file system's. */
+function isFull(error: unknown): boolean {
+	const code = error instanceof Error && "code" in error ? error.code : null;
+	return isDiskFull(error) || code === "DISK_FULL";
 }
 
 function stopping(): SkeinError {

@@ -162,10 +162,15 @@ export function createStream(options: StreamOptions): Stream {
 	): Promise<Answer> {
 		current.idle.cancel();
 		const snapshotIndex = current.snapshot.applied.index;
-		const answer = await write(withBegin(program), { ...plan, mayStayOpen: true }, request, deadlineAt, {
-			snapshotIndex,
-		});
-		await current.snapshot.close();
+		let answer: Answer;
+		try {
+			answer = await write(withBegin(program), { ...plan, mayStayOpen: true }, request, deadlineAt, {
+				snapshotIndex,
+			});
+		} finally {
+			// Also when the leader refused: nobody else knows this snapshot, and it would hold a reader for ever.
+			await current.snapshot.close();
+		}
 		const { results, errors } = answer.outcome;
 		return { ...answer, outcome: { ...answer.outcome, results: results.slice(1), errors: errors.slice(1) } };
 	}

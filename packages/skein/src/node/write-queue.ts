@@ -42,10 +42,12 @@ export interface WriteQueue {
 	add(write: QueuedWrite): boolean;
 	/** The next batch, oldest first; empty when nothing waits. */
 	takeBatch(limit: { requests: number; mustRunAlone: (request: WriteRequest) => boolean }): QueuedWrite[];
-	/** The next write of one stream, for an interactive transaction that owns the writer. */
+	/** The next write of one stream inside its transaction, for an interactive transaction that owns the writer. */
 	takeOf(stream: StreamKey): QueuedWrite | null;
 	/** Puts writes back in front, in their order: nothing of them happened. */
 	putBack(writes: readonly QueuedWrite[]): void;
+	/** Marks what the stream has waiting: it is not begun any more. */
+	cancelOf(stream: StreamKey): void;
 	/** Empties the queue. */
 	drain(): QueuedWrite[];
 }
@@ -58,7 +60,8 @@ export function createWriteQueue(maxLength: number): WriteQueue {
 			return writes.length;
 		},
 		add(write) {
-			if (writes.length >= maxLength) return false;
+			// Whoever holds the writer must be able to finish: everybody in the queue waits for that.
+			if (writes.length >= maxLength && !write.inTransaction) return false;
 			writes.push(write);
 			return true;
 		},
@@ -80,11 +83,16 @@ export function createWriteQueue(maxLength: number): WriteQueue {
 			return batch;
 		},
 		takeOf(stream) {
-			const position = writes.findIndex((write) => write.stream === stream && !write.cancelled);
+			const position = writes.findIndex(
+				(write) => write.stream === stream && write.inTransaction && !write.cancelled,
+			);
 			return position < 0 ? null : (writes.splice(position, 1)[0] ?? null);
 		},
 		putBack(batch) {
 			writes = [...batch, ...writes];
+		},
+		cancelOf(stream) {
+			for (const write of writes) if (write.stream === stream) write.cancelled = true;
 		},
 		drain() {
 			const all = writes;

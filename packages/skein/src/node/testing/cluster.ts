@@ -1,0 +1,180 @@
+/** Several nodes in one process, on the wiring of node.ts as it is, in a world of memory. */
+import { encodeConfiguration, initialConfiguration } from "../../consensus/configuration.ts";
+import type { NodeId } from "../../consensus/types.ts";
+import type { Program, Statement } from "../../database/program.ts";
+import { openLog } from "../../log/segmented-log.ts";
+import { silentLogger } from "../../world/logger.ts";
+import { createMemoryDisk, type MemoryDisk } from "../../world/testing/memory-disk.ts";
+import { createNode, type Node } from "../node.ts";
+import type { Answer, RequestOptions } from "../service.ts";
+import { defaultNodeSettings, type NodeSettings } from "../settings.ts";
+import { createDatabaseFile, type DatabaseFile, openMemoryDatabase } from "./memory-database.ts";
+import { createMemoryNetwork, type MemoryNetwork } from "./memory-network.ts";
+import { createVirtualClock, type VirtualClock } from "./virtual-clock.ts";
+
+export interface Member {
+	readonly id: NodeId;
+	readonly disk: MemoryDisk;
+	readonly file: DatabaseFile;
+	node: Node | null;
+	failure: Error | null;
+}
+
+export interface Cluster {
+	readonly clock: VirtualClock;
+	readonly network: MemoryNetwork;
+	readonly members: readonly Member[];
+	readonly random: () => number;
+	start(member: Member): Promise<void>;
+	stop(member: Member): Promise<void>;
+	/** The member that serves writes; the clock runs until there is one. */
+	leader(): Promise<Member>;
+}
+
+export async function createCluster(options: {
+	size: number;
+	seed: number;
+	settings?: Partial<NodeSettings>;
+}): Promise<Cluster> {
+	const random = seeded(options.seed);
+	const clock = createVirtualClock();
+	const network = createMemoryNetwork(clock, random);
+	const settings = { ...defaultNodeSettings, ...options.settings };
+	const ids = Array.from({ length: options.size }, (_, number) => `n${number + 1}`);
+	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
+	const members: Member[] = ids.map((id) => ({
+		id,
+		disk: createMemoryDisk(random),
+		file: createDatabaseFile(),
+		node: null,
+		failure: null,
+	}));
+
+	async function start(member: Member): Promise<void> {
+		const { id, disk, file } = member;
+		const log = await openLog({
+			disk,
+			directory: "log",
+			create: { clusterId: "c", nodeId: id, incarnation: "00".repeat(16) },
+			bootstrap: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }],
+			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
+		});
+		const node = await createNode({
+			self: id,
+			version: "0.0.0",
+			url: `http://${id}`,
+			bootstrap,
+			log,
+			database: openMemoryDatabase(file, disk),
+			network: network.connect(id),
+			clock,
+			random: {
+				below: (bound) => Math.floor(random() * bound),
+				bytes: (length) => new Uint8Array(length),
+			},
+			disk,
+			logger: silentLogger,
+			settings,
+			mustRunAlone: (request) => request.interactive,
+		});
+		member.node = node;
+		void node.failed.then((error) => {
+			member.failure = error;
+		});
+		await node.start();
+	}
+
+	async function stop(member: Member): Promise<void> {
+		const { node } = member;
+		member.node = null;
+		let isStopped = false;
+		const stopping = node?.stop().then(() => {
+			isStopped = true;
+		});
+		for (let turn = 0; turn < 200 && !isStopped && node !== null; turn++) await clock.run(10);
+		if (node !== null && !isStopped) throw new Error(`${member.id} does not stop`);
+		await stopping;
+	}
+
+	async function leader(): Promise<Member> {
+		for (let turn = 0; turn < 1_000; turn++) {
+			// A follower asks the leader: the clock must run for it.
+			const views = members.map((member) =>
+				watch(member.node?.service.cluster() ?? Promise.reject(new Error("not running"))),
+			);
+			await clock.run(20);
+			for (const [number, member] of members.entries()) {
+				const leads = views[number]?.value?.databases["default"]?.leader === member.id;
+				if (leads && member.node?.service.readiness().ready) return member;
+			}
+		}
+		throw new Error("no leader");
+	}
+
+	for (const member of members) await start(member);
+	return { clock, network, members, random, start, stop, leader };
+}
+
+export function program(...texts: readonly (string | readonly [string, string])[]): Program {
+	const steps = texts.map((text) => {
+		const [sql, argument] = typeof text === "string" ? [text, null] : text;
+		const statement: Statement = {
+			sql,
+			arguments: argument === null ? [] : [argument],
+			namedArguments: [],
+			wantRows: true,
+		};
+		return { condition: null, statement };
+	});
+	return { steps };
+}
+
+export function insert(value: string): readonly [string, string] {
+	return ["INSERT INTO ledger VALUES (?)", value];
+}
+
+export const request: RequestOptions = {
+	consistency: { level: "linearizable" },
+	idempotencyKey: null,
+	timeoutMs: 10_000,
+};
+
+export function rowsOf(answer: Answer): string[] {
+	return (answer.outcome.results.at(-1)?.rows ?? []).map((row) => String(row[0]));
+}
+
+/** How a promise ended, or that it has not. */
+export interface Watched<T> {
+	readonly value: T | null;
+	readonly error: unknown;
+	readonly settled: boolean;
+}
+
+export function watch<T>(promise: Promise<T>): Watched<T> {
+	const seen: { value: T | null; error: unknown; settled: boolean } = {
+		value: null,
+		error: null,
+		settled: false,
+	};
+	promise.then(
+		(value) => {
+			seen.value = value;
+			seen.settled = true;
+		},
+		(error: unknown) => {
+			seen.error = error;
+			seen.settled = true;
+		},
+	);
+	return seen;
+}
+
+function seeded(seed: number): () => number {
+	let state = seed >>> 0;
+	return () => {
+		state = (state + 0x6d2b79f5) | 0;
+		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+	};
+}

@@ -1,0 +1,189 @@
+/**
+ * A Database that keeps a list of texts: `INSERT …` appends its first argument, `SELECT …` gives all.
+ * It has the states of the real one (database.ts) and refuses what that refuses.
+ */
+import { createHash } from "node:crypto";
+import type { Configuration, LogIndex, Position } from "../../consensus/types.ts";
+import type { Database, DatabaseState } from "../../database/database.ts";
+import type { Program, ProgramOutcome, StatementFailure, StatementResult } from "../../database/program.ts";
+import type { Disk } from "../../world/disk.ts";
+
+interface Content {
+	readonly applied: Position;
+	readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
+	readonly items: readonly string[];
+}
+
+/** What outlives the process. */
+export interface DatabaseFile {
+	content: Content;
+	/** The next commit or apply fails with this. */
+	failure: Error | null;
+	openReads: number;
+}
+
+export function createDatabaseFile(): DatabaseFile {
+	return {
+		content: { applied: { term: 0, index: 0 }, configuration: null, items: [] },
+		failure: null,
+		openReads: 0,
+	};
+}
+
+export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
+	/** Since BEGIN of the open SQLite transaction; null: idle. */
+	let open: string[] | null = null;
+	/** Length of `open` where the interactive transaction began. */
+	let interactive: number | null = null;
+	let leads = false;
+	let snapshots = 0;
+
+	function failWhenTold(): void {
+		const { failure } = file;
+		file.failure = null;
+		if (failure !== null) throw failure;
+	}
+
+	function run(
+		program: Program,
+		items: string[],
+		began: number | null,
+	): { outcome: ProgramOutcome; began: number | null } {
+		let start = began;
+		const results: (StatementResult | null)[] = [];
+		const errors: (StatementFailure | null)[] = [];
+		for (const { statement } of program.steps) {
+			const word = statement.sql.split(" ")[0];
+			let error: string | null = null;
+			if (word === "BEGIN") {
+				if (start !== null) error = "cannot start a transaction within a transaction";
+				else start = items.length;
+			} else if (word === "COMMIT" || word === "ROLLBACK") {
+				if (start === null) error = `cannot ${word} - no transaction is active`;
+				else if (word === "ROLLBACK") items.length = start;
+				start = null;
+			} else if (word === "INSERT") items.push(String(statement.arguments[0]));
+			results.push(error === null ? resultOf(word === "SELECT" ? items : []) : null);
+			errors.push(error === null ? null : { code: "SQLITE_ERROR", message: error, extendedCode: undefined });
+		}
+		return { outcome: { results, errors, autocommit: start === null, foreignKeys: true }, began: start };
+	}
+
+	const state = (): DatabaseState => ({
+		applied: file.content.applied,
+		configuration: file.content.configuration,
+	});
+
+	return {
+		opened: state(),
+		async execute(requests) {
+			if (!leads) throw new Error("execute before prepareToLead");
+			return requests.map(({ program, interactive: mayStay }) => {
+				open ??= [...file.content.items];
+				const before = open.length;
+				const { outcome, began } = run(program, open, interactive);
+				const start = interactive ?? before;
+				interactive = null;
+				if (!outcome.autocommit && mayStay) {
+					interactive = began;
+					return { outcome, payload: null, replayed: false };
+				}
+				if (!outcome.autocommit) open.length = before;
+				const added = open.slice(start);
+				const payload = added.length === 0 ? null : new TextEncoder().encode(JSON.stringify(added));
+				return { outcome: { ...outcome, autocommit: true }, payload, replayed: false };
+			});
+		},
+		async abandonInteractive() {
+			if (interactive !== null) open?.splice(interactive);
+			interactive = null;
+		},
+		async commit(applied) {
+			if (open === null || interactive !== null) throw new Error("nothing to commit");
+			failWhenTold();
+			file.content = { ...file.content, applied, items: open };
+			open = null;
+		},
+		async rollback() {
+			open = null;
+			interactive = null;
+		},
+		async apply(entries) {
+			if (open !== null) throw new Error("apply inside a transaction");
+			leads = false;
+			failWhenTold();
+			let { applied, configuration } = file.content;
+			const items = [...file.content.items];
+			for (const entry of entries) {
+				if (entry.position.index <= applied.index) throw new Error("applied twice");
+				applied = entry.position;
+				if (entry.kind === "command") items.push(...decode(entry.payload));
+				if (entry.configuration !== null)
+					configuration = { index: entry.position.index, value: entry.configuration };
+			}
+			file.content = { applied, configuration, items };
+		},
+		async prepareToLead() {
+			leads = true;
+		},
+		async read(program) {
+			return run(program, [...file.content.items], null).outcome;
+		},
+		async beginRead() {
+			const { applied, items } = file.content;
+			let began: number | null = null;
+			let isOpen = true;
+			file.openReads++;
+			return {
+				applied,
+				async run(program) {
+					const ran = run(program, [...items], began);
+					began = ran.began;
+					return ran.outcome;
+				},
+				async close() {
+					if (isOpen) file.openReads--;
+					isOpen = false;
+				},
+			};
+		},
+		describe: () => Promise.reject(new Error("not here")),
+		async checkpoint() {
+			return file.content.applied.index;
+		},
+		walBytes: () => 0,
+		async createSnapshot() {
+			const { applied, configuration } = file.content;
+			if (configuration === null) throw new Error("no configuration yet");
+			const bytes = new TextEncoder().encode(JSON.stringify(file.content));
+			const path = `snapshots/made-${snapshots++}`;
+			await disk.makeDirectory("snapshots");
+			const target = await disk.open(path, { create: true });
+			await target.write(0, [bytes]);
+			await target.close();
+			return { path, applied, configuration, sizeBytes: bytes.length, sha256: hashOf(bytes) };
+		},
+		async installSnapshot(path, sha256) {
+			if (open !== null) throw new Error("a snapshot inside a transaction");
+			const source = await disk.open(path, { create: false });
+			const bytes = await source.read(0, await source.size());
+			await source.close();
+			if (hashOf(bytes) !== sha256) throw new Error("the snapshot is damaged");
+			file.content = JSON.parse(new TextDecoder().decode(bytes)) as Content;
+			return state();
+		},
+		async close() {},
+	};
+}
+
+function decode(payload: Uint8Array): string[] {
+	return JSON.parse(new TextDecoder().decode(payload)) as string[];
+}
+
+function hashOf(bytes: Uint8Array): string {
+	return createHash("sha256").update(bytes).digest("hex");
+}
+
+function resultOf(items: readonly string[]): StatementResult {
+	return { columns: [], rows: items.map((item) => [item]), changes: 0, lastInsertRowid: null };
+}

@@ -1,0 +1,74 @@
+/** Nodes of one process connected with each other: delay and cuts on request; order holds within a lane only. */
+import type { NodeId } from "../../consensus/types.ts";
+import type { Clock } from "../../world/clock.ts";
+import type { Lane, Network, NetworkReceiver } from "../../world/network.ts";
+
+export interface MemoryNetwork {
+	connect(node: NodeId): Network;
+	/** Cuts a node off, or lets it back. */
+	cut(node: NodeId, isCut: boolean): void;
+}
+
+export function createMemoryNetwork(clock: Clock, random: () => number): MemoryNetwork {
+	const receivers = new Map<NodeId, NetworkReceiver>();
+	const cuts = new Set<NodeId>();
+	/** Grows when a connection breaks: what was on its way is lost. */
+	let life = 0;
+	const lastArrival = new Map<string, number>();
+
+	const reachable = (from: NodeId, to: NodeId): boolean =>
+		receivers.has(from) && receivers.has(to) && !cuts.has(from) && !cuts.has(to);
+
+	function tell(node: NodeId, isReachable: boolean): void {
+		for (const other of receivers.keys()) {
+			if (other === node || cuts.has(other)) continue;
+			receivers.get(other)?.onReachable(node, isReachable);
+			receivers.get(node)?.onReachable(other, isReachable);
+		}
+	}
+
+	function leave(node: NodeId): void {
+		if (!receivers.has(node)) return;
+		life++;
+		if (!cuts.has(node)) tell(node, false);
+		receivers.delete(node);
+	}
+
+	function send(from: NodeId, to: NodeId, lane: Lane, bytes: Uint8Array): boolean {
+		if (!reachable(from, to)) return false;
+		const key = `${from}/${to}/${lane}`;
+		const at = Math.max(clock.now() + 0.2 + random() * 2, lastArrival.get(key) ?? 0);
+		lastArrival.set(key, at);
+		const sentIn = life;
+		clock.setTimer(at - clock.now(), () => {
+			if (sentIn === life && reachable(from, to)) receivers.get(to)?.onMessage(from, lane, bytes);
+		});
+		return true;
+	}
+
+	return {
+		connect: (node) => ({
+			async start(receiver) {
+				receivers.set(node, receiver);
+				if (!cuts.has(node)) tell(node, true);
+			},
+			send: (to, lane, bytes) => send(node, to, lane, bytes),
+			queuedBytes: () => 0,
+			reachable: (other) => reachable(node, other),
+			async stop() {
+				leave(node);
+			},
+		}),
+		cut(node, isCut) {
+			if (cuts.has(node) === isCut) return;
+			if (isCut) {
+				life++;
+				tell(node, false);
+				cuts.add(node);
+			} else {
+				cuts.delete(node);
+				tell(node, true);
+			}
+		},
+	};
+}
