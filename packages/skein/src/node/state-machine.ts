@@ -156,7 +156,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		await database.rollback();
 		joiner.reset();
 		cursor = applied.position.index + 1;
-		if (!isFull(error)) {
+		if (!isDiskFull(error)) {
 			// Committed effects do not fit this database: it is not the leader's any more. Going on would
 			// serve wrong rows.
 			const range = `${entries[0]?.index}…${entries.at(-1)?.index}`;
@@ -273,12 +273,6 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			await finished;
 		},
 	};
-}
-
-/** The database's word for SQLITE_FULL is not the file system's. */
-function isFull(error: unknown): boolean {
-	const code = error instanceof Error && "code" in error ? error.code : null;
-	return isDiskFull(error) || code === "DISK_FULL";
 }
 
 function stopping(): SkeinError {
