@@ -121,7 +121,8 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 	});
 }
 
-function learnCommitIndex(state: CoreState, follower: FollowerState, leaderCommitIndex: LogIndex): void {
+/** From the leader of the present term only. */
+export function learnCommitIndex(state: CoreState, follower: FollowerState, leaderCommitIndex: LogIndex): void {
 	// Above what is verified our log may hold other entries than the leader's at these indexes.
 	const index = Math.min(leaderCommitIndex, follower.verifiedIndex);
 	if (index > state.commitIndex) state.commitIndex = index;

@@ -46,6 +46,7 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 		return;
 	}
 	giveUpTransfer(state);
+	replication.sendCommitIndex(state, leader);
 	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
 	if (!beginRound(state, leader)) return;
 	assignWaitingReads(state, leader);
@@ -62,7 +63,6 @@ export function onAppendResponse(state: CoreState, leader: LeaderState, message:
 	if (!replication.onAppendResponse(state, leader, message)) return;
 	moveOn(state, leader);
 	replication.sendAppends(state, leader, message.from);
-	replication.sendCommitIndex(state, leader, message.from);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
 }
 
@@ -121,8 +121,8 @@ function moveOn(state: CoreState, leader: LeaderState): void {
 	if (!leader.established && state.commitIndex >= leader.barrierIndex) {
 		leader.established = true;
 		announceRole(state);
+		replication.sendCommitIndex(state, leader);
 	}
-	replication.sendCommitIndexToAll(state, leader);
 	beginWaitingReads(state, leader);
 }
 

@@ -7,7 +7,7 @@
 import { unreachable } from "./assert.ts";
 import * as candidate from "./candidate.ts";
 import { stand } from "./candidate.ts";
-import { becomeFollower, hearLeader, onAppendRequest, onHeartbeatRequest } from "./follower.ts";
+import { becomeFollower, hearLeader, learnCommitIndex, onAppendRequest, onHeartbeatRequest } from "./follower.ts";
 import { hasFreshQuorum } from "./heartbeat.ts";
 import * as leader from "./leader.ts";
 import type { ConsensusMessage, PreVoteRequest, VoteRequest } from "./message.ts";
@@ -61,6 +61,8 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 			hearLeader(state, message.from);
 			return stand(state, true);
 		case "read-index-response":
+			// A read index is committed: whoever asks for it need not wait to hear so by another message.
+			if (role.role === "follower") learnCommitIndex(state, role, message.index);
 			return onReadIndexResponse(state, message.readId, message.index);
 		case "pre-vote-response":
 			return candidate.onPreVoteResponse(state, message);

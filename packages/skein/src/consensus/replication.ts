@@ -138,12 +138,17 @@ export function advanceCommitIndex(state: CoreState, leader: LeaderState): boole
 	return true;
 }
 
-export function sendCommitIndexToAll(state: CoreState, leader: LeaderState): void {
-	for (const node of followersOf(state)) sendCommitIndex(state, leader, node);
+/**
+ * Followers that nothing else is on its way to learn the commit index with the next tick, not with the
+ * next heartbeat. Not at once: the next entries mostly follow within a moment and carry it for nothing,
+ * where a message of its own costs every follower a wake-up just when the clients are answered. A
+ * follower that is asked to read learns it with the read index.
+ */
+export function sendCommitIndex(state: CoreState, leader: LeaderState): void {
+	for (const node of followersOf(state)) sendCommitIndexTo(state, leader, node);
 }
 
-/** A follower with nothing else on its way learns the commit index at once, not with the next heartbeat. */
-export function sendCommitIndex(state: CoreState, leader: LeaderState, to: NodeId): void {
+function sendCommitIndexTo(state: CoreState, leader: LeaderState, to: NodeId): void {
 	const progress = progressOf(state, leader, to);
 	if (progress?.mode !== "replicating" || progress.sentCommitIndex >= state.commitIndex) return;
 	if (progress.nextIndex <= state.log.last.index || isDiskStalled(state)) return;
