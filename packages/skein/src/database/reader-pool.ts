@@ -61,7 +61,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	let scheduled = false;
 	let closed = false;
 
-	for (let number = 0; number < settings.readers; number++) readers.push(start());
+	// One to begin with; the others when reads find no free one. An idle node is small.
+	readers.push(start());
 
 	function start(): PooledReader {
 		const running = new Int32Array(new SharedArrayBuffer(4));
@@ -82,6 +83,11 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 
 	function dispatch(): void {
 		const free = readers.filter((reader) => reader.reads.size === 0);
+		if (free.length === 0 && queue.length > 0 && readers.length < settings.readers) {
+			const started = start();
+			readers.push(started);
+			free.push(started);
+		}
 		if (free.length === 0 || queue.length === 0) return look();
 		const share = Math.min(maxBatch, Math.ceil(queue.length / free.length));
 		for (const reader of free) {

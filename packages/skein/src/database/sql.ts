@@ -55,26 +55,24 @@ export interface ParsedStatement {
 export function splitStatements(script: string): string[] {
 	const statements: string[] = [];
 	let start = 0;
-	let offset = 0;
 	let words: string[] = [];
-	let depth = 0;
-	let afterDot = false;
-	for (let token = nextToken(script, offset); token !== null; token = nextToken(script, offset)) {
-		offset = token.end;
-		const isName = afterDot;
-		afterDot = token.type === "punctuation" && token.text === ".";
-		if (token.type === "word" && !isName) {
-			if (words.length < 4) words.push(token.text);
-			// The body of a trigger holds semicolons; CASE … END nests in it.
-			if (isTrigger(words)) {
-				if (token.text === "BEGIN" || token.text === "CASE") depth++;
-				else if (token.text === "END") depth = Math.max(0, depth - 1);
-			}
+	/** Of the tokens before, inside a trigger: its end is `; END`, whatever names or CASE … END its body has. */
+	let before: "other" | "semicolon" | "end" = "other";
+	for (let token = nextToken(script, 0); token !== null; token = nextToken(script, token.end)) {
+		const semicolon = token.type === "punctuation" && token.text === ";";
+		if (!semicolon) {
+			before = before === "semicolon" && isWord(token, "END") ? "end" : "other";
+			if (words.length < 6) words.push(token.type === "word" ? token.text : "");
+			continue;
 		}
-		if (token.text !== ";" || token.type !== "punctuation" || depth > 0) continue;
+		if (isTrigger(words) && before !== "end") {
+			before = "semicolon";
+			continue;
+		}
 		push(script.slice(start, token.start));
 		start = token.end;
 		words = [];
+		before = "other";
 	}
 	push(script.slice(start));
 	return statements;
@@ -85,7 +83,11 @@ export function splitStatements(script: string): string[] {
 }
 
 function isTrigger(words: readonly string[]): boolean {
-	return words[0] === "CREATE" && (words[1] === "TRIGGER" || words[2] === "TRIGGER");
+	let place = 0;
+	if (words[place] === "EXPLAIN") place += words[1] === "QUERY" ? 3 : 1;
+	if (words[place] !== "CREATE") return false;
+	if (words[place + 1] === "TEMP" || words[place + 1] === "TEMPORARY") place++;
+	return words[place + 1] === "TRIGGER";
 }
 
 export function parseStatement(sql: string): ParsedStatement {

@@ -28,7 +28,8 @@ export class ThreadError extends Error {
 }
 
 export interface Thread {
-	call(method: string, parameters: readonly unknown[]): Promise<unknown>;
+	/** `transfer`: buffers in the parameters that are handed over instead of copied. */
+	call(method: string, parameters: readonly unknown[], transfer?: readonly Transferable[]): Promise<unknown>;
 	/** Calls that were made and not answered. */
 	readonly pending: number;
 	/** Inside a call that does not end: SQLite cannot be interrupted, and not even `process.exit` goes on before it ends. */
@@ -46,6 +47,7 @@ export function startThread(file: URL, data: unknown, onDeath: (error: Error) =>
 	const pending = new Map<number, Pending>();
 	let nextId = 1;
 	let batch: CallMessage[] = [];
+	let batchTransfer: Transferable[] = [];
 	let terminated = false;
 	let exited = false;
 
@@ -73,16 +75,19 @@ export function startThread(file: URL, data: unknown, onDeath: (error: Error) =>
 
 	function flush(): void {
 		const calls = batch;
+		const transfer = batchTransfer;
 		batch = [];
-		worker.postMessage(calls);
+		batchTransfer = [];
+		worker.postMessage(calls, transfer);
 	}
 
 	return {
-		call(method, parameters) {
+		call(method, parameters, transfer = []) {
 			if (terminated) return Promise.reject(new Error("the database thread has ended"));
 			const id = nextId++;
 			if (batch.length === 0) queueMicrotask(flush);
 			batch.push({ id, method, parameters });
+			batchTransfer.push(...transfer);
 			return new Promise((resolve, reject) => {
 				pending.set(id, { resolve, reject });
 			});

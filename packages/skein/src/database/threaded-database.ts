@@ -9,7 +9,14 @@ import { SkeinError } from "../../../client/src/errors.ts";
 import type { LogIndex, Position } from "../consensus/types.ts";
 import type { CheckpointResult } from "./checkpoint.ts";
 import { databaseFileName } from "./connection.ts";
-import type { Database, DatabaseState, SnapshotFile, WriteOutcome, WriteRequest } from "./database.ts";
+import type {
+	AppliedEntry,
+	Database,
+	DatabaseState,
+	SnapshotFile,
+	WriteOutcome,
+	WriteRequest,
+} from "./database.ts";
 import type { InstallThreadData } from "./install-thread.ts";
 import { createReadTransactions } from "./read-transactions.ts";
 import { createReaderPool } from "./reader-pool.ts";
@@ -118,7 +125,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		abandonInteractive: () => writer.call("abandonInteractive", []) as Promise<void>,
 		commit: (applied: Position) => writer.call("commit", [applied]) as Promise<void>,
 		rollback: () => writer.call("rollback", []) as Promise<void>,
-		apply: (entries) => writer.call("apply", [entries]) as Promise<void>,
+		apply: (entries) => writer.call("apply", [entries], largeBuffers(entries)) as Promise<void>,
 		prepareToLead: () => writer.call("prepareToLead", []) as Promise<void>,
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
 		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),
@@ -147,6 +154,20 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 			await writer.terminate();
 		},
 	};
+}
+
+/** From this size on a payload is handed over to the thread instead of copied. */
+const handOverBytes = 1024 * 1024;
+
+function largeBuffers(entries: readonly AppliedEntry[]): ArrayBuffer[] {
+	const buffers: ArrayBuffer[] = [];
+	for (const { payload } of entries) {
+		// Only one that nobody else looks into: put together from fragments, so of its very size.
+		const isWhole = payload.byteLength === payload.buffer.byteLength;
+		if (payload.length >= handOverBytes && isWhole && payload.buffer instanceof ArrayBuffer)
+			buffers.push(payload.buffer);
+	}
+	return buffers;
 }
 
 /** One piece of work on a thread that ends with it. */

@@ -7,7 +7,7 @@ test.each([0, 1, 9, 10, 11, 35])(
 	(length) => {
 		const payload = Uint8Array.from({ length }, (_, place) => place);
 		const joiner = createFragmentJoiner();
-		const torn = splitPayload(new Uint8Array(25), 10).slice(0, 2);
+		const torn = [...splitPayload(new Uint8Array(25), 10)].slice(0, 2);
 		const entries = [...torn, ...splitPayload(payload, 10)].map(
 			(entry, place): Entry => ({ ...entry, index: place + 1, term: 1 }),
 		);
@@ -18,7 +18,7 @@ test.each([0, 1, 9, 10, 11, 35])(
 );
 
 test("a piece without a beginning is an error", () => {
-	const [, later] = splitPayload(new Uint8Array(15), 10);
+	const [, later] = [...splitPayload(new Uint8Array(15), 10)];
 	if (later === undefined) throw new Error("one piece only");
 	expect(() => createFragmentJoiner().add({ ...later, index: 1, term: 1 })).toThrow("never began");
 });

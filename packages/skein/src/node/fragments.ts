@@ -9,18 +9,17 @@ import type { Entry } from "../consensus/types.ts";
 const firstPiece = 1;
 const laterPiece = 0;
 
-export function splitPayload(payload: Uint8Array, fragmentBytes: number): ProposedEntry[] {
-	const entries: ProposedEntry[] = [];
+/** One at a time, as they are asked for: cutting up a large payload at once would hold up the heartbeats. */
+export function* splitPayload(payload: Uint8Array, fragmentBytes: number): Generator<ProposedEntry> {
 	let offset = 0;
 	do {
 		const end = Math.min(offset + fragmentBytes, payload.length);
 		const piece = new Uint8Array(1 + end - offset);
 		piece[0] = offset === 0 ? firstPiece : laterPiece;
 		piece.set(payload.subarray(offset, end), 1);
-		entries.push({ kind: end === payload.length ? "command" : "fragment", payload: piece });
+		yield { kind: end === payload.length ? "command" : "fragment", payload: piece };
 		offset = end;
 	} while (offset < payload.length);
-	return entries;
 }
 
 export interface FragmentJoiner {

@@ -30,56 +30,51 @@ export async function replicate(
 	options: ReplicateOptions,
 ): Promise<Replicated> {
 	const { runner, fragmentBytes, maxProposedBytes, committed } = options;
-	const entries: ProposedEntry[] = [];
-	const lastEntryOf: number[] = [];
-	for (const payload of payloads) {
-		for (const entry of splitPayload(payload, fragmentBytes)) entries.push(entry);
-		lastEntryOf.push(entries.length - 1);
-	}
-
-	const slices = sliceByBytes(entries, maxProposedBytes / 2);
+	const positions: Position[] = [];
 	const lastIndexOfSlice: LogIndex[] = [];
-	let first: Position | null = null;
-	for (const [number, slice] of slices.entries()) {
-		const earlier = lastIndexOfSlice[number - 2];
+	for (const slice of slices(payloads, fragmentBytes, maxProposedBytes / 2)) {
+		const earlier = lastIndexOfSlice.at(-2);
 		if (earlier !== undefined && !(await committed(earlier))) return { type: "lost" };
 		const proposal = runner.propose(slice);
 		if (!proposal.accepted) {
-			if (first === null) return { type: "refused", reason: proposal.reason };
+			if (lastIndexOfSlice.length === 0) return { type: "refused", reason: proposal.reason };
 			// Half of the transaction is in the log. Its client cannot be told that nothing happened as
 			// long as this node could go on proposing: it must not.
 			runner.step({ type: "step-down" });
 			return { type: "lost" };
 		}
-		first ??= { term: proposal.term, index: proposal.firstIndex };
+		const before = lastIndexOfSlice.at(-1);
+		if (before !== undefined && proposal.firstIndex !== before + 1) {
+			throw new Error("another proposal came between the slices of a batch");
+		}
 		lastIndexOfSlice.push(proposal.lastIndex);
+		for (const [place, { kind }] of slice.entries()) {
+			if (kind === "command") positions.push({ term: proposal.term, index: proposal.firstIndex + place });
+		}
 	}
-	if (first === null) throw new Error("nothing to replicate");
-	const { term, index: firstIndex } = first;
-	const lastIndex = firstIndex + entries.length - 1;
-	if (lastIndexOfSlice.at(-1) !== lastIndex)
-		throw new Error("another proposal came between the slices of a batch");
-	if (!(await committed(lastIndex))) return { type: "lost" };
-	return {
-		type: "committed",
-		positions: lastEntryOf.map((offset) => ({ term, index: firstIndex + offset })),
-		last: { term, index: lastIndex },
-	};
+	const last = positions.at(-1);
+	if (last === undefined || positions.length !== payloads.length) throw new Error("nothing to replicate");
+	return (await committed(last.index)) ? { type: "committed", positions, last } : { type: "lost" };
 }
 
-function sliceByBytes(entries: readonly ProposedEntry[], maxBytes: number): ProposedEntry[][] {
-	const slices: ProposedEntry[][] = [];
+/** Cut up only as they are taken: see `splitPayload`. */
+function* slices(
+	payloads: readonly Uint8Array[],
+	fragmentBytes: number,
+	maxBytes: number,
+): Generator<ProposedEntry[]> {
 	let slice: ProposedEntry[] = [];
 	let bytes = 0;
-	for (const entry of entries) {
-		if (slice.length > 0 && bytes + entry.payload.length > maxBytes) {
-			slices.push(slice);
-			slice = [];
-			bytes = 0;
+	for (const payload of payloads) {
+		for (const entry of splitPayload(payload, fragmentBytes)) {
+			if (slice.length > 0 && bytes + entry.payload.length > maxBytes) {
+				yield slice;
+				slice = [];
+				bytes = 0;
+			}
+			slice.push(entry);
+			bytes += entry.payload.length;
 		}
-		slice.push(entry);
-		bytes += entry.payload.length;
 	}
-	slices.push(slice);
-	return slices;
+	yield slice;
 }
