@@ -4,6 +4,10 @@ import type { LogIndex, Position } from "../consensus/types.ts";
 export interface AppliedIndex {
 	readonly position: Position;
 	advance(position: Position): void;
+	/** Somebody waits for more than there is. */
+	readonly awaited: boolean;
+	/** Called whenever somebody begins to wait. */
+	onWait: () => void;
 	/** Calls back once `index` is applied (at once if it is). The returned function ends the wait. */
 	whenReached(index: LogIndex, reached: () => void): () => void;
 }
@@ -17,10 +21,14 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 	let position = start;
 	const waiting = new Set<Waiting>();
 
-	return {
+	const applied: AppliedIndex = {
 		get position() {
 			return position;
 		},
+		get awaited() {
+			return waiting.size > 0;
+		},
+		onWait: () => {},
 		advance(next) {
 			if (next.index < position.index) {
 				throw new Error(`applied index went back: ${position.index} to ${next.index}`);
@@ -39,7 +47,9 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 			}
 			const entry: Waiting = { index, reached };
 			waiting.add(entry);
+			applied.onWait();
 			return () => waiting.delete(entry);
 		},
 	};
+	return applied;
 }

@@ -32,6 +32,8 @@ export interface NodeSettings {
 	readonly maxProposedBytes: number;
 	/** Bytes of entries a follower applies in one SQLite transaction. */
 	readonly maxApplyBytes: number;
+	/** How long a follower lets committed entries gather before it applies them, if nobody waits for them. */
+	readonly applyDelayMs: Milliseconds;
 	/** How often a node tells the others about itself. */
 	readonly statusIntervalMs: Milliseconds;
 	/** How often it is looked whether the log can be cut. */
@@ -73,6 +75,7 @@ export const defaultNodeSettings: NodeSettings = {
 	fragmentBytes: 512 * 1024,
 	maxProposedBytes: 8 * 1024 * 1024,
 	maxApplyBytes: 4 * 1024 * 1024,
+	applyDelayMs: 4,
 	statusIntervalMs: 500,
 	compactionIntervalMs: 1_000,
 	checkpointBytes: 4 * 1024 * 1024,

@@ -13,7 +13,7 @@ import { decodeConfiguration } from "../consensus/configuration.ts";
 import type { Entry, LogIndex, Position } from "../consensus/types.ts";
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
-import type { Clock, Milliseconds } from "../world/clock.ts";
+import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import { isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { AppliedIndex } from "./applied-index.ts";
@@ -76,8 +76,22 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	/** The next entry to look at; ahead of applied + 1 only inside a fragmented transaction. */
 	let cursor: LogIndex = applied.position.index + 1;
 	let installation: Installation | null = null;
+	let gathering: Timer | null = null;
+	applied.onWait = () => signal.wake();
 	let stopped = false;
 	let finished: Promise<void> = Promise.resolve();
+
+	/**
+	 * A follower lets a few entries gather and applies them in one SQLite transaction, unless somebody
+	 * waits for them. Each transaction of its own would cost it a wake-up of its writer thread.
+	 */
+	function applySoon(): void {
+		if (applied.awaited || options.runner().state.role === "leader") return signal.wake();
+		gathering ??= clock.setTimer(settings.applyDelayMs, () => {
+			gathering = null;
+			signal.wake();
+		});
+	}
 
 	async function loop(): Promise<void> {
 		while (!stopped) {
@@ -241,7 +255,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		},
 		onCommit(index) {
 			leading.onCommit(index);
-			if (!leading.active) signal.wake();
+			if (!leading.active) applySoon();
 		},
 		get serving() {
 			return leading.active && leading.stillLeading();
@@ -268,6 +282,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		},
 		async stop() {
 			stopped = true;
+			gathering?.cancel();
 			leading.onRole({ role: "follower", term: Number.MAX_SAFE_INTEGER, leader: null, established: false });
 			signal.wake();
 			await finished;
