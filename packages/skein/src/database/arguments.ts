@@ -63,7 +63,8 @@ function collect(parameters: readonly (string | null)[], valueOf: (position: num
 	let named: Record<string, SQLInputValue> | null = null;
 	for (const [position, name] of parameters.entries()) {
 		const value = valueOf(position);
-		if (name === null) anonymous.push(value);
+		// Node counts `?NNN` among those without a name.
+		if (name === null || name.startsWith("?")) anonymous.push(value);
 		else {
 			named ??= {};
 			named[name] = value;

@@ -1,6 +1,6 @@
 /** How Skein opens its SQLite file, for each use, and what no connection may do (second line behind refusals.ts). */
 import { constants, DatabaseSync } from "node:sqlite";
-import { pragmaAllowed } from "./pragmas.ts";
+import { pragmaAllowed, pragmaTableAllowed } from "./pragmas.ts";
 
 export const databaseFileName = "default.sqlite";
 
@@ -56,8 +56,18 @@ function isAllowed(action: number, first: string | null, second: string | null):
 		case constants.SQLITE_UPDATE:
 		case constants.SQLITE_DELETE:
 		case constants.SQLITE_DROP_TABLE:
-		case constants.SQLITE_ALTER_TABLE:
+		case constants.SQLITE_CREATE_TABLE:
+		case constants.SQLITE_CREATE_VTABLE:
+		case constants.SQLITE_CREATE_VIEW:
 			return !isOwn(first);
+		case constants.SQLITE_CREATE_INDEX:
+		case constants.SQLITE_CREATE_TRIGGER:
+		case constants.SQLITE_DROP_INDEX:
+			return !isOwn(first) && !isOwn(second);
+		case constants.SQLITE_ALTER_TABLE:
+			return !isOwn(second);
+		case constants.SQLITE_READ:
+			return first === null || pragmaTableAllowed(first);
 		case constants.SQLITE_PRAGMA:
 			return pragmaAllowed(first, second);
 		case constants.SQLITE_FUNCTION:

@@ -27,10 +27,12 @@ export interface ClientTransaction {
 	bySavepoint: boolean;
 	savepoints: string[];
 	foreignKeys: boolean;
+	/** They were set, and count only from the next request on: SQLite changes them outside a transaction only. */
+	foreignKeysLater: boolean;
 }
 
 export function noTransaction(foreignKeys: boolean): ClientTransaction {
-	return { open: false, bySavepoint: false, savepoints: [], foreignKeys };
+	return { open: false, bySavepoint: false, savepoints: [], foreignKeys, foreignKeysLater: false };
 }
 
 export interface ExecutorLimits {
@@ -44,15 +46,25 @@ export interface ExecutorOptions {
 	readonly limits: ExecutorLimits;
 	/** Around everything that may change the database: the capture on the writer. */
 	readonly around: <T>(kind: StatementKind, sql: string, run: () => T) => T;
-	/** Null: the pragma is not available here (readers). Called outside the client's transaction only. */
-	readonly setForeignKeys: ((on: boolean) => void) | null;
+	/**
+	 * False: it will hold from the next request on. Called outside the client's transaction only. Null:
+	 * the pragma is not available here (readers).
+	 */
+	readonly setForeignKeys: ((on: boolean) => boolean) | null;
 	/** Null: nothing can be violated here (readers). */
 	readonly deferredCheck: DeferredCheck | null;
 	readonly now: () => number;
 }
 
 /** SQLite rolled the connection's whole transaction back; whatever runs in it must begin again. */
-export class TransactionEnded extends Error {}
+export class TransactionEnded extends Error {
+	/** Of the error that SQLite did it for, such as DISK_FULL. */
+	readonly code: string;
+	constructor(failure: StatementFailure, cause: unknown) {
+		super(failure.message, { cause });
+		this.code = failure.code;
+	}
+}
 
 const clientSavepoint = "skein_client";
 const statementSavepoint = "skein_statement";
@@ -94,7 +106,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 				} catch (error) {
 					failure = error instanceof Refused ? error.failure : failureOf(error);
 					if (mayEndTransaction(error) && !connection.isTransaction)
-						throw new TransactionEnded(failure.message, { cause: error });
+						throw new TransactionEnded(failure, error);
 				}
 			}
 			results.push(result);
@@ -110,20 +122,23 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		switch (parsed.kind) {
 			case "begin":
 				if (transaction.open) refuse("SQLITE_ERROR", "cannot start a transaction within a transaction");
-				options.deferredCheck?.begin();
+				prepared.statement();
 				around("begin", statement.sql, () => connection.exec(`SAVEPOINT ${clientSavepoint}`));
 				transaction.open = true;
 				return nothing;
 			case "commit":
 				if (!transaction.open) refuse("SQLITE_ERROR", "cannot commit - no transaction is active");
+				prepared.statement();
 				commit(statement.sql, transaction);
 				return nothing;
 			case "rollback":
 				if (!transaction.open) refuse("SQLITE_ERROR", "cannot rollback - no transaction is active");
+				prepared.statement();
 				around("rollback", statement.sql, () =>
 					connection.exec(`ROLLBACK TO ${clientSavepoint}; RELEASE ${clientSavepoint}`),
 				);
 				cache.clear();
+				options.deferredCheck?.transactionEnded();
 				end(transaction);
 				return nothing;
 			case "savepoint":
@@ -132,11 +147,15 @@ export function createExecutor(options: ExecutorOptions): Executor {
 				savepoint(parsed, statement.sql, transaction);
 				return nothing;
 			case "pragma-foreign-keys":
+				if (parsed.defers) {
+					options.deferredCheck?.setDeferred(parsed.foreignKeys);
+					return nothing;
+				}
 				// Inside a transaction SQLite ignores it.
 				if (transaction.open) return nothing;
 				if (options.setForeignKeys === null)
 					refuse("SQLITE_READONLY", "foreign keys are of no concern to a reader");
-				options.setForeignKeys(parsed.foreignKeys);
+				transaction.foreignKeysLater = !options.setForeignKeys(parsed.foreignKeys);
 				transaction.foreignKeys = parsed.foreignKeys;
 				return nothing;
 			case "no-op":
@@ -161,9 +180,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		deadline: number,
 	): StatementResult {
 		const { kind, isDml } = prepared.parsed;
+		if (kind === "write" && transaction.foreignKeys && transaction.foreignKeysLater) {
+			refuse(
+				"UNSUPPORTED_SQL",
+				"PRAGMA foreign_keys was turned on after a change in the same request, and holds from the next request on: send what follows as a request of its own.",
+			);
+		}
 		const checked = !transaction.open && options.deferredCheck?.needed() === true;
 		const run = (): StatementResult => {
-			if (checked) options.deferredCheck?.begin();
 			const done = collect(prepared, statement, deadline);
 			if (checked) options.deferredCheck?.check();
 			return done;
@@ -172,6 +196,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		const undoable = checked || (isDml && prepared.returnsRows());
 		const result = around(kind, statement.sql, undoable ? () => undoOnFailure(run) : run);
 		if (kind === "schema") cache.clear();
+		if (!transaction.open) options.deferredCheck?.transactionEnded();
 		return result;
 	}
 
@@ -191,6 +216,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 	function commit(sql: string, transaction: ClientTransaction): void {
 		options.deferredCheck?.check();
 		around("commit", sql, () => connection.exec(`RELEASE ${clientSavepoint}`));
+		options.deferredCheck?.transactionEnded();
 		end(transaction);
 	}
 
@@ -198,7 +224,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		const name = parsed.savepoint ?? "";
 		if (parsed.kind === "savepoint") {
 			if (!transaction.open) {
-				options.deferredCheck?.begin();
 				around("begin", "BEGIN", () => connection.exec(`SAVEPOINT ${clientSavepoint}`));
 				transaction.open = true;
 				transaction.bySavepoint = true;

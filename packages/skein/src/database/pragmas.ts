@@ -58,13 +58,14 @@ const ignored: ReadonlyMap<string, string | number | null> = new Map<string, str
 	["CACHE_SIZE", -2000],
 	["CACHE_SPILL", null],
 	["CHECKPOINT_FULLFSYNC", 0],
+	["DEFER_FOREIGN_KEYS", 0],
 	["FULLFSYNC", 0],
 	["JOURNAL_MODE", "wal"],
 	["JOURNAL_SIZE_LIMIT", -1],
 	["LOCKING_MODE", "normal"],
 	["MMAP_SIZE", 0],
 	["OPTIMIZE", null],
-	["RECURSIVE_TRIGGERS", 1],
+	["RECURSIVE_TRIGGERS", 0],
 	["SECURE_DELETE", 0],
 	["SHRINK_MEMORY", null],
 	["SYNCHRONOUS", 1],
@@ -74,7 +75,19 @@ const ignored: ReadonlyMap<string, string | number | null> = new Map<string, str
 	["WAL_CHECKPOINT", null],
 ]);
 
-type Classified = Pick<ParsedStatement, "kind" | "noOpAnswer" | "foreignKeys">;
+/** They change what SQL means on one connection: a client that sets them must not be told that it did. */
+const meaning: ReadonlyMap<string, string> = new Map([
+	[
+		"CASE_SENSITIVE_LIKE",
+		"PRAGMA case_sensitive_like is refused: it would hold on one connection, and clients share Skein's. Use GLOB, or compare with COLLATE.",
+	],
+	[
+		"RECURSIVE_TRIGGERS",
+		"PRAGMA recursive_triggers cannot be turned on: it would hold on one connection, and clients share Skein's. Write the recursion as WITH RECURSIVE.",
+	],
+]);
+
+type Classified = Pick<ParsedStatement, "kind" | "noOpAnswer" | "foreignKeys" | "defers">;
 
 export function pragmaName(tokens: readonly Token[]): string {
 	const dotted = tokens[2]?.text === ".";
@@ -93,14 +106,19 @@ function argumentOf(tokens: readonly Token[]): string | null {
 export function classifyPragma(tokens: readonly Token[]): Classified {
 	const name = pragmaName(tokens);
 	const argument = argumentOf(tokens);
-	const read: Classified = { kind: "read", noOpAnswer: null, foreignKeys: true };
-	if (name === "FOREIGN_KEYS" && argument !== null) {
-		const foreignKeys = ["1", "ON", "YES", "TRUE"].includes(argument);
-		return { kind: "pragma-foreign-keys", noOpAnswer: null, foreignKeys };
+	const read: Classified = { kind: "read", noOpAnswer: null, foreignKeys: true, defers: false };
+	if ((name === "FOREIGN_KEYS" || name === "DEFER_FOREIGN_KEYS") && argument !== null) {
+		const defers = name === "DEFER_FOREIGN_KEYS";
+		return { kind: "pragma-foreign-keys", noOpAnswer: null, foreignKeys: isOn(argument), defers };
 	}
 	if (replicated.has(name) && argument !== null) return { ...read, kind: "pragma-write" };
 	if (ignored.has(name)) return { ...read, kind: "no-op", noOpAnswer: answerOf(name, argument) };
 	return read;
+}
+
+/** As SQLite reads a boolean; what it does not know is off. */
+function isOn(argument: string): boolean {
+	return ["ON", "YES", "TRUE"].includes(argument) || (/^\d+$/.test(argument) && Number(argument) % 256 !== 0);
 }
 
 function answerOf(name: string, argument: string | null): ParsedStatement["noOpAnswer"] {
@@ -115,6 +133,9 @@ function answerOf(name: string, argument: string | null): ParsedStatement["noOpA
 export function pragmaRefusal(tokens: readonly Token[]): string | null {
 	const name = pragmaName(tokens);
 	const argument = argumentOf(tokens);
+	const refusal = meaning.get(name);
+	if (refusal !== undefined && (name === "CASE_SENSITIVE_LIKE" || (argument !== null && isOn(argument))))
+		return refusal;
 	const known = reading.has(name) || ignored.has(name) || name === "FOREIGN_KEYS";
 	if (name === "JOURNAL_MODE" && argument !== null && argument !== "WAL") {
 		return "PRAGMA journal_mode cannot be changed: Skein keeps the database in WAL mode, which its readers need. Leave the statement out.";
@@ -127,7 +148,16 @@ export function pragmaRefusal(tokens: readonly Token[]): string | null {
 	return null;
 }
 
-/** For the authorizer: the same rules, also for `pragma_…` table functions and whatever slipped through. */
+/**
+ * Table functions like `pragma_table_info`. Some write (`pragma_optimize`), and SQLite runs their PRAGMA
+ * while the statement runs, when the authorizer does not know any more that a client asked.
+ */
+export function pragmaTableAllowed(table: string): boolean {
+	const name = /^pragma_(.*)$/i.exec(table)?.[1]?.toUpperCase();
+	return name === undefined || reading.has(name) || name === "FOREIGN_KEYS";
+}
+
+/** For the authorizer: the same rules, for whatever slipped through. */
 export function pragmaAllowed(name: string | null, argument: string | null): boolean {
 	const upper = (name ?? "").toUpperCase();
 	if (upper === "FOREIGN_KEYS") return argument === null;

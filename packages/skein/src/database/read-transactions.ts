@@ -8,7 +8,7 @@ import type { ReadTransaction } from "./database.ts";
 import type { ProgramOutcome } from "./program.ts";
 import type { ReaderThreadData } from "./reader-thread.ts";
 import type { DatabaseSettings } from "./settings.ts";
-import { startThread, type Thread } from "./thread-calls.ts";
+import { readError, startThread, type Thread, withinASecond } from "./thread-calls.ts";
 import { workerFile } from "./worker-file.ts";
 
 const maxThreads = 4;
@@ -24,8 +24,9 @@ interface TransactionThread {
 
 export interface ReadTransactions {
 	begin(timeoutMs: number): Promise<ReadTransaction>;
-	/** The file was replaced: open transactions go on with the old one, new ones see the new. */
-	reopen(): void;
+	/** Before the file is replaced: none opens it now. Open transactions go on with the old one, new ones see the new. */
+	suspend(): Promise<void>;
+	resume(): void;
 	stuckThreads(): number;
 	close(): Promise<void>;
 }
@@ -40,6 +41,11 @@ export function createReadTransactions(options: {
 	/** Ended while inside a call. */
 	const leaving = new Set<Thread>();
 	let nextNumber = 1;
+	let suspended = false;
+	/** What waits for `resume`. */
+	const resumed: (() => void)[] = [];
+	/** Calls under way that may open the file. */
+	const beginning = new Map<Promise<unknown>, TransactionThread>();
 
 	function start(): TransactionThread {
 		const data: ReaderThreadData = { path, settings, running: new Int32Array(new SharedArrayBuffer(4)) };
@@ -89,12 +95,15 @@ export function createReadTransactions(options: {
 		});
 		try {
 			return (await Promise.race([call, late])) as T;
+		} catch (error) {
+			throw readError(error);
 		} finally {
 			if (timer !== null) clearTimeout(timer);
 		}
 	}
 
 	async function begin(timeoutMs: number): Promise<ReadTransaction> {
+		if (suspended) await new Promise<void>((resolve) => resumed.push(resolve));
 		const open = threads.reduce((sum, one) => sum + one.open, 0);
 		if (open >= settings.maxReadTransactions) {
 			throw new SkeinError(
@@ -111,7 +120,9 @@ export function createReadTransactions(options: {
 		const number = nextNumber++;
 		let closed = false;
 		try {
-			const applied = await limited<Position>(chosen, timeoutMs, chosen.thread.call("begin", [number]));
+			const call = chosen.thread.call("begin", [number]);
+			beginning.set(call, chosen);
+			const applied = await limited<Position>(chosen, timeoutMs, call).finally(() => beginning.delete(call));
 			return {
 				applied,
 				run: (program, limit) =>
@@ -135,20 +146,24 @@ export function createReadTransactions(options: {
 
 	return {
 		begin,
-		reopen() {
+		async suspend() {
+			suspended = true;
 			// Forgotten, not ended: they end when their last transaction does.
 			const old = threads;
 			threads = [];
 			for (const one of old) if (one.open === 0) remove(one);
+			await withinASecond(Promise.allSettled(beginning.keys()));
+			for (const one of beginning.values()) remove(one);
+		},
+		resume() {
+			suspended = false;
+			for (const proceed of resumed.splice(0)) proceed();
 		},
 		stuckThreads: () =>
 			threads.filter((one) => one.thread.stuck).length + [...leaving].filter((thread) => thread.stuck).length,
 		async close() {
 			for (const one of threads) if (one.idle !== null) clearTimeout(one.idle);
-			await Promise.race([
-				Promise.all(threads.map((one) => one.thread.terminate())),
-				new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
-			]);
+			await withinASecond(Promise.all(threads.map((one) => one.thread.terminate())));
 		},
 	};
 }

@@ -8,7 +8,7 @@ import { SkeinError } from "../../../client/src/errors.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
 import type { ReaderThreadData } from "./reader-thread.ts";
 import type { DatabaseSettings } from "./settings.ts";
-import { startThread, type Thread } from "./thread-calls.ts";
+import { readError, startThread, type Thread, withinASecond } from "./thread-calls.ts";
 import { workerFile } from "./worker-file.ts";
 
 /** A reader that is silent for this long is looked at. */
@@ -39,8 +39,9 @@ interface PooledReader {
 export interface ReaderPool {
 	read(program: Program, timeoutMs: number): Promise<ProgramOutcome>;
 	describe(sql: string): Promise<Description>;
-	/** All readers open the file anew: it was replaced. What runs is run again. */
-	reopen(): void;
+	/** Before the file is replaced: no reader is left, and none opens the file. What ran will run again. */
+	suspend(): Promise<void>;
+	resume(): void;
 	stuckThreads(): number;
 	close(): Promise<void>;
 }
@@ -60,6 +61,9 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	let looking: NodeJS.Timeout | null = null;
 	let scheduled = false;
 	let closed = false;
+	let suspended = false;
+	/** What waits for `resume`. */
+	const resumed: (() => void)[] = [];
 
 	// One to begin with; the others when reads find no free one. An idle node is small.
 	readers.push(start());
@@ -82,6 +86,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	}
 
 	function dispatch(): void {
+		if (suspended) return;
 		const free = readers.filter((reader) => reader.reads.size === 0);
 		if (free.length === 0 && queue.length > 0 && readers.length < settings.readers) {
 			const started = start();
@@ -101,9 +106,10 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 
 	function give(reader: PooledReader, read: Read): void {
 		reader.reads.set(read.ticket, read);
-		const finish = (settle: () => void): void => {
-			reader.reads.delete(read.ticket);
-			if (!read.settled) {
+		const finish = (ok: boolean, settle: () => void): void => {
+			const mine = reader.reads.delete(read.ticket);
+			// Given to another reader meanwhile: that this one could not finish it is no answer.
+			if (!read.settled && (ok || mine)) {
 				read.settled = true;
 				settle();
 			}
@@ -113,8 +119,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			else if (queue.length > 0) dispatch();
 		};
 		reader.thread.call("read", [read.ticket, read.program, read.timeoutMs]).then(
-			(outcome) => finish(() => read.resolve(outcome as ProgramOutcome)),
-			(error: unknown) => finish(() => read.reject(error)),
+			(outcome) => finish(true, () => read.resolve(outcome as ProgramOutcome)),
+			(error: unknown) => finish(false, () => read.reject(readError(error))),
 		);
 	}
 
@@ -177,7 +183,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	return {
 		read(program, timeoutMs) {
 			if (closed) return Promise.reject(new SkeinError("the database is closed", { code: "NO_LEADER" }));
-			if (readers.every((reader) => reader.late)) {
+			if (!suspended && readers.every((reader) => reader.late)) {
 				return Promise.reject(
 					new SkeinError("all readers of this node are in reads that take too long: try another node", {
 						code: "OVERLOADED",
@@ -196,20 +202,33 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 				schedule();
 			});
 		},
-		describe(sql) {
+		async describe(sql) {
+			if (suspended) await new Promise<void>((resolve) => resumed.push(resolve));
 			const reader = readers.find((one) => one.reads.size === 0) ?? readers[0];
-			if (reader === undefined) return Promise.reject(new Error("there is no reader"));
-			return reader.thread.call("describe", [sql]) as Promise<Description>;
+			if (reader === undefined) throw new Error("there is no reader");
+			try {
+				return (await reader.thread.call("describe", [sql])) as Description;
+			} catch (error) {
+				throw readError(error);
+			}
 		},
-		reopen() {
-			for (const reader of readers) {
+		async suspend() {
+			suspended = true;
+			const old = readers;
+			readers = [];
+			for (const reader of old) {
 				const unsettled = [...reader.reads.values()].filter((read) => !read.settled);
 				queue.unshift(...unsettled);
 				reader.reads.clear();
-				void reader.thread.terminate();
 			}
-			readers = readers.map(() => start());
+			// One inside a long query has the old file open, and opens nothing any more.
+			await withinASecond(Promise.all(old.map((reader) => reader.thread.terminate())));
+		},
+		resume() {
+			suspended = false;
+			readers.push(start());
 			schedule();
+			for (const proceed of resumed.splice(0)) proceed();
 		},
 		stuckThreads: () => [...readers, ...leaving].filter((reader) => reader.thread.stuck).length,
 		async close() {
@@ -217,11 +236,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			if (looking !== null) clearTimeout(looking);
 			for (const read of queue.splice(0))
 				read.reject(new SkeinError("this node is stopping", { code: "NO_LEADER" }));
-			await Promise.race([
-				Promise.all([...readers, ...leaving].map((reader) => reader.thread.terminate())),
-				// A thread inside a long query ends only with it; the process does not wait.
-				new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
-			]);
+			// A thread inside a long query ends only with it; the process does not wait.
+			await withinASecond(Promise.all([...readers, ...leaving].map((reader) => reader.thread.terminate())));
 		},
 	};
 }

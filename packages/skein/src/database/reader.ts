@@ -100,6 +100,11 @@ export function createReader(options: {
 			if (parsed.problem !== null) throw new DescribeRefused(parsed.problem.message, parsed.problem.code);
 			const isReadonly = parsed.kind === "read" || parsed.kind === "no-op";
 			const parameters = parsed.parameters.map((name) => ({ name }));
+			const { noOpAnswer } = parsed;
+			if (parsed.kind === "no-op" || parsed.kind === "pragma-foreign-keys") {
+				const columns = noOpAnswer === null ? [] : [{ name: noOpAnswer.column, declaredType: null }];
+				return { parameters, columns, isExplain: false, isReadonly };
+			}
 			return { parameters, columns: prepared.columns(), isExplain: parsed.isExplain, isReadonly };
 		},
 		close() {

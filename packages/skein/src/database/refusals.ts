@@ -5,7 +5,7 @@ import type { Token } from "./sql-tokens.ts";
 
 const ownPrefix = "skein_";
 
-/** Null: it may run. The authorizer of the connection is the second line (authorizer.ts). */
+/** Null: it may run. The authorizer of the connection is the second line (connection.ts). */
 export function refusalOf(kind: StatementKind, tokens: readonly Token[]): string | null {
 	const first = word(tokens[0]);
 	switch (first) {
@@ -27,6 +27,7 @@ export function refusalOf(kind: StatementKind, tokens: readonly Token[]): string
 	if (extension >= 0 && tokens[extension + 1]?.text === "(") {
 		return "load_extension is refused: an extension would have to be on every member. Skein's SQLite has FTS5, R-Tree, JSON and the math functions built in.";
 	}
+	if (kind === "savepoint" || kind === "release" || kind === "rollback-to") return savepointRefusal(tokens);
 	if (kind === "write") return rollbackRefusal(tokens) ?? ownTableRefusal(tokens);
 	return null;
 }
@@ -42,10 +43,27 @@ function schemaRefusal(tokens: readonly Token[]): string | null {
 	if (tokens.some((token, position) => /^temp$/i.test(token.text) && tokens[position + 1]?.text === ".")) {
 		return "The temp schema is refused: it would live on one member's connection only. Use an ordinary table.";
 	}
-	if (tokens.some((token) => isOwnName(token))) {
+	if (tokens.some((token, place) => isOwnName(token) || isOwnString(tokens, place))) {
 		return `Names that begin with ${ownPrefix} belong to Skein. Choose another name.`;
 	}
 	return rollbackRefusal(tokens);
+}
+
+const beforeName: ReadonlySet<string> = new Set(["TABLE", "INDEX", "VIEW", "TRIGGER", "EXISTS", "TO", "ON"]);
+
+/** SQLite takes a string where a name must stand. */
+function isOwnString(tokens: readonly Token[], place: number): boolean {
+	const token = tokens[place];
+	if (token?.type !== "string" || !token.text.toLowerCase().startsWith(ownPrefix)) return false;
+	const before = tokens[place - 1];
+	return beforeName.has(word(before)) || before?.text === ".";
+}
+
+/** Skein's own savepoints surround the client's. */
+function savepointRefusal(tokens: readonly Token[]): string | null {
+	return tokens.at(-1)?.text.toLowerCase().startsWith(ownPrefix) === true
+		? `Savepoints whose names begin with ${ownPrefix} belong to Skein. Choose another name.`
+		: null;
 }
 
 function ownTableRefusal(tokens: readonly Token[]): string | null {

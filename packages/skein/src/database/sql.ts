@@ -6,7 +6,7 @@ import { nextToken, type Token } from "./sql-tokens.ts";
 
 /**
  * read: cannot write, may run on any reader. write: changes rows. schema: changes the schema.
- * begin … rollback-to: transaction control. pragma-foreign-keys: sets the stream's foreign keys.
+ * begin … rollback-to: transaction control. pragma-foreign-keys: when the stream's foreign keys are checked.
  * pragma-write: a PRAGMA that changes the database and is replicated. no-op: accepted and not run.
  */
 export type StatementKind =
@@ -45,8 +45,9 @@ export interface ParsedStatement {
 	readonly isDml: boolean;
 	/** A PRAGMA that is accepted and not run answers with this row, if it answers at all. */
 	readonly noOpAnswer: { readonly column: string; readonly value: string | number } | null;
-	/** For `pragma-foreign-keys`. */
+	/** For `pragma-foreign-keys`: on or off, and whether it is `defer_foreign_keys`. */
 	readonly foreignKeys: boolean;
+	readonly defers: boolean;
 	/** Why it is refused; null when it is not. */
 	readonly problem: StatementProblem | null;
 }
@@ -122,6 +123,7 @@ const plain: ParsedStatement = {
 	isDml: false,
 	noOpAnswer: null,
 	foreignKeys: true,
+	defers: false,
 	problem: null,
 };
 

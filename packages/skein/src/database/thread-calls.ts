@@ -3,6 +3,7 @@
  * is busy in one message, answers the same way. An error keeps its message and code.
  */
 import { type MessagePort, type Transferable, Worker } from "node:worker_threads";
+import { SkeinError } from "../../../client/src/errors.ts";
 import { failureOf, isSqliteError } from "./sqlite-failure.ts";
 
 export interface CallMessage {
@@ -25,6 +26,15 @@ export class ThreadError extends Error {
 		super(message);
 		this.code = code;
 	}
+}
+
+/** For what reaches clients: a thread's error as theirs. Only of calls that change nothing. */
+export function readError(error: unknown): SkeinError {
+	if (error instanceof SkeinError) return error;
+	if (error instanceof ThreadError)
+		return new SkeinError(error.message, { code: error.code ?? "INTERNAL", cause: error });
+	// The thread is gone, and with it this node: another one may be asked.
+	return new SkeinError("this node cannot read any more", { code: "NO_LEADER", cause: error });
 }
 
 export interface Thread {
@@ -155,4 +165,15 @@ function failed(id: number, error: unknown): AnswerMessage {
 	}
 	const code = error instanceof Error && "code" in error ? String(error.code) : null;
 	return { id, ok: false, message: error instanceof Error ? error.message : String(error), code };
+}
+
+/** Waits for `work`, but no longer. */
+export async function withinASecond(work: Promise<unknown>): Promise<void> {
+	let timer: NodeJS.Timeout | undefined;
+	const limit = new Promise<void>((resolve) => {
+		timer = setTimeout(resolve, 1_000);
+		timer.unref();
+	});
+	await Promise.race([work, limit]);
+	clearTimeout(timer);
 }

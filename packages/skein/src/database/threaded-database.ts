@@ -5,7 +5,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { SkeinError } from "../../../client/src/errors.ts";
 import type { LogIndex, Position } from "../consensus/types.ts";
 import type { CheckpointResult } from "./checkpoint.ts";
 import { databaseFileName } from "./connection.ts";
@@ -23,7 +22,7 @@ import { createReaderPool } from "./reader-pool.ts";
 import { finishReplacing, replaceFile } from "./replace-file.ts";
 import { type DatabaseSettings, defaultDatabaseSettings } from "./settings.ts";
 import type { SnapshotMade, SnapshotThreadData } from "./snapshot-thread.ts";
-import { startThread, type Thread, ThreadError } from "./thread-calls.ts";
+import { startThread, type Thread } from "./thread-calls.ts";
 import { workerFile } from "./worker-file.ts";
 import type { WriterThreadData } from "./writer-thread.ts";
 
@@ -108,15 +107,20 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		const source = join(directory, snapshotPath);
 		const data: InstallThreadData = { path: source, sha256 };
 		await runThread("install-thread", data);
-		await writer.call("close", []);
-		await writer.terminate();
-		replaceFile(path, source);
-		writer = startWriter();
-		const state = (await writer.call("state", [])) as DatabaseState;
-		readers.reopen();
-		transactions.reopen();
-		durableIndex = state.applied.index;
-		return state;
+		// A connection opened between the steps would mix the old file with the new one's write-ahead file.
+		await Promise.all([readers.suspend(), transactions.suspend()]);
+		try {
+			await writer.call("close", []);
+			await writer.terminate();
+			replaceFile(path, source);
+			writer = startWriter();
+			const state = (await writer.call("state", [])) as DatabaseState;
+			durableIndex = state.applied.index;
+			return state;
+		} finally {
+			readers.resume();
+			transactions.resume();
+		}
 	}
 
 	return {
@@ -129,14 +133,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		prepareToLead: () => writer.call("prepareToLead", []) as Promise<void>,
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
 		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),
-		async describe(sql) {
-			try {
-				return await readers.describe(sql);
-			} catch (error) {
-				if (!(error instanceof ThreadError)) throw error;
-				throw new SkeinError(error.message, { code: error.code ?? "SQLITE_ERROR", cause: error });
-			}
-		},
+		describe: (sql) => readers.describe(sql),
 		async checkpoint() {
 			const result = (await writer.call("checkpoint", [])) as CheckpointResult;
 			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);

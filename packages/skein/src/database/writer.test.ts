@@ -260,3 +260,52 @@ test("a file that Skein did not make is left alone", () => {
 	foreign.close();
 	expect(() => open("foreign")).toThrow("did not make");
 });
+
+test("PRAGMA defer_foreign_keys holds for one transaction", () => {
+	run("create table p (id integer primary key)", "create table c (id integer primary key, p references p)");
+	const deferred = ["pragma defer_foreign_keys = on", "begin", "insert into c values (1, 7)"];
+	const [mended] = group(request([...deferred, "insert into p values (7)", "commit"]));
+	expect(codes(mended)).toEqual([null, null, null, null, null]);
+	const [broken] = group(
+		request(["begin", "pragma defer_foreign_keys = on", "insert into c values (9, 9)", "commit", "rollback"]),
+	);
+	expect(codes(broken)).toEqual([null, null, null, "SQLITE_CONSTRAINT", null]);
+	expect(codes(run("insert into c values (2, 8)")[0])).toEqual(["SQLITE_CONSTRAINT"]);
+	expect(everywhere("select id from c")).toEqual([[1]]);
+});
+
+test("foreign keys that are turned on after a change hold from the next request on; writes before that are refused", () => {
+	run("create table p (id integer primary key)", "create table c (p references p)");
+	const [outcome] = group(
+		request([
+			"pragma foreign_keys = off",
+			"insert into c values (1)",
+			"pragma foreign_keys = on",
+			"insert into c values (2)",
+		]),
+	);
+	expect(codes(outcome)).toEqual([null, null, null, "UNSUPPORTED_SQL"]);
+	expect(outcome?.outcome.foreignKeys).toBe(true);
+	expect(everywhere("select p from c")).toEqual([[1]]);
+});
+
+test("a transaction over several requests that changes too much is rolled back as a whole", () => {
+	leader.close();
+	leader = open("leader", { maxTransactionBytes: 10_000 });
+	leader.prepareToLead();
+	run("create table t (id integer primary key, x)");
+	leader.execute([request(["begin", "insert into t values (1, zeroblob(50000))"], { interactive: true })]);
+	const [end] = group(request("commit", { interactive: true }));
+	expect(codes(end)).toEqual(["PAYLOAD_TOO_LARGE"]);
+	expect(end?.outcome.autocommit).toBe(true);
+	expect(everywhere("select id from t")).toEqual([]);
+	expect(codes(run("insert into t values (2, 'small')")[0])).toEqual([null]);
+});
+
+test("what OR FAIL kept counts as a change: its key is not free again", () => {
+	run("create table t (id integer primary key, x unique)", "insert into t values (1, 'taken')");
+	const insert = request("insert or fail into t (x) values ('new'), ('taken')", { idempotencyKey: "k" });
+	expect(codes(group(insert)[0])).toEqual(["SQLITE_CONSTRAINT"]);
+	expect(group(insert)[0]?.replayed).toBe(true);
+	expect(everywhere("select x from t order by x")).toEqual([["new"], ["taken"]]);
+});

@@ -41,11 +41,15 @@ interface Session {
 	readonly stateWriter: StateWriter;
 	readonly kindOf: (sql: string) => StatementKind;
 	/** After a rollback: what is known of the schema may have been rolled back too. */
-	readonly schemaMayDiffer: () => void;
+	readonly rolledBack: () => void;
+	/** A request ended: what it set for its own transaction ends with it. */
+	readonly requestEnded: () => void;
 	capture: Capture | null;
 	foreignKeys: boolean;
 	/** The request has run something that may have changed the database. */
 	changed: boolean;
+	/** How many requests share the open transaction. */
+	groupSize: number;
 }
 
 export function createWriter(options: {
@@ -76,8 +80,9 @@ export function createWriter(options: {
 				cache,
 				limits: settings,
 				around: (kind, sql, run) => {
+					const changes = changingKinds.has(kind);
 					if (kind === "schema") deferredCheck.schemaChanged();
-					if (kind === "write" || kind === "schema" || kind === "pragma-write") made.changed = true;
+					if (changes) made.changed = true;
 					if (made.capture === null) throw new Error("a statement outside a request");
 					return made.capture.statement(kind, sql, run);
 				},
@@ -88,10 +93,15 @@ export function createWriter(options: {
 			idempotency: createIdempotency(connection, settings),
 			stateWriter: createStateWriter(connection),
 			kindOf: (sql) => cache.get(sql).parsed.kind,
-			schemaMayDiffer: () => deferredCheck.schemaChanged(),
+			rolledBack: () => {
+				cache.clear();
+				deferredCheck.schemaChanged();
+			},
+			requestEnded: () => deferredCheck.transactionEnded(),
 			capture: null,
 			foreignKeys: true,
 			changed: false,
+			groupSize: 0,
 		};
 		return made;
 	}
@@ -108,8 +118,11 @@ export function createWriter(options: {
 	 * the transaction is begun anew around the pragma; after it, the pragma counts from the stream's
 	 * next request on (a migration's last statement sets it back).
 	 */
-	function setForeignKeysInRequest(current: Session, on: boolean): void {
-		if (current.changed || current.foreignKeys === on) return;
+	function setForeignKeysInRequest(current: Session, on: boolean): boolean {
+		if (current.foreignKeys === on) return true;
+		if (current.changed) return false;
+		if (current.groupSize !== 1)
+			throw new Error("a request that sets foreign keys is not alone in its group");
 		const { connection } = current;
 		current.capture?.discard();
 		connection.exec("ROLLBACK");
@@ -118,6 +131,7 @@ export function createWriter(options: {
 		current.capture = format.beginCapture(connection);
 		current.capture.beginRequest(false);
 		connection.exec(`SAVEPOINT ${requestSavepoint}`);
+		return true;
 	}
 
 	function reopen(mode: Session["mode"]): void {
@@ -131,7 +145,10 @@ export function createWriter(options: {
 		if (outcome.errors.every((error) => error === null)) return true;
 		return program.steps.some(
 			(step, place) =>
-				(outcome.results[place] ?? null) !== null && changingKinds.has(session.kindOf(step.statement.sql)),
+				((outcome.results[place] ?? null) !== null &&
+					changingKinds.has(session.kindOf(step.statement.sql))) ||
+				// OR FAIL keeps the rows before the one that failed.
+				((outcome.errors[place] ?? null) !== null && /\bFAIL\b/i.test(step.statement.sql)),
 		);
 	}
 
@@ -157,6 +174,7 @@ export function createWriter(options: {
 	}
 
 	function executeGroup(requests: readonly WriteRequest[], apart: boolean): WriteOutcome[] {
+		session.groupSize = requests.length;
 		return requests.map((request) => executeOne(request, requests.length === 1, apart));
 	}
 
@@ -217,7 +235,8 @@ export function createWriter(options: {
 		if (key !== null && mayHaveChanged(request.program, outcome)) {
 			capture.statement("write", "skein_requests", () => idempotency.store(key, request.wallTimeMs, outcome));
 		}
-		const bytes = apart ? capture.requestBytes() : 0;
+		// A transaction over several requests cannot run again: it is looked at before its group is.
+		const bytes = apart || request.interactive ? capture.requestBytes() : 0;
 		if (bytes > settings.maxTransactionBytes) {
 			undoRequest();
 			return {
@@ -227,13 +246,15 @@ export function createWriter(options: {
 			};
 		}
 		connection.exec(`RELEASE ${requestSavepoint}`);
+		session.requestEnded();
 		return { outcome, payload: null, replayed: false };
 	}
 
 	function undoRequest(): void {
 		session.connection.exec(`ROLLBACK TO ${requestSavepoint}; RELEASE ${requestSavepoint}`);
 		session.capture?.requestRolledBack();
-		session.schemaMayDiffer();
+		session.rolledBack();
+		session.requestEnded();
 	}
 
 	function rollback(): void {
@@ -241,7 +262,8 @@ export function createWriter(options: {
 		session.capture?.discard();
 		session.capture = null;
 		if (session.connection.isTransaction) session.connection.exec("ROLLBACK");
-		session.schemaMayDiffer();
+		session.rolledBack();
+		session.requestEnded();
 		if (!session.foreignKeys) setForeignKeys(session, true);
 	}
 
