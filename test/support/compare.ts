@@ -39,12 +39,22 @@ export async function contentsOf(node: NodeProcess): Promise<Contents> {
 			() => true,
 			() => false,
 		);
-		const columns = hasRowid ? "rowid, *" : "*";
+		// As type and bytes: JSON cannot carry infinity, nor text that is no UTF-8.
+		const named = await query(
+			node,
+			`select name from pragma_table_xinfo('${name.replaceAll("'", "''")}') where hidden <> 1`,
+		);
+		const values = named.rows.flatMap(([column]) => {
+			const quotedColumn = quoted(String(column?.value));
+			return [`typeof(${quotedColumn})`, `hex(cast(${quotedColumn} as blob))`];
+		});
+		const columns = (hasRowid ? ["rowid", ...values] : values).join(", ");
+		const order = hasRowid ? "1" : values.map((_, place) => place + 1).join(", ");
 		const rows: string[] = [];
 		for (let offset = 0; ; offset += pageRows) {
 			const page = await query(
 				node,
-				`select ${columns} from ${quoted(name)} order by 1 limit ${pageRows} offset ${offset}`,
+				`select ${columns} from ${quoted(name)} order by ${order} limit ${pageRows} offset ${offset}`,
 			);
 			rows.push(...lines(page));
 			if (page.rows.length < pageRows) break;

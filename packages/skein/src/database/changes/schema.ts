@@ -61,7 +61,7 @@ export function readSchema(connection: DatabaseSync): SchemaKnowledge {
 
 /** Null: its rowid is its key, a session will do. */
 function notedTable(connection: DatabaseSync, name: string): NotedTable | null {
-	const all = connection.prepare("SELECT name, hidden FROM pragma_table_xinfo(?)").all(name);
+	const all = connection.prepare("SELECT name, type, hidden, pk FROM pragma_table_xinfo(?)").all(name);
 	const columns = all.filter((column) => column["hidden"] === 0).map((column) => String(column["name"]));
 	const taken = new Set(all.map((column) => String(column["name"]).toLowerCase()));
 	const rowid = ["rowid", "_rowid_", "oid"].find((candidate) => !taken.has(candidate));
@@ -70,9 +70,18 @@ function notedTable(connection: DatabaseSync, name: string): NotedTable | null {
 			`table ${name} has columns named rowid, _rowid_ and oid: its rows cannot be told apart; rename one`,
 		);
 	}
-	// SQLite names the result after the column that the rowid is an alias of, if there is one.
-	const origin = connection.prepare(`SELECT ${rowid} FROM main.${quoteName(name)}`).columns()[0]?.column;
-	if (origin !== undefined && origin !== null && taken.has(origin.toLowerCase())) return null;
+	// SQLite names the result after the column that the rowid is an alias of, if there is one; else
+	// "rowid", which may be the name of a column that has nothing to do with it.
+	const origin = connection
+		.prepare(`SELECT ${rowid} FROM main.${quoteName(name)}`)
+		.columns()[0]
+		?.column?.toLowerCase();
+	const keys = all.filter((column) => Number(column["pk"]) > 0);
+	const isAlias =
+		keys.length === 1 &&
+		String(keys[0]?.["name"]).toLowerCase() === origin &&
+		String(keys[0]?.["type"]).toUpperCase() === "INTEGER";
+	if (isAlias) return null;
 	return { name, rowid, columns, uniques: uniquesOf(connection, name) };
 }
 

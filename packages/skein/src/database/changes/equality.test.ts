@@ -1,0 +1,130 @@
+// Leader and followers end equal: every case of SQL, captured, replayed one by one and in runs, with a change of leader.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { AppliedEntry, WriteRequest } from "../database.ts";
+import { defaultDatabaseSettings as settings } from "../settings.ts";
+import { contentsOf } from "../testing/contents.ts";
+import { sqlCases } from "../testing/sql-cases.ts";
+import { createWriter, type Writer } from "../writer.ts";
+import { createRowFormat } from "./row.ts";
+
+interface Members {
+	readonly directory: string;
+	readonly writers: Readonly<Record<string, Writer>>;
+	index: number;
+	/** Changes that were captured: a case that captures nothing tests nothing. */
+	payloads: number;
+}
+
+function withMembers(run: (members: Members) => void): void {
+	const directory = mkdtempSync(join(tmpdir(), "skein-equality-"));
+	const open = (name: string): Writer =>
+		createWriter({
+			path: join(directory, name),
+			format: createRowFormat(),
+			settings,
+			now: () => performance.now(),
+		});
+	const writers = { a: open("a"), b: open("b"), c: open("c") };
+	try {
+		run({ directory, writers, index: 0, payloads: 0 });
+	} finally {
+		for (const writer of Object.values(writers)) writer.close();
+		rmSync(directory, { recursive: true, force: true });
+	}
+}
+
+function requestOf(statements: readonly string[]): WriteRequest {
+	const steps = statements.map((sql) => ({
+		condition: null,
+		statement: { sql, arguments: [], namedArguments: [], wantRows: true },
+	}));
+	return {
+		program: { steps },
+		foreignKeys: true,
+		interactive: false,
+		idempotencyKey: null,
+		wallTimeMs: 0,
+		timeoutMs: 20_000,
+	};
+}
+
+/** Runs the requests on `leader` in groups of three; `one` replays entry by entry, `run` all at once. */
+function write(
+	members: Members,
+	leader: string,
+	one: string,
+	run: string,
+	requests: readonly (readonly string[])[],
+): void {
+	const { writers } = members;
+	const all: AppliedEntry[] = [];
+	writers[leader]?.prepareToLead();
+	for (let start = 0; start < requests.length; start += 3) {
+		const outcomes = writers[leader]?.execute(requests.slice(start, start + 3).map(requestOf)) ?? [];
+		for (const { payload } of outcomes) {
+			if (payload === null) continue;
+			members.payloads++;
+			// Copied, as the network would: what the leader does with its own must not matter.
+			const entry: AppliedEntry = {
+				position: { index: ++members.index, term: 1 },
+				kind: "command",
+				payload: Uint8Array.from(payload),
+				configuration: null,
+			};
+			all.push(entry);
+			writers[one]?.apply([entry]);
+		}
+		writers[leader]?.commit({ index: members.index, term: 1 });
+	}
+	if (all.length > 0) writers[run]?.apply(all);
+}
+
+function expectEqual({ directory }: Members): void {
+	const [a, b, c] = ["a", "b", "c"].map((name) => contentsOf(join(directory, name)));
+	expect(b).toEqual(a);
+	expect(c).toEqual(a);
+}
+
+test.each(sqlCases.map((one) => [one.name, one] as const))("%s", (_name, { before, after }) => {
+	withMembers((members) => {
+		write(members, "a", "b", "c", before);
+		expectEqual(members);
+		write(members, "b", "c", "a", after);
+		expectEqual(members);
+		expect(members.payloads).toBeGreaterThan(1);
+	});
+});
+
+test("requests that fail or are rolled back leave nothing, in one group with others", () => {
+	withMembers((members) => {
+		write(members, "a", "b", "c", [
+			["create table t (x unique)"],
+			["begin", "insert into t values (1)", "create table gone (x)", "rollback"],
+			["insert into t values (2)"],
+			["begin", "insert into t values (3)"],
+			["insert into t values (2)"],
+			["insert into t values (4)"],
+		]);
+		expectEqual(members);
+		expect(contentsOf(join(members.directory, "c"))["t"]).toHaveLength(2);
+	});
+});
+
+test("a member that has other rows is told so, and stops", () => {
+	withMembers((members) => {
+		write(members, "a", "b", "c", [
+			["create table t (id integer primary key, x)"],
+			["insert into t values (1, 'same')"],
+		]);
+		const other = members.writers["c"];
+		other?.prepareToLead();
+		other?.execute([requestOf(["update t set x = 'other'"])]);
+		other?.commit({ index: members.index, term: 1 });
+		expect(() => write(members, "a", "b", "c", [["update t set x = 'new' where id = 1"]])).toThrow(
+			"does not fit",
+		);
+	});
+});

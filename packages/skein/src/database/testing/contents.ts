@@ -1,0 +1,41 @@
+/** Everything that members must have equal, read from a database file: schema, rows with rowids, exact values. */
+import { DatabaseSync } from "node:sqlite";
+
+export function contentsOf(path: string): Record<string, unknown> {
+	const connection = new DatabaseSync(path, { readOnly: true, readBigInts: true });
+	try {
+		const contents: Record<string, unknown> = {
+			schema: connection
+				.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")
+				.all(),
+			pragmas: [
+				connection.prepare("PRAGMA user_version").get(),
+				connection.prepare("PRAGMA application_id").get(),
+			],
+		};
+		const tables = connection.prepare(
+			"SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'shadow') AND name <> 'sqlite_schema' ORDER BY name",
+		);
+		for (const { name, wr } of tables.all())
+			contents[String(name)] = rowsOf(connection, String(name), wr === 1n);
+		return contents;
+	} finally {
+		connection.close();
+	}
+}
+
+function rowsOf(connection: DatabaseSync, table: string, withoutRowid: boolean): unknown[] {
+	const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+	const columns = connection.prepare("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1").all(table);
+	const names = columns.map((column) => quoted(String(column["name"])));
+	const taken = new Set(columns.map((column) => String(column["name"]).toLowerCase()));
+	const rowid = withoutRowid ? undefined : ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
+	// As text and blob side by side: text may hold bytes that no string can.
+	const values = names.flatMap((name) => [`typeof(${name})`, `hex(CAST(${name} AS BLOB))`, `quote(${name})`]);
+	const selected = (rowid === undefined ? values : [rowid, ...values]).join(", ");
+	const statement = connection.prepare(
+		`SELECT ${selected} FROM ${quoted(table)} ORDER BY ${rowid ?? names.join(", ")}`,
+	);
+	statement.setReturnArrays(true);
+	return statement.all();
+}
