@@ -75,7 +75,10 @@ export function createRouting(options: RoutingOptions): Routing {
 						node: leader ?? self,
 					};
 				case "failed":
-					throw result.error;
+					// A deposed leader says so itself, if it lives: under a key the write may be tried again.
+					if (!isLost(result.error) || request.idempotencyKey === null) throw result.error;
+					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
+					break;
 				case "timed-out":
 					throw timedOut(request);
 				case "lost":
@@ -163,6 +166,10 @@ export function createRouting(options: RoutingOptions): Routing {
 			leaderWatch.changed();
 		},
 	};
+}
+
+function isLost(error: SkeinError): boolean {
+	return error.code === "LEADERSHIP_LOST" && error.outcome === "unknown";
 }
 
 function transactionLost(): SkeinError {
