@@ -13,8 +13,8 @@ import type { DatabaseSync } from "node:sqlite";
 export interface DeferredCheck {
 	/** A violation may be waiting for the end of the transaction. Cheap. */
 	needed(): boolean;
-	/** Throws what SQLite's COMMIT would. */
-	check(): void;
+	/** Throws what SQLite's COMMIT would, of a transaction or of a statement outside one. */
+	check(of: "transaction" | "statement"): void;
 	/** `PRAGMA defer_foreign_keys`: holds until the client's transaction ends. */
 	setDeferred(on: boolean): void;
 	/** The client's transaction, or a statement outside of one, has ended. */
@@ -22,12 +22,15 @@ export interface DeferredCheck {
 	schemaChanged(): void;
 }
 
-class DeferredViolation extends Error {
+/** Looks as SQLite's own error does. */
+export class DeferredViolation extends Error {
 	readonly errcode = 787;
 }
 
+const maxProbedRows = 1_000;
+
 const setUp = `
-CREATE TEMP TABLE skein_probe_parent (number INTEGER PRIMARY KEY);
+CREATE TEMP TABLE skein_probe_parent (number INTEGER PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE skein_probe_child (
 	number INTEGER,
 	parent INTEGER AS (skein_probe(number)) REFERENCES skein_probe_parent DEFERRABLE INITIALLY DEFERRED
@@ -49,7 +52,12 @@ export function createDeferredCheck(connection: DatabaseSync): DeferredCheck {
 		"SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%DEFERRED%' AND name NOT LIKE 'skein\\_%' ESCAPE '\\') AS found",
 	);
 	const begin = connection.prepare("SAVEPOINT skein_probe");
-	const probe = connection.prepare("INSERT INTO temp.skein_probe_parent VALUES (1)");
+	// As many rows as the client's last statement changed: a SELECT changes() after it tells the same as before.
+	const changes = connection.prepare("SELECT changes() AS number");
+	const probe = connection.prepare(
+		"WITH RECURSIVE rows (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM rows LIMIT ?) INSERT INTO temp.skein_probe_parent SELECT x FROM rows",
+	);
+	const changeNothing = connection.prepare("DELETE FROM temp.skein_probe_parent");
 	const back = connection.prepare("ROLLBACK TO skein_probe");
 	const release = connection.prepare("RELEASE skein_probe");
 
@@ -66,13 +74,15 @@ export function createDeferredCheck(connection: DatabaseSync): DeferredCheck {
 
 	return {
 		needed,
-		check() {
+		check(of) {
 			if (!needed()) return;
 			violated = false;
+			const changed = Number(changes.get()?.["number"]);
 			begin.run();
-			probe.run();
+			probe.run(Math.min(Math.max(changed, 1), maxProbedRows));
 			back.run();
 			release.run();
+			if (changed === 0 || (violated && of === "statement")) changeNothing.run();
 			if (violated) throw new DeferredViolation("FOREIGN KEY constraint failed");
 		},
 		setDeferred,

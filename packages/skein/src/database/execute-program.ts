@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { bind } from "./arguments.ts";
-import type { DeferredCheck } from "./deferred-check.ts";
+import { type DeferredCheck, DeferredViolation } from "./deferred-check.ts";
 import type {
 	Condition,
 	Program,
@@ -71,6 +71,8 @@ const statementSavepoint = "skein_statement";
 
 export interface Executor {
 	run(program: Program, transaction: ClientTransaction, timeoutMs: number): ProgramOutcome;
+	/** Rolls back what the client left open, as SQLite does when a connection is closed; what was before stays. */
+	abandon(transaction: ClientTransaction): void;
 }
 
 class Refused extends Error {
@@ -119,27 +121,21 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		const prepared = cache.get(statement.sql);
 		const { parsed } = prepared;
 		if (parsed.problem !== null) refuse(parsed.problem.code, parsed.problem.message);
+		// Transaction control is not run as it stands; its grammar is still SQLite's to judge.
+		if (controlKinds.has(parsed.kind)) prepared.statement();
 		switch (parsed.kind) {
 			case "begin":
 				if (transaction.open) refuse("SQLITE_ERROR", "cannot start a transaction within a transaction");
-				prepared.statement();
 				around("begin", statement.sql, () => connection.exec(`SAVEPOINT ${clientSavepoint}`));
 				transaction.open = true;
 				return nothing;
 			case "commit":
 				if (!transaction.open) refuse("SQLITE_ERROR", "cannot commit - no transaction is active");
-				prepared.statement();
 				commit(statement.sql, transaction);
 				return nothing;
 			case "rollback":
 				if (!transaction.open) refuse("SQLITE_ERROR", "cannot rollback - no transaction is active");
-				prepared.statement();
-				around("rollback", statement.sql, () =>
-					connection.exec(`ROLLBACK TO ${clientSavepoint}; RELEASE ${clientSavepoint}`),
-				);
-				cache.clear();
-				options.deferredCheck?.transactionEnded();
-				end(transaction);
+				rollback(statement.sql, transaction);
 				return nothing;
 			case "savepoint":
 			case "release":
@@ -189,7 +185,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		const checked = !transaction.open && options.deferredCheck?.needed() === true;
 		const run = (): StatementResult => {
 			const done = collect(prepared, statement, deadline);
-			if (checked) options.deferredCheck?.check();
+			if (checked) options.deferredCheck?.check("statement");
 			return done;
 		};
 		// These can fail when SQLite has already done its part: they are taken back as a whole.
@@ -207,15 +203,39 @@ export function createExecutor(options: ExecutorOptions): Executor {
 			connection.exec(`RELEASE ${statementSavepoint}`);
 			return result;
 		} catch (error) {
-			if (connection.isTransaction)
-				connection.exec(`ROLLBACK TO ${statementSavepoint}; RELEASE ${statementSavepoint}`);
+			if (connection.isTransaction) {
+				// OR FAIL keeps the rows before the one that failed; the commit after it is checked as any.
+				if (error instanceof Refused || error instanceof DeferredViolation || violates())
+					connection.exec(`ROLLBACK TO ${statementSavepoint}`);
+				connection.exec(`RELEASE ${statementSavepoint}`);
+			}
+			throw error;
+		}
+	}
+
+	function violates(): boolean {
+		try {
+			options.deferredCheck?.check("statement");
+			return false;
+		} catch (error) {
+			if (error instanceof DeferredViolation) return true;
 			throw error;
 		}
 	}
 
 	function commit(sql: string, transaction: ClientTransaction): void {
-		options.deferredCheck?.check();
+		options.deferredCheck?.check("transaction");
 		around("commit", sql, () => connection.exec(`RELEASE ${clientSavepoint}`));
+		options.deferredCheck?.transactionEnded();
+		end(transaction);
+	}
+
+	function rollback(sql: string, transaction: ClientTransaction): void {
+		around("rollback", sql, () =>
+			connection.exec(`ROLLBACK TO ${clientSavepoint}; RELEASE ${clientSavepoint}`),
+		);
+		cache.clear();
+		options.deferredCheck?.schemaChanged();
 		options.deferredCheck?.transactionEnded();
 		end(transaction);
 	}
@@ -237,6 +257,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		if (parsed.kind === "rollback-to") {
 			around("rollback-to", sql, () => connection.exec(sql));
 			cache.clear();
+			options.deferredCheck?.schemaChanged();
 			transaction.savepoints.length = position + 1;
 			return;
 		}
@@ -306,8 +327,22 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		return { changes: Number(changes), lastInsertRowid: parsed.isInsert ? rowid : null };
 	}
 
-	return { run };
+	return {
+		run,
+		abandon(transaction) {
+			if (transaction.open) rollback("ROLLBACK", transaction);
+		},
+	};
 }
+
+const controlKinds: ReadonlySet<StatementKind> = new Set([
+	"begin",
+	"commit",
+	"rollback",
+	"savepoint",
+	"release",
+	"rollback-to",
+]);
 
 function stop(iterator: Iterator<unknown>, code: string, message: string): never {
 	iterator.return?.();

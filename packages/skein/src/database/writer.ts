@@ -207,7 +207,9 @@ export function createWriter(options: {
 			interactive = transaction;
 			return { outcome, payload: null, replayed: false };
 		}
-		return finish(request, outcome, apart);
+		// Not interactive, and yet open at its end: as when a connection closes, what is open is rolled back.
+		session.executor.abandon(transaction);
+		return finish(request, { ...outcome, autocommit: true }, apart);
 	}
 
 	function isPlain(program: Program): boolean {
@@ -226,11 +228,6 @@ export function createWriter(options: {
 	function finish(request: WriteRequest, outcome: ProgramOutcome, apart: boolean): WriteOutcome {
 		const { connection, idempotency, capture } = session;
 		if (capture === null) throw new Error("a request ended without its capture");
-		if (!outcome.autocommit) {
-			// Not interactive, and yet open at its end: as when a connection closes, it is rolled back.
-			undoRequest();
-			return { outcome: { ...outcome, autocommit: true }, payload: null, replayed: false };
-		}
 		const key = request.idempotencyKey;
 		if (key !== null && mayHaveChanged(request.program, outcome)) {
 			capture.statement("write", "skein_requests", () => idempotency.store(key, request.wallTimeMs, outcome));
