@@ -293,6 +293,7 @@ export function createWriter(options: {
 				connection.exec("COMMIT");
 			} catch (error) {
 				if (connection.isTransaction) connection.exec("ROLLBACK");
+				format.applyRolledBack();
 				throw error;
 			}
 		},

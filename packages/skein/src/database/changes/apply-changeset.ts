@@ -4,8 +4,11 @@
  * the rows are put in place by state: all that changed are removed, then all that are left inserted.
  */
 import { constants, type DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { isSqliteError } from "../sqlite-failure.ts";
 import { type Change, type ChangesetValue, readChanges } from "./changeset.ts";
 import { quoteName } from "./schema.ts";
+
+const constraintCode = 19;
 
 export function applyChangeset(connection: DatabaseSync, changeset: Uint8Array): void {
 	let dataDiffers = false;
@@ -26,7 +29,13 @@ function tryApply(
 	changeset: Uint8Array,
 	onConflict: (kind: number) => number,
 ): boolean {
-	return connection.applyChangeset(changeset, { onConflict });
+	try {
+		return connection.applyChangeset(changeset, { onConflict });
+	} catch (error) {
+		// Keys that are equal under their collation only: SQLite has taken back what it did. By state it may fit.
+		if (isSqliteError(error) && (error.errcode & 255) === constraintCode) return false;
+		throw error;
+	}
 }
 
 interface FullRow {
@@ -100,9 +109,18 @@ function removeOld(connection: DatabaseSync, change: Change): void {
 	connection.prepare(`DELETE FROM main.${quoteName(change.table)} WHERE ${sql}`).run(...values);
 }
 
+/**
+ * A REPLACE of a key that is equal under its collation only is noted twice by the session, as an update
+ * and as an insert of the very same row.
+ */
 function insert(connection: DatabaseSync, table: string, values: NonNullable<FullRow["values"]>): void {
-	const columns = columnsOf(connection, table).map(quoteName).join(", ");
+	const columns = columnsOf(connection, table).map(quoteName);
+	const places = values.map(placeOf);
+	const bound = values.map(({ value }) => value);
+	const same = columns.map((name, place) => `${name} IS ${places[place]}`).join(" AND ");
+	if (connection.prepare(`SELECT 1 FROM main.${quoteName(table)} WHERE ${same}`).get(...bound) !== undefined)
+		return;
 	connection
-		.prepare(`INSERT INTO main.${quoteName(table)} (${columns}) VALUES (${values.map(placeOf).join(", ")})`)
-		.run(...values.map(({ value }) => value));
+		.prepare(`INSERT INTO main.${quoteName(table)} (${columns.join(", ")}) VALUES (${places.join(", ")})`)
+		.run(...bound);
 }

@@ -37,6 +37,8 @@ export interface ChangeFormat {
 	beginCapture(connection: DatabaseSync): Capture;
 	/** Readies the connection for `apply` (triggers and foreign-key actions silent). */
 	prepareToApply(connection: DatabaseSync): void;
+	/** The transaction in which `apply` was called was rolled back. */
+	applyRolledBack(): void;
 	/** Applies one payload inside the open transaction. Throws when it does not fit: the member has diverged and must stop. */
 	apply(connection: DatabaseSync, payload: Uint8Array): void;
 }

@@ -115,8 +115,12 @@ function triggersOf(table: NotedTable, number: number): string[] {
 }
 
 function noteReplaced(table: NotedTable, number: number, columns: NotedTable["uniques"][number]): string {
-	const same = columns.map(
-		({ name, collation }) => `${quoteName(name)} = NEW.${quoteName(name)} COLLATE ${quoteName(collation)}`,
-	);
+	const same = columns.map(({ name, collation, replacesNull }) => {
+		const value =
+			replacesNull === null
+				? `NEW.${quoteName(name)}`
+				: `coalesce(NEW.${quoteName(name)}, (${replacesNull}))`;
+		return `${quoteName(name)} = ${value} COLLATE ${quoteName(collation)}`;
+	});
 	return `INSERT OR IGNORE INTO skein_noted SELECT ${number}, ${table.rowid} FROM ${quoteName(table.name)} WHERE ${same.join(" AND ")};`;
 }

@@ -5,14 +5,16 @@
  * 1 changeset  a changeset of SQLite's session extension
  * 2 sql        one statement that changes the schema or a pragma of the file, UTF-8
  * 3 rows       exact rows of one table, by rowid (rows.ts)
- * 4 sequence   the whole of sqlite_sequence: JSON, an array of [name, value as text]
+ * 4 sequence   the whole of sqlite_sequence: JSON, an array of [rowid, name, value], all as text
  */
+
+import type { SequenceValues } from "./sequence.ts";
 
 export type Part =
 	| { readonly type: "changeset"; readonly bytes: Uint8Array }
 	| { readonly type: "sql"; readonly sql: string }
 	| { readonly type: "rows"; readonly bytes: Uint8Array }
-	| { readonly type: "sequence"; readonly values: readonly (readonly [string, string])[] };
+	| { readonly type: "sequence"; readonly values: SequenceValues };
 
 const version = 1;
 const headerBytes = 5;
@@ -71,7 +73,7 @@ function decodePart(code: number | undefined, body: Uint8Array): Part {
 		case codes.rows:
 			return { type: "rows", bytes: body };
 		case codes.sequence:
-			return { type: "sequence", values: JSON.parse(new TextDecoder().decode(body)) as [string, string][] };
+			return { type: "sequence", values: JSON.parse(new TextDecoder().decode(body)) as SequenceValues };
 		default:
 			throw new Error(`a payload with an unknown part ${code}`);
 	}

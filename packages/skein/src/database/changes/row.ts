@@ -3,11 +3,12 @@
  * whose rowid is their key, and of WITHOUT ROWID tables, come from a SQLite session; those of all other
  * tables are noted by rowid (noted-rows.ts). DESIGN.md has the reasons and the traps.
  */
-import { constants, type DatabaseSync, type Session } from "node:sqlite";
+import type { DatabaseSync, Session } from "node:sqlite";
 import type { StatementKind } from "../sql.ts";
 import { applyChangeset } from "./apply-changeset.ts";
 import { keepTables } from "./changeset.ts";
 import type { Capture, ChangeFormat } from "./format.ts";
+import { createHiddenTriggers, type HiddenTriggers } from "./hidden-triggers.ts";
 import { createNotedRows, type NotedRows } from "./noted-rows.ts";
 import { decodePayload, encodePayload, type Part } from "./payload.ts";
 import { applyRows } from "./rows.ts";
@@ -24,6 +25,7 @@ interface CapturingConnection {
 
 export function createRowFormat(): ChangeFormat {
 	let capturing: CapturingConnection | null = null;
+	let applying: { readonly connection: DatabaseSync; readonly triggers: HiddenTriggers } | null = null;
 
 	return {
 		name: "row",
@@ -32,6 +34,7 @@ export function createRowFormat(): ChangeFormat {
 			connection.enableDefensive(false);
 			const notedRows = createNotedRows(connection);
 			notedRows.refresh();
+			applying = null;
 			capturing = { connection, notedRows, readSequence: sequenceReader(connection) };
 		},
 		beginCapture(connection) {
@@ -43,23 +46,22 @@ export function createRowFormat(): ChangeFormat {
 			capturing = null;
 			connection.enableDefensive(false);
 			connection.exec("PRAGMA foreign_keys = OFF");
-			connection.setAuthorizer((action, _first, _second, _database, trigger) =>
-				trigger !== null && silentInTriggers.has(action) ? constants.SQLITE_IGNORE : constants.SQLITE_OK,
-			);
+			applying = { connection, triggers: createHiddenTriggers(connection) };
 		},
 		apply(connection, payload) {
-			for (const part of decodePayload(payload)) applyPart(connection, part);
+			if (applying?.connection !== connection) throw new Error("apply on a connection that was not prepared");
+			const { triggers } = applying;
+			for (const part of decodePayload(payload)) {
+				if (part.type === "sql") triggers.show();
+				else triggers.hide();
+				applyPart(connection, part);
+			}
+		},
+		applyRolledBack() {
+			applying?.triggers.forget();
 		},
 	};
 }
-
-/** The rows that a trigger changed are in the payload: on a follower its body does nothing. */
-const silentInTriggers: ReadonlySet<number> = new Set([
-	constants.SQLITE_INSERT,
-	constants.SQLITE_UPDATE,
-	constants.SQLITE_DELETE,
-	constants.SQLITE_SELECT,
-]);
 
 function applyPart(connection: DatabaseSync, part: Part): void {
 	switch (part.type) {
@@ -100,6 +102,7 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 	/** Turns what was watched so far into parts. */
 	function flush(): void {
 		if (session === null || knowledge === null) return;
+		const partsBefore = parts.length;
 		const changeset = session.changeset();
 		session.close();
 		session = null;
@@ -112,8 +115,10 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 		if (kept.length > 0) parts.push({ type: "changeset", bytes: kept });
 		parts.push(...notedRows.take());
 		if (sequenceBefore === null) return;
+		// Also when it is what it was: replaying rows moves a follower's own (an id above it, and back).
 		const values = readSequence();
-		if (!equalSequences(sequenceBefore, values)) parts.push({ type: "sequence", values });
+		if (parts.length > partsBefore || !equalSequences(sequenceBefore, values))
+			parts.push({ type: "sequence", values });
 		sequenceBefore = null;
 	}
 

@@ -13,7 +13,14 @@ export interface NotedTable {
 	/** Stored columns, in order; generated ones are computed everywhere. */
 	readonly columns: readonly string[];
 	/** Column names, with collations, of unique constraints: an INSERT OR REPLACE removes rows by these without a trigger. */
-	readonly uniques: readonly (readonly { readonly name: string; readonly collation: string }[])[];
+	readonly uniques: readonly (readonly UniqueColumn[])[];
+}
+
+export interface UniqueColumn {
+	readonly name: string;
+	readonly collation: string;
+	/** For a NOT NULL column, what REPLACE puts in the place of NULL; null: nothing. */
+	readonly replacesNull: string | null;
 }
 
 export interface SchemaKnowledge {
@@ -86,7 +93,15 @@ function notedTable(connection: DatabaseSync, name: string): NotedTable | null {
 }
 
 function uniquesOf(connection: DatabaseSync, table: string): NotedTable["uniques"] {
-	const uniques: { name: string; collation: string }[][] = [];
+	const uniques: UniqueColumn[][] = [];
+	const defaults = new Map(
+		connection
+			.prepare(
+				'SELECT name, dflt_value FROM pragma_table_xinfo(?) WHERE "notnull" = 1 AND dflt_value IS NOT NULL',
+			)
+			.all(table)
+			.map((column) => [String(column["name"]), String(column["dflt_value"])]),
+	);
 	for (const index of connection
 		.prepare('SELECT name FROM pragma_index_list(?) WHERE "unique" = 1')
 		.all(table)) {
@@ -96,7 +111,11 @@ function uniquesOf(connection: DatabaseSync, table: string): NotedTable["uniques
 		// An index on an expression has no column to look it up by; applying with OR REPLACE mends that case.
 		if (columns.some((column) => column["name"] === null)) continue;
 		uniques.push(
-			columns.map((column) => ({ name: String(column["name"]), collation: String(column["coll"]) })),
+			columns.map((column) => ({
+				name: String(column["name"]),
+				collation: String(column["coll"]),
+				replacesNull: defaults.get(String(column["name"])) ?? null,
+			})),
 		);
 	}
 	return uniques;

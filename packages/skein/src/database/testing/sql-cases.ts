@@ -35,6 +35,32 @@ export const sqlCases: readonly SqlCase[] = [
 		after: each("insert into tr_a (x) values (9)", "update tr_view set x = 5", "delete from tr_a"),
 	},
 	{
+		name: "triggers that delete, also everything, also what the request wrote before",
+		before: [
+			["create table td_log (id integer primary key, x)"],
+			["create table td_a (id integer primary key, x)"],
+			[
+				"create trigger td_1 after insert on td_a when new.x = 'one' begin delete from td_log where id = 1; end",
+			],
+			["create trigger td_2 after insert on td_a when new.x = 'all' begin delete from td_log; end"],
+			["insert into td_log values (1, 'a'), (2, 'b')"],
+			["insert into td_a (x) values ('one')"],
+			[
+				"insert into td_log values (1, 'again')",
+				"insert into td_a (x) values ('all')",
+				"insert into td_log values (1, 'stays')",
+			],
+			["create trigger td_3 after delete on td_log begin update td_a set x = 'seen' where id = 1; end"],
+			["delete from td_log"],
+		],
+		after: [
+			["insert into td_log values (5, 'e')"],
+			["insert into td_a (x) values ('all')"],
+			["drop trigger td_2"],
+			["insert into td_log values (6, 'f')", "insert into td_a (x) values ('all')"],
+		],
+	},
+	{
 		name: "foreign keys: cascade, set null, set default, restrict, and a dropped parent",
 		before: each(
 			"create table fk_p (id integer primary key, k text unique)",
@@ -93,6 +119,17 @@ export const sqlCases: readonly SqlCase[] = [
 			["update sqlite_sequence set seq = 100 where name = 'ai'"],
 			["insert into ai (x) values ('hundred and one')"],
 			["delete from ai where id > 100"],
+			[
+				"begin",
+				"insert into ai values (500, 'far')",
+				"update sqlite_sequence set seq = 101 where name = 'ai'",
+				"commit",
+			],
+			[
+				"create table ai0 (id integer primary key autoincrement)",
+				"insert into ai0 default values",
+				"drop table ai0",
+			],
 		],
 		after: each(
 			"insert into ai (x) values ('next')",
@@ -257,6 +294,12 @@ export const sqlCases: readonly SqlCase[] = [
 			["update or replace sn set a = 3 where a = 1"],
 			["insert or ignore into sw values (4, 3)"],
 			["replace into sw values (2, 3)"],
+			["create table sc (k text collate nocase primary key, x) without rowid"],
+			["insert into sc values ('A', 1)"],
+			["replace into sc values ('a', 2)"],
+			["create table sd (k text not null default 'd' unique, x)"],
+			["insert into sd values ('d', 1)"],
+			["begin", "insert or replace into sd values (null, 2)", "delete from sd where x = 2", "commit"],
 		],
 		after: [
 			["insert into sw values (9, 1) on conflict (k) do update set k = 50"],
