@@ -122,7 +122,11 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 }
 
 /** From the leader of the present term only. */
-export function learnCommitIndex(state: CoreState, follower: FollowerState, leaderCommitIndex: LogIndex): void {
+export function learnCommitIndex(
+	state: CoreState,
+	follower: FollowerState,
+	leaderCommitIndex: LogIndex,
+): void {
 	// Above what is verified our log may hold other entries than the leader's at these indexes.
 	const index = Math.min(leaderCommitIndex, follower.verifiedIndex);
 	if (index > state.commitIndex) state.commitIndex = index;

@@ -7,7 +7,13 @@
 import { unreachable } from "./assert.ts";
 import * as candidate from "./candidate.ts";
 import { stand } from "./candidate.ts";
-import { becomeFollower, hearLeader, learnCommitIndex, onAppendRequest, onHeartbeatRequest } from "./follower.ts";
+import {
+	becomeFollower,
+	hearLeader,
+	learnCommitIndex,
+	onAppendRequest,
+	onHeartbeatRequest,
+} from "./follower.ts";
 import { hasFreshQuorum } from "./heartbeat.ts";
 import * as leader from "./leader.ts";
 import type { ConsensusMessage, PreVoteRequest, VoteRequest } from "./message.ts";
