@@ -14,12 +14,15 @@ import { workerFile } from "./worker-file.ts";
 /** A reader that is silent for this long is looked at. */
 const lookAfterMs = 20;
 const maxBatch = 32;
+/** Describing runs nothing; it can only wait for a reader. */
+const describeTimeoutMs = 10_000;
 
 interface Read {
 	readonly ticket: number;
-	readonly program: Program;
-	readonly timeoutMs: number;
-	readonly resolve: (outcome: ProgramOutcome) => void;
+	readonly method: "read" | "describe";
+	/** Those behind the ticket. */
+	readonly parameters: readonly unknown[];
+	readonly resolve: (answer: unknown) => void;
 	readonly reject: (error: unknown) => void;
 	deadline: number;
 	settled: boolean;
@@ -62,8 +65,6 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	let scheduled = false;
 	let closed = false;
 	let suspended = false;
-	/** What waits for `resume`. */
-	const resumed: (() => void)[] = [];
 
 	// One to begin with; the others when reads find no free one. An idle node is small.
 	readers.push(start());
@@ -118,8 +119,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			if (reader.abandoned) retire(reader);
 			else if (queue.length > 0) dispatch();
 		};
-		reader.thread.call("read", [read.ticket, read.program, read.timeoutMs]).then(
-			(outcome) => finish(true, () => read.resolve(outcome as ProgramOutcome)),
+		reader.thread.call(read.method, [read.ticket, ...read.parameters]).then(
+			(answer) => finish(true, () => read.resolve(answer)),
 			(error: unknown) => finish(false, () => read.reject(readError(error))),
 		);
 	}
@@ -180,38 +181,31 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 		}
 	}
 
+	function ask(method: Read["method"], parameters: readonly unknown[], timeoutMs: number): Promise<unknown> {
+		if (closed) return Promise.reject(new SkeinError("the database is closed", { code: "NO_LEADER" }));
+		if (!suspended && readers.every((reader) => reader.late)) {
+			return Promise.reject(
+				new SkeinError("all readers of this node are in reads that take too long: try another node", {
+					code: "OVERLOADED",
+				}),
+			);
+		}
+		if (queue.length >= settings.maxQueuedReads) {
+			return Promise.reject(
+				new SkeinError("too many reads are waiting: try again later", { code: "OVERLOADED" }),
+			);
+		}
+		return new Promise((resolve, reject) => {
+			const ticket = nextTicket++ & 0x7fffffff;
+			const deadline = performance.now() + timeoutMs;
+			queue.push({ ticket, method, parameters, resolve, reject, deadline, settled: false });
+			schedule();
+		});
+	}
+
 	return {
-		read(program, timeoutMs) {
-			if (closed) return Promise.reject(new SkeinError("the database is closed", { code: "NO_LEADER" }));
-			if (!suspended && readers.every((reader) => reader.late)) {
-				return Promise.reject(
-					new SkeinError("all readers of this node are in reads that take too long: try another node", {
-						code: "OVERLOADED",
-					}),
-				);
-			}
-			if (queue.length >= settings.maxQueuedReads) {
-				return Promise.reject(
-					new SkeinError("too many reads are waiting: try again later", { code: "OVERLOADED" }),
-				);
-			}
-			return new Promise((resolve, reject) => {
-				const ticket = nextTicket++ & 0x7fffffff;
-				const deadline = performance.now() + timeoutMs;
-				queue.push({ ticket, program, timeoutMs, resolve, reject, deadline, settled: false });
-				schedule();
-			});
-		},
-		async describe(sql) {
-			if (suspended) await new Promise<void>((resolve) => resumed.push(resolve));
-			const reader = readers.find((one) => one.reads.size === 0) ?? readers[0];
-			if (reader === undefined) throw new Error("there is no reader");
-			try {
-				return (await reader.thread.call("describe", [sql])) as Description;
-			} catch (error) {
-				throw readError(error);
-			}
-		},
+		read: (program, timeoutMs) => ask("read", [program, timeoutMs], timeoutMs) as Promise<ProgramOutcome>,
+		describe: (sql) => ask("describe", [sql], describeTimeoutMs) as Promise<Description>,
 		async suspend() {
 			suspended = true;
 			const old = readers;
@@ -228,7 +222,6 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			suspended = false;
 			readers.push(start());
 			schedule();
-			for (const proceed of resumed.splice(0)) proceed();
 		},
 		stuckThreads: () => [...readers, ...leaving].filter((reader) => reader.thread.stuck).length,
 		async close() {

@@ -23,7 +23,10 @@ function readerMethods({ path, settings, running }: ReaderThreadData) {
 		begin: (number: number) => reader.begin(number),
 		run: (number: number, program: Program, timeoutMs: number) => reader.run(number, program, timeoutMs),
 		end: (number: number) => reader.end(number),
-		describe: (sql: string) => reader.describe(sql),
+		describe(ticket: number, sql: string) {
+			Atomics.store(running, 0, ticket);
+			return reader.describe(sql);
+		},
 	};
 }
 
