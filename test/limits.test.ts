@@ -6,7 +6,9 @@ import { get, post, run, type SqlAnswer, sql } from "./support/http.ts";
 const cluster = useCluster({
 	settings: { statementTimeoutMs: 700, maxQueuedWrites: 20, maxTransactionBytes: 1024 * 1024 },
 });
-const endless = "with recursive c(x) as (values(1) union all select x + 1 from c) select max(x) from c";
+// Ends by itself after a few seconds: SQLite cannot be interrupted, and the next tests need the processor.
+const endless =
+	"with recursive c(x) as (values(1) union all select x + 1 from c limit 12000000) select max(x) from c";
 
 test("a body that is too large: 413, before it is read to its end", async () => {
 	const { url } = await cluster().leader();

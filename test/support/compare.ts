@@ -35,10 +35,14 @@ export async function contentsOf(node: NodeProcess): Promise<Contents> {
 	);
 	for (const [cell] of tables.rows) {
 		const name = String(cell?.value);
-		const hasRowid = await query(node, `select rowid from ${quoted(name)} limit 0`).then(
-			() => true,
-			() => false,
-		);
+		// ANALYZE goes through the tables in an order of its own on every member; what it finds is the same.
+		const isStatistics = name.startsWith("sqlite_stat");
+		const hasRowid =
+			!isStatistics &&
+			(await query(node, `select rowid from ${quoted(name)} limit 0`).then(
+				() => true,
+				() => false,
+			));
 		// As type and bytes: JSON cannot carry infinity, nor text that is no UTF-8.
 		const named = await query(
 			node,
@@ -71,7 +75,12 @@ export async function expectEqualMembers(cluster: Cluster): Promise<Contents> {
 	if (first === undefined || others.length === 0) throw new Error("there are no two members to compare");
 	const expected = await contentsOf(first);
 	for (const node of others) {
-		expect(await contentsOf(node), `${node.id} against ${first.id}`).toEqual(expected);
+		const contents = await contentsOf(node);
+		// By table first: the whole is too large to be shown.
+		for (const name of Object.keys(expected)) {
+			expect(contents[name], `${name} of ${node.id} against ${first.id}`).toEqual(expected[name]);
+		}
+		expect(Object.keys(contents)).toEqual(Object.keys(expected));
 	}
 	return expected;
 }
