@@ -48,6 +48,8 @@ test("the leader's disk is full: another leads, and it comes back by itself when
 test("all disks are full: writes fail and say so, reads go on, and there is no process lost", async () => {
 	const { url } = await cluster().leader();
 	await run(url, "create table room (x)");
+	// A read that asks for no more than some committed state must find this one everywhere.
+	await cluster().caughtUp();
 	for (const node of cluster().nodes) node.fault("full", true);
 	const answer = await sql(url, { sql: "insert into room values (1)" }, { timeoutMs: 20_000 });
 	expect(answer.ok).toBe(false);
