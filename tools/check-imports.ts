@@ -24,6 +24,8 @@ const isTestCode = (path: string): boolean => /\/testing\/|\.(?:test|testing)\.t
 
 export function roomOf(path: string): string | null {
 	if (path.startsWith("packages/client/src/")) return "client";
+	if (path.startsWith("packages/simulator/src/command/")) return "simulator-command";
+	if (path.startsWith("packages/simulator/src/")) return "simulator";
 	const match = /^packages\/skein\/src\/(?:([^/]+)\/|([^/]+)\.ts$)/.exec(path);
 	if (match === null) return null;
 	return match[1] ?? "index";

@@ -29,7 +29,7 @@ const pure: Room["banned"] = [
 
 const below = ["world", "consensus", "client"];
 
-/** Rooms of packages/skein/src, and the client. A room that is not listed fails the check. */
+/** Rooms of packages/skein/src, the client and the simulator. A room that is not listed fails the check. */
 export const rooms: Readonly<Record<string, Room>> = {
 	consensus: { imports: [], node: false, packages: false, banned: pure },
 	client: {
@@ -52,6 +52,19 @@ export const rooms: Readonly<Record<string, Room>> = {
 	},
 	cli: {
 		imports: [...below, "log", "database", "peer", "node", "api", "server"],
+		node: true,
+		packages: true,
+		banned: [],
+	},
+	// Played in a browser too: what needs Node (threads, files, the command line) stands in command/.
+	simulator: {
+		imports: [...below, "log", "database", "peer", "node"],
+		node: false,
+		packages: false,
+		banned: [...chance, ...platform],
+	},
+	"simulator-command": {
+		imports: [...below, "log", "database", "peer", "node", "simulator"],
 		node: true,
 		packages: true,
 		banned: [],

@@ -1,0 +1,124 @@
+/**
+ * The time of a simulated world: what happens next, one event after the other. Events of the same
+ * moment happen in the order in which they were scheduled, so a run depends on its seed alone.
+ *
+ * Production code waits with promises. After each event the world stands still until all of them
+ * have settled that can: `settle` says when (it is the only thing here that a platform must give).
+ */
+import type { Milliseconds } from "../../../skein/src/world/clock.ts";
+
+/** The true time of the world, which no node knows: milliseconds since it began. */
+export type WorldTime = number;
+
+export interface ScheduledEvent {
+	cancel(): void;
+}
+
+export interface Scheduler {
+	readonly now: WorldTime;
+	/** Not before now. */
+	at(time: WorldTime, callback: () => void): ScheduledEvent;
+	after(delayMs: Milliseconds, callback: () => void): ScheduledEvent;
+	/** Carries out all events up to `time`, which it then is. `afterEach` is called when an event and what it set off have settled. */
+	runUntil(time: WorldTime, afterEach?: () => void): Promise<void>;
+	/** Events carried out so far. */
+	readonly events: number;
+}
+
+/** Resolves when no promise of the world can settle any more without a new event. */
+export type Settle = () => Promise<void>;
+
+interface Pending {
+	readonly at: WorldTime;
+	readonly number: number;
+	callback: (() => void) | null;
+}
+
+export function createScheduler(settle: Settle): Scheduler {
+	/** A heap: each element is not later than the two below it. Cancelled events stay until they come up. */
+	const heap: Pending[] = [];
+	let now: WorldTime = 0;
+	let numbers = 0;
+	let events = 0;
+	let running = false;
+
+	function push(event: Pending): void {
+		let place = heap.length;
+		heap.push(event);
+		while (place > 0) {
+			const parentPlace = (place - 1) >> 1;
+			const parent = heap[parentPlace];
+			if (parent === undefined || isBefore(parent, event)) break;
+			heap[place] = parent;
+			place = parentPlace;
+		}
+		heap[place] = event;
+	}
+
+	function pop(): Pending | undefined {
+		const first = heap[0];
+		const last = heap.pop();
+		if (first === undefined || last === undefined || first === last) return first;
+		let place = 0;
+		for (;;) {
+			const left = 2 * place + 1;
+			const right = left + 1;
+			const leftEvent = heap[left];
+			if (leftEvent === undefined) break;
+			const rightEvent = heap[right];
+			const isRight = rightEvent !== undefined && isBefore(rightEvent, leftEvent);
+			const smaller = isRight ? rightEvent : leftEvent;
+			if (isBefore(last, smaller)) break;
+			heap[place] = smaller;
+			place = isRight ? right : left;
+		}
+		heap[place] = last;
+		return first;
+	}
+
+	function at(time: WorldTime, callback: () => void): ScheduledEvent {
+		if (!(time >= now)) throw new RangeError(`an event at ${time}, and it is ${now}`);
+		const event: Pending = { at: time, number: numbers++, callback };
+		push(event);
+		return {
+			cancel() {
+				event.callback = null;
+			},
+		};
+	}
+
+	return {
+		get now() {
+			return now;
+		},
+		get events() {
+			return events;
+		},
+		at,
+		after: (delayMs, callback) => at(now + Math.max(0, delayMs), callback),
+		async runUntil(time, afterEach) {
+			if (running) throw new Error("the world is running already");
+			running = true;
+			try {
+				await settle();
+				for (let next = heap[0]; next !== undefined && next.at <= time; next = heap[0]) {
+					pop();
+					const { callback } = next;
+					if (callback === null) continue;
+					now = next.at;
+					events++;
+					callback();
+					await settle();
+					afterEach?.();
+				}
+				now = Math.max(now, time);
+			} finally {
+				running = false;
+			}
+		},
+	};
+}
+
+function isBefore(one: Pending, other: Pending): boolean {
+	return one.at < other.at || (one.at === other.at && one.number < other.number);
+}
