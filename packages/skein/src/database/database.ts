@@ -83,8 +83,13 @@ export interface Database {
 	execute(requests: readonly WriteRequest[]): Promise<WriteOutcome[]>;
 	/** Rolls back an interactive transaction that is open inside `execute`, keeping the rest. */
 	abandonInteractive(): Promise<void>;
-	/** Stores `applied` and commits the open SQLite transaction. */
+	/**
+	 * Stores `applied` and commits the open SQLite transaction. Readers see it at once; the caller hears
+	 * of it with the answer of its next call, some milliseconds later, or at once if it says `hurry`. A failure is told at once.
+	 */
 	commit(applied: Position): Promise<void>;
+	/** Somebody waits to hear that the last commit is done. */
+	hurry(): void;
 	/** Rolls the open SQLite transaction back; a no-op when none is open. */
 	rollback(): Promise<void>;
 	/** Applies entries in order in one SQLite transaction that also stores the last one's position. */

@@ -5,6 +5,7 @@
  * at its time limit the reader is abandoned and replaced; its thread ends when the read returns.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import { type PackedOutcome, packProgram, unpackOutcome } from "./packing.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
 import type { ReaderThreadData } from "./reader-thread.ts";
 import type { DatabaseSettings } from "./settings.ts";
@@ -204,7 +205,10 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	}
 
 	return {
-		read: (program, timeoutMs) => ask("read", [program, timeoutMs], timeoutMs) as Promise<ProgramOutcome>,
+		async read(program, timeoutMs) {
+			const answer = await ask("read", [packProgram(program), timeoutMs], timeoutMs);
+			return unpackOutcome(answer as PackedOutcome);
+		},
 		describe: (sql) => ask("describe", [sql], describeTimeoutMs) as Promise<Description>,
 		async suspend() {
 			suspended = true;

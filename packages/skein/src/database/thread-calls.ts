@@ -1,20 +1,22 @@
 /**
  * Calls into a worker thread: methods by name with their arguments, all that gather while the thread
  * is busy in one message, answers the same way. An error keeps its message and code.
+ *
+ * A quiet call is one whose success nobody needs to hear at once: the thread counts it in shared
+ * memory and sends nothing, since a message wakes the event loop and costs more than the call. The
+ * caller looks at the count with the next answer, or watches it when somebody waits (`hurry`). After
+ * a quiet call that failed all are answered aloud, so that the count never passes a failure.
  */
-import { type MessagePort, type Transferable, Worker } from "node:worker_threads";
+import { type MessagePort, type Transferable, Worker, workerData } from "node:worker_threads";
 import { SkeinError } from "../../../client/src/errors.ts";
 import { failureOf, isSqliteError } from "./sqlite-failure.ts";
 
-export interface CallMessage {
-	readonly id: number;
-	readonly method: string;
-	readonly parameters: readonly unknown[];
-}
+/** Tuples: see packing.ts. */
+type CallMessage = readonly [id: number, method: string, parameters: readonly unknown[], quiet: boolean];
 
-export type AnswerMessage =
-	| { readonly id: number; readonly ok: true; readonly value: unknown }
-	| { readonly id: number; readonly ok: false; readonly message: string; readonly code: string | null };
+type AnswerMessage =
+	| readonly [id: number, ok: true, value: unknown]
+	| readonly [id: number, ok: false, message: string, code: string | null];
 
 /** The methods of a thread: plain functions on plain data. */
 export type Methods = Readonly<Record<string, (...parameters: never[]) => unknown>>;
@@ -40,6 +42,10 @@ export function readError(error: unknown): SkeinError {
 export interface Thread {
 	/** `transfer`: buffers in the parameters that are handed over instead of copied. */
 	call(method: string, parameters: readonly unknown[], transfer?: readonly Transferable[]): Promise<unknown>;
+	/** Resolves, without a value, with some later answer, or soon after it is done once `hurry` was called. */
+	callQuietly(method: string, parameters: readonly unknown[]): Promise<unknown>;
+	/** Somebody waits for quiet calls. */
+	hurry(): void;
 	/** Calls that were made and not answered. */
 	readonly pending: number;
 	/** Inside a call that does not end: SQLite cannot be interrupted, and not even `process.exit` goes on before it ends. */
@@ -52,9 +58,21 @@ interface Pending {
 	readonly reject: (error: Error) => void;
 }
 
-export function startThread(file: URL, data: unknown, onDeath: (error: Error) => void): Thread {
-	const worker = new Worker(file, { workerData: data, name: "skein" });
+/** What every thread gets with its own data. */
+interface ThreadData {
+	/** The number of the last quiet call that was done; it wraps. */
+	readonly quietlyDone: Int32Array;
+}
+
+export function startThread(file: URL, data: object, onDeath: (error: Error) => void): Thread {
+	const quietlyDone = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+	const threadData: ThreadData = { ...data, quietlyDone };
+	const worker = new Worker(file, { workerData: threadData, name: "skein" });
 	const pending = new Map<number, Pending>();
+	/** Quiet calls that are not known to be done, oldest first. */
+	const quiet: { readonly number: number; readonly id: number }[] = [];
+	let quietCalls = 0;
+	let watching = false;
 	let nextId = 1;
 	let batch: CallMessage[] = [];
 	let batchTransfer: Transferable[] = [];
@@ -62,11 +80,12 @@ export function startThread(file: URL, data: unknown, onDeath: (error: Error) =>
 	let exited = false;
 
 	worker.on("message", (answers: AnswerMessage[]) => {
+		collect();
 		for (const answer of answers) {
-			const call = pending.get(answer.id);
-			pending.delete(answer.id);
-			if (answer.ok) call?.resolve(answer.value);
-			else call?.reject(new ThreadError(answer.message, answer.code));
+			const call = pending.get(answer[0]);
+			pending.delete(answer[0]);
+			if (answer[1]) call?.resolve(answer[2]);
+			else call?.reject(new ThreadError(answer[2], answer[3]));
 		}
 	});
 	worker.on("error", die);
@@ -83,6 +102,44 @@ export function startThread(file: URL, data: unknown, onDeath: (error: Error) =>
 		onDeath(error);
 	}
 
+	/** Resolves the quiet calls that are done. Returns the count that it saw. */
+	function collect(): number {
+		const done = Atomics.load(quietlyDone, 0);
+		for (let first = quiet[0]; first !== undefined; first = quiet[0]) {
+			const isOpen = pending.has(first.id);
+			// A difference, since the count wraps.
+			if (isOpen && ((done - first.number) | 0) < 0) break;
+			quiet.shift();
+			pending.get(first.id)?.resolve(undefined);
+			pending.delete(first.id);
+		}
+		return done;
+	}
+
+	async function watch(): Promise<void> {
+		if (watching) return;
+		watching = true;
+		for (let seen = collect(); quiet.length > 0 && !terminated; seen = collect()) {
+			const change = Atomics.waitAsync(quietlyDone, 0, seen);
+			if (change.async) await change.value;
+		}
+		watching = false;
+	}
+
+	function enqueue(method: string, parameters: readonly unknown[], isQuiet: boolean): Promise<unknown> {
+		if (terminated) return Promise.reject(new Error("the database thread has ended"));
+		const id = nextId++;
+		if (isQuiet) {
+			quietCalls = (quietCalls + 1) | 0;
+			quiet.push({ number: quietCalls, id });
+		}
+		if (batch.length === 0) queueMicrotask(flush);
+		batch.push([id, method, parameters, isQuiet]);
+		return new Promise((resolve, reject) => {
+			pending.set(id, { resolve, reject });
+		});
+	}
+
 	function flush(): void {
 		const calls = batch;
 		const transfer = batchTransfer;
@@ -93,19 +150,18 @@ export function startThread(file: URL, data: unknown, onDeath: (error: Error) =>
 
 	return {
 		call(method, parameters, transfer = []) {
-			if (terminated) return Promise.reject(new Error("the database thread has ended"));
-			const id = nextId++;
-			if (batch.length === 0) queueMicrotask(flush);
-			batch.push({ id, method, parameters });
-			batchTransfer.push(...transfer);
-			return new Promise((resolve, reject) => {
-				pending.set(id, { resolve, reject });
-			});
+			if (!terminated) batchTransfer.push(...transfer);
+			return enqueue(method, parameters, false);
+		},
+		callQuietly: (method, parameters) => enqueue(method, parameters, true),
+		hurry() {
+			void watch();
 		},
 		get pending() {
 			return pending.size;
 		},
 		get stuck() {
+			collect();
 			return !exited && (terminated || pending.size > 0);
 		},
 		async terminate() {
@@ -123,6 +179,8 @@ export function serveCalls(
 	methods: Methods,
 	transferOf: (value: unknown) => Transferable[],
 ): void {
+	const { quietlyDone } = workerData as ThreadData;
+	let quietFailed = false;
 	port.on("message", serve);
 
 	/** A method that answers later (a checkpoint that waits for its moment) holds up nothing behind it. */
@@ -130,26 +188,35 @@ export function serveCalls(
 		const answers: AnswerMessage[] = [];
 		for (const call of calls) {
 			const answer = run(call);
+			const [, method, , isQuiet] = call;
+			if (answer instanceof Promise && isQuiet) throw new Error(`${method} cannot be called quietly`);
 			if (answer instanceof Promise) void answer.then((late) => post([late]));
-			else answers.push(answer);
+			else if (!isQuiet || !isCounted(answer)) answers.push(answer);
 		}
 		post(answers);
 	}
 
+	function isCounted(answer: AnswerMessage): boolean {
+		if (!answer[1]) quietFailed = true;
+		if (!quietFailed) Atomics.add(quietlyDone, 0, 1);
+		Atomics.notify(quietlyDone, 0);
+		return !quietFailed;
+	}
+
 	function post(answers: readonly AnswerMessage[]): void {
 		if (answers.length === 0) return;
-		const transfer = answers.flatMap((answer) => (answer.ok ? transferOf(answer.value) : []));
+		const transfer = answers.flatMap((answer) => (answer[1] ? transferOf(answer[2]) : []));
 		port.postMessage(answers, transfer);
 	}
 
-	function run({ id, method, parameters }: CallMessage): AnswerMessage | Promise<AnswerMessage> {
+	function run([id, method, parameters]: CallMessage): AnswerMessage | Promise<AnswerMessage> {
 		try {
 			const handler = methods[method];
 			if (handler === undefined) throw new Error(`unknown method ${method}`);
 			const value = handler(...(parameters as never[]));
-			if (!(value instanceof Promise)) return { id, ok: true, value };
+			if (!(value instanceof Promise)) return [id, true, value];
 			return value.then(
-				(later: unknown): AnswerMessage => ({ id, ok: true, value: later }),
+				(later: unknown): AnswerMessage => [id, true, later],
 				(error: unknown) => failed(id, error),
 			);
 		} catch (error) {
@@ -161,10 +228,10 @@ export function serveCalls(
 function failed(id: number, error: unknown): AnswerMessage {
 	if (isSqliteError(error)) {
 		const { message, code } = failureOf(error);
-		return { id, ok: false, message, code };
+		return [id, false, message, code];
 	}
 	const code = error instanceof Error && "code" in error ? String(error.code) : null;
-	return { id, ok: false, message: error instanceof Error ? error.message : String(error), code };
+	return [id, false, error instanceof Error ? error.message : String(error), code];
 }
 
 /** Waits for `work`, but no longer. */

@@ -8,15 +8,9 @@ import { Worker } from "node:worker_threads";
 import type { LogIndex, Position } from "../consensus/types.ts";
 import type { CheckpointResult } from "./checkpoint.ts";
 import { databaseFileName } from "./connection.ts";
-import type {
-	AppliedEntry,
-	Database,
-	DatabaseState,
-	SnapshotFile,
-	WriteOutcome,
-	WriteRequest,
-} from "./database.ts";
+import type { AppliedEntry, Database, DatabaseState, SnapshotFile, WriteRequest } from "./database.ts";
 import type { InstallThreadData } from "./install-thread.ts";
+import { type PackedWriteOutcome, packRequest, unpackWriteOutcome } from "./packing.ts";
 import { createReadTransactions } from "./read-transactions.ts";
 import { createReaderPool } from "./reader-pool.ts";
 import { finishReplacing, replaceFile } from "./replace-file.ts";
@@ -37,6 +31,8 @@ export interface OpenDatabaseOptions {
 const snapshotDirectory = "snapshots";
 /** How old the size of SQLite's write-ahead file may be that `walBytes` tells. */
 const walSizeAgeMs = 500;
+/** How long the answer of a commit may wait for another to go along with. */
+const lateAnswerMs = 20;
 
 /**
  * SQLite ignores `PRAGMA foreign_keys` inside a transaction, so a request that needs another setting,
@@ -72,6 +68,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 	const readers = createReaderPool({ path, settings, onDeath });
 	const transactions = createReadTransactions({ path, settings, onDeath });
 	let durableIndex: LogIndex = 0;
+	let lateAnswer: NodeJS.Timeout | null = null;
 	let wal = { bytes: 0, at: Number.NEGATIVE_INFINITY };
 
 	function walBytes(): number {
@@ -86,6 +83,16 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 			);
 		}
 		return wal.bytes;
+	}
+
+	/** Mostly the next batch tells that this is done, and nothing has to be sent for it. */
+	function commit(applied: Position): Promise<void> {
+		const done = writer.callQuietly("commit", [applied]) as Promise<void>;
+		lateAnswer ??= setTimeout(() => {
+			lateAnswer = null;
+			writer.hurry();
+		}, lateAnswerMs);
+		return done;
 	}
 
 	async function createSnapshot(): Promise<SnapshotFile> {
@@ -125,9 +132,13 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 
 	return {
 		opened,
-		execute: (requests) => writer.call("execute", [requests]) as Promise<WriteOutcome[]>,
+		async execute(requests) {
+			const answer = await writer.call("execute", [requests.map(packRequest)]);
+			return (answer as PackedWriteOutcome[]).map(unpackWriteOutcome);
+		},
 		abandonInteractive: () => writer.call("abandonInteractive", []) as Promise<void>,
-		commit: (applied: Position) => writer.call("commit", [applied]) as Promise<void>,
+		commit,
+		hurry: () => writer.hurry(),
 		rollback: () => writer.call("rollback", []) as Promise<void>,
 		apply: (entries) => writer.call("apply", [entries], largeBuffers(entries)) as Promise<void>,
 		prepareToLead: () => writer.call("prepareToLead", []) as Promise<void>,

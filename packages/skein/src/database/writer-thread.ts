@@ -4,7 +4,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Position } from "../consensus/types.ts";
 import { createRowFormat } from "./changes/row.ts";
 import { type CheckpointResult, checkpointOn } from "./checkpoint.ts";
-import type { AppliedEntry, WriteOutcome, WriteRequest } from "./database.ts";
+import type { AppliedEntry } from "./database.ts";
+import { type PackedRequest, type PackedWriteOutcome, packWriteOutcome, unpackRequest } from "./packing.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { serveCalls } from "./thread-calls.ts";
 import { createWriter } from "./writer.ts";
@@ -38,7 +39,8 @@ function writerMethods({ path, settings }: WriterThreadData) {
 
 	return {
 		state: () => writer.state,
-		execute: (requests: readonly WriteRequest[]) => writer.execute(requests),
+		execute: (requests: readonly PackedRequest[]) =>
+			writer.execute(requests.map(unpackRequest)).map(packWriteOutcome),
 		abandonInteractive: () => writer.abandonInteractive(),
 		commit: (applied: Position) => then(writer.commit(applied)),
 		rollback: () => then(writer.rollback()),
@@ -62,7 +64,7 @@ if (parentPort !== null) {
 function buffersOf(value: unknown): ArrayBuffer[] {
 	if (!Array.isArray(value)) return [];
 	const buffers: ArrayBuffer[] = [];
-	for (const { payload } of value as readonly WriteOutcome[]) {
+	for (const [, payload] of value as readonly PackedWriteOutcome[]) {
 		if (payload === null || payload.byteLength !== payload.buffer.byteLength) continue;
 		if (payload.length > 16_384 && payload.buffer instanceof ArrayBuffer) buffers.push(payload.buffer);
 	}

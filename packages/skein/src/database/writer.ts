@@ -7,6 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Position } from "../consensus/types.ts";
 import type { Capture, ChangeFormat } from "./changes/format.ts";
 import { guardConnection, openWriting } from "./connection.ts";
+import { type ControlStatements, createControlStatements } from "./control-statements.ts";
 import type { AppliedEntry, DatabaseState, WriteOutcome, WriteRequest } from "./database.ts";
 import { createDeferredCheck } from "./deferred-check.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
@@ -36,6 +37,7 @@ const requestSavepoint = "skein_request";
 interface Session {
 	readonly connection: DatabaseSync;
 	readonly mode: "leading" | "applying";
+	readonly control: ControlStatements;
 	readonly executor: Executor;
 	readonly idempotency: Idempotency;
 	readonly stateWriter: StateWriter;
@@ -75,6 +77,7 @@ export function createWriter(options: {
 		const made: Session = {
 			connection,
 			mode,
+			control: createControlStatements(connection, requestSavepoint),
 			executor: createExecutor({
 				connection,
 				cache,
@@ -123,14 +126,14 @@ export function createWriter(options: {
 		if (current.changed) return false;
 		if (current.groupSize !== 1)
 			throw new Error("a request that sets foreign keys is not alone in its group");
-		const { connection } = current;
+		const { connection, control } = current;
 		current.capture?.discard();
 		connection.exec("ROLLBACK");
 		setForeignKeys(current, on);
-		connection.exec("BEGIN IMMEDIATE");
+		control.begin();
 		current.capture = format.beginCapture(connection);
 		current.capture.beginRequest(false);
-		connection.exec(`SAVEPOINT ${requestSavepoint}`);
+		control.savepoint();
 		return true;
 	}
 
@@ -183,8 +186,7 @@ export function createWriter(options: {
 			if (!alone) throw new Error("a request with other foreign keys in a group");
 			setForeignKeys(session, request.foreignKeys);
 		}
-		const { connection } = session;
-		if (!connection.isTransaction) connection.exec("BEGIN IMMEDIATE");
+		if (!session.connection.isTransaction) session.control.begin();
 		const key = request.idempotencyKey;
 		if (key !== null) {
 			const stored = session.idempotency.find(key);
@@ -217,16 +219,16 @@ export function createWriter(options: {
 	}
 
 	function beginRequest(request: WriteRequest, apart: boolean): ClientTransaction {
-		const { connection } = session;
+		const { connection, control } = session;
 		session.capture ??= format.beginCapture(connection);
 		session.capture.beginRequest(!apart && !request.interactive && isPlain(request.program));
-		connection.exec(`SAVEPOINT ${requestSavepoint}`);
+		control.savepoint();
 		session.changed = false;
 		return noTransaction(request.foreignKeys);
 	}
 
 	function finish(request: WriteRequest, outcome: ProgramOutcome, apart: boolean): WriteOutcome {
-		const { connection, idempotency, capture } = session;
+		const { control, idempotency, capture } = session;
 		if (capture === null) throw new Error("a request ended without its capture");
 		const key = request.idempotencyKey;
 		if (key !== null && mayHaveChanged(request.program, outcome)) {
@@ -242,7 +244,7 @@ export function createWriter(options: {
 				replayed: false,
 			};
 		}
-		connection.exec(`RELEASE ${requestSavepoint}`);
+		control.release();
 		session.requestEnded();
 		return { outcome, payload: null, replayed: false };
 	}
@@ -275,13 +277,13 @@ export function createWriter(options: {
 		commit(applied) {
 			if (interactive !== null) throw new Error("commit with an interactive transaction open");
 			session.stateWriter.applied(applied);
-			session.connection.exec("COMMIT");
+			session.control.commit();
 		},
 		rollback,
 		apply(entries) {
 			if (session.mode !== "applying") reopen("applying");
-			const { connection, stateWriter } = session;
-			connection.exec("BEGIN IMMEDIATE");
+			const { connection, control, stateWriter } = session;
+			control.begin();
 			try {
 				for (const entry of entries) {
 					if (entry.kind === "command") format.apply(connection, entry.payload);
@@ -290,7 +292,7 @@ export function createWriter(options: {
 				}
 				const last = entries.at(-1);
 				if (last !== undefined) stateWriter.applied(last.position);
-				connection.exec("COMMIT");
+				control.commit();
 			} catch (error) {
 				if (connection.isTransaction) connection.exec("ROLLBACK");
 				format.applyRolledBack();

@@ -103,9 +103,10 @@ export function createLeading(options: LeadingOptions): Leading {
 			await endOwner(owner.end);
 			return "worked";
 		}
+		if (commitFailed) return "recover";
 		const batch = nextBatch();
 		if (batch.length === 0) {
-			await committing;
+			if (paused) await commitSettled();
 			if (commitFailed) return "recover";
 			if (owner === null) releasePause();
 			return "idle";
@@ -136,7 +137,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		for (const write of batch) write.started = true;
 		const first = batch[0];
 		if (first?.snapshotIndex !== null && first?.snapshotIndex !== undefined) {
-			await committing;
+			await commitSettled();
 			if (commitFailed) return putBack(batch, "recover");
 			if (applied.position.index !== first.snapshotIndex) {
 				first.answer({ type: "failed", error: snapshotTooOld() });
@@ -277,6 +278,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		return "worked";
 	}
 
+	/** The database may tell of it late, with the answer to the next batch: sooner if somebody waits. */
 	function commitSqlite(position: Position): void {
 		committing = database.commit(position).then(
 			() => applied.advance(position),
@@ -286,8 +288,16 @@ export function createLeading(options: LeadingOptions): Leading {
 					{ error: String(error) },
 					"SQLite could not commit what the log has committed: it will be applied from the log",
 				);
+				wake();
 			},
 		);
+		if (applied.awaited) database.hurry();
+	}
+
+	/** Resolves when it is known how SQLite's last commit ended. */
+	async function commitSettled(): Promise<void> {
+		database.hurry();
+		await committing;
 	}
 
 	async function refusedBatch(batch: QueuedWrite[], reason: string): Promise<LeadingResult> {
@@ -384,7 +394,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		},
 		async leave(why) {
 			if (term === null) return;
-			await committing;
+			await commitSettled();
 			await dropOpenTransaction(why);
 			term = null;
 			commitFailed = false;

@@ -75,7 +75,7 @@ export const defaultNodeSettings: NodeSettings = {
 	fragmentBytes: 512 * 1024,
 	maxProposedBytes: 8 * 1024 * 1024,
 	maxApplyBytes: 4 * 1024 * 1024,
-	applyDelayMs: 4,
+	applyDelayMs: 20,
 	statusIntervalMs: 500,
 	compactionIntervalMs: 1_000,
 	checkpointBytes: 4 * 1024 * 1024,

@@ -77,7 +77,11 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	let cursor: LogIndex = applied.position.index + 1;
 	let installation: Installation | null = null;
 	let gathering: Timer | null = null;
-	applied.onWait = () => signal.wake();
+	applied.onWait = () => {
+		// Past the loop, which may be inside a batch that runs for long.
+		database.hurry();
+		signal.wake();
+	};
 	let stopped = false;
 	let finished: Promise<void> = Promise.resolve();
 

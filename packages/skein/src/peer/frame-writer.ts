@@ -97,6 +97,11 @@ export function createFrameWriter(socket: Socket, lane: Lane, clock: Clock, limi
 		// Nothing was under way: the wait for a receipt begins now.
 		if (sentBytes === confirmedBytes) progressAt = clock.now();
 		sentBytes += sizeBytes;
+		const [only] = chunks;
+		if (chunks.length === 1 && only !== undefined) {
+			socket.write(only, () => onWritten(queuedSizeBytes));
+			return;
+		}
 		socket.cork();
 		const last = chunks.length - 1;
 		for (const [place, chunk] of chunks.entries()) {

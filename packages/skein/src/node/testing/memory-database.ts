@@ -104,6 +104,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			file.content = { ...file.content, applied, items: open };
 			open = null;
 		},
+		hurry() {},
 		async rollback() {
 			open = null;
 			interactive = null;

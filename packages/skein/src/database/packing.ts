@@ -1,0 +1,114 @@
+/**
+ * Requests and answers on their way between threads, as tuples: the structured clone writes and looks
+ * up the name of every property of every object, which costs more than the values of a small request.
+ */
+import type { WriteOutcome, WriteRequest } from "./database.ts";
+import type {
+	Column,
+	Condition,
+	NamedArgument,
+	Program,
+	ProgramOutcome,
+	StatementFailure,
+	StatementResult,
+	Value,
+} from "./program.ts";
+
+type PackedStep = readonly [
+	condition: Condition | null,
+	sql: string,
+	positional: readonly Value[],
+	named: readonly NamedArgument[],
+	wantRows: boolean,
+];
+export type PackedProgram = readonly PackedStep[];
+
+/** Columns: name and declared type in turn. */
+type PackedResult = readonly [
+	columns: readonly (string | null)[],
+	rows: StatementResult["rows"],
+	changes: number,
+	lastInsertRowid: bigint | null,
+];
+export type PackedOutcome = readonly [
+	results: readonly (PackedResult | null)[],
+	errors: readonly (StatementFailure | null)[],
+	autocommit: boolean,
+	foreignKeys: boolean,
+];
+
+export type PackedRequest = readonly [
+	program: PackedProgram,
+	foreignKeys: boolean,
+	interactive: boolean,
+	idempotencyKey: string | null,
+	wallTimeMs: number,
+	timeoutMs: number,
+];
+export type PackedWriteOutcome = readonly [
+	outcome: PackedOutcome,
+	payload: Uint8Array | null,
+	replayed: boolean,
+];
+
+export function packProgram({ steps }: Program): PackedProgram {
+	return steps.map(({ condition, statement }) => [
+		condition,
+		statement.sql,
+		statement.arguments,
+		statement.namedArguments,
+		statement.wantRows,
+	]);
+}
+
+export function unpackProgram(packed: PackedProgram): Program {
+	return {
+		steps: packed.map(([condition, sql, positional, named, wantRows]) => ({
+			condition,
+			statement: { sql, arguments: positional, namedArguments: named, wantRows },
+		})),
+	};
+}
+
+export function packOutcome({ results, errors, autocommit, foreignKeys }: ProgramOutcome): PackedOutcome {
+	return [results.map((result) => result && packResult(result)), errors, autocommit, foreignKeys];
+}
+
+export function unpackOutcome([results, errors, autocommit, foreignKeys]: PackedOutcome): ProgramOutcome {
+	return {
+		results: results.map((result) => result && unpackResult(result)),
+		errors,
+		autocommit,
+		foreignKeys,
+	};
+}
+
+function packResult({ columns, rows, changes, lastInsertRowid }: StatementResult): PackedResult {
+	return [columns.flatMap(({ name, declaredType }) => [name, declaredType]), rows, changes, lastInsertRowid];
+}
+
+function unpackResult([columns, rows, changes, lastInsertRowid]: PackedResult): StatementResult {
+	const unpacked: Column[] = [];
+	for (let place = 0; place < columns.length; place += 2) {
+		unpacked.push({ name: columns[place] ?? "", declaredType: columns[place + 1] ?? null });
+	}
+	return { columns: unpacked, rows, changes, lastInsertRowid };
+}
+
+export function packRequest(request: WriteRequest): PackedRequest {
+	const { program, foreignKeys, interactive, idempotencyKey, wallTimeMs, timeoutMs } = request;
+	return [packProgram(program), foreignKeys, interactive, idempotencyKey, wallTimeMs, timeoutMs];
+}
+
+export function unpackRequest(packed: PackedRequest): WriteRequest {
+	const [program, foreignKeys, interactive, idempotencyKey, wallTimeMs, timeoutMs] = packed;
+	return { program: unpackProgram(program), foreignKeys, interactive, idempotencyKey, wallTimeMs, timeoutMs };
+}
+
+export function packWriteOutcome({ outcome, payload, replayed }: WriteOutcome): PackedWriteOutcome {
+	return [packOutcome(outcome), payload, replayed];
+}
+
+export function unpackWriteOutcome([outcome, payload, replayed]: PackedWriteOutcome): WriteOutcome {
+	return { outcome: unpackOutcome(outcome), payload, replayed };
+}
