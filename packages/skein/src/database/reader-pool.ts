@@ -15,6 +15,10 @@ import { workerFile } from "./worker-file.ts";
 /** A reader that is silent for this long is looked at. */
 const lookAfterMs = 20;
 const maxBatch = 32;
+/** Instead of a ticket, before the first. */
+const notBegun = 0;
+/** They fit 32 bits, and begin anew. */
+const lastTicket = 0x7fffffff;
 /** Describing runs nothing; it can only wait for a reader. */
 const describeTimeoutMs = 10_000;
 
@@ -59,16 +63,14 @@ export interface ReaderPoolOptions {
 export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	const { path, settings } = options;
 	let queue: Read[] = [];
+	/** Each is started when a read finds no free one, the first too: a node that is not asked is small. */
 	let readers: PooledReader[] = [];
 	const leaving = new Set<PooledReader>();
-	let nextTicket = 1;
+	let nextTicket = notBegun + 1;
 	let looking: NodeJS.Timeout | null = null;
 	let scheduled = false;
 	let closed = false;
 	let suspended = false;
-
-	// One to begin with; the others when reads find no free one. An idle node is small.
-	readers.push(start());
 
 	function start(): PooledReader {
 		const running = new Int32Array(new SharedArrayBuffer(4));
@@ -142,12 +144,22 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	/** The reader has been in its batch for long: the rest of it goes elsewhere. */
 	function help(reader: PooledReader, now: number): void {
 		const current = Atomics.load(reader.running, 0);
+		if (current === notBegun) return giveUpLate(reader, now);
 		for (const read of reader.reads.values()) {
 			if (read.ticket === current && !read.settled && now > read.deadline) return abandon(reader, read);
 		}
 		const stuck = [...reader.reads.values()].filter((read) => read.ticket !== current && !read.settled);
 		for (const read of stuck) reader.reads.delete(read.ticket);
 		queue.unshift(...stuck);
+	}
+
+	/** Its thread is still being started: no other could have begun sooner. */
+	function giveUpLate(reader: PooledReader, now: number): void {
+		for (const read of reader.reads.values()) {
+			if (read.settled || now <= read.deadline) continue;
+			read.settled = true;
+			read.reject(tooLong());
+		}
 	}
 
 	function abandon(reader: PooledReader, late: Read): void {
@@ -184,7 +196,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 
 	function ask(method: Read["method"], parameters: readonly unknown[], timeoutMs: number): Promise<unknown> {
 		if (closed) return Promise.reject(new SkeinError("the database is closed", { code: "NO_LEADER" }));
-		if (!suspended && readers.every((reader) => reader.late)) {
+		if (readers.length >= settings.readers && readers.every((reader) => reader.late)) {
 			return Promise.reject(
 				new SkeinError("all readers of this node are in reads that take too long: try another node", {
 					code: "OVERLOADED",
@@ -197,7 +209,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			);
 		}
 		return new Promise((resolve, reject) => {
-			const ticket = nextTicket++ & 0x7fffffff;
+			const ticket = nextTicket;
+			nextTicket = nextTicket === lastTicket ? notBegun + 1 : nextTicket + 1;
 			const deadline = performance.now() + timeoutMs;
 			queue.push({ ticket, method, parameters, resolve, reject, deadline, settled: false });
 			schedule();
@@ -224,7 +237,6 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 		},
 		resume() {
 			suspended = false;
-			readers.push(start());
 			schedule();
 		},
 		stuckThreads: () => [...readers, ...leaving].filter((reader) => reader.thread.stuck).length,
