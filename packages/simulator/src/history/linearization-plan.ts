@@ -21,6 +21,8 @@ export interface Planned {
 	readonly invoked: number;
 	/** It took effect before this. Infinity while it is not required. */
 	returns: number;
+	/** Where to try it first: its place in the log, as far as somebody said. Nothing is concluded from it. */
+	hint: number;
 }
 
 export interface Contradiction {
@@ -59,6 +61,7 @@ export function plan(operations: readonly Operation[]): Plan {
 			required,
 			invoked: operation.invokedOrder,
 			returns: required ? operation.completedOrder : Number.POSITIVE_INFINITY,
+			hint: operation.position?.index ?? Number.POSITIVE_INFINITY,
 		});
 	}
 	const registers = registersOf(all);
@@ -173,6 +176,7 @@ function requireWhatWasSeen(
 			if (producer.required && producer.returns <= one.returns && !learned) continue;
 			producer.required = true;
 			producer.returns = Math.min(producer.returns, one.returns);
+			if (producer.operation.position === null) producer.hint = Math.min(producer.hint, one.hint - 0.5);
 			if (producer.invoked > producer.returns) return fromTheFuture(one, producer, key, token);
 			waiting.push(producer);
 		}

@@ -5,15 +5,16 @@
  *
  * Three things keep it fast where values are unique, and change no answer:
  * - What changes nothing and saw what is there comes next without trying anything else.
- * - A value that cannot come back is not overwritten while somebody is missing who saw it.
+ * - A value that cannot come back stays for all who saw it (linearization-reigns.ts).
  * - A configuration is small: everything that ended before the first missing operation is in it, so
  *   only those placed ahead of that are named.
  *
  * Promised: "good" and "bad" are exact. Bounded by counts and not by time, so a run is repeatable.
  */
-import type { Key, Value } from "./history.ts";
+import type { Key, Seen, Step, Value } from "./history.ts";
 import { after } from "./history.ts";
 import type { Plan, Planned } from "./linearization-plan.ts";
+import { createReigns, type Placeable } from "./linearization-reigns.ts";
 
 export interface SearchLimits {
 	/** Configurations remembered; about 150 bytes each. */
@@ -33,16 +34,12 @@ export type SearchResult =
 	  }
 	| { readonly type: "not decided"; readonly configurations: number; readonly steps: number };
 
-interface Node {
-	readonly planned: Planned;
+interface Node extends Placeable {
 	readonly number: number;
+	/** Required, and changes nothing in whatever state it fits. */
+	readonly pure: boolean;
 	/** Place among the required by the time of return; Infinity for others. */
 	rank: number;
-	/** Changes nothing, in whatever state it fits. */
-	readonly pure: boolean;
-	/** Of values before it: register and value, for required ones. */
-	readonly observes: readonly { readonly register: number; readonly value: Value }[];
-	readonly registers: readonly number[];
 	/** Neighbours among those not placed, by time of invocation. */
 	previous: Node | null;
 	next: Node | null;
@@ -59,8 +56,8 @@ interface Configuration {
 interface Frame {
 	readonly node: Node;
 	readonly before: Configuration;
-	/** Tried after this one failed; null: nothing. */
-	readonly alternative: Node | null;
+	/** Tried after this one failed, the last first. */
+	readonly alternatives: Node[];
 }
 
 export function search(
@@ -76,7 +73,7 @@ export function search(
 		.sort((one, other) => one.planned.returns - other.planned.returns || one.number - other.number);
 	for (const [rank, node] of byReturn.entries()) node.rank = rank;
 	const placed = new Uint8Array(byReturn.length);
-	const missing = createMissing(keys, nodes, producers);
+	const reigns = createReigns(keys, nodes, producers);
 	const names = createNames();
 	const visited = new Set<string>();
 	let head = linked(nodes);
@@ -105,7 +102,7 @@ export function search(
 		if (state === null) return null;
 		if (!node.planned.required && node.registers.every((place) => state[place] === current.state[place]))
 			return null;
-		if (missing.forbids(node, current.state, state)) return null;
+		if (!reigns.allow(node, current.state, state)) return null;
 		let { first } = current;
 		if (node.rank === first) {
 			first++;
@@ -122,11 +119,11 @@ export function search(
 		return configuration;
 	}
 
-	function place(node: Node, configuration: Configuration, alternative: Node | null): void {
-		frames.push({ node, before: current, alternative });
+	function place(node: Node, configuration: Configuration, alternatives: Node[]): void {
+		frames.push({ node, before: current, alternatives });
 		unlink(node);
 		if (node.planned.required) placed[node.rank] = 1;
-		missing.remove(node);
+		reigns.remove(node);
 		current = configuration;
 	}
 
@@ -134,22 +131,32 @@ export function search(
 		const frame = frames.pop();
 		if (frame === undefined) return undefined;
 		const { node } = frame;
-		missing.add(node);
+		reigns.add(node);
 		if (node.planned.required) placed[node.rank] = 0;
 		relink(node);
 		current = frame.before;
 		return frame;
 	}
 
-	/** The first that may come next, from `from` on, or null. */
-	function advance(from: Node | null, until: number): boolean {
-		for (let node = from; node !== null && node.planned.invoked < until; node = node.next) {
+	/** Places the first that may come next. */
+	function advance(candidates: Node[]): boolean {
+		for (let node = candidates.pop(); node !== undefined; node = candidates.pop()) {
 			const configuration = following(node);
 			if (configuration === null) continue;
-			place(node, configuration, node.next);
+			place(node, configuration, candidates);
 			return true;
 		}
 		return false;
+	}
+
+	/** Those that began before somebody missing ended; the likeliest last. */
+	function candidatesFor(until: number): Node[] {
+		const candidates: Node[] = [];
+		for (let node = head; node !== null && node.planned.invoked < until; node = node.next)
+			candidates.push(node);
+		return candidates.sort(
+			(one, other) => compare(other.planned.hint, one.planned.hint) || other.number - one.number,
+		);
 	}
 
 	function fitting(until: number): Node | null {
@@ -159,8 +166,7 @@ export function search(
 		return null;
 	}
 
-	let from: Node | null = head;
-	let isNew = true;
+	let alternatives: Node[] | null = null;
 	for (;;) {
 		const stuck = byReturn[current.first];
 		if (stuck === undefined) {
@@ -169,26 +175,18 @@ export function search(
 		if (steps > limits.steps || visited.size > limits.configurations) {
 			return { type: "not decided", configurations: visited.size, steps };
 		}
-		if (isNew && frames.length > deepest.placed)
-			deepest = { placed: frames.length, stuck, state: current.state };
-		const until = stuck.planned.returns;
-		const forced = isNew ? fitting(until) : null;
-		if (forced !== null) {
-			const configuration = following(forced);
-			if (configuration !== null) {
-				place(forced, configuration, null);
-				from = head;
-				continue;
-			}
-		} else if (advance(from, until)) {
-			isNew = true;
-			from = head;
-			continue;
+		if (alternatives === null) {
+			if (frames.length > deepest.placed) deepest = { placed: frames.length, stuck, state: current.state };
+			const until = stuck.planned.returns;
+			const forced = fitting(until);
+			alternatives = forced === null ? candidatesFor(until) : [forced];
 		}
-		const frame = takeBack();
-		if (frame === undefined) break;
-		isNew = false;
-		from = frame.alternative;
+		if (advance(alternatives)) alternatives = null;
+		else {
+			const frame = takeBack();
+			if (frame === undefined) break;
+			({ alternatives } = frame);
+		}
 	}
 	return {
 		type: "bad",
@@ -212,26 +210,32 @@ function nodesOf(planned: readonly Planned[], registers: ReadonlyMap<Key, number
 			}
 			if (step.kind !== "read") written.add(step.key);
 		}
-		const pure =
-			one.required &&
-			one.operation.steps.every((step, place) => {
-				if (step.kind === "read") return true;
-				if (step.kind !== "compare-and-set") return false;
-				const seen = one.seen[place];
-				return seen !== undefined && seen !== step.expected;
-			});
 		const touched = new Set(one.operation.steps.map(({ key }) => registers.get(key) ?? 0));
+		const keeps = new Set(touched);
+		for (const [place, step] of one.operation.steps.entries()) {
+			if (mayChange(step, one.seen[place])) keeps.delete(registers.get(step.key) ?? 0);
+		}
 		return {
 			planned: one,
 			number,
 			rank: Number.POSITIVE_INFINITY,
-			pure,
+			pure: one.required && keeps.size === touched.size,
+			keeps,
 			observes: one.required ? observes : [],
 			registers: [...touched],
 			previous: null,
 			next: null,
 		};
 	});
+}
+
+function compare(one: number, other: number): number {
+	return one === other ? 0 : one < other ? -1 : 1;
+}
+
+function mayChange(step: Step, seen: Seen): boolean {
+	if (step.kind === "compare-and-set") return seen === undefined || seen === step.expected;
+	return step.kind !== "read";
 }
 
 function linked(nodes: readonly Node[]): Node | null {
@@ -261,50 +265,6 @@ function apply(
 		result[register] = left;
 	}
 	return result ?? state;
-}
-
-interface Missing {
-	/** Somebody who is not placed saw a value that this would overwrite for good. */
-	forbids(node: Node, before: readonly Value[], then: readonly Value[]): boolean;
-	remove(node: Node): void;
-	add(node: Node): void;
-}
-
-/** Counts, for each value that can be there only once, those not placed who saw it. */
-function createMissing(keys: readonly Key[], nodes: readonly Node[], producers: Plan["producers"]): Missing {
-	const counts = keys.map(() => new Map<Value, number>());
-
-	function change(node: Node, by: number): void {
-		for (const { register, value } of node.observes) {
-			const count = counts[register]?.get(value);
-			if (count !== undefined) counts[register]?.set(value, count + by);
-		}
-	}
-
-	for (const node of nodes) {
-		for (const { register, value } of node.observes) {
-			const key = keys[register];
-			if (key === undefined) throw new RangeError(`there is no register ${register}`);
-			const count = counts[register]?.get(value);
-			if (count !== undefined) continue;
-			if (producers(key, value) <= (value === null ? 0 : 1)) counts[register]?.set(value, 0);
-		}
-	}
-	for (const node of nodes) change(node, 1);
-
-	return {
-		forbids(node, before, then) {
-			for (const register of node.registers) {
-				const value = before[register] ?? null;
-				if (value === then[register]) continue;
-				const own = node.observes.some((one) => one.register === register && one.value === value) ? 1 : 0;
-				if ((counts[register]?.get(value) ?? 0) > own) return true;
-			}
-			return false;
-		},
-		remove: (node) => change(node, -1),
-		add: (node) => change(node, 1),
-	};
 }
 
 /** A short name for each value, so that the names of configurations are short. */
