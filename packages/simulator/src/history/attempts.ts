@@ -34,6 +34,17 @@ export function attemptsByKey(history: History): Map<string, Operation[]> {
 	return byKey;
 }
 
+/** Whether a request is lost: one of its attempts is among these ids. */
+export function lostAmong(
+	history: History,
+	lost: ReadonlySet<number> = new Set(),
+): (request: Operation) => boolean {
+	const keys = new Set<string | null>();
+	for (const id of lost) keys.add(history.operations[id]?.idempotencyKey ?? null);
+	keys.delete(null);
+	return ({ id, idempotencyKey }) => lost.has(id) || keys.has(idempotencyKey);
+}
+
 function joined(attempts: readonly Operation[]): Operation {
 	const [first] = attempts;
 	if (first === undefined) throw new Error("a request without an attempt");

@@ -182,6 +182,11 @@ export function appended(before: Value, value: string): string {
 	return `${before ?? ""}${value};`;
 }
 
+/** The item that was appended last, as it stands in the list: "b;" of "a;b;". Of a value without items all of it. */
+export function lastItem(list: string): string {
+	return list.slice(list.lastIndexOf(";", list.length - 2) + 1);
+}
+
 /** What a step leaves in its register. */
 export function after(step: Step, before: Value): Value {
 	switch (step.kind) {

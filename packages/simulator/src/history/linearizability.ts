@@ -12,7 +12,7 @@
  * snapshots.ts), reads that did not end ok, and groups with an operation that was reported as lost,
  * which are named in `leftOut`. Beyond the limits the answer is "not decided", never a guess.
  */
-import { requestsOf } from "./attempts.ts";
+import { lostAmong, requestsOf } from "./attempts.ts";
 import type { History, Key, Operation } from "./history.ts";
 import { isLinearizable } from "./history.ts";
 import { type Planned, plan } from "./linearization-plan.ts";
@@ -45,7 +45,7 @@ export function checkLinearizability(
 ): Linearizability {
 	const limits = options.limits ?? defaultLimits;
 	const operations = requestsOf(history).filter(isLinearizable);
-	const { kept, leftOut } = withoutLost(operations, lostRequests(history, options.lost));
+	const { kept, leftOut } = withoutLost(operations, lostAmong(history, options.lost));
 	const { planned, producers, contradiction } = plan(kept);
 	if (contradiction !== null) return { verdict: "bad", ...contradiction, leftOut };
 
@@ -83,16 +83,6 @@ export function checkLinearizability(
 function describe(result: Extract<SearchResult, { type: "bad" }>): string {
 	const state = [...result.state].map(([key, value]) => `${key}=${value ?? "nothing"}`).join(" ");
 	return `operation ${result.stuck} fits nowhere: at best ${result.placed} operations are in an order before it, which leaves ${state}`;
-}
-
-function lostRequests(
-	history: History,
-	lost: ReadonlySet<number> = new Set(),
-): (operation: Operation) => boolean {
-	const keys = new Set<string | null>();
-	for (const id of lost) keys.add(history.operations[id]?.idempotencyKey ?? null);
-	keys.delete(null);
-	return ({ id, idempotencyKey }) => lost.has(id) || keys.has(idempotencyKey);
 }
 
 /** What saw or followed a lost write is not to be explained by what is left: its whole group goes. */
