@@ -18,6 +18,7 @@ import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
+import { leadershipLost, logOverloaded, snapshotTooOld, writerFailed } from "./write-errors.ts";
 import { createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
 
 /** Beyond the time limit of a statement, after which it would be rolled back when it ends. */
@@ -164,10 +165,9 @@ export function createLeading(options: LeadingOptions): Leading {
 		} catch (error) {
 			await database.rollback();
 			logger.error({ error: String(error) }, "the writer failed; the batch was rolled back");
-			const failure = new SkeinError(`the database could not execute: ${String(error)}`, {
-				code: "SQLITE_ERROR",
-				cause: error,
-			});
+			// What an interactive transaction had done is rolled back with it.
+			forgetOwner();
+			const failure = writerFailed(error);
 			for (const write of batch) write.answer({ type: "failed", error: failure });
 			return "worked";
 		} finally {
@@ -307,7 +307,8 @@ export function createLeading(options: LeadingOptions): Leading {
 		}
 		// The end of a transaction over several requests cannot run again: what came before it was rolled back.
 		const again = batch.filter((write) => !write.inTransaction);
-		for (const write of batch) if (write.inTransaction) write.answer({ type: "failed", error: overloaded() });
+		for (const write of batch)
+			if (write.inTransaction) write.answer({ type: "failed", error: logOverloaded() });
 		putBack(again, "idle");
 		await new Promise<void>((resolve) => {
 			clock.setTimer(settings.tickIntervalMs, resolve);
@@ -459,25 +460,4 @@ export function createLeading(options: LeadingOptions): Leading {
 
 function toSkeinError(error: unknown): SkeinError {
 	return error instanceof SkeinError ? error : new SkeinError(String(error), { code: "NO_LEADER" });
-}
-
-function leadershipLost(): SkeinError {
-	return new SkeinError(
-		"leadership was lost while this write was in flight: it may or may not be committed; look, or send it again with the same Idempotency-Key",
-		{ code: "LEADERSHIP_LOST", outcome: "unknown" },
-	);
-}
-
-function overloaded(): SkeinError {
-	return new SkeinError(
-		"the log takes no more writes just now: the transaction was rolled back, nothing of it happened; begin it again",
-		{ code: "OVERLOADED" },
-	);
-}
-
-function snapshotTooOld(): SkeinError {
-	return new SkeinError(
-		"the database changed after this transaction first read it, so it cannot write: roll back and begin again, with BEGIN IMMEDIATE",
-		{ code: "SQLITE_BUSY", extendedCode: "SQLITE_BUSY_SNAPSHOT" },
-	);
 }

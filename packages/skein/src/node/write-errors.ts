@@ -1,0 +1,38 @@
+/** What clients are told when a write that reached the leader's writer did not end well. */
+import { errorCodes, SkeinError } from "../../../client/src/errors.ts";
+
+/**
+ * The writer itself failed, not a statement: a full disk, damage, a bug. Clients act on the code
+ * (DISK_FULL is worth another try, SQLITE_CORRUPT is not), so it is kept. By its shape and not by its
+ * class: it may come from a thread, and from any `Database`.
+ */
+export function writerFailed(error: unknown): SkeinError {
+	const code = error instanceof Error && "code" in error ? String(error.code) : "";
+	const isKnown = code.startsWith("SQLITE_") || errorCodes.some((known) => known === code);
+	const message = error instanceof Error ? error.message : String(error);
+	return new SkeinError(`the database could not execute, nothing of it happened: ${message}`, {
+		code: isKnown ? code : "INTERNAL",
+		cause: error,
+	});
+}
+
+export function leadershipLost(): SkeinError {
+	return new SkeinError(
+		"leadership was lost while this write was in flight: it may or may not be committed; look, or send it again with the same Idempotency-Key",
+		{ code: "LEADERSHIP_LOST", outcome: "unknown" },
+	);
+}
+
+export function logOverloaded(): SkeinError {
+	return new SkeinError(
+		"the log takes no more writes just now: the transaction was rolled back, nothing of it happened; begin it again",
+		{ code: "OVERLOADED" },
+	);
+}
+
+export function snapshotTooOld(): SkeinError {
+	return new SkeinError(
+		"the database changed after this transaction first read it, so it cannot write: roll back and begin again, with BEGIN IMMEDIATE",
+		{ code: "SQLITE_BUSY", extendedCode: "SQLITE_BUSY_SNAPSHOT" },
+	);
+}
