@@ -45,7 +45,12 @@ test.each<[script: string, statements: string[]]>([
 	["", []],
 	[";;  -- nothing\n;", []],
 	["select 1; select 2;", ["select 1", "select 2"]],
-	["select ';'; select \";\"", ["select ';'", 'select ";"']],
+	[" ; ;; -- only a comment;\n /* ; */", []],
+	["select ';' ; select \";\", `;`, [;] ;", ["select ';'", 'select ";", `;`, [;]']],
+	["select 'it''s;'; select 2", ["select 'it''s;'", "select 2"]],
+	["select 1 -- a;\n; select 2", ["select 1 -- a;", "select 2"]],
+	["select 'never closed; select 2", ["select 'never closed; select 2"]],
+	["create table trigger_log (a); select 1", ["create table trigger_log (a)", "select 1"]],
 	[`${trigger}; select 1`, [trigger, "select 1"]],
 	[`EXPLAIN ${trigger}; select 1`, [`EXPLAIN ${trigger}`, "select 1"]],
 	[

@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import { SkeinError } from "../../../../client/src/errors.ts";
 import type { Position } from "../../consensus/types.ts";
 import type { Statement, Step } from "../../database/program.ts";
+import { splitStatements } from "../../database/sql.ts";
 import type { RequestOptions } from "../../node/service.ts";
 import type { Clock } from "../../world/clock.ts";
 import { badRequest, encodeError, viewOf } from "../errors.ts";
@@ -10,7 +11,6 @@ import type { ApiLimits } from "../limits.ts";
 import { decodePipeline, type SqlSource, type StreamRequest, type WireStatement } from "./decode.ts";
 import { addBatch, addExecute, addSequence, emptyFold, type Fold, unfold } from "./fold.ts";
 import { encodeDescription, errorResult, okResult } from "./results.ts";
-import { splitStatements } from "./split.ts";
 import type { OpenStream, Streams } from "./streams.ts";
 
 export interface PipelineContext {
