@@ -10,14 +10,15 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Part } from "./payload.ts";
-import { encodeRows, selectRow } from "./rows.ts";
+import { keepVersion, takeVersions, versionsSetUp, versionTable } from "./row-versions.ts";
+import { encodeRows, type RowReader, type RowValues, rowReader, sourceOf } from "./rows.ts";
 import { type NotedTable, quoteName, readSchema, type SchemaKnowledge, schemaVersion } from "./schema.ts";
 
 const setUp = `
 CREATE TEMP TABLE IF NOT EXISTS skein_noted (number INTEGER, row INTEGER, PRIMARY KEY (number, row)) WITHOUT ROWID;
 CREATE TEMP TABLE IF NOT EXISTS skein_generation (id INTEGER PRIMARY KEY, schema_version INTEGER);
 INSERT OR IGNORE INTO temp.skein_generation VALUES (1, -1);
-`;
+${versionsSetUp}`;
 
 export interface NotedRows {
 	/** Sees to it that the triggers fit the schema. Cheap when they do. */
@@ -26,6 +27,8 @@ export interface NotedRows {
 	removeTriggers(): void;
 	/** Notes all rows of a table, as if each had just been written. */
 	noteAll(table: string): void;
+	/** Runs a statement that may write rows of any table. */
+	write<T>(sql: string, run: () => T): T;
 	/** The rows noted since the last call. */
 	take(): Part[];
 }
@@ -37,6 +40,9 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 	const readVersion = connection.prepare("PRAGMA main.schema_version");
 	const anyNoted = connection.prepare("SELECT DISTINCT number FROM temp.skein_noted ORDER BY number");
 	let knowledge: SchemaKnowledge | null = null;
+	/** A statement is running that may remove rows unseen. */
+	let replacing = false;
+	connection.function("skein_replacing", () => (replacing ? 1 : 0));
 
 	function refresh(): SchemaKnowledge {
 		const version = readVersion.get()?.["schema_version"];
@@ -45,6 +51,7 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 		removeTriggers();
 		knowledge = readSchema(connection);
 		for (const [number, table] of knowledge.noted.entries()) {
+			if (table.uniqueExpression) connection.exec(versionTable(table, number));
 			for (const trigger of triggersOf(table, number)) connection.exec(trigger);
 		}
 		connection
@@ -54,10 +61,11 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 	}
 
 	function removeTriggers(): void {
-		const names = connection.prepare(
-			"SELECT name FROM temp.sqlite_schema WHERE type = 'trigger' AND name LIKE 'skein\\_%' ESCAPE '\\'",
+		const made = connection.prepare(
+			"SELECT type, name FROM temp.sqlite_schema WHERE (type = 'trigger' AND name LIKE 'skein\\_%' ESCAPE '\\') OR (type = 'table' AND name LIKE 'skein\\_versions\\_%' ESCAPE '\\')",
 		);
-		for (const row of names.all()) connection.exec(`DROP TRIGGER temp.${quoteName(String(row["name"]))}`);
+		for (const { type, name } of made.all())
+			connection.exec(`DROP ${type === "table" ? "TABLE" : "TRIGGER"} temp.${quoteName(String(name))}`);
 		connection.exec("UPDATE temp.skein_generation SET schema_version = -1 WHERE id = 1");
 		knowledge = null;
 	}
@@ -73,6 +81,17 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 				`INSERT OR IGNORE INTO temp.skein_noted SELECT ${number}, ${found.rowid} FROM main.${quoteName(table)}`,
 			);
 		},
+		write(sql, run) {
+			// Without the word REPLACE, in the statement or in a trigger, nothing is replaced.
+			if (knowledge?.uniqueExpressions !== true) return run();
+			if (!knowledge.triggersReplace && !/replace/i.test(sql)) return run();
+			replacing = true;
+			try {
+				return run();
+			} finally {
+				replacing = false;
+			}
+		},
 		take() {
 			if (knowledge === null || knowledge.noted.length === 0) return [];
 			const numbers = anyNoted.all();
@@ -81,10 +100,15 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 			for (const { number } of numbers) {
 				const table = knowledge.noted[Number(number)];
 				if (table === undefined) throw new Error("rows of an unknown table were noted");
+				if (table.uniqueExpression) {
+					const versions = takeVersions(connection, table, Number(number));
+					if (versions.length > 0) parts.push({ type: "rows", bytes: encodeRows(table, versions) });
+				}
 				const touched = connection.prepare("SELECT row FROM temp.skein_noted WHERE number = ? ORDER BY row");
 				touched.setReadBigInts(true);
+				const read = rowReader(connection, sourceOf(table));
 				const rowids = touched.all(number ?? null).map((row) => row["row"] as bigint);
-				parts.push({ type: "rows", bytes: encodeRows(table, rowids, selectRow(connection, table)) });
+				parts.push({ type: "rows", bytes: encodeRows(table, withValues(rowids, read)) });
 			}
 			connection.exec("DELETE FROM temp.skein_noted");
 			return parts;
@@ -92,17 +116,31 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 	};
 }
 
+function* withValues(
+	rowids: readonly bigint[],
+	read: RowReader,
+): Generator<readonly [bigint, RowValues | null]> {
+	for (const rowid of rowids) yield [rowid, read(rowid)];
+}
+
 function triggersOf(table: NotedTable, number: number): string[] {
 	const on = `ON main.${quoteName(table.name)}`;
 	const note = (row: string): string =>
 		`INSERT OR IGNORE INTO skein_noted VALUES (${number}, ${row}.${table.rowid});`;
-	const make = (name: string, event: string, body: string): string =>
-		`CREATE TEMP TRIGGER ${quoteName(`skein_${name}_${number}`)} ${event} ${on} BEGIN ${body} END`;
+	const make = (name: string, event: string, body: string, when = ""): string =>
+		`CREATE TEMP TRIGGER ${quoteName(`skein_${name}_${number}`)} ${event} ${on} ${when} BEGIN ${body} END`;
 	const triggers = [
 		make("insert", "AFTER INSERT", note("NEW")),
 		make("update", "AFTER UPDATE", note("OLD") + note("NEW")),
 		make("delete", "AFTER DELETE", note("OLD")),
 	];
+	if (table.uniqueExpression) {
+		const keep = keepVersion(table, number);
+		triggers.push(
+			make("keep_insert", "AFTER INSERT", keep, "WHEN skein_replacing()"),
+			make("keep_update", "AFTER UPDATE", keep, "WHEN skein_replacing()"),
+		);
+	}
 	const replaced = table.uniques.map((columns) => noteReplaced(table, number, columns)).join(" ");
 	if (replaced !== "") {
 		// REPLACE removes the rows that are in the way without firing delete triggers (recursive_triggers is off).

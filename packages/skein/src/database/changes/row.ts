@@ -167,7 +167,7 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 
 	function statement<T>(kind: StatementKind, sql: string, run: () => T): T {
 		// Session and noted rows follow every rollback by themselves: they tell what differs in the end.
-		if (plain) return run();
+		if (plain) return kind === "write" ? notedRows.write(sql, run) : run();
 		switch (kind) {
 			case "read":
 			case "no-op":
@@ -175,7 +175,7 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 				return run();
 			case "write":
 				watch();
-				return run();
+				return notedRows.write(sql, run);
 			case "schema":
 				return schemaStatement(sql, run);
 			case "pragma-write": {

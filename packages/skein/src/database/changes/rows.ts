@@ -12,11 +12,26 @@ import { type NotedTable, quoteName } from "./schema.ts";
 
 const types = { null: 0, integer: 1, real: 2, text: 3, blob: 4 } as const;
 
-/** Values of a row: for each column its value, and whether the bytes are text. */
-export type RowReader = (rowid: bigint) => readonly (readonly [SQLInputValue, boolean])[] | null;
+/** For each column its value, and whether the bytes are text. */
+export type RowValues = readonly (readonly [SQLInputValue, boolean])[];
 
-export function selectRow(connection: DatabaseSync, table: NotedTable): RowReader {
-	const parts = table.columns.flatMap((column) => {
+/** Null: the row is gone. */
+export type RowReader = (rowid: bigint) => RowValues | null;
+
+/** Where rows are read. */
+export interface RowSource {
+	/** As it stands behind FROM. */
+	readonly from: string;
+	readonly rowid: string;
+	readonly columns: readonly string[];
+}
+
+export function sourceOf(table: NotedTable): RowSource {
+	return { from: `main.${quoteName(table.name)}`, rowid: table.rowid, columns: table.columns };
+}
+
+export function rowReader(connection: DatabaseSync, { from, rowid: key, columns }: RowSource): RowReader {
+	const parts = columns.flatMap((column) => {
 		const name = quoteName(column);
 		return [
 			`CASE typeof(${name}) WHEN 'text' THEN CAST(${name} AS BLOB) ELSE ${name} END`,
@@ -29,9 +44,7 @@ export function selectRow(connection: DatabaseSync, table: NotedTable): RowReade
 	for (let start = 0; start < parts.length; start += sliceLength)
 		slices.push(parts.slice(start, start + sliceLength));
 	const statements = slices.map((slice) => {
-		const statement = connection.prepare(
-			`SELECT ${slice.join(", ")} FROM main.${quoteName(table.name)} WHERE ${table.rowid} = ?`,
-		);
+		const statement = connection.prepare(`SELECT ${slice.join(", ")} FROM ${from} WHERE ${key} = ?`);
 		statement.setReadBigInts(true);
 		statement.setReturnArrays(true);
 		return statement;
@@ -48,19 +61,34 @@ export function selectRow(connection: DatabaseSync, table: NotedTable): RowReade
 	};
 }
 
-export function encodeRows(table: NotedTable, rowids: readonly bigint[], read: RowReader): Uint8Array {
+export function encodeRows(
+	table: NotedTable,
+	rows: Iterable<readonly [rowid: bigint, values: RowValues | null]>,
+): Uint8Array {
 	const out = createOutput();
 	out.text(table.name);
 	out.text(table.rowid);
 	out.number(table.columns.length);
 	for (const column of table.columns) out.text(column);
-	for (const rowid of rowids) {
+	for (const [rowid, values] of rows) {
 		out.integer(rowid);
-		const values = read(rowid);
 		out.byte(values === null ? 0 : 1);
 		for (const [value, isText] of values ?? []) encodeValue(out, value, isText);
 	}
 	return out.bytes();
+}
+
+export function sameValues(left: RowValues, right: RowValues): boolean {
+	return left.every(([value, isText], place) => {
+		const [other, otherIsText] = right[place] ?? [null, false];
+		if (isText !== otherIsText) return false;
+		if (value instanceof Uint8Array && other instanceof Uint8Array) return sameBytes(value, other);
+		return Object.is(value, other);
+	});
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+	return left.length === right.length && left.every((byte, place) => byte === right[place]);
 }
 
 function encodeValue(out: Output, value: SQLInputValue, isText: boolean): void {
@@ -107,7 +135,7 @@ export function applyRows(connection: DatabaseSync, bytes: Uint8Array): void {
 
 interface EncodedRow {
 	readonly rowid: bigint;
-	readonly values: readonly (readonly [SQLInputValue, boolean])[] | null;
+	readonly values: RowValues | null;
 }
 
 function readRows(input: Input, columnCount: number): EncodedRow[] {

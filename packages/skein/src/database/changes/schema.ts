@@ -14,6 +14,8 @@ export interface NotedTable {
 	readonly columns: readonly string[];
 	/** Column names, with collations, of unique constraints: an INSERT OR REPLACE removes rows by these without a trigger. */
 	readonly uniques: readonly (readonly UniqueColumn[])[];
+	/** A unique index is on an expression: what an OR REPLACE removes by it cannot be looked up by column. */
+	readonly uniqueExpression: boolean;
 }
 
 export interface UniqueColumn {
@@ -28,6 +30,10 @@ export interface SchemaKnowledge {
 	readonly noted: readonly NotedTable[];
 	readonly tableNames: ReadonlySet<string>;
 	readonly hasAutoincrement: boolean;
+	/** Of some noted table. */
+	readonly uniqueExpressions: boolean;
+	/** Some trigger holds the word REPLACE: a statement without it may remove rows too. */
+	readonly triggersReplace: boolean;
 }
 
 export function quoteName(name: string): string {
@@ -56,6 +62,9 @@ export function readSchema(connection: DatabaseSync): SchemaKnowledge {
 	const sequence = connection
 		.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'")
 		.get();
+	const replacingTrigger = connection
+		.prepare("SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND sql LIKE '%replace%'")
+		.get();
 	return {
 		version: schemaVersion(connection),
 		noted,
@@ -63,6 +72,8 @@ export function readSchema(connection: DatabaseSync): SchemaKnowledge {
 			tables.filter((table) => table["type"] === "table").map((table) => String(table["name"])),
 		),
 		hasAutoincrement: sequence !== undefined,
+		uniqueExpressions: noted.some((table) => table.uniqueExpression),
+		triggersReplace: replacingTrigger !== undefined,
 	};
 }
 
@@ -89,11 +100,15 @@ function notedTable(connection: DatabaseSync, name: string): NotedTable | null {
 		String(keys[0]?.["name"]).toLowerCase() === origin &&
 		String(keys[0]?.["type"]).toUpperCase() === "INTEGER";
 	if (isAlias) return null;
-	return { name, rowid, columns, uniques: uniquesOf(connection, name) };
+	return { name, rowid, columns, ...uniquesOf(connection, name) };
 }
 
-function uniquesOf(connection: DatabaseSync, table: string): NotedTable["uniques"] {
+function uniquesOf(
+	connection: DatabaseSync,
+	table: string,
+): Pick<NotedTable, "uniques" | "uniqueExpression"> {
 	const uniques: UniqueColumn[][] = [];
+	let uniqueExpression = false;
 	const defaults = new Map(
 		connection
 			.prepare(
@@ -108,8 +123,10 @@ function uniquesOf(connection: DatabaseSync, table: string): NotedTable["uniques
 		const columns = connection
 			.prepare("SELECT name, coll FROM pragma_index_xinfo(?) WHERE key = 1")
 			.all(String(index["name"]));
-		// An index on an expression has no column to look it up by; applying with OR REPLACE mends that case.
-		if (columns.some((column) => column["name"] === null)) continue;
+		if (columns.some((column) => column["name"] === null)) {
+			uniqueExpression = true;
+			continue;
+		}
 		uniques.push(
 			columns.map((column) => ({
 				name: String(column["name"]),
@@ -118,5 +135,5 @@ function uniquesOf(connection: DatabaseSync, table: string): NotedTable["uniques
 			})),
 		);
 	}
-	return uniques;
+	return { uniques, uniqueExpression };
 }

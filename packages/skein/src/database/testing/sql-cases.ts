@@ -307,6 +307,53 @@ export const sqlCases: readonly SqlCase[] = [
 		],
 	},
 	{
+		name: "REPLACE by a unique index on an expression, its new row changed or gone in the same group",
+		before: [
+			["create table xu (k text, x, b)"],
+			["create unique index xu_k on xu (lower(k))"],
+			["insert into xu (k, x) values ('A', 1), ('B', 2), ('C', 3), ('D', 4), ('E', 5), ('F', 6), ('G', 7)"],
+			["insert or replace into xu (k, x) values ('a', 10)", "delete from xu where x = 10"],
+			[
+				"begin",
+				"update or replace xu set k = 'b', x = 20 where k = 'C'",
+				"update xu set k = 'moved' where x = 20",
+				"commit",
+			],
+			["replace into xu (k, x) values ('d', 40)", "update xu set k = 'other' where x = 40"],
+			["insert or replace into xu (k, x) values ('e', 50)"],
+			["update xu set k = 'renamed', b = cast(x'ff41' as text) where x = 50"],
+			["insert or replace into xu (k, x) values ('RENAMED', 51), ('Renamed', 52), ('f', 60), ('F', 61)"],
+			["delete from xu where x = 61"],
+			["create table xt (id integer primary key, k text)"],
+			[
+				"create trigger xt_1 after insert on xt begin insert or replace into xu (k, x) values (new.k, new.id); update xu set k = k || '!' where x = new.id; end",
+			],
+			["insert into xt values (70, 'g'), (80, 'OTHER')"],
+			[
+				"create table xp (id text primary key, mail text collate nocase, gone default 0, lower as (lower(mail)))",
+			],
+			["create unique index xp_mail on xp (lower, iif(id > 'z', 1, 0)) where gone = 0"],
+			["create unique index xp_part on xp (coalesce(mail, id)) where gone = 0"],
+			["insert into xp values ('a', 'Ann', 0), ('b', 'ANN', 1), ('c', 'Bob', 0), ('d', null, 0)"],
+			[
+				"begin",
+				"savepoint one",
+				"insert or replace into xp values ('e', 'bob', 0)",
+				"rollback to one",
+				"insert or replace into xp values ('f', 'ann', 0)",
+				"update xp set mail = 'zoe' where id = 'f'",
+				"insert or replace into xp (id, mail) values ('g', 'd')",
+				"delete from xp where id = 'g'",
+				"commit",
+			],
+		],
+		after: [
+			["insert or replace into xp values ('h', 'BOB', 0)", "update xp set mail = 'eve' where id = 'h'"],
+			["begin", "replace into xu (k, x) values ('G!', 90)", "rollback"],
+			["replace into xu (k, x) values ('g!', 91)", "delete from xu where x = 91"],
+		],
+	},
+	{
 		name: "savepoints, and statements that fail",
 		before: [
 			["create table sp (id integer primary key, x unique)"],
