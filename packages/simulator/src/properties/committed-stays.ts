@@ -1,0 +1,57 @@
+/**
+ * What is committed never changes: all who know an index to be committed have the same entry there, the
+ * base of a snapshot is a committed entry, and nobody cuts a committed entry out of its log.
+ */
+import type { LogIndex, NodeId } from "../../../skein/src/consensus/types.ts";
+import type { Committed } from "./committed.ts";
+import type { MemberLogs } from "./member-logs.ts";
+import { must, type Property } from "./property.ts";
+
+const name = "committed never changes";
+
+export function committedStays(logs: MemberLogs, committed: Committed): Property {
+	const looked = new Map<NodeId, LogIndex>();
+	return {
+		name,
+		on: {
+			started: ({ node }) => looked.delete(node),
+			"log-work"({ node, work }) {
+				const { cut, issued } = logs.get(node);
+				for (const [place, link] of cut.links.entries()) {
+					const index = cut.from + place;
+					if (index > committed.index) break;
+					must(
+						committed.at(index)?.hash !== link.hash,
+						name,
+						() => `${node} cut the committed entry ${index} of term ${link.term} out of its log`,
+					);
+				}
+				if (work.type !== "reset") return;
+				const entry = committed.at(work.base.index);
+				must(
+					entry === null || entry.hash === issued.base.hash,
+					name,
+					() =>
+						`${node} took a snapshot of ${work.base.index} in term ${work.base.term}, committed is one of term ${entry?.term}`,
+				);
+			},
+			view({ node, view }) {
+				const { issued } = logs.get(node);
+				const { commitIndex } = view;
+				const from = Math.max(looked.get(node) ?? 0, issued.base.index) + 1;
+				for (let index = from; index <= commitIndex && index <= committed.index; index++) {
+					const entry = committed.at(index);
+					const own = logs.held(node, view, index);
+					must(
+						entry === null || own?.hash === entry.hash,
+						name,
+						() =>
+							`${node} knows ${index} as committed with an entry of term ${own?.term}, others with one of term ${entry?.term}`,
+					);
+				}
+				looked.set(node, commitIndex);
+				committed.extend(commitIndex, view.term, (index) => logs.held(node, view, index));
+			},
+		},
+	};
+}

@@ -1,0 +1,37 @@
+/**
+ * Log matching (Raft §5.3): entries of one index and term are the same in all logs, and so is all before
+ * them: by the hash chain also what was compacted. Terms in a log never go back. Looked at when an
+ * entry is appended; the base of a snapshot must be an entry that somebody had.
+ */
+import { linkAt } from "./hash-chain.ts";
+import type { MemberLogs } from "./member-logs.ts";
+import { must, type Property } from "./property.ts";
+
+const name = "log matching";
+
+export function logMatching(logs: MemberLogs): Property {
+	return {
+		name,
+		on: {
+			"log-work"({ node, work }) {
+				if (work.type !== "append") return;
+				const { issued } = logs.get(node);
+				for (const { index, term } of work.entries) {
+					const hash = linkAt(issued, index)?.hash;
+					must(
+						hash === logs.known(index, term),
+						name,
+						() =>
+							`${node} has another entry ${index} of term ${term}, or another log before it, than the first who had it`,
+					);
+					const before = linkAt(issued, index - 1)?.term ?? 0;
+					must(
+						before <= term,
+						name,
+						() => `${node} has ${index} of term ${term} after one of term ${before}`,
+					);
+				}
+			},
+		},
+	};
+}

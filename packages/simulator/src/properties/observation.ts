@@ -1,0 +1,49 @@
+/**
+ * What the properties get to know about the members: what production code asked of its log and its
+ * database, what it sent, and where it says that it is. All of it is seen from outside, at the four
+ * interfaces of the world and in the core's view; nothing in production code knows of it.
+ */
+import type { ConsensusMessage } from "../../../skein/src/consensus/message.ts";
+import type { Entry, LogIndex, NodeId, Position, VotePromise } from "../../../skein/src/consensus/types.ts";
+import type { CoreView } from "../../../skein/src/consensus/view.ts";
+import type { RecoveredLog } from "../../../skein/src/log/log.ts";
+
+/** What the log was asked to do, one after the other. */
+export type LogWork =
+	| { readonly type: "promise"; readonly promise: VotePromise }
+	| { readonly type: "append"; readonly truncateFrom: LogIndex | null; readonly entries: readonly Entry[] }
+	| { readonly type: "reset"; readonly base: Position };
+
+export type Observation =
+	/** A life begins, with what was found on disk. Before its core exists. */
+	| {
+			readonly type: "started";
+			readonly node: NodeId;
+			readonly recovered: Pick<RecoveredLog, "promise" | "base" | "headers">;
+			readonly applied: Position;
+	  }
+	/** A life ended, however. */
+	| { readonly type: "ended"; readonly node: NodeId }
+	/** The disk is gone, and the node with it: its id is never used again. */
+	| { readonly type: "disk-lost"; readonly node: NodeId }
+	| { readonly type: "log-work"; readonly node: NodeId; readonly work: LogWork }
+	/** The log says that the oldest work that it had not done is durable. */
+	| { readonly type: "log-durable"; readonly node: NodeId }
+	/** The log could not do this work (the disk is full, or worse); parts of it may be on disk. It may be asked again. */
+	| { readonly type: "log-refused"; readonly node: NodeId; readonly work: LogWork }
+	/** The log was allowed to drop what it has up to here. */
+	| { readonly type: "log-compacted"; readonly node: NodeId; readonly index: LogIndex }
+	/** The database holds the effects of everything up to here; `digest` of its content, if it is known. */
+	| {
+			readonly type: "applied";
+			readonly node: NodeId;
+			readonly position: Position;
+			readonly digest: string | null;
+	  }
+	/** The database made a snapshot of itself. */
+	| { readonly type: "snapshot"; readonly node: NodeId; readonly position: Position }
+	| { readonly type: "sent"; readonly message: ConsensusMessage }
+	/** After every event in which a member did something. */
+	| { readonly type: "view"; readonly node: NodeId; readonly view: CoreView };
+
+export type Observed<Type extends Observation["type"]> = Extract<Observation, { type: Type }>;

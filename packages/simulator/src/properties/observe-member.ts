@@ -1,0 +1,105 @@
+/**
+ * Puts an observer between a node and its world: the log, the database and the network that are given to
+ * createNode, wrapped. Production code does not know. What only the core knows comes from its view.
+ *
+ * Each wrapper observes a call before it is passed on, and its end before the caller hears of it, so
+ * that what the caller does next is judged by what it could know.
+ */
+import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import type { Database } from "../../../skein/src/database/database.ts";
+import type { Log } from "../../../skein/src/log/log.ts";
+import { decodeMessage } from "../../../skein/src/peer/codec/message.ts";
+import type { Network } from "../../../skein/src/world/network.ts";
+import type { LogWork, Observation } from "./observation.ts";
+
+export type Observe = (observation: Observation) => void;
+
+export function observeLog(log: Log, node: NodeId, observe: Observe): Log {
+	function work(asked: LogWork, begin: () => Promise<void>): Promise<void> {
+		observe({ type: "log-work", node, work: asked });
+		return begin().then(
+			() => observe({ type: "log-durable", node }),
+			(error: unknown) => {
+				observe({ type: "log-refused", node, work: asked });
+				throw error;
+			},
+		);
+	}
+	return {
+		recovered: log.recovered,
+		append: (asked) => work({ type: "append", ...asked }, () => log.append(asked)),
+		writePromise: (promise) => work({ type: "promise", promise }, () => log.writePromise(promise)),
+		reset: (base) => work({ type: "reset", base }, () => log.reset(base)),
+		readCached: (first, last, maxBytes) => log.readCached(first, last, maxBytes),
+		read: (first, last, maxBytes) => log.read(first, last, maxBytes),
+		compact(index) {
+			observe({ type: "log-compacted", node, index });
+			return log.compact(index);
+		},
+		sizeBytes: () => log.sizeBytes(),
+		close: () => log.close(),
+	};
+}
+
+/** `digest` of what the database holds at this moment; null: not known, or too dear. */
+export function observeDatabase(
+	database: Database,
+	node: NodeId,
+	observe: Observe,
+	digest: () => string | null,
+): Database {
+	return {
+		...database,
+		async commit(position) {
+			await database.commit(position);
+			observe({ type: "applied", node, position, digest: digest() });
+		},
+		async apply(entries) {
+			await database.apply(entries);
+			const position = entries.at(-1)?.position;
+			if (position !== undefined) observe({ type: "applied", node, position, digest: digest() });
+		},
+		async installSnapshot(path, sha256) {
+			const state = await database.installSnapshot(path, sha256);
+			observe({ type: "applied", node, position: state.applied, digest: digest() });
+			return state;
+		},
+		async createSnapshot() {
+			const snapshot = await database.createSnapshot();
+			observe({ type: "snapshot", node, position: snapshot.applied });
+			return snapshot;
+		},
+	};
+}
+
+/**
+ * Numbers of the codec for messages that a property asks for. Entries are left out: to decode them again
+ * would cost as much as to receive them, and their sender is known by its heartbeats.
+ */
+const observedTypes: ReadonlySet<number | undefined> = new Set([3, 4, 6, 7, 9]);
+
+export function observeNetwork(network: Network, observe: Observe): Network {
+	return {
+		start: (receiver) => network.start(receiver),
+		send(to, lane, bytes) {
+			if (lane === "control" && observedTypes.has(bytes[1])) {
+				const message = decodeMessage(bytes);
+				switch (message.type) {
+					case "vote-request":
+					case "vote-response":
+					case "append-response":
+					case "heartbeat-request":
+					case "timeout-now":
+						observe({ type: "sent", message });
+						break;
+					default:
+						throw new Error(`the codec has another number for ${message.type}`);
+				}
+			}
+			return network.send(to, lane, bytes);
+		},
+		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
+		reachable: (node) => network.reachable(node),
+		stop: () => network.stop(),
+	};
+}

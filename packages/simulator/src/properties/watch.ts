@@ -1,0 +1,88 @@
+/**
+ * All properties of the members, together. Each observation costs what it changed: nobody looks at a
+ * whole log or all members again, but the recount of a new commit, which asks each voter once.
+ */
+import { acknowledgements } from "./acknowledgements.ts";
+import { appendOnly } from "./append-only.ts";
+import { commitOnMajority } from "./commit-on-majority.ts";
+import { createCommitted } from "./committed.ts";
+import { committedStays } from "./committed-stays.ts";
+import { leaderCompleteness } from "./leader-completeness.ts";
+import { logMatching } from "./log-matching.ts";
+import { createMemberLogs } from "./member-logs.ts";
+import { monotonic } from "./monotonic.ts";
+import type { Observation } from "./observation.ts";
+import { oneLeader } from "./one-leader.ts";
+import { orderings } from "./orderings.ts";
+import { promises } from "./promises.ts";
+import type { Property } from "./property.ts";
+import { recoveredLog } from "./recovered-log.ts";
+import { stateEquality } from "./state-equality.ts";
+
+export interface Watch {
+	/** Never throws: it is called from inside production code, which would take that for a failure of its own. */
+	observe(observation: Observation): void;
+	/** The first property that was found broken, or what this watch itself could not make sense of. Nothing is looked at after it. */
+	readonly broken: Error | null;
+	/** The highest index that anybody knew to be committed. */
+	readonly committedIndex: number;
+	/** By property: how often it was asked; what is 0 was not tested by a run. */
+	readonly asked: ReadonlyMap<string, number>;
+}
+
+export function createWatch(): Watch {
+	const logs = createMemberLogs();
+	const committed = createCommitted();
+	const properties: readonly Property[] = [
+		oneLeader(),
+		promises(logs),
+		acknowledgements(logs),
+		appendOnly(logs),
+		logMatching(logs),
+		recoveredLog(logs),
+		leaderCompleteness(logs, committed),
+		commitOnMajority(logs, committed),
+		// After those that ask for what was committed before: it adds what is new.
+		committedStays(logs, committed),
+		stateEquality(),
+		orderings(),
+		monotonic(),
+	];
+	const asked = new Map(properties.map(({ name }) => [name, 0]));
+	const byType = new Map<Observation["type"], { name: string; hear: (observation: never) => void }[]>();
+	for (const { name, on } of properties) {
+		for (const [type, hear] of Object.entries(on)) {
+			const list = byType.get(type as Observation["type"]) ?? [];
+			byType.set(type as Observation["type"], list);
+			list.push({ name, hear });
+		}
+	}
+	let broken: Error | null = null;
+
+	function look(observation: Observation): void {
+		logs.update(observation);
+		for (const { name, hear } of byType.get(observation.type) ?? []) {
+			asked.set(name, (asked.get(name) ?? 0) + 1);
+			// The list holds those that want this type.
+			hear(observation as never);
+		}
+	}
+
+	return {
+		observe(observation) {
+			if (broken !== null) return;
+			try {
+				look(observation);
+			} catch (error) {
+				broken = error instanceof Error ? error : new Error(String(error));
+			}
+		},
+		get broken() {
+			return broken;
+		},
+		get committedIndex() {
+			return committed.index;
+		},
+		asked,
+	};
+}
