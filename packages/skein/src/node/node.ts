@@ -6,6 +6,7 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import { createCore } from "../consensus/core.ts";
 import type { Configuration, GroupId, NodeId } from "../consensus/types.ts";
+import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
@@ -57,6 +58,8 @@ export interface NodeOptions {
 
 export interface Node {
 	readonly service: Service;
+	/** What the core may be asked by those who watch it; nothing of it can be changed. */
+	readonly core: CoreView;
 	/** Resolves with the reason when the node had to stop by itself. */
 	readonly failed: Promise<Error>;
 	start(): Promise<void>;
@@ -357,6 +360,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
 	return {
 		service: { nodeId: self, openStream, cluster, readiness, transfer: transferTo },
+		core: runner.core.view,
 		failed,
 		async start() {
 			await snapshotReceiver.clean();
