@@ -10,7 +10,7 @@ import { createDeadlines } from "./deadlines.ts";
 import { createLeading, type Leading } from "./leading.ts";
 import { createReadIndex } from "./read-index.ts";
 import { defaultNodeSettings } from "./settings.ts";
-import { insert, program } from "./testing/cluster.ts";
+import { insert, program, watch } from "./testing/cluster.ts";
 import { createDatabaseFile, type DatabaseFile, openMemoryDatabase } from "./testing/memory-database.ts";
 import { createVirtualClock, type VirtualClock } from "./testing/virtual-clock.ts";
 import type { QueuedWrite, WriteAnswer } from "./write-queue.ts";
@@ -137,4 +137,44 @@ test.each([
 	await leading.step();
 	await leading.step();
 	expect(file.content.items).toEqual(["of another"]);
+});
+
+test("a pause does not wait for ever for a long statement, and writes go on after it", async () => {
+	let end = (): void => {};
+	const { clock, file, leading, answers, write } = createBench({
+		database: (database) => ({
+			...database,
+			async execute(requests) {
+				await new Promise<void>((resolve) => {
+					end = resolve;
+				});
+				return await database.execute(requests);
+			},
+		}),
+	});
+	await leading.enter(2);
+	leading.submit(write(program(insert("long")), false));
+	const step = leading.step();
+	const paused = watch(leading.pause({ finishMs: 100, limitMs: 300 }));
+	await clock.run(250);
+	expect(paused.settled).toBe(false);
+	await clock.run(100);
+	expect(paused.error).toMatchObject({ code: "TIMEOUT", outcome: "did-not-happen" });
+	leading.resume();
+	end();
+	await step;
+	await leading.step();
+	expect(answers.map((answer) => answer.type)).toEqual(["done"]);
+	expect(file.content.items).toEqual(["long"]);
+
+	// What ends in time is waited for.
+	leading.submit(write(program(insert("short")), false));
+	const second = leading.step();
+	const inTime = watch(leading.pause({ finishMs: 100, limitMs: 300 }));
+	await clock.run(200);
+	end();
+	await second;
+	await leading.step();
+	await clock.run(500);
+	expect(inTime).toMatchObject({ settled: true, error: null });
 });

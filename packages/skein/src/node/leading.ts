@@ -18,7 +18,7 @@ import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
-import { leadershipLost, logOverloaded, snapshotTooOld, writerFailed } from "./write-errors.ts";
+import { leadershipLost, logOverloaded, snapshotTooOld, stillWriting, writerFailed } from "./write-errors.ts";
 import { createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
 
 /** Beyond the time limit of a statement, after which it would be rolled back when it ends. */
@@ -46,8 +46,17 @@ export interface Leading {
 	refuseQueued(): void;
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
-	pause(limitMs: Milliseconds): Promise<void>;
+	/**
+	 * No more batches begin until `resume`. Resolves when nothing is under way; a transaction that is open
+	 * after `finishMs` is rolled back. Rejects when a batch is still under way after `limitMs`.
+	 */
+	pause(limits: PauseLimits): Promise<void>;
 	resume(): void;
+}
+
+export interface PauseLimits {
+	readonly finishMs: Milliseconds;
+	readonly limitMs: Milliseconds;
 }
 
 export interface LeadingOptions {
@@ -435,18 +444,25 @@ export function createLeading(options: LeadingOptions): Leading {
 			commitWait = null;
 			resolve(true);
 		},
-		pause(limitMs) {
+		pause({ finishMs, limitMs }) {
 			paused = true;
 			if (term === null || (!underWay && owner === null)) return Promise.resolve();
-			return new Promise((resolve) => {
-				const deadline = deadlines.add(clock.now() + limitMs, () => {
+			return new Promise((resolve, reject) => {
+				const finish = deadlines.add(clock.now() + finishMs, () => {
 					if (owner !== null) owner.end ??= "handover";
 					wake();
 				});
-				pauseWaiters.push(() => {
-					deadline.cancel();
-					resolve();
+				// One long statement cannot be interrupted, and all other writes wait for this pause.
+				const limit = deadlines.add(clock.now() + limitMs, () => {
+					pauseWaiters = pauseWaiters.filter((waiter) => waiter !== done);
+					reject(stillWriting(limitMs));
 				});
+				function done(): void {
+					finish.cancel();
+					limit.cancel();
+					resolve();
+				}
+				pauseWaiters.push(done);
 				wake();
 			});
 		},

@@ -20,7 +20,7 @@ import type { AppliedIndex } from "./applied-index.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { createFragmentJoiner } from "./fragments.ts";
-import { createLeading } from "./leading.ts";
+import { createLeading, type PauseLimits } from "./leading.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSignal } from "./signal.ts";
@@ -36,8 +36,8 @@ export interface StateMachine {
 	onCommit(index: LogIndex): void;
 	/** Serving writes as leader. */
 	readonly serving: boolean;
-	/** Finishes what is under way and begins no more writes (they wait) until `resume`. Used before leadership is handed over. */
-	pause(limitMs: Milliseconds): Promise<void>;
+	/** Finishes what is under way and begins no more writes (they wait) until `resume`. Used before leadership is handed over. Rejects when it takes too long. */
+	pause(limits: PauseLimits): Promise<void>;
 	resume(): void;
 	/** Replaces the database by a snapshot file, and tells the core. */
 	installSnapshot(path: string, sha256: string, holds: Position): Promise<void>;
@@ -264,7 +264,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		get serving() {
 			return leading.active && leading.stillLeading();
 		},
-		pause: (limitMs) => leading.pause(limitMs),
+		pause: (limits) => leading.pause(limits),
 		resume() {
 			leading.resume();
 			signal.wake();

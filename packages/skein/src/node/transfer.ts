@@ -11,6 +11,8 @@ import type { StateMachine } from "./state-machine.ts";
 
 /** An interactive transaction that is open gets this long to finish. */
 const finishLimitMs: Milliseconds = 500;
+/** And a batch under way this long; then nothing is handed over. New writes wait for it meanwhile. */
+const pauseLimitMs: Milliseconds = 1_500;
 
 export interface TransferDone {
 	readonly leader: NodeId;
@@ -45,7 +47,7 @@ export function createTransfer(options: TransferOptions): Transfer {
 			waiting = resolve;
 		});
 		try {
-			await stateMachine.pause(finishLimitMs);
+			await stateMachine.pause({ finishMs: finishLimitMs, limitMs: pauseLimitMs });
 			options.runner().step({ type: "transfer", to });
 			const end = await ended;
 			const leader = await nextLeader(startedAt + options.timeoutMs + finishLimitMs);

@@ -1,5 +1,6 @@
 /** What clients are told when a write that reached the leader's writer did not end well. */
 import { errorCodes, SkeinError } from "../../../client/src/errors.ts";
+import type { Milliseconds } from "../world/clock.ts";
 
 /**
  * The writer itself failed, not a statement: a full disk, damage, a bug. Clients act on the code
@@ -34,5 +35,13 @@ export function snapshotTooOld(): SkeinError {
 	return new SkeinError(
 		"the database changed after this transaction first read it, so it cannot write: roll back and begin again, with BEGIN IMMEDIATE",
 		{ code: "SQLITE_BUSY", extendedCode: "SQLITE_BUSY_SNAPSHOT" },
+	);
+}
+
+/** Of a hand-over that waited for the batch under way. */
+export function stillWriting(limitMs: Milliseconds): SkeinError {
+	return new SkeinError(
+		`this node still leads: a write has been under way for more than ${limitMs} ms, and leadership is handed over only between writes; find the long statement, or try again when it has ended`,
+		{ code: "TIMEOUT" },
 	);
 }
