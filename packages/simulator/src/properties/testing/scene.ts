@@ -1,0 +1,115 @@
+/** Members that do what a test says, step by step: for histories that no working core would make. */
+import type { ConsensusMessage } from "../../../../skein/src/consensus/message.ts";
+import type { Entry, LogIndex, NodeId, Position, Role, Term } from "../../../../skein/src/consensus/types.ts";
+import type { CoreView } from "../../../../skein/src/consensus/view.ts";
+import { createWatch, type Watch } from "../watch.ts";
+
+export interface Scene {
+	readonly watch: Watch;
+	/** A life begins with these entries, as "index/term". */
+	start(node: NodeId, has?: { log?: readonly string[]; base?: string; term?: Term; votedFor?: NodeId }): void;
+	/** Appended and, but for `durable: false`, on disk. Entries as "index/term" or "index/term/payload". */
+	append(node: NodeId, entries: readonly string[], how?: { cutFrom?: LogIndex; durable?: boolean }): void;
+	promise(node: NodeId, term: Term, votedFor: NodeId | null, durable?: boolean): void;
+	/** The oldest work is on disk. */
+	durable(node: NodeId): void;
+	reset(node: NodeId, base: string): void;
+	apply(node: NodeId, position: string, digest?: string): void;
+	look(node: NodeId, view: Partial<Pick<CoreView, "role" | "term" | "commitIndex" | "leader">>): void;
+	send(from: NodeId, to: NodeId, term: Term, body: object): void;
+	/** The name of the broken property. */
+	readonly broken: string | null;
+}
+
+export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene {
+	const watch = createWatch();
+	/** What the fake core holds: terms by index. */
+	const logs = new Map<NodeId, { base: Position; terms: Map<LogIndex, Term>; applied: LogIndex }>();
+
+	function logOf(node: NodeId) {
+		const log = logs.get(node) ?? { base: { index: 0, term: 0 }, terms: new Map(), applied: 0 };
+		logs.set(node, log);
+		return log;
+	}
+
+	function viewOf(node: NodeId, given: Parameters<Scene["look"]>[1]): CoreView {
+		const { base, terms } = logOf(node);
+		const lastIndex = Math.max(base.index, ...terms.keys());
+		const role: Role = given.role ?? "follower";
+		return {
+			role,
+			term: given.term ?? 1,
+			votedFor: null,
+			leader: given.leader ?? null,
+			established: role === "leader",
+			commitIndex: given.commitIndex ?? 0,
+			base,
+			lastIndex,
+			lastTerm: terms.get(lastIndex) ?? base.term,
+			durableIndex: lastIndex,
+			configuration: { members: [], voters, outgoingVoters: [], learners: [] },
+			configurationIndex: 0,
+			transferTo: null,
+			pendingReads: 0,
+			progress: new Map(),
+			termAt: (index) => (index === base.index ? base.term : (terms.get(index) ?? null)),
+			bytesAfter: () => 0,
+		};
+	}
+
+	return {
+		watch,
+		start(node, has = {}) {
+			const base = has.base === undefined ? { index: 0, term: 0 } : positionOf(has.base);
+			const headers = (has.log ?? []).map((text) => ({ ...positionOf(text), sizeBytes: 0 }));
+			const promise = { term: has.term ?? 0, votedFor: has.votedFor ?? null };
+			const terms = new Map(headers.map(({ index, term }) => [index, term]));
+			logs.set(node, { base, terms, applied: base.index });
+			watch.observe({ type: "started", node, recovered: { promise, base, headers }, applied: base });
+		},
+		append(node, texts, how = {}) {
+			const { terms } = logOf(node);
+			const entries = texts.map(entryOf);
+			const truncateFrom = how.cutFrom ?? null;
+			if (truncateFrom !== null)
+				for (const index of terms.keys()) if (index >= truncateFrom) terms.delete(index);
+			for (const { index, term } of entries) terms.set(index, term);
+			watch.observe({ type: "log-work", node, work: { type: "append", truncateFrom, entries } });
+			if (how.durable !== false) watch.observe({ type: "log-durable", node });
+		},
+		promise(node, term, votedFor, durable = true) {
+			watch.observe({ type: "log-work", node, work: { type: "promise", promise: { term, votedFor } } });
+			if (durable) watch.observe({ type: "log-durable", node });
+		},
+		durable: (node) => watch.observe({ type: "log-durable", node }),
+		reset(node, text) {
+			const base = positionOf(text);
+			logs.set(node, { base, terms: new Map(), applied: base.index });
+			watch.observe({ type: "log-work", node, work: { type: "reset", base } });
+			watch.observe({ type: "log-durable", node });
+		},
+		apply(node, text, digest) {
+			watch.observe({ type: "applied", node, position: positionOf(text), digest: digest ?? null });
+		},
+		look: (node, given) => watch.observe({ type: "view", node, view: viewOf(node, given) }),
+		send(from, to, term, body) {
+			const message = { group: 1, from, to, term, ...body } as ConsensusMessage;
+			watch.observe({ type: "sent", message });
+		},
+		get broken() {
+			const { broken } = watch;
+			if (broken === null) return null;
+			return "property" in broken ? String(broken.property) : broken.message;
+		},
+	};
+}
+
+function positionOf(text: string): Position {
+	const [index, term] = text.split("/");
+	return { index: Number(index), term: Number(term) };
+}
+
+function entryOf(text: string): Entry {
+	const payload = new TextEncoder().encode(text.split("/")[2] ?? "");
+	return { ...positionOf(text), kind: "command", payload };
+}
