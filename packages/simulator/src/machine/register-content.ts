@@ -1,0 +1,154 @@
+/**
+ * What a register machine holds: registers, outcomes by idempotency key, and with them, changed in the
+ * same step, the applied position and the configuration. The digest is kept as it changes.
+ */
+import type { Configuration, LogIndex, Position } from "../../../skein/src/consensus/types.ts";
+import type { ProgramOutcome } from "../../../skein/src/database/program.ts";
+import type { Key, Value } from "../history/history.ts";
+
+export interface StoredOutcome {
+	/** Grows with every stored outcome: the oldest go first. */
+	readonly number: number;
+	readonly atMs: number;
+	readonly outcome: ProgramOutcome;
+}
+
+/** null: removed. */
+export type Change =
+	| { readonly type: "register"; readonly key: Key; readonly value: Value }
+	| { readonly type: "outcome"; readonly key: string; readonly stored: StoredOutcome | null };
+
+/** What one commit changes, all of it or nothing. */
+export interface Commit {
+	readonly applied: Position;
+	readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
+	readonly changes: readonly Change[];
+	readonly sizeBytes: number;
+}
+
+export interface Content {
+	readonly registers: Map<Key, string>;
+	/** In the order of their numbers. */
+	readonly outcomes: Map<string, StoredOutcome>;
+	/** The highest number that any of them has. */
+	lastOutcome: number;
+	applied: Position;
+	configuration: Commit["configuration"];
+	/** Of registers and outcomes; order does not matter. */
+	digest: { high: number; low: number };
+}
+
+export function emptyContent(): Content {
+	return {
+		registers: new Map(),
+		outcomes: new Map(),
+		lastOutcome: 0,
+		applied: { term: 0, index: 0 },
+		configuration: null,
+		digest: { high: 0, low: 0 },
+	};
+}
+
+export function copyOf(content: Content): Content {
+	return {
+		...content,
+		registers: new Map(content.registers),
+		outcomes: new Map(content.outcomes),
+		digest: { ...content.digest },
+	};
+}
+
+export function carryOut(content: Content, commit: Commit): void {
+	for (const change of commit.changes) {
+		if (change.type === "register") {
+			const before = content.registers.get(change.key);
+			if (before !== undefined) mixInto(content, "r", change.key, before);
+			if (change.value === null) content.registers.delete(change.key);
+			else {
+				content.registers.set(change.key, change.value);
+				mixInto(content, "r", change.key, change.value);
+			}
+			continue;
+		}
+		const before = content.outcomes.get(change.key);
+		if (before !== undefined) mixInto(content, "o", change.key, String(before.number));
+		content.outcomes.delete(change.key);
+		if (change.stored !== null) {
+			content.outcomes.set(change.key, change.stored);
+			content.lastOutcome = Math.max(content.lastOutcome, change.stored.number);
+			mixInto(content, "o", change.key, String(change.stored.number));
+		}
+	}
+	content.applied = commit.applied;
+	if (commit.configuration !== null) content.configuration = commit.configuration;
+}
+
+export function digestOf({ digest }: Content): string {
+	return (digest.high >>> 0).toString(16) + (digest.low >>> 0).toString(16).padStart(8, "0");
+}
+
+/** Sums do not depend on the order, and what is mixed in twice goes out again: an exclusive or of hashes. */
+function mixInto({ digest }: Content, kind: string, key: string, value: string): void {
+	let high = hash(0x811c9dc5, kind);
+	high = hash(hash(high, key), value);
+	const low = hash(hash(high ^ 0x5bd1e995, value), key);
+	digest.high ^= Math.imul(high ^ (high >>> 15), 0x2c1b3c6d);
+	digest.low ^= Math.imul(low ^ (low >>> 13), 0x297a2d39);
+}
+
+function hash(seed: number, text: string): number {
+	let value = seed ^ text.length;
+	for (let place = 0; place < text.length; place++) {
+		value = Math.imul(value ^ text.charCodeAt(place), 0x01000193);
+	}
+	return value;
+}
+
+interface Written {
+	readonly applied: Position;
+	readonly configuration: Commit["configuration"];
+	readonly registers: readonly (readonly [string, string])[];
+	readonly outcomes: readonly (readonly [string, StoredOutcome])[];
+}
+
+export function encodeContent(content: Content): Uint8Array {
+	const { applied, configuration, registers, outcomes } = content;
+	const written: Written = {
+		applied,
+		configuration,
+		registers: [...registers],
+		outcomes: [...outcomes],
+	};
+	return new TextEncoder().encode(JSON.stringify(written));
+}
+
+export function decodeContent(bytes: Uint8Array): Content {
+	const written = JSON.parse(new TextDecoder().decode(bytes)) as Written;
+	const content = emptyContent();
+	const changes: Change[] = [
+		...written.registers.map(([key, value]) => ({ type: "register" as const, key, value })),
+		...written.outcomes.map(([key, stored]) => ({ type: "outcome" as const, key, stored })),
+	];
+	const { applied, configuration } = written;
+	carryOut(content, { applied, configuration, changes, sizeBytes: 0 });
+	return content;
+}
+
+export function encodeChanges(changes: readonly Change[]): Uint8Array {
+	return new TextEncoder().encode(JSON.stringify(changes));
+}
+
+export function decodeChanges(payload: Uint8Array): Change[] {
+	return JSON.parse(new TextDecoder().decode(payload)) as Change[];
+}
+
+/** Stands for the SHA-256 of a snapshot file, which is Node's here: 64 hexadecimal digits, not secure. */
+export function fingerprint(bytes: Uint8Array): string {
+	let text = "";
+	for (let lane = 0; lane < 8; lane++) {
+		let value = Math.imul(lane + 1, 0x9e3779b9) ^ bytes.length;
+		for (const byte of bytes) value = Math.imul(value ^ byte, 0x01000193 + 2 * lane);
+		text += ((value ^ (value >>> 15)) >>> 0).toString(16).padStart(8, "0");
+	}
+	return text;
+}

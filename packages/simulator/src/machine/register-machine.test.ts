@@ -1,0 +1,146 @@
+import { expect, test } from "vitest";
+import type { WriteRequest } from "../../../skein/src/database/database.ts";
+import { createMemoryDisk } from "../../../skein/src/world/testing/memory-disk.ts";
+import { createChance } from "../engine/chance.ts";
+import { createScheduler } from "../engine/scheduler.ts";
+import type { Step } from "../history/history.ts";
+import { digestOf } from "./register-content.ts";
+import { openRegisterDatabase } from "./register-database.ts";
+import { checkpointOf, createRegisterFile, losePower } from "./register-file.ts";
+import { createRegisterWriter } from "./register-writer.ts";
+import { programOf, readStatement, statement, statementOf } from "./statements.ts";
+
+const settings = { payloads: "group", maxStoredOutcomes: 3, storedOutcomeAgeMs: 1_000 } as const;
+
+function request(steps: readonly Step[], idempotencyKey: string | null = null, wallTimeMs = 0): WriteRequest {
+	const program = programOf(steps.map(statementOf));
+	return { program, foreignKeys: true, interactive: false, idempotencyKey, wallTimeMs, timeoutMs: 1_000 };
+}
+
+const write = (key: string, value: string | null): Step => ({ kind: "write", key, value });
+
+test("a leader's payload leaves the same on a follower, and the digest says so", () => {
+	const files = [createRegisterFile(), createRegisterFile()] as const;
+	const leader = createRegisterWriter(files[0], settings);
+	const follower = createRegisterWriter(files[1], settings);
+	const chance = createChance(1);
+	leader.prepareToLead();
+	for (let index = 1; index <= 200; index++) {
+		const key = `k${chance.below(4)}`;
+		const step = chance.pick<Step>([
+			write(key, `v${index}`),
+			write(key, null),
+			{ kind: "append", key, value: `a${index}` },
+			{ kind: "compare-and-set", key, expected: files[0].current.registers.get(key) ?? null, value: "c" },
+		]);
+		const outcomes = leader.execute([
+			request([step], chance.happens(0.5) ? `key${index}` : null, index * 10),
+			request([write("other", String(index))]),
+		]);
+		expect(outcomes[0]?.payload).toBe(null);
+		const payload = outcomes[1]?.payload;
+		if (payload === undefined || payload === null) throw new Error("no payload");
+		const position = { term: 1, index };
+		leader.commit(position);
+		follower.apply([{ position, kind: "command", payload, configuration: null }]);
+		expect(digestOf(files[0].current)).toBe(digestOf(files[1].current));
+		expect(files[0].current.outcomes.size).toBeLessThanOrEqual(3);
+	}
+	expect(files[1].current.registers).toEqual(files[0].current.registers);
+	const before = digestOf(files[0].current);
+	leader.execute([request([write("other", "later")])]);
+	leader.commit({ term: 1, index: 201 });
+	expect(digestOf(files[0].current)).not.toBe(before);
+});
+
+test("what a key has done is done once, whatever was rolled back before", () => {
+	const file = createRegisterFile();
+	const writer = createRegisterWriter(file, settings);
+	writer.prepareToLead();
+	const append = request([{ kind: "append", key: "list", value: "a" }], "once");
+	writer.execute([append]);
+	writer.rollback();
+	expect(writer.execute([append, append]).map(({ replayed }) => replayed)).toEqual([false, true]);
+	writer.commit({ term: 1, index: 1 });
+	expect(writer.execute([append])[0]?.replayed).toBe(true);
+	writer.rollback();
+	expect(file.current.registers.get("list")).toBe("a;");
+});
+
+test("an interactive transaction is taken back alone, and COMMIT gives the whole payload", () => {
+	const file = createRegisterFile();
+	const writer = createRegisterWriter(file, settings);
+	writer.prepareToLead();
+	const part = (...statements: ReturnType<typeof statement>[]): WriteRequest => ({
+		...request([]),
+		program: programOf(statements),
+		interactive: true,
+	});
+	const begun = writer.execute([part(statement("BEGIN IMMEDIATE"), statementOf(write("a", "1")))])[0];
+	expect(begun?.outcome.autocommit).toBe(false);
+	expect(begun?.payload).toBe(null);
+	expect(writer.execute([part(readStatement("a"))])[0]?.outcome.results[0]?.rows).toEqual([["1"]]);
+	writer.abandonInteractive();
+	writer.rollback();
+	writer.execute([part(statement("BEGIN IMMEDIATE"))]);
+	writer.execute([part(statementOf(write("a", "2")))]);
+	const ended = writer.execute([part(statement("COMMIT"))])[0];
+	expect(ended?.outcome.autocommit).toBe(true);
+	expect(ended?.payload).not.toBe(null);
+	writer.commit({ term: 1, index: 1 });
+	expect(file.current.registers.get("a")).toBe("2");
+});
+
+test("a power loss keeps any state from the last checkpoint to the last commit", () => {
+	const seen = new Set<number>();
+	for (let seed = 0; seed < 60; seed++) {
+		const file = createRegisterFile();
+		const writer = createRegisterWriter(file, settings);
+		writer.prepareToLead();
+		for (let index = 1; index <= 6; index++) {
+			writer.execute([request([write("a", String(index))])]);
+			writer.commit({ term: 1, index });
+			if (index === 3) checkpointOf(file, 1);
+		}
+		losePower(file, createChance(seed));
+		seen.add(file.current.applied.index);
+		expect(file.current.registers.get("a")).toBe(String(file.current.applied.index));
+	}
+	expect([...seen].sort()).toEqual([2, 3, 4, 5, 6]);
+});
+
+test("the database does its work in time, and a snapshot of it is the same", async () => {
+	const scheduler = createScheduler(() => new Promise((resolve) => setImmediate(resolve)));
+	const chance = createChance(5);
+	const files = [createRegisterFile(), createRegisterFile()] as const;
+	const disk = createMemoryDisk(() => chance.next());
+	const [one, other] = files.map((file) =>
+		openRegisterDatabase({
+			file,
+			after: (delayMs, callback) => void scheduler.after(delayMs, callback),
+			chance,
+			disk,
+			settings: { ...settings, executeMs: 0.1, readMs: 0.1 },
+		}),
+	);
+	if (one === undefined || other === undefined) throw new Error("two databases");
+	const members = { members: [], voters: [], outgoingVoters: [], learners: [] };
+	const work = (async () => {
+		const empty = new Uint8Array();
+		await one.apply([
+			{ position: { term: 1, index: 1 }, kind: "configuration", payload: empty, configuration: members },
+		]);
+		await one.prepareToLead();
+		await one.execute([request([write("a", "1")])]);
+		const committed = one.commit({ term: 1, index: 2 });
+		one.hurry();
+		await committed;
+		const snapshot = await one.createSnapshot();
+		const state = await other.installSnapshot(snapshot.path, snapshot.sha256);
+		expect(state.applied).toEqual({ term: 1, index: 2 });
+		return await other.read(programOf([readStatement("a")]), { timeoutMs: 1 });
+	})();
+	await scheduler.runUntil(100);
+	expect((await work).results[0]?.rows).toEqual([["1"]]);
+	expect(digestOf(files[0].current)).toBe(digestOf(files[1].current));
+});

@@ -1,0 +1,78 @@
+/**
+ * The stream of everything that happens in a run: counted, hashed as it goes, its last part kept for
+ * the page of a failure. Two runs are the same if their hashes are.
+ */
+import type { WorldTime } from "../engine/scheduler.ts";
+import type { Tell, TimedEvent, TraceEvent } from "./event.ts";
+
+export interface Trace {
+	readonly tell: Tell;
+	/** Of all events so far, with their times. 16 hexadecimal digits. */
+	hash(): string;
+	/** How many events there were, by type. */
+	readonly counts: ReadonlyMap<string, number>;
+	/** The newest, oldest first. */
+	last(): TimedEvent[];
+}
+
+export interface TraceOptions {
+	readonly now: () => WorldTime;
+	/** Events that are kept for `last`. */
+	readonly kept: number;
+	/** Hears every event: a web page, a file. */
+	readonly listener?: (event: TimedEvent) => void;
+}
+
+export function createTrace({ now, kept, listener }: TraceOptions): Trace {
+	const counts = new Map<string, number>();
+	const ring: TimedEvent[] = [];
+	let next = 0;
+	let high = 0x811c9dc5;
+	let low = 0x2c1b3c6d;
+
+	function mix(value: number): void {
+		high = Math.imul(high ^ value, 0x01000193);
+		low = Math.imul(((low << 5) | (low >>> 27)) ^ value, 0x297a2d39);
+	}
+
+	function mixText(text: string): void {
+		mix(text.length);
+		for (let place = 0; place < text.length; place++) mix(text.charCodeAt(place));
+	}
+
+	function mixNumber(value: number): void {
+		// Times have fractions: both halves of 2 ** 53.
+		const scaled = Math.round(value * 1024);
+		mix(scaled | 0);
+		mix((scaled / 4294967296) | 0);
+	}
+
+	function mixValue(value: unknown): void {
+		switch (typeof value) {
+			case "string":
+				return mixText(value);
+			case "number":
+				return mixNumber(value);
+			default:
+				return mix(value === true ? 1 : value === false ? 2 : 3);
+		}
+	}
+
+	return {
+		tell(event: TraceEvent) {
+			const at = now();
+			mixNumber(at);
+			for (const name in event) mixValue(event[name as keyof TraceEvent]);
+			counts.set(event.type, (counts.get(event.type) ?? 0) + 1);
+			const timed = { at, ...event };
+			ring[next] = timed;
+			next = (next + 1) % kept;
+			listener?.(timed);
+		},
+		hash: () => hexadecimal(high) + hexadecimal(low),
+		counts,
+		last: () => [...ring.slice(next), ...ring.slice(0, next)],
+	};
+}
+
+const hexadecimal = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
