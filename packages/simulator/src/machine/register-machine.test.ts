@@ -106,7 +106,7 @@ test("a power loss keeps any state from the last checkpoint to the last commit",
 		seen.add(file.current.applied.index);
 		expect(file.current.registers.get("a")).toBe(String(file.current.applied.index));
 	}
-	expect([...seen].sort()).toEqual([2, 3, 4, 5, 6]);
+	expect([...seen].toSorted((one, other) => one - other)).toEqual([2, 3, 4, 5, 6]);
 });
 
 test("the database does its work in time, and a snapshot of it is the same", async () => {
