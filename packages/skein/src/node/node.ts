@@ -7,7 +7,6 @@ import { SkeinError } from "../../../client/src/errors.ts";
 import { createCore } from "../consensus/core.ts";
 import type { Configuration, GroupId, NodeId } from "../consensus/types.ts";
 import type { CoreView } from "../consensus/view.ts";
-import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
