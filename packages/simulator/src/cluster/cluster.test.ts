@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import { defaultNodeSettings } from "../../../skein/src/node/settings.ts";
+import { createChance } from "../engine/chance.ts";
+import { createScheduler } from "../engine/scheduler.ts";
+import { programOf, readStatement, statementOf } from "../machine/statements.ts";
+import { registersProfile } from "../machine/store.ts";
+import { createWatch } from "../properties/watch.ts";
+import { createTrace } from "../trace/trace.ts";
+import { createCluster } from "./cluster.ts";
+
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function world(size: number, seed: number) {
+	const scheduler = createScheduler(settle);
+	const trace = createTrace({ now: () => scheduler.now, kept: 50 });
+	const watch = createWatch();
+	const cluster = createCluster({
+		size,
+		scheduler,
+		chance: createChance(seed),
+		profile: registersProfile(settle),
+		settings: defaultNodeSettings,
+		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05 },
+		tell: trace.tell,
+		observe: (observation) => watch.observe(observation),
+	});
+	const run = async (spanMs: number): Promise<void> => {
+		await scheduler.runUntil(scheduler.now + spanMs, () => {
+			cluster.look();
+			if (cluster.broken !== null) throw cluster.broken;
+		});
+	};
+	const leader = () => cluster.members.find(({ core }) => core?.established === true);
+	return { cluster, run, leader, trace, watch };
+}
+
+const options = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs: 5_000 } as const;
+
+test.for([1, 3, 5])(
+	"%i members elect a leader, take writes, and keep them over a loss of power",
+	async (size) => {
+		const { cluster, run, leader, watch } = world(size, size);
+		for (const member of cluster.members) member.start();
+		await run(3_000);
+		const stream = cluster.members[0]?.process?.service.openStream();
+		const written = stream?.run(programOf([statementOf({ kind: "write", key: "a", value: "1" })]), options);
+		await run(200);
+		expect((await written)?.outcome.errors).toEqual([null]);
+
+		for (const member of cluster.members) member.crash("power");
+		await run(100);
+		expect(leader()).toBe(undefined);
+		for (const member of cluster.members) member.start();
+		await run(3_000);
+		expect(cluster.members.map(({ failure }) => failure)).toEqual(cluster.members.map(() => null));
+		const again = cluster.members
+			.at(-1)
+			?.process?.service.openStream()
+			.run(programOf([readStatement("a")]), options);
+		await run(200);
+		expect((await again)?.outcome.results[0]?.rows).toEqual([["1"]]);
+		expect(watch.committedIndex).toBeGreaterThan(2);
+	},
+);
+
+test("a paused leader is replaced and comes back; a stopped one hands over", async () => {
+	const { cluster, run, leader } = world(3, 7);
+	for (const member of cluster.members) member.start();
+	await run(3_000);
+	const first = leader();
+	first?.pause("stopped");
+	await run(3_000);
+	const both = cluster.members.filter(({ core }) => core?.established === true);
+	expect(both.length).toBe(2);
+	first?.resume();
+	await run(1_000);
+	expect(leader()).not.toBe(first);
+	const second = leader();
+	second?.stop();
+	await run(2_000);
+	expect(second?.state).toBe("down");
+	expect(leader()).not.toBe(undefined);
+});
+
+test("the same seed gives the same run, another one another", async () => {
+	const hashes: string[] = [];
+	for (const seed of [1, 1, 2]) {
+		const { cluster, run, trace } = world(3, seed);
+		for (const member of cluster.members) member.start();
+		await run(2_000);
+		cluster.members[0]?.crashAtAction(20, "power");
+		await run(500);
+		cluster.members[0]?.start();
+		await run(2_000);
+		hashes.push(trace.hash());
+	}
+	expect(hashes[0]).toBe(hashes[1]);
+	expect(hashes[0]).not.toBe(hashes[2]);
+});

@@ -1,0 +1,129 @@
+/** All members of a simulated cluster, and what an observer sees of them after each event. */
+import { initialConfiguration } from "../../../skein/src/consensus/configuration.ts";
+import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import type { NodeSettings } from "../../../skein/src/node/settings.ts";
+import type { Chance } from "../engine/chance.ts";
+import type { Scheduler } from "../engine/scheduler.ts";
+import type { Profile, StoreSettings } from "../machine/store.ts";
+import type { Observation } from "../properties/observation.ts";
+import type { Tell } from "../trace/event.ts";
+import { drawClockFault } from "../world/clock.ts";
+import { createInterimDisk, createInterimNetwork, type InterimNetwork } from "./interim-world.ts";
+import { createMember, type Member } from "./member.ts";
+
+export interface Cluster {
+	readonly members: readonly Member[];
+	readonly network: InterimNetwork;
+	member(id: NodeId): Member;
+	/** To be called when an event and what it set off are over: shows the members that did something. */
+	look(): void;
+	/** What the observers found broken; null: nothing. */
+	readonly broken: unknown;
+	dispose(): void;
+}
+
+export interface ClusterOptions {
+	readonly size: number;
+	readonly scheduler: Scheduler;
+	readonly chance: Chance;
+	readonly profile: Profile;
+	readonly settings: NodeSettings;
+	readonly storeSettings: StoreSettings;
+	readonly tell: Tell;
+	/** Throws when what it sees must not be. */
+	readonly observe: (observation: Observation) => void;
+}
+
+/** What a member's view was when it was last shown. */
+interface Shown {
+	role: string;
+	log: string;
+}
+
+export function createCluster(options: ClusterOptions): Cluster {
+	const { size, scheduler, chance, profile, settings, tell } = options;
+	const network = createInterimNetwork(scheduler, chance.fork("network"));
+	const touched = new Set<Member>();
+	const shown = new Map<NodeId, Shown>();
+	let broken: unknown = null;
+
+	/** Inside production code: what an observer throws must not be taken for a failure of the code that it watches. */
+	function observe(observation: Observation): void {
+		if (broken !== null) return;
+		try {
+			options.observe(observation);
+		} catch (error) {
+			broken = error;
+		}
+	}
+
+	const ids = Array.from({ length: size }, (_, number) => `n${number + 1}`);
+	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
+	const members = ids.map((id) => {
+		const own = chance.fork(id);
+		const member: Member = createMember({
+			id,
+			scheduler,
+			chance: own.fork("process"),
+			tell,
+			disk: createInterimDisk(scheduler, own.fork("disk")),
+			store: profile.createStore(own.fork("store"), options.storeSettings),
+			connect: (node) => network.connect(node),
+			bootstrap,
+			settings,
+			clockFault: drawClockFault(own.fork("clock")),
+			observe: (observation) => {
+				observe(observation);
+				if (observation.type === "applied") {
+					const { node, position, digest } = observation;
+					tell({ type: "applied", node, index: position.index, digest: digest ?? "" });
+				} else if (observation.type === "snapshot") {
+					tell({ type: "snapshot-made", node: observation.node, index: observation.position.index });
+				}
+			},
+			touched: () => touched.add(member),
+		});
+		return member;
+	});
+
+	function show(member: Member): void {
+		const { id, core } = member;
+		if (core === null) {
+			shown.delete(id);
+			return;
+		}
+		const { role, term, leader, established } = core;
+		const roleText = `${role}/${term}/${leader}/${established}`;
+		const { lastIndex, durableIndex, commitIndex, base } = core;
+		const logText = `${lastIndex}/${durableIndex}/${commitIndex}/${base.index}/${core.lastTerm}`;
+		const before = shown.get(id) ?? { role: "", log: "" };
+		if (before.role === roleText && before.log === logText) return;
+		shown.set(id, { role: roleText, log: logText });
+		if (before.role !== roleText) tell({ type: "role", node: id, role, term, leader, established });
+		if (before.log !== logText) {
+			const indexes = { last: lastIndex, durable: durableIndex, commit: commitIndex, base: base.index };
+			tell({ type: "log", node: id, ...indexes });
+		}
+		observe({ type: "view", node: id, view: core });
+	}
+
+	return {
+		members,
+		network,
+		member(id) {
+			const found = members.find((one) => one.id === id);
+			if (found === undefined) throw new RangeError(`there is no member ${id}`);
+			return found;
+		},
+		look() {
+			for (const member of touched) show(member);
+			touched.clear();
+		},
+		get broken() {
+			return broken;
+		},
+		dispose() {
+			for (const { store } of members) store.dispose();
+		},
+	};
+}

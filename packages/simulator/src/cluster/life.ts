@@ -1,0 +1,111 @@
+/**
+ * One life of a simulated process: the door between its code and the world, in both directions. Once it
+ * is over nothing enters and nothing leaves, so its promises never settle any more and what it still
+ * computes has no effect; while it is paused what wants to enter waits.
+ *
+ * A life may also be told to end at its n-th action from now: in the middle of what one event set off,
+ * when some of its messages and writes are out and others are not.
+ */
+import type { ScheduledEvent, Scheduler } from "../engine/scheduler.ts";
+
+export interface Life {
+	readonly over: boolean;
+	readonly paused: boolean;
+	/** Runs code of the process: now, when it is resumed, or never. */
+	enter(work: () => void): void;
+	/** The process does something to the world. False: it is over, nothing may happen. */
+	act(): boolean;
+	/** In the time of the world, unless the life ends before. */
+	after(delayMs: number, work: () => void): ScheduledEvent;
+	/** The process hears how a piece of the world's work ended. */
+	completion<T>(work: Promise<T>): Promise<T>;
+	pause(): void;
+	resume(): void;
+	end(): void;
+	/** `onEnd` is called as an event of its own. */
+	endAtAction(number: number, onEnd: () => void): void;
+	/** Called once, when the life is over. */
+	whenOver(call: () => void): void;
+}
+
+export interface LifeOptions {
+	readonly scheduler: Scheduler;
+	/** The process did something, or something was done to it. */
+	readonly touched: () => void;
+}
+
+export function createLife({ scheduler, touched }: LifeOptions): Life {
+	let over = false;
+	let paused = false;
+	let waiting: (() => void)[] = [];
+	let actionsLeft = Number.POSITIVE_INFINITY;
+	let onLastAction: () => void = () => {};
+	let overCalls: (() => void)[] = [];
+
+	function enter(work: () => void): void {
+		if (over) return;
+		if (paused) {
+			waiting.push(work);
+			return;
+		}
+		touched();
+		work();
+	}
+
+	function end(): void {
+		if (over) return;
+		over = true;
+		waiting = [];
+		touched();
+		const calls = overCalls;
+		overCalls = [];
+		for (const call of calls) call();
+	}
+
+	return {
+		get over() {
+			return over;
+		},
+		get paused() {
+			return paused;
+		},
+		enter,
+		act() {
+			if (over) return false;
+			actionsLeft--;
+			if (actionsLeft > 0) return true;
+			const call = onLastAction;
+			end();
+			scheduler.after(0, call);
+			return false;
+		},
+		after: (delayMs, work) => scheduler.after(delayMs, () => enter(work)),
+		completion: (work) =>
+			new Promise((resolve, reject) => {
+				work.then(
+					(value) => enter(() => resolve(value)),
+					(error: unknown) => enter(() => reject(error)),
+				);
+			}),
+		pause() {
+			paused = true;
+		},
+		resume() {
+			if (!paused || over) return;
+			paused = false;
+			const held = waiting;
+			waiting = [];
+			// Each as an event of its own, in order; what arrives later is later.
+			for (const work of held) scheduler.after(0, () => enter(work));
+		},
+		end,
+		endAtAction(number, onEnd) {
+			actionsLeft = number;
+			onLastAction = onEnd;
+		},
+		whenOver(call) {
+			if (over) call();
+			else overCalls.push(call);
+		},
+	};
+}

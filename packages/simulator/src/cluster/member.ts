@@ -1,0 +1,253 @@
+/**
+ * One simulated member: the parts of the world that outlive its process (disk, database file), and the
+ * process on top of them, put together as start-node.ts does. Started, stopped, killed, paused, wiped.
+ */
+import { encodeConfiguration } from "../../../skein/src/consensus/configuration.ts";
+import type { Configuration, NodeId } from "../../../skein/src/consensus/types.ts";
+import type { CoreView } from "../../../skein/src/consensus/view.ts";
+import { openLog } from "../../../skein/src/log/segmented-log.ts";
+import { createNode, type Node } from "../../../skein/src/node/node.ts";
+import type { Service } from "../../../skein/src/node/service.ts";
+import type { NodeSettings } from "../../../skein/src/node/settings.ts";
+import { silentLogger } from "../../../skein/src/world/logger.ts";
+import type { Network } from "../../../skein/src/world/network.ts";
+import type { Chance } from "../engine/chance.ts";
+import type { Scheduler } from "../engine/scheduler.ts";
+import type { Store } from "../machine/store.ts";
+import type { Observation } from "../properties/observation.ts";
+import { observeDatabase, observeLog, observeNetwork } from "../properties/observe-member.ts";
+import type { Tell } from "../trace/event.ts";
+import {
+	type ClockFault,
+	createSimulatedClock,
+	type PauseKind,
+	type SimulatedClock,
+} from "../world/clock.ts";
+import { gatedClock, gatedDisk, gatedNetwork } from "./gates.ts";
+import type { InterimDisk } from "./interim-world.ts";
+import { createLife, type Life } from "./life.ts";
+
+export type CrashKind = "kill" | "power";
+
+/** "down" until it is started; "refused" and "failed" ended by themselves; "lost" has no disk any more and never comes back. */
+export type MemberState = "down" | "starting" | "running" | "stopping" | "refused" | "failed" | "lost";
+
+/** A running process, as clients reach it. */
+export interface RunningProcess {
+	readonly life: Life;
+	readonly service: Service;
+}
+
+export interface Member {
+	readonly id: NodeId;
+	readonly disk: InterimDisk;
+	readonly store: Store;
+	readonly state: MemberState;
+	readonly paused: boolean;
+	/** Why it ended by itself. */
+	readonly failure: Error | null;
+	readonly process: RunningProcess | null;
+	/** The clock of the process that runs. */
+	readonly clock: SimulatedClock | null;
+	readonly core: CoreView | null;
+	start(): void;
+	/** As SIGTERM: hands over, and is killed if it takes too long. */
+	stop(): void;
+	crash(kind: CrashKind): void;
+	/** Crashes in the middle of what it does next: after so many more calls to the world. */
+	crashAtAction(number: number, kind: CrashKind): void;
+	pause(kind: PauseKind): void;
+	resume(): void;
+	wipe(): void;
+}
+
+export interface MemberOptions {
+	readonly id: NodeId;
+	readonly scheduler: Scheduler;
+	readonly chance: Chance;
+	readonly tell: Tell;
+	readonly disk: InterimDisk;
+	readonly store: Store;
+	readonly connect: (node: NodeId) => Network;
+	readonly bootstrap: Configuration;
+	readonly settings: NodeSettings;
+	readonly clockFault: ClockFault;
+	readonly observe: (observation: Observation) => void;
+	/** Something happened in the process: its view is to be looked at when this event is over. */
+	readonly touched: () => void;
+}
+
+interface Running {
+	readonly life: Life;
+	readonly clock: SimulatedClock;
+	readonly network: Network;
+	node: Node | null;
+}
+
+export function createMember(options: MemberOptions): Member {
+	const { id, scheduler, chance, tell, disk, store, bootstrap, settings, observe } = options;
+	let state: MemberState = "down";
+	let failure: Error | null = null;
+	let running: Running | null = null;
+	let lives = 0;
+
+	function start(): void {
+		if (running !== null || state === "lost") return;
+		lives++;
+		const life = createLife({ scheduler, touched: options.touched });
+		const clock = createSimulatedClock({ scheduler, chance, ...options.clockFault });
+		const current: Running = { life, clock, network: options.connect(id), node: null };
+		running = current;
+		state = "starting";
+		failure = null;
+		tell({ type: "start", node: id, life: lives });
+		boot(current).catch((error: unknown) => endBySelf(current, "refused", error));
+	}
+
+	async function boot(current: Running): Promise<void> {
+		const { life } = current;
+		const gated = gatedDisk(disk, life);
+		const clock = gatedClock(current.clock, life);
+		const log = await openLog({
+			disk: gated,
+			directory: "log",
+			create: { clusterId: "simulated", nodeId: id, incarnation: "00".repeat(16) },
+			bootstrap: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }],
+			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
+		});
+		const database = store.open({
+			after: (delayMs, work) => void life.after(delayMs, work),
+			disk: gated,
+		});
+		const { applied } = database.opened;
+		observe({ type: "started", node: id, recovered: log.recovered, applied });
+		const node = await createNode({
+			self: id,
+			version: "0.0.0",
+			url: `http://${id}`,
+			bootstrap,
+			log: observeLog(log, id, observe),
+			database: observeDatabase(database, id, observe, () => store.digest()),
+			network: observeNetwork(gatedNetwork(current.network, life), observe),
+			clock,
+			random: { below: (bound) => chance.below(bound), bytes: (length) => chance.bytes(length) },
+			disk: gated,
+			logger: silentLogger,
+			settings,
+			mustRunAlone: (request) => request.interactive,
+		});
+		void node.failed.then((error) => endBySelf(current, "failed", error));
+		await node.start();
+		current.node = node;
+		state = "running";
+		tell({ type: "started", node: id, applied: applied.index, last: node.core.lastIndex });
+	}
+
+	/** A process that throws is a process that exits. */
+	function endBySelf(current: Running, how: "refused" | "failed", error: unknown): void {
+		if (current.life.over || running !== current) return;
+		failure = error instanceof Error ? error : new Error(String(error));
+		tell({ type: how, node: id, reason: failure.message });
+		end("kill");
+		state = how;
+	}
+
+	/** The process is gone, however. */
+	function end(kind: CrashKind): void {
+		const current = running;
+		if (current === null) return;
+		running = null;
+		current.life.end();
+		current.clock.stop();
+		void current.network.stop();
+		disk.crash(kind);
+		store.crash(kind);
+		observe({ type: "ended", node: id });
+		options.touched();
+		state = "down";
+	}
+
+	function crash(kind: CrashKind): void {
+		if (running === null) {
+			// A machine may also lose power while nothing of Skein runs on it.
+			if (kind === "power" && state !== "lost") {
+				disk.crash(kind);
+				store.crash(kind);
+			}
+			return;
+		}
+		tell({ type: "crash", node: id, kind });
+		end(kind);
+	}
+
+	function stop(): void {
+		const current = running;
+		if (current?.node === null || current === null || state !== "running") return;
+		const { node, life } = current;
+		state = "stopping";
+		scheduler.after(2 * settings.stopTimeoutMs, () => {
+			if (running === current) crash("kill");
+		});
+		life.enter(() => {
+			void (async () => {
+				await node.handOver();
+				await node.stop();
+				if (life.over) return;
+				tell({ type: "stopped", node: id });
+				end("kill");
+			})();
+		});
+	}
+
+	return {
+		id,
+		disk,
+		store,
+		get state() {
+			return state;
+		},
+		get paused() {
+			return running?.life.paused ?? false;
+		},
+		get failure() {
+			return failure;
+		},
+		get process() {
+			const node = running?.node;
+			return running === null || node === null || node === undefined
+				? null
+				: { life: running.life, service: node.service };
+		},
+		get clock() {
+			return running?.clock ?? null;
+		},
+		get core() {
+			return running?.node?.core ?? null;
+		},
+		start,
+		stop,
+		crash,
+		crashAtAction(number, kind) {
+			running?.life.endAtAction(number, () => crash(kind));
+		},
+		pause(kind) {
+			if (running === null || running.life.paused) return;
+			tell({ type: "pause", node: id, kind });
+			running.clock.pause(kind);
+			running.life.pause();
+		},
+		resume() {
+			if (running === null || !running.life.paused) return;
+			tell({ type: "resume", node: id });
+			running.clock.resume();
+			running.life.resume();
+		},
+		wipe() {
+			end("power");
+			state = "lost";
+			disk.wipe();
+			tell({ type: "wipe", node: id });
+			observe({ type: "disk-lost", node: id });
+		},
+	};
+}

@@ -1,0 +1,65 @@
+/**
+ * What a profile gives a cluster: databases whose files outlive their process. The register profile is
+ * here; the one with real SQLite needs Node and stands under command/.
+ */
+import type { Database } from "../../../skein/src/database/database.ts";
+import type { Disk } from "../../../skein/src/world/disk.ts";
+import type { Chance } from "../engine/chance.ts";
+import type { Settle } from "../engine/scheduler.ts";
+import type { Key, Value } from "../history/history.ts";
+import { digestOf } from "./register-content.ts";
+import { type After, openRegisterDatabase } from "./register-database.ts";
+import { createRegisterFile, losePower } from "./register-file.ts";
+
+export interface Store {
+	open(process: { readonly after: After; readonly disk: Disk }): Database;
+	/** The process is gone, and with "power" what the operating system had. */
+	crash(kind: "kill" | "power"): void;
+	setFull(full: boolean): void;
+	/** Of what is committed; null: too dear to know. */
+	digest(): string | null;
+	registers(): ReadonlyMap<Key, Value>;
+	/** Removes what it needs outside of the simulated world. */
+	dispose(): void;
+}
+
+export interface StoreSettings {
+	readonly payloads: "group" | "request";
+	readonly executeMs: number;
+	readonly readMs: number;
+}
+
+export interface Profile {
+	readonly name: "registers" | "sqlite";
+	readonly settle: Settle;
+	/** Payloads are lists of changes (register-content.ts), so what was committed can be read from the log. */
+	readonly readablePayloads: boolean;
+	createStore(chance: Chance, settings: StoreSettings): Store;
+}
+
+/** Stored outcomes must outlive all tries of a request, as they do in production. */
+const outcomes = { maxStoredOutcomes: 2_000, storedOutcomeAgeMs: Number.POSITIVE_INFINITY };
+
+export function registersProfile(settle: Settle): Profile {
+	return {
+		name: "registers",
+		settle,
+		readablePayloads: true,
+		createStore(chance, settings) {
+			const file = createRegisterFile();
+			return {
+				open: ({ after, disk }) =>
+					openRegisterDatabase({ file, after, chance, disk, settings: { ...settings, ...outcomes } }),
+				crash(kind) {
+					if (kind === "power") losePower(file, chance);
+				},
+				setFull(full) {
+					file.full = full;
+				},
+				digest: () => digestOf(file.current),
+				registers: () => file.current.registers,
+				dispose() {},
+			};
+		},
+	};
+}
