@@ -8,6 +8,7 @@ import { createRowFormat } from "./changes/row.ts";
 import type { WriteOutcome, WriteRequest } from "./database.ts";
 import type { Value } from "./program.ts";
 import { type DatabaseSettings, defaultDatabaseSettings } from "./settings.ts";
+import { contentsOf } from "./testing/contents.ts";
 import { createWriter, type Writer } from "./writer.ts";
 
 let directory: string;
@@ -229,6 +230,27 @@ test("PRAGMA foreign_keys inside a request, as a migration sends it", () => {
 	expect(codes(outcome)).toEqual([null, null, null, null, null]);
 	expect(everywhere("select p from c")).toEqual([[9]]);
 	expect(codes(run("insert into c values (10)")[0])).toEqual(["SQLITE_CONSTRAINT"]);
+});
+
+test("no transaction that stays open begins behind a change of the same request", () => {
+	run("create table t (id integer primary key)");
+	const interactive = { interactive: true };
+	const [mixed] = group(
+		request(["insert into t values (1)", "begin", "insert into t values (2)"], interactive),
+	);
+	expect(mixed?.outcome.errors.map((error) => error !== null)).toEqual([false, true, false]);
+	expect(mixed?.outcome).toMatchObject({ autocommit: true });
+	expect(mixed?.payload).not.toBeNull();
+	leader.execute([request(["begin", "insert into t values (3)"], interactive)]);
+	const [again] = group(request(["commit", "savepoint a"], interactive));
+	expect(again?.outcome.errors.map((error) => error !== null)).toEqual([false, true]);
+	// One that ends by itself may.
+	expect(group(request(["insert into t values (4)", "begin", "commit"]))[0]?.outcome.errors).toEqual([
+		null,
+		null,
+		null,
+	]);
+	expect(contentsOf(join(directory, "follower"))["t"]).toHaveLength(4);
 });
 
 test("an interactive transaction spans requests, and abandoning it leaves nothing", () => {

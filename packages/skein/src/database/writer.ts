@@ -33,6 +33,13 @@ export interface Writer {
 
 const requestSavepoint = "skein_request";
 
+/**
+ * A request whose transaction stays open is answered before anything of it is replicated. The caller
+ * cuts programs so that this never happens; if it does, better no transaction than a false answer.
+ */
+const changedBeforeBegin =
+	"a transaction that stays open cannot begin behind a change of the same request: send what is before BEGIN as a request of its own";
+
 /** Everything that hangs on one open connection. */
 interface Session {
 	readonly connection: DatabaseSync;
@@ -50,6 +57,8 @@ interface Session {
 	foreignKeys: boolean;
 	/** The request has run something that may have changed the database. */
 	changed: boolean;
+	/** The request may leave its transaction open. */
+	mayStayOpen: boolean;
 	/** How many requests share the open transaction. */
 	groupSize: number;
 }
@@ -86,6 +95,7 @@ export function createWriter(options: {
 					const changes = changingKinds.has(kind);
 					if (kind === "schema") deferredCheck.schemaChanged();
 					if (changes) made.changed = true;
+					if (kind === "begin" && made.changed && made.mayStayOpen) throw new Error(changedBeforeBegin);
 					if (made.capture === null) throw new Error("a statement outside a request");
 					return made.capture.statement(kind, sql, run);
 				},
@@ -104,6 +114,7 @@ export function createWriter(options: {
 			capture: null,
 			foreignKeys: true,
 			changed: false,
+			mayStayOpen: false,
 			groupSize: 0,
 		};
 		return made;
@@ -195,6 +206,7 @@ export function createWriter(options: {
 		const transaction = interactive ?? beginRequest(request, apart);
 		interactive = null;
 		const startedAt = now();
+		session.mayStayOpen = request.interactive;
 		const outcome = session.executor.run(request.program, transaction, request.timeoutMs);
 		if (now() - startedAt > request.timeoutMs) {
 			// It could not be interrupted, but it need not count: nobody waits for it any more.

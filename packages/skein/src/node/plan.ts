@@ -1,6 +1,7 @@
 /** What can be told about a program before it runs: whether it reads only, and what it does to transactions. */
 import type { Program } from "../database/program.ts";
-import { type BeginMode, parseStatement } from "../database/sql.ts";
+import { type BeginMode, parseStatement, type StatementKind } from "../database/sql.ts";
+import { type Reach, reachOf } from "./program-parts.ts";
 
 export interface ProgramPlan {
 	/** No step can write: any reader will do. */
@@ -11,8 +12,10 @@ export interface ProgramPlan {
 	readonly beginMode: BeginMode;
 	/** If every step runs, a transaction is open afterwards. */
 	readonly mayStayOpen: boolean;
-	/** Some step may commit a transaction that was open before. */
-	readonly ends: boolean;
+	/** Where no transaction is open before. Cut only if one may be open afterwards: else all of it is answered for at its end. */
+	readonly outside: Reach;
+	/** Where one is open before. */
+	readonly inside: Reach;
 }
 
 export interface Planner {
@@ -45,9 +48,10 @@ function planOf(program: Program): ProgramPlan {
 	let begins = false;
 	let beginMode: BeginMode = "deferred";
 	let open = false;
-	let ends = false;
+	const kinds: StatementKind[] = [];
 	for (const [number, step] of program.steps.entries()) {
 		const parsed = parseStatement(step.statement.sql);
+		kinds.push(parsed.kind);
 		switch (parsed.kind) {
 			case "read":
 				break;
@@ -66,15 +70,18 @@ function planOf(program: Program): ProgramPlan {
 			case "commit":
 			case "rollback":
 				open = false;
-				ends = true;
-				break;
-			case "release":
-				ends = true;
-				onlyReads = false;
 				break;
 			default:
 				onlyReads = false;
 		}
 	}
-	return { onlyReads, begins, beginMode, mayStayOpen: open, ends };
+	const outside = reachOf(program.steps, kinds, false);
+	return {
+		onlyReads,
+		begins,
+		beginMode,
+		mayStayOpen: open,
+		outside: open ? outside : { ...outside, cuts: [] },
+		inside: reachOf(program.steps, kinds, true),
+	};
 }

@@ -6,15 +6,18 @@
  * transactions run on the leader. A deferred transaction is a read transaction here until it first
  * writes; then it moves to the leader, if the state it read is still the newest (as SQLite itself
  * does with BEGIN DEFERRED, which answers SQLITE_BUSY_SNAPSHOT otherwise).
+ *
+ * A program that leaves a transaction open may have to run in parts: see program-parts.ts.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import type { NodeId } from "../consensus/types.ts";
+import type { LogIndex, NodeId } from "../consensus/types.ts";
 import type { Database, ReadTransaction } from "../database/database.ts";
-import type { Condition, Program, ProgramOutcome, Step } from "../database/program.ts";
+import type { Program, ProgramOutcome } from "../database/program.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import type { Planner, ProgramPlan } from "./plan.ts";
+import { cutShort, joined, partOf, refuseForeignCounters, withBegin } from "./program-parts.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { Routing } from "./routing.ts";
 import type { Answer, RequestOptions, Stream } from "./service.ts";
@@ -30,6 +33,14 @@ type Transaction =
 			expired: boolean;
 	  }
 	| { readonly type: "write"; readonly node: NodeId };
+
+interface WriteOptions {
+	/** The node that holds the stream's open transaction. */
+	readonly transactionAt: NodeId | null;
+	/** What the read transaction saw that goes on as this write. */
+	readonly snapshotIndex: LogIndex | null;
+	readonly mayStayOpen: boolean;
+}
 
 export interface StreamOptions {
 	readonly streamId: number;
@@ -59,17 +70,59 @@ export function createStream(options: StreamOptions): Stream {
 		if (busy) throw new Error("two programs of one stream at a time");
 		busy = true;
 		try {
-			return await dispatch(program, planner.plan(program), request);
+			const plan = planner.plan(program);
+			const deadlineAt = clock.now() + request.timeoutMs;
+			const { cuts } = transaction === null ? plan.outside : plan.inside;
+			if (cuts.length === 0) return await dispatch(program, plan, request, deadlineAt, false);
+			return await runInParts(program, cuts, request, deadlineAt);
 		} finally {
 			busy = false;
 			if (closed) await release();
 		}
 	}
 
-	function dispatch(program: Program, plan: ProgramPlan, request: RequestOptions): Promise<Answer> {
-		const deadlineAt = clock.now() + request.timeoutMs;
+	async function runInParts(
+		program: Program,
+		cuts: readonly number[],
+		request: RequestOptions,
+		deadlineAt: MonotonicTime,
+	): Promise<Answer> {
+		refuseForeignCounters(program, cuts);
+		let whole: Answer | null = null;
+		for (const [number, from] of [0, ...cuts].entries()) {
+			const until = cuts[number] ?? program.steps.length;
+			const part = partOf(program, from, until, whole?.outcome ?? { results: [], errors: [] });
+			try {
+				if (closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
+				const options = { ...request, idempotencyKey: keyOfPart(request.idempotencyKey, number) };
+				const more = until < program.steps.length;
+				const answer: Answer = await dispatch(part, planner.plan(part), options, deadlineAt, more);
+				whole = whole === null ? answer : joined(whole, answer);
+			} catch (error) {
+				// Unknown of a part is unknown of the whole.
+				const isHarmless = error instanceof SkeinError && error.outcome === "did-not-happen";
+				if (whole === null || !isHarmless) throw error;
+				return cutShort(whole, error, program.steps.length, foreignKeys);
+			}
+		}
+		if (whole === null) throw new Error("a program without parts");
+		return whole;
+	}
+
+	/** `more`: another part of the same program follows, and must find open what this one leaves open. */
+	function dispatch(
+		program: Program,
+		plan: ProgramPlan,
+		request: RequestOptions,
+		deadlineAt: MonotonicTime,
+		more: boolean,
+	): Promise<Answer> {
 		if (transaction?.type === "write")
-			return write(program, plan, request, deadlineAt, { node: transaction.node });
+			return write(program, plan, request, deadlineAt, {
+				transactionAt: transaction.node,
+				snapshotIndex: null,
+				mayStayOpen: true,
+			});
 		if (transaction?.type === "read") {
 			if (transaction.expired) {
 				transaction = null;
@@ -82,7 +135,11 @@ export function createStream(options: StreamOptions): Stream {
 		if (plan.begins && (plan.beginMode === "readonly" || (plan.beginMode === "deferred" && plan.onlyReads))) {
 			return beginRead(program, plan, request, deadlineAt);
 		}
-		return write(program, plan, request, deadlineAt, null);
+		return write(program, plan, request, deadlineAt, {
+			transactionAt: null,
+			snapshotIndex: null,
+			mayStayOpen: plan.mayStayOpen || (more && plan.begins),
+		});
 	}
 
 	async function waitFor(request: RequestOptions, deadlineAt: MonotonicTime): Promise<void> {
@@ -164,8 +221,10 @@ export function createStream(options: StreamOptions): Stream {
 		const snapshotIndex = current.snapshot.applied.index;
 		let answer: Answer;
 		try {
-			answer = await write(withBegin(program), { ...plan, mayStayOpen: true }, request, deadlineAt, {
+			answer = await write(withBegin(program), plan, request, deadlineAt, {
+				transactionAt: null,
 				snapshotIndex,
+				mayStayOpen: true,
 			});
 		} finally {
 			// Also when the leader refused: nobody else knows this snapshot, and it would hold a reader for ever.
@@ -180,20 +239,20 @@ export function createStream(options: StreamOptions): Stream {
 		plan: ProgramPlan,
 		request: RequestOptions,
 		deadlineAt: MonotonicTime,
-		from: { readonly node: NodeId } | { readonly snapshotIndex: number } | null,
+		{ transactionAt, snapshotIndex, mayStayOpen }: WriteOptions,
 	): Promise<Answer> {
-		const inTransaction = from !== null && "node" in from;
+		const inTransaction = transactionAt !== null || snapshotIndex !== null;
 		try {
 			const answer = await routing.write({
 				streamId,
 				program,
 				foreignKeys,
-				interactive: plan.mayStayOpen || inTransaction,
-				transactionAt: inTransaction ? from.node : null,
-				snapshotIndex: from !== null && "snapshotIndex" in from ? from.snapshotIndex : null,
+				interactive: mayStayOpen,
+				transactionAt,
+				snapshotIndex,
 				// A part of an open transaction is not a request of its own: only what ends it could be.
 				idempotencyKey: inTransaction || plan.mayStayOpen ? null : request.idempotencyKey,
-				mayCommit: !(inTransaction || plan.mayStayOpen) || plan.ends,
+				mayCommit: (inTransaction ? plan.inside : plan.outside).mayCommit,
 				deadlineAt,
 			});
 			transaction = answer.outcome.autocommit ? null : { type: "write", node: answer.node };
@@ -203,7 +262,7 @@ export function createStream(options: StreamOptions): Stream {
 			// Whatever went wrong with the request as a whole, its transaction cannot go on: after a
 			// timeout nobody knows which of its statements ran.
 			if (transaction?.type === "write") options.closeAt(transaction.node, streamId);
-			else if (plan.mayStayOpen) options.closeAt(null, streamId);
+			else if (mayStayOpen) options.closeAt(null, streamId);
 			transaction = null;
 			throw error;
 		}
@@ -241,40 +300,14 @@ export function createStream(options: StreamOptions): Stream {
 	};
 }
 
-/** The program with a BEGIN before it: every step moves by one, and so do the conditions that name steps. */
-function withBegin(program: Program): Program {
-	const begin: Step = {
-		condition: null,
-		statement: { sql: "BEGIN IMMEDIATE", arguments: [], namedArguments: [], wantRows: false },
-	};
-	return {
-		steps: [
-			begin,
-			...program.steps.map((step) => ({
-				...step,
-				condition: step.condition === null ? null : shifted(step.condition),
-			})),
-		],
-	};
-}
-
-function shifted(condition: Condition): Condition {
-	switch (condition.type) {
-		case "ok":
-		case "error":
-			return { type: condition.type, step: condition.step + 1 };
-		case "not":
-			return { type: "not", condition: shifted(condition.condition) };
-		case "and":
-		case "or":
-			return { type: condition.type, conditions: condition.conditions.map(shifted) };
-		case "is-autocommit":
-			return condition;
-	}
-}
-
 function idleTooLong(): SkeinError {
 	return new SkeinError("the read transaction was idle for too long and has ended: begin it again", {
 		code: "TRANSACTION_TIMEOUT",
 	});
+}
+
+/** A key of its own for each part that is a write of its own: sent again, the program is cut the same. */
+function keyOfPart(key: string | null, part: number): string | null {
+	// A client's own key is printable, so it cannot collide with these.
+	return key === null || part === 0 ? key : `${key}\npart ${part}`;
 }
