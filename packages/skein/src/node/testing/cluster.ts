@@ -10,6 +10,7 @@ import type { Answer, RequestOptions } from "../service.ts";
 import { defaultNodeSettings, type NodeSettings } from "../settings.ts";
 import { createDatabaseFile, type DatabaseFile, openMemoryDatabase } from "./memory-database.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "./memory-network.ts";
+import { seeded } from "./seeded.ts";
 import { createVirtualClock, type VirtualClock } from "./virtual-clock.ts";
 
 export interface Member {
@@ -167,14 +168,4 @@ export function watch<T>(promise: Promise<T>): Watched<T> {
 		},
 	);
 	return seen;
-}
-
-function seeded(seed: number): () => number {
-	let state = seed >>> 0;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-	};
 }

@@ -1,12 +1,26 @@
-/** Nodes of one process connected with each other: delay and cuts on request; order holds within a lane only. */
+/**
+ * Nodes of one process connected with each other: delay, cuts, and messages lost, held or damaged on
+ * request; order holds within a lane only.
+ */
 import type { NodeId } from "../../consensus/types.ts";
 import type { Clock } from "../../world/clock.ts";
 import type { Lane, Network, NetworkReceiver } from "../../world/network.ts";
+
+export interface Sent {
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly lane: Lane;
+	readonly bytes: Uint8Array;
+}
 
 export interface MemoryNetwork {
 	connect(node: NodeId): Network;
 	/** Cuts a node off, or lets it back. */
 	cut(node: NodeId, isCut: boolean): void;
+	/** Sees every message as it arrives. What it returns arrives in its place; null: nothing does. */
+	intercept: (sent: Sent) => Uint8Array | null;
+	/** Lets a message arrive now: one that was held, or once more. */
+	deliver(sent: Sent): void;
 }
 
 export function createMemoryNetwork(clock: Clock, random: () => number): MemoryNetwork {
@@ -41,12 +55,16 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 		lastArrival.set(key, at);
 		const sentIn = life;
 		clock.setTimer(at - clock.now(), () => {
-			if (sentIn === life && reachable(from, to)) receivers.get(to)?.onMessage(from, lane, bytes);
+			if (sentIn !== life || !reachable(from, to)) return;
+			const arrived = memory.intercept({ from, to, lane, bytes });
+			if (arrived !== null) receivers.get(to)?.onMessage(from, lane, arrived);
 		});
 		return true;
 	}
 
-	return {
+	const memory: MemoryNetwork = {
+		intercept: (sent) => sent.bytes,
+		deliver: ({ from, to, lane, bytes }) => receivers.get(to)?.onMessage(from, lane, bytes),
 		connect: (node) => ({
 			async start(receiver) {
 				receivers.set(node, receiver);
@@ -71,4 +89,5 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 			}
 		},
 	};
+	return memory;
 }
