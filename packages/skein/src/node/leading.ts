@@ -15,10 +15,12 @@ import type { AppliedIndex } from "./applied-index.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
+import { createOwnership } from "./ownership.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
-import { leadershipLost, logOverloaded, snapshotTooOld, stillWriting, writerFailed } from "./write-errors.ts";
+import { leadershipLost, logOverloaded, snapshotTooOld, writerFailed } from "./write-errors.ts";
+import { createWritePause, type PauseLimits } from "./write-pause.ts";
 import { createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
 
 /** Beyond the time limit of a statement, after which it would be rolled back when it ends. */
@@ -47,16 +49,11 @@ export interface Leading {
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
 	/**
-	 * No more batches begin until `resume`. Resolves when nothing is under way; a transaction that is open
-	 * after `finishMs` is rolled back. Rejects when a batch is still under way after `limitMs`.
+	 * No more batches begin until `resume`. Resolves when nothing is under way; rejects when something
+	 * still is after `limitMs`.
 	 */
 	pause(limits: PauseLimits): Promise<void>;
 	resume(): void;
-}
-
-export interface PauseLimits {
-	readonly finishMs: Milliseconds;
-	readonly limitMs: Milliseconds;
 }
 
 export interface LeadingOptions {
@@ -73,15 +70,6 @@ export interface LeadingOptions {
 	readonly onFailure: (error: unknown) => void;
 }
 
-/** The stream whose transaction is open on the writing connection. */
-interface Owner {
-	readonly stream: StreamKey;
-	readonly total: Deadline;
-	idle: Deadline;
-	/** Set when the transaction has to end without its client. */
-	end: StreamEnd | null;
-}
-
 interface CommitWait {
 	readonly index: LogIndex;
 	readonly resolve: (committed: boolean) => void;
@@ -91,10 +79,9 @@ export function createLeading(options: LeadingOptions): Leading {
 	const { database, runner, applied, clock, deadlines, settings, logger, wake } = options;
 	const queue = createWriteQueue(settings.maxQueuedWrites);
 	const ended = createEndedStreams();
+	const owner = createOwnership({ clock, deadlines, settings, wake, underWay: () => underWay });
+	const pause = createWritePause(clock, deadlines);
 	let term: Term | null = null;
-	let owner: Owner | null = null;
-	let paused = false;
-	let pauseWaiters: (() => void)[] = [];
 	let underWay = false;
 	/** The batch under way. */
 	let running: readonly QueuedWrite[] = [];
@@ -109,16 +96,16 @@ export function createLeading(options: LeadingOptions): Leading {
 	}
 
 	async function step(): Promise<LeadingResult> {
-		if (owner?.end) {
+		if (owner.end !== null) {
 			await endOwner(owner.end);
 			return "worked";
 		}
 		if (commitFailed) return "recover";
 		const batch = nextBatch();
 		if (batch.length === 0) {
-			if (paused) await commitSettled();
+			if (pause.active) await commitSettled();
 			if (commitFailed) return "recover";
-			if (owner === null) releasePause();
+			if (owner.stream === null) pause.reached();
 			return "idle";
 		}
 		underWay = true;
@@ -132,11 +119,11 @@ export function createLeading(options: LeadingOptions): Leading {
 	}
 
 	function nextBatch(): QueuedWrite[] {
-		if (owner !== null) {
+		if (owner.stream !== null) {
 			const write = queue.takeOf(owner.stream);
 			return write === null ? [] : [write];
 		}
-		if (paused) return [];
+		if (pause.active) return [];
 		return queue.takeBatch({
 			requests: settings.maxBatchRequests,
 			mustRunAlone: (request) => request.interactive || options.mustRunAlone(request),
@@ -175,7 +162,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			await database.rollback();
 			logger.error({ error: String(error) }, "the writer failed; the batch was rolled back");
 			// What an interactive transaction had done is rolled back with it.
-			forgetOwner();
+			owner.forget();
 			const failure = writerFailed(error);
 			for (const write of batch) write.answer({ type: "failed", error: failure });
 			return "worked";
@@ -184,16 +171,16 @@ export function createLeading(options: LeadingOptions): Leading {
 		}
 		if (!stillLeading()) {
 			// Nothing was proposed, so nothing happened: whoever leads now may take these writes.
-			await dropOpenTransaction(owner === null ? null : "lost");
+			await dropOpenTransaction("lost");
 			for (const write of batch) write.answer({ type: "not-leader" });
 			return "worked";
 		}
 		const only = outcomes[0];
 		if (only !== undefined && first !== undefined && !only.outcome.autocommit) {
 			if (batch.length !== 1) throw new Error("a transaction was left open inside a batch");
-			keepOpen(first.stream);
+			owner.keep(first.stream);
 			// Its client gave up while it ran, and will not come back to end it.
-			if (first.cancelled && owner !== null) (owner as Owner).end ??= "closed";
+			if (first.cancelled) owner.mustEnd("closed");
 			first.answer({
 				type: "done",
 				outcome: only.outcome,
@@ -202,7 +189,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			});
 			return "worked";
 		}
-		forgetOwner();
+		owner.forget();
 		return await finish(batch, outcomes);
 	}
 
@@ -340,55 +327,20 @@ export function createLeading(options: LeadingOptions): Leading {
 		});
 	}
 
-	function keepOpen(stream: StreamKey): void {
-		const idleAt = clock.now() + settings.transactionIdleMs;
-		if (owner !== null) {
-			if (owner.stream !== stream) throw new Error("two streams own the writer");
-			owner.idle.cancel();
-			owner.idle = deadlines.add(idleAt, () => expire(stream, "idle"));
-			return;
-		}
-		owner = {
-			stream,
-			total: deadlines.add(clock.now() + settings.transactionTotalMs, () => expire(stream, "total")),
-			idle: deadlines.add(idleAt, () => expire(stream, "idle")),
-			end: null,
-		};
-	}
-
-	function expire(stream: StreamKey, end: StreamEnd): void {
-		if (owner === null || owner.stream !== stream) return;
-		// A program of the transaction that runs right now is not idle; its own time limit holds.
-		if (underWay && end === "idle") return;
-		owner.end ??= end;
-		wake();
-	}
-
-	function forgetOwner(): void {
-		owner?.idle.cancel();
-		owner?.total.cancel();
-		owner = null;
-	}
-
 	async function endOwner(end: StreamEnd): Promise<void> {
 		await database.abandonInteractive();
 		await dropOpenTransaction(end);
 	}
 
-	async function dropOpenTransaction(end: StreamEnd | null): Promise<void> {
+	async function dropOpenTransaction(end: StreamEnd): Promise<void> {
 		await database.rollback();
-		if (owner === null) return;
 		const { stream } = owner;
-		forgetOwner();
-		if (end !== null) ended.add(stream, end);
+		if (stream === null) return;
+		owner.forget();
+		ended.add(stream, end);
 		for (let write = queue.takeOf(stream); write !== null; write = queue.takeOf(stream)) {
 			write.answer({ type: "failed", error: ended.errorFor(stream) });
 		}
-	}
-
-	function releasePause(): void {
-		if (!paused) return;
-		for (const waiter of pauseWaiters.splice(0)) waiter();
 	}
 
 	return {
@@ -408,15 +360,15 @@ export function createLeading(options: LeadingOptions): Leading {
 			await dropOpenTransaction(why);
 			term = null;
 			commitFailed = false;
-			releasePause();
+			pause.reached();
 		},
 		step,
 		submit(write) {
-			if (write.inTransaction && (owner === null || owner.stream !== write.stream)) {
+			if (write.inTransaction && owner.stream !== write.stream) {
 				return write.answer({ type: "failed", error: ended.errorFor(write.stream) });
 			}
 			// The stream forgot its transaction (it heard of a failure): this write must not become a part of it.
-			if (!write.inTransaction && owner?.stream === write.stream) owner.end ??= "closed";
+			if (!write.inTransaction && owner.stream === write.stream) owner.mustEnd("closed");
 			if (!queue.add(write)) {
 				write.answer({
 					type: "failed",
@@ -425,7 +377,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			}
 		},
 		closeStream(stream) {
-			if (owner?.stream === stream) owner.end ??= "closed";
+			if (owner.stream === stream) owner.mustEnd("closed");
 			queue.cancelOf(stream);
 			for (const write of running) if (write.stream === stream) write.cancelled = true;
 		},
@@ -444,31 +396,17 @@ export function createLeading(options: LeadingOptions): Leading {
 			commitWait = null;
 			resolve(true);
 		},
-		pause({ finishMs, limitMs }) {
-			paused = true;
-			if (term === null || (!underWay && owner === null)) return Promise.resolve();
-			return new Promise((resolve, reject) => {
-				const finish = deadlines.add(clock.now() + finishMs, () => {
-					if (owner !== null) owner.end ??= "handover";
-					wake();
-				});
-				// One long statement cannot be interrupted, and all other writes wait for this pause.
-				const limit = deadlines.add(clock.now() + limitMs, () => {
-					pauseWaiters = pauseWaiters.filter((waiter) => waiter !== done);
-					reject(stillWriting(limitMs));
-				});
-				function done(): void {
-					finish.cancel();
-					limit.cancel();
-					resolve();
-				}
-				pauseWaiters.push(done);
+		pause(limits) {
+			pause.begin();
+			if (term === null || (!underWay && owner.stream === null)) return Promise.resolve();
+			wake();
+			return pause.wait(limits, () => {
+				owner.mustEnd("handover");
 				wake();
 			});
 		},
 		resume() {
-			paused = false;
-			pauseWaiters = [];
+			pause.end();
 			wake();
 		},
 	};

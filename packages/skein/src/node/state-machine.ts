@@ -20,10 +20,11 @@ import type { AppliedIndex } from "./applied-index.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { createFragmentJoiner } from "./fragments.ts";
-import { createLeading, type PauseLimits } from "./leading.ts";
+import { createLeading } from "./leading.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSignal } from "./signal.ts";
+import type { PauseLimits } from "./write-pause.ts";
 import type { QueuedWrite, StreamKey } from "./write-queue.ts";
 
 const diskFullPauseMs: Milliseconds = 500;
