@@ -44,7 +44,8 @@ export interface Timeline {
 export function timelineOf(effects: readonly Effect[]): Timeline {
 	const byKey = new Map<Key, Version[]>();
 	const byValue = new Map<Key, Map<Value, Version[]>>();
-	let place = 0;
+	// 0 is before the first write.
+	let place = 1;
 	let last = 0;
 	for (const { position, writes } of effects) {
 		if (position.index <= last) throw new RangeError(`entry ${position.index} after entry ${last}`);

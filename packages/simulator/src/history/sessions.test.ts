@@ -127,3 +127,13 @@ test("a request that was tried again counts once, from its answer on", () => {
 	];
 	expect(reasons(lines)).toHaveLength(1);
 });
+
+test("good: an unknown write takes effect long after its client gave up", () => {
+	const lines: Line[] = [
+		["B", 0, 1, "x=1", "unknown"],
+		["A", 2, 3, "x=2", { session: "s" }],
+		["A", 4, 5, "x?2", mine],
+		["A", 6, 7, "x?1", mine],
+	];
+	expect(reasons(lines)).toEqual([]);
+});

@@ -67,7 +67,9 @@ function versionsByTime(requests: readonly Operation[]): Versions {
 	const written = new Map<Key, Written[]>();
 	for (const request of requests) {
 		if (request.outcome === "failed") continue;
-		const span = { from: request.invokedOrder, to: request.completedOrder };
+		// That the client stopped waiting says nothing of when an unknown write takes effect.
+		const to = request.outcome === "ok" ? request.completedOrder : Number.POSITIVE_INFINITY;
+		const span = { from: request.invokedOrder, to };
 		for (const [place, step] of request.steps.entries()) {
 			if (step.kind === "read" || didNothing(step, request.seen[place])) continue;
 			if (step.value === null) {
