@@ -51,10 +51,12 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 
 	function issue(work: DiskWork): void {
 		issued.push(work);
-		start(work).then(
-			() => written(work),
-			(error: unknown) => refused(work, error),
-		);
+		start(work)
+			.then(
+				() => written(work),
+				(error: unknown) => refused(work, error),
+			)
+			.catch(failFinally);
 	}
 
 	function written(work: DiskWork): void {
@@ -67,24 +69,26 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 		onDurable(work.ticket);
 	}
 
+	function failFinally(error: unknown): void {
+		if (failed) return;
+		failed = true;
+		onFailure(error);
+	}
+
 	function refused(work: DiskWork, error: unknown): void {
 		if (failed) return;
-		if (!isDiskFull(error)) {
-			failed = true;
-			onFailure(error);
-			return;
-		}
+		if (!isDiskFull(error)) return failFinally(error);
 		const position = issued.indexOf(work);
 		// The log refuses everything behind a failed piece too, so what was issued later comes back
 		// here after it, in order.
 		issued.splice(position, 1);
 		waiting.push(work);
-		if (!full) {
-			full = true;
-			logger.error({}, "the disk is full: this node does not lead until there is room");
-			onFull();
-		}
+		// Before the news, which may bring more work: the timer runs whenever something waits.
 		if (waiting.length === 1) clock.setTimer(retryWhenFullMs, retry);
+		if (full) return;
+		full = true;
+		logger.error({}, "the disk is full: this node does not lead until there is room");
+		onFull();
 	}
 
 	function retry(): void {
