@@ -5,6 +5,7 @@
 import { encodeConfiguration } from "../../../skein/src/consensus/configuration.ts";
 import type { Configuration, NodeId } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
+import type { Database } from "../../../skein/src/database/database.ts";
 import { openLog } from "../../../skein/src/log/segmented-log.ts";
 import { createNode, type Node } from "../../../skein/src/node/node.ts";
 import type { Service } from "../../../skein/src/node/service.ts";
@@ -55,6 +56,7 @@ export interface Member {
 	stop(): void;
 	crash(kind: CrashKind): void;
 	/** Crashes in the middle of what it does next: after so many more calls to the world. */
+	/** Infinity: not any more. */
 	crashAtAction(number: number, kind: CrashKind): void;
 	pause(kind: PauseKind): void;
 	resume(): void;
@@ -127,7 +129,7 @@ export function createMember(options: MemberOptions): Member {
 			url: `http://${id}`,
 			bootstrap,
 			log: observeLog(log, id, observe),
-			database: observeDatabase(database, id, observe, () => store.digest()),
+			database: observeDatabase(tellingOfSnapshots(database), id, observe, () => store.digest()),
 			network: observeNetwork(gatedNetwork(current.network, life), observe),
 			clock,
 			random: { below: (bound) => chance.below(bound), bytes: (length) => chance.bytes(length) },
@@ -141,6 +143,17 @@ export function createMember(options: MemberOptions): Member {
 		current.node = node;
 		state = "running";
 		tell({ type: "started", node: id, applied: applied.index, last: node.core.lastIndex });
+	}
+
+	function tellingOfSnapshots(database: Database): Database {
+		return {
+			...database,
+			async installSnapshot(path, sha256) {
+				const installed = await database.installSnapshot(path, sha256);
+				tell({ type: "snapshot-installed", node: id, index: installed.applied.index });
+				return installed;
+			},
+		};
 	}
 
 	/** A process that throws is a process that exits. */

@@ -1,0 +1,360 @@
+/**
+ * One client: one operation after the other on whatever member, tried again as clients do, and what it
+ * heard of each noted in the history. It never writes a value twice.
+ */
+import type { Program, ProgramOutcome, Statement } from "../../../skein/src/database/program.ts";
+import type { RequestOptions } from "../../../skein/src/node/service.ts";
+import type { Member } from "../cluster/member.ts";
+import type { Chance } from "../engine/chance.ts";
+import type { Scheduler } from "../engine/scheduler.ts";
+import type { Completion, Key, ReadLevel, Recorder, Seen, Step } from "../history/history.ts";
+import { programOf, readStatement, refusedStatement, statement, statementOf } from "../machine/statements.ts";
+import type { Tell } from "../trace/event.ts";
+import { type Connection, connect, type Reply } from "./connection.ts";
+import { type LoadSettings, type OperationKind, operationKinds } from "./settings.ts";
+
+export interface Client {
+	/** Begins no further operation; resolves when the last has ended. */
+	stop(): Promise<void>;
+	/** Operations that ended well. */
+	readonly acknowledged: number;
+}
+
+export interface ClientOptions {
+	readonly id: string;
+	readonly members: readonly Member[];
+	readonly scheduler: Scheduler;
+	readonly chance: Chance;
+	readonly recorder: Recorder;
+	readonly tell: Tell;
+	readonly settings: LoadSettings;
+	readonly onOutrage: (error: unknown) => void;
+}
+
+/** A list is left for the next after about so many appends: it is read and written whole. */
+const appendsInList = 30;
+
+export function startClient(options: ClientOptions): Client {
+	const { id, members, scheduler, chance, recorder, tell, settings, onOutrage } = options;
+	let stopped = false;
+	let values = 0;
+	let keys = 0;
+	let acknowledged = 0;
+	let home = chance.pick(members);
+	const finished = loop();
+	finished.catch(onOutrage);
+
+	async function loop(): Promise<void> {
+		while (!stopped) {
+			await wait(chance.exponential(settings.thinkMs));
+			if (stopped) return;
+			if (settings.wanders) home = chance.pick(members);
+			await operation(drawKind());
+		}
+	}
+
+	function wait(delayMs: number): Promise<void> {
+		return new Promise((resolve) => {
+			scheduler.after(delayMs, resolve);
+		});
+	}
+
+	function drawKind(): OperationKind {
+		const total = operationKinds.reduce((sum, kind) => sum + settings.weights[kind], 0);
+		let place = chance.next() * total;
+		for (const kind of operationKinds) {
+			place -= settings.weights[kind];
+			if (place < 0) return kind;
+		}
+		return "write";
+	}
+
+	function operation(kind: OperationKind): Promise<void> {
+		const register = drawRegister();
+		switch (kind) {
+			case "write":
+				return write([{ kind: "write", key: register, value: newValue() }]);
+			case "delete":
+				return write([{ kind: "write", key: register, value: null }]);
+			case "append":
+				return write([{ kind: "append", key: drawList(), value: newValue() }]);
+			case "compare-and-set":
+				return compareAndSet(register);
+			case "read-modify-write":
+				return write([
+					{ kind: "read", key: drawRegister() },
+					{ kind: "write", key: register, value: newValue() },
+				]);
+			case "multi-write":
+				return write([
+					{ kind: "write", key: register, value: newValue() },
+					{ kind: "append", key: drawList(), value: newValue() },
+					{ kind: "write", key: drawRegister(), value: newValue() },
+				]);
+			case "read":
+				return read([chance.happens(0.3) ? drawList() : register], { level: "linearizable" });
+			case "multi-read":
+				return read([register, drawRegister(), drawList()], { level: "linearizable" });
+			case "eventual-read":
+				return read([register, drawRegister()], { level: "eventual" });
+			case "interactive":
+				return interactive("BEGIN IMMEDIATE");
+			case "upgrade":
+				return interactive("BEGIN");
+			case "read-transaction":
+				return readTransaction();
+			case "refused":
+				return refused(register);
+			default: {
+				const never: never = kind;
+				throw new Error(String(never));
+			}
+		}
+	}
+
+	const drawRegister = (): Key => `r${chance.below(settings.keys)}`;
+	/** Lists are few at a time, and grow. */
+	const drawList = (): Key => `l${chance.below(2)}.${Math.floor(values / appendsInList)}`;
+
+	function newValue(): string {
+		const name = `${id}.${values++}`;
+		if (settings.paddingLength === 0 || !chance.happens(0.1)) return name;
+		return `${name}/${"x".repeat(chance.below(settings.paddingLength))}`;
+	}
+
+	/** Steps as one request, in a transaction if there are several; what a step finds is read before it. */
+	function programFor(steps: readonly Step[]): Program {
+		const statements = steps.flatMap((step) =>
+			step.kind === "read" ? [readStatement(step.key)] : [readStatement(step.key), statementOf(step)],
+		);
+		const only = steps.length === 1 ? steps[0] : undefined;
+		if (only?.kind === "write" && chance.happens(0.5)) return programOf([statementOf(only)]);
+		if (chance.happens(0.5)) return programOf(statements);
+		return programOf([statement("BEGIN IMMEDIATE"), ...statements, statement("COMMIT")]);
+	}
+
+	async function write(steps: readonly Step[]): Promise<void> {
+		const program = programFor(steps);
+		const idempotencyKey = chance.happens(settings.keyedShare) ? `${id}/${keys++}` : null;
+		for (let attempt = 1; attempt <= settings.attempts; attempt++) {
+			const member = attempt === 1 ? home : chance.pick(members);
+			const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt });
+			const connection = open(member);
+			const request = optionsFor({ level: "linearizable" }, idempotencyKey);
+			const reply = await send(connection, program, request);
+			complete(
+				operationId,
+				completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
+			);
+			connection.close();
+			// Without a key the same values must not be sent again.
+			if (reply.type === "answer" || idempotencyKey === null) return;
+			await wait(chance.exponential(settings.thinkMs));
+		}
+	}
+
+	/** Reads, thinks, writes if nothing has changed since. */
+	async function compareAndSet(key: Key): Promise<void> {
+		const connection = open(home);
+		const reply = await send(
+			connection,
+			programOf([readStatement(key)]),
+			optionsFor({ level: "eventual" }, null),
+		);
+		connection.close();
+		if (reply.type !== "answer") return;
+		const expected = valueIn(reply.answer.outcome, 0) ?? null;
+		await write([{ kind: "compare-and-set", key, expected, value: newValue() }]);
+	}
+
+	async function read(
+		all: readonly Key[],
+		level: ReadLevel & { level: "linearizable" | "eventual" },
+	): Promise<void> {
+		const steps = [...new Set(all)].map((key): Step => ({ kind: "read", key }));
+		const program = programOf(steps.map(statementOf));
+		const operationId = invoke(home, { steps, level, idempotencyKey: null, attempt: 1 });
+		const connection = open(home);
+		const reply = await send(connection, program, optionsFor(level, null));
+		complete(
+			operationId,
+			completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
+		);
+		connection.close();
+	}
+
+	/** Several requests in one transaction, which the client may also take back, or leave. */
+	async function interactive(begin: "BEGIN" | "BEGIN IMMEDIATE"): Promise<void> {
+		const connection = open(home);
+		const operationId = invoke(home, { steps: [], level: null, idempotencyKey: null, attempt: 1 });
+		const step = async (statements: readonly Statement[], one: Step): Promise<Reply> => {
+			const place = recorder.step(operationId, one);
+			const all = [...statements, readStatement(one.key)];
+			if (one.kind !== "read") all.push(statementOf(one));
+			const reply = await send(connection, programOf(all), optionsFor({ level: "linearizable" }, null));
+			const found = reply.type === "answer" ? valueIn(reply.answer.outcome, statements.length) : undefined;
+			if (found !== undefined) recorder.saw(operationId, place, found);
+			return reply;
+		};
+		let reply = await step([statement(begin)], { kind: "read", key: drawRegister() });
+		const writes = chance.integer(1, 3);
+		for (let number = 0; number < writes && isGood(reply); number++) {
+			await wait(chance.exponential(settings.thinkMs));
+			reply = await step([], { kind: "write", key: drawRegister(), value: newValue() });
+		}
+		if (isGood(reply) && chance.happens(0.8)) {
+			await wait(chance.exponential(settings.thinkMs));
+			reply = await send(
+				connection,
+				programOf([statement("COMMIT")]),
+				optionsFor({ level: "linearizable" }, null),
+			);
+			complete(operationId, completionOf(reply, null));
+		} else {
+			if (isGood(reply) && chance.happens(0.5)) {
+				await send(connection, programOf([statement("ROLLBACK")]), optionsFor({ level: "eventual" }, null));
+			}
+			// COMMIT was never sent.
+			complete(operationId, { outcome: "failed" });
+		}
+		connection.close();
+	}
+
+	async function readTransaction(): Promise<void> {
+		const level: ReadLevel = chance.happens(0.5) ? { level: "linearizable" } : { level: "eventual" };
+		const connection = open(home);
+		const operationId = invoke(home, { steps: [], level, idempotencyKey: null, attempt: 1 });
+		let before = [statement(chance.pick(["BEGIN", "BEGIN TRANSACTION READONLY"]))];
+		let reply: Reply = { type: "unreachable" };
+		for (let number = 0; number < 3; number++) {
+			const key = drawRegister();
+			const place = recorder.step(operationId, { kind: "read", key });
+			reply = await send(connection, programOf([...before, readStatement(key)]), optionsFor(level, null));
+			if (reply.type !== "answer") break;
+			const found = valueIn(reply.answer.outcome, before.length);
+			if (found !== undefined) recorder.saw(operationId, place, found);
+			before = [];
+			await wait(chance.exponential(settings.thinkMs));
+		}
+		complete(operationId, completionOf(reply, null));
+		connection.close();
+	}
+
+	/** A request whose statement fails: it must say so, and leave nothing. */
+	async function refused(key: Key): Promise<void> {
+		const connection = open(home);
+		const reply = await send(
+			connection,
+			programOf([refusedStatement(key)]),
+			optionsFor({ level: "linearizable" }, chance.happens(0.3) ? `${id}/${keys++}` : null),
+		);
+		if (reply.type === "answer" && reply.answer.outcome.errors[0] === null) {
+			onOutrage(new Error(`a statement that must fail did not, on ${home.id}`));
+		}
+		connection.close();
+	}
+
+	function open(member: Member): Connection {
+		return connect({ member, scheduler, chance, delayMs: settings.delayMs, onOutrage });
+	}
+
+	function optionsFor(
+		level: { level: "linearizable" | "eventual" },
+		idempotencyKey: string | null,
+	): RequestOptions {
+		return { consistency: level, idempotencyKey, timeoutMs: settings.timeoutMs };
+	}
+
+	function send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply> {
+		const gone = chance.happens(settings.goneShare);
+		const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
+		return connection.send(program, request, patienceMs);
+	}
+
+	function invoke(
+		member: Member,
+		call: { steps: readonly Step[]; level: ReadLevel | null; idempotencyKey: string | null; attempt: number },
+	): number {
+		const acknowledgement = call.level === null ? "quorum" : null;
+		const operationId = recorder.invoke({
+			client: id,
+			session: null,
+			acknowledgement,
+			node: member.id,
+			...call,
+		});
+		const what = call.steps.map(({ kind, key }) => `${kind} ${key}`).join(", ");
+		tell({ type: "invoke", operation: operationId, client: id, node: member.id, what });
+		return operationId;
+	}
+
+	function complete(operationId: number, completion: Completion): void {
+		if (completion.outcome === "ok") acknowledged++;
+		recorder.complete(operationId, completion);
+		const { outcome, code } = completion;
+		tell({ type: "complete", operation: operationId, outcome, code: code ?? null });
+	}
+
+	return {
+		get acknowledged() {
+			return acknowledged;
+		},
+		async stop() {
+			stopped = true;
+			await finished;
+		},
+	};
+}
+
+function isGood(reply: Reply): boolean {
+	return reply.type === "answer" && reply.answer.outcome.errors.every((error) => error === null);
+}
+
+function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => Seen[]) | null): Completion {
+	switch (reply.type) {
+		case "answer": {
+			const { outcome, position, replayed } = reply.answer;
+			const failed = outcome.errors.find((error) => error !== null);
+			if (failed !== undefined && failed !== null) return { outcome: "failed", code: failed.code };
+			const known = { outcome: "ok", position, replayed } as const;
+			return seen === null ? known : { ...known, seen: seen(outcome) };
+		}
+		case "error":
+			return {
+				outcome: reply.error.outcome === "did-not-happen" ? "failed" : "unknown",
+				code: reply.error.code,
+			};
+		case "unreachable":
+			return { outcome: "failed", code: "UNREACHABLE" };
+		case "lost":
+			return { outcome: "unknown", code: "CONNECTION_LOST" };
+		case "gave-up":
+			return { outcome: "unknown", code: "GAVE_UP" };
+		default: {
+			const never: never = reply;
+			throw new Error(String(never));
+		}
+	}
+}
+
+/** What each step found: the result of the read that stands before it in the program. */
+function seenIn(steps: readonly Step[], program: Program, outcome: ProgramOutcome): Seen[] {
+	let place = program.steps[0]?.statement.sql.startsWith("BEGIN") ? 1 : 0;
+	const only = steps.length === 1 && program.steps.length === 1 && steps[0]?.kind !== "read";
+	if (only) return [undefined];
+	return steps.map((step) => {
+		const seen = valueIn(outcome, place);
+		place += step.kind === "read" ? 1 : 2;
+		return seen;
+	});
+}
+
+function valueIn(outcome: ProgramOutcome, place: number): Seen {
+	const result = outcome.results[place];
+	if (result === undefined || result === null) return undefined;
+	const [row] = result.rows;
+	if (row === undefined) return null;
+	const value = row[0];
+	if (typeof value !== "string") throw new TypeError("a register holds a text");
+	return value;
+}

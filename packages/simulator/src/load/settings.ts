@@ -1,0 +1,43 @@
+/** What clients do, and how often: drawn once for a run (run/swarm.ts). */
+
+export interface LoadSettings {
+	readonly clients: number;
+	/** Between the end of an operation and the next, on average. */
+	readonly thinkMs: number;
+	/** Between a client and its node, one way. */
+	readonly delayMs: number;
+	readonly keys: number;
+	/** Characters that a value is longer than its name, at most; now and then. */
+	readonly paddingLength: number;
+	/** Relative frequencies of what a client does. */
+	readonly weights: Readonly<Record<OperationKind, number>>;
+	/** Share of writes that carry an idempotency key. */
+	readonly keyedShare: number;
+	/** How often an operation is tried, at most. */
+	readonly attempts: number;
+	/** The time limit that the node is told. */
+	readonly timeoutMs: number;
+	/** A client waits for longer than its node, by this factor; below 1 it gives up early. */
+	readonly patience: number;
+	/** Share of operations whose client goes away before it hears anything. */
+	readonly goneShare: number;
+	/** A client stays with its node, or asks another one each time. */
+	readonly wanders: boolean;
+}
+
+export const operationKinds = [
+	"write",
+	"delete",
+	"append",
+	"compare-and-set",
+	"read-modify-write",
+	"multi-write",
+	"read",
+	"multi-read",
+	"eventual-read",
+	"interactive",
+	"read-transaction",
+	"upgrade",
+	"refused",
+] as const;
+export type OperationKind = (typeof operationKinds)[number];

@@ -1,0 +1,66 @@
+/**
+ * What the cluster did, read from the logs of its members: an entry counts when the first member has
+ * applied it. Needs payloads that can be read (register profile).
+ */
+import type { Entry, LogIndex, NodeId, Term } from "../../../skein/src/consensus/types.ts";
+import { createFragmentJoiner } from "../../../skein/src/node/fragments.ts";
+import type { Effect, RegisterWrite } from "../history/effects.ts";
+import { decodeChanges } from "../machine/register-content.ts";
+import type { Observation } from "../properties/observation.ts";
+import { must } from "../properties/property.ts";
+
+export interface EffectsFromLog {
+	readonly effects: readonly Effect[];
+	observe(observation: Observation, termAt: (node: NodeId, index: LogIndex) => Term | null): void;
+}
+
+const name = "applied entries were appended";
+
+export function createEffectsFromLog(): EffectsFromLog {
+	const effects: Effect[] = [];
+	/** Entries that nobody has applied yet, by index and term. */
+	const entries = new Map<LogIndex, Map<Term, Entry>>();
+	const joiner = createFragmentJoiner();
+	let last: LogIndex = 1;
+
+	function keep(entry: Entry): void {
+		if (entry.index <= last) return;
+		const terms = entries.get(entry.index);
+		if (terms === undefined) entries.set(entry.index, new Map([[entry.term, entry]]));
+		else terms.set(entry.term, entry);
+	}
+
+	function apply(entry: Entry): void {
+		const { index, term, kind } = entry;
+		if (kind === "barrier") joiner.reset();
+		if (kind !== "command" && kind !== "fragment") return;
+		const payload = joiner.add(entry);
+		if (payload === null) return;
+		const writes: RegisterWrite[] = [];
+		for (const change of decodeChanges(payload)) {
+			if (change.type === "register") writes.push({ key: change.key, value: change.value });
+		}
+		effects.push({ position: { index, term }, writes });
+	}
+
+	return {
+		effects,
+		observe(observation, termAt) {
+			if (observation.type === "log-work" && observation.work.type === "append") {
+				for (const entry of observation.work.entries) keep(entry);
+				return;
+			}
+			if (observation.type !== "applied") return;
+			const { node, position } = observation;
+			while (last < position.index) {
+				last++;
+				const term = last === position.index ? position.term : termAt(node, last);
+				const entry = term === null ? undefined : entries.get(last)?.get(term);
+				const missing = last;
+				must(entry !== undefined, name, () => `${node} applied ${missing}, which nobody has in term ${term}`);
+				entries.delete(last);
+				apply(entry);
+			}
+		},
+	};
+}

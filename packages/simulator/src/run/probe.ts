@@ -1,0 +1,79 @@
+/** Asks each healed member for a write and a linearizable read, again and again until it serves them. */
+import type { Member } from "../cluster/member.ts";
+import type { Chance } from "../engine/chance.ts";
+import type { Scheduler } from "../engine/scheduler.ts";
+import type { Recorder, Step } from "../history/history.ts";
+import { connect, type Reply } from "../load/connection.ts";
+import { programOf, statementOf } from "../machine/statements.ts";
+import type { Tell } from "../trace/event.ts";
+
+export interface Probe {
+	/** Resolves when every member has served both. */
+	readonly done: Promise<unknown>;
+	/** Who has not, for people. */
+	missing(): string;
+}
+
+export interface ProbeOptions {
+	readonly members: readonly Member[];
+	readonly scheduler: Scheduler;
+	readonly chance: Chance;
+	readonly recorder: Recorder;
+	readonly tell: Tell;
+	readonly onOutrage: (error: unknown) => void;
+}
+
+const timeoutMs = 2_000;
+const pauseMs = 100;
+
+export function probe(options: ProbeOptions): Probe {
+	const { members, scheduler, chance, recorder, tell, onOutrage } = options;
+	const missing = new Map<string, string>();
+
+	async function ask(member: Member, what: "write" | "read"): Promise<void> {
+		const name = `a ${what} on ${member.id}`;
+		for (let attempt = 1; ; attempt++) {
+			const key = `probe-${member.id}`;
+			const step: Step =
+				what === "write" ? { kind: "write", key, value: `probe.${attempt}` } : { kind: "read", key };
+			const id = recorder.invoke({
+				client: name,
+				session: null,
+				steps: [step],
+				level: what === "read" ? { level: "linearizable" } : null,
+				acknowledgement: what === "write" ? "quorum" : null,
+				node: member.id,
+				idempotencyKey: null,
+				attempt: 1,
+			});
+			tell({ type: "invoke", operation: id, client: "probe", node: member.id, what });
+			const connection = connect({ member, scheduler, chance, delayMs: 0.1, onOutrage });
+			const request = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs } as const;
+			const reply = await connection.send(programOf([statementOf(step)]), request, 2 * timeoutMs);
+			connection.close();
+			const outcome = outcomeOf(reply);
+			recorder.complete(id, { outcome });
+			const code = reply.type === "error" ? reply.error.code : reply.type;
+			tell({ type: "complete", operation: id, outcome, code });
+			if (outcome === "ok") break;
+			missing.set(name, `${name} (${code})`);
+			await new Promise<void>((resolve) => {
+				scheduler.after(pauseMs, resolve);
+			});
+		}
+		missing.delete(name);
+	}
+
+	const all = members.flatMap((member) => (["write", "read"] as const).map((what) => ({ member, what })));
+	for (const { member, what } of all) missing.set(`a ${what} on ${member.id}`, `a ${what} on ${member.id}`);
+	return {
+		done: Promise.all(all.map(({ member, what }) => ask(member, what))),
+		missing: () => [...missing.values()].join(", "),
+	};
+}
+
+function outcomeOf(reply: Reply): "ok" | "failed" | "unknown" {
+	if (reply.type === "answer") return "ok";
+	if (reply.type === "unreachable") return "failed";
+	return reply.type === "error" && reply.error.outcome === "did-not-happen" ? "failed" : "unknown";
+}

@@ -1,0 +1,225 @@
+/**
+ * One run: a cluster, its clients, everything that goes wrong, and the judgement. From the seed alone;
+ * the same seed gives the same trace.
+ *
+ * Safety phase: faults begin and end, and everything that must always hold is looked at after each event.
+ * Liveness phase: a random majority is healed for good, all else stays as broken as it is, and the
+ * healed members must serve writes and reads within a bound. Then everything that clients saw is judged.
+ */
+import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import { type Cluster, createCluster } from "../cluster/cluster.ts";
+import { createChance } from "../engine/chance.ts";
+import { createScheduler, type Scheduler } from "../engine/scheduler.ts";
+import { createRecorder, type Recorder } from "../history/history.ts";
+import { type Client, startClient } from "../load/client.ts";
+import type { Profile } from "../machine/store.ts";
+import { BrokenProperty } from "../properties/property.ts";
+import { createWatch } from "../properties/watch.ts";
+import type { TimedEvent } from "../trace/event.ts";
+import { createTrace, type Trace } from "../trace/trace.ts";
+import { checkAll } from "./checks.ts";
+import { type Coverage, createCounter, noCoverage } from "./coverage.ts";
+import { createEffectsFromLog } from "./effects-from-log.ts";
+import { type Nemesis, startNemesis } from "./nemesis.ts";
+import { probe } from "./probe.ts";
+import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
+
+export type FailureKind = "crash" | "liveness" | "safety";
+
+export interface Failure {
+	readonly kind: FailureKind;
+	/** The property that is broken. */
+	readonly property: string;
+	readonly what: string;
+	/** The last that happened, oldest first. */
+	readonly events: readonly TimedEvent[];
+}
+
+export interface RunResult {
+	readonly seed: number;
+	/** Null: all is well. */
+	readonly failure: Failure | null;
+	/** Of the whole trace. */
+	readonly hash: string;
+	readonly coverage: Coverage;
+	/** By property, how often it was asked. */
+	readonly asked: ReadonlyMap<string, number>;
+}
+
+const keptEvents = 200;
+
+export async function simulate(
+	seed: number,
+	profile: Profile,
+	budget: Budget,
+	listener?: (event: TimedEvent) => void,
+): Promise<RunResult> {
+	const scheduler = createScheduler(profile.settle);
+	const coverage = noCoverage();
+	const count = createCounter(coverage);
+	const trace = createTrace({
+		now: () => scheduler.now,
+		kept: keptEvents,
+		listener(event) {
+			count(event);
+			listener?.(event);
+		},
+	});
+	const run = createRun(seed, profile, budget, scheduler, trace);
+	let failure: Failure | null = null;
+	try {
+		await run.safety();
+		await run.liveness();
+		coverage.undecided += run.judge() ? 0 : 1;
+	} catch (error) {
+		failure = failureOf(error, trace);
+	} finally {
+		run.dispose();
+	}
+	const { operations } = run.recorder.history;
+	coverage.simulatedMs = scheduler.now;
+	coverage.events = scheduler.events;
+	coverage.operations = operations.length;
+	coverage.acknowledgedWrites = operations.filter(
+		({ outcome, acknowledgement }) => outcome === "ok" && acknowledgement !== null,
+	).length;
+	return { seed, failure, hash: trace.hash(), coverage, asked: run.asked };
+}
+
+function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Scheduler, trace: Trace) {
+	const chance = createChance(seed);
+	const plan: RunPlan = drawPlan(chance.fork("plan"), budget);
+	const watch = createWatch();
+	const effects = createEffectsFromLog();
+	const applied = new Map<NodeId, number>();
+	const recorder: Recorder = createRecorder(() => scheduler.now);
+	let outrage: unknown = null;
+	const onOutrage = (error: unknown): void => {
+		outrage ??= error;
+	};
+	const cluster: Cluster = createCluster({
+		size: plan.size,
+		scheduler,
+		chance: chance.fork("cluster"),
+		profile,
+		settings: plan.settings,
+		storeSettings: plan.store,
+		tell: trace.tell,
+		observe(observation) {
+			watch.observe(observation);
+			if (profile.readablePayloads) {
+				effects.observe(observation, (node, index) => cluster.member(node).core?.termAt(index) ?? null);
+			}
+			if (observation.type === "applied") applied.set(observation.node, observation.position.index);
+		},
+	});
+	const nemesis: Nemesis = startNemesis({
+		cluster,
+		scheduler,
+		chance: chance.fork("nemesis"),
+		tell: trace.tell,
+		settings: plan.faults,
+		onOutrage,
+	});
+	const clients: Client[] = Array.from({ length: plan.load.clients }, (_, number) =>
+		startClient({
+			id: `c${number + 1}`,
+			members: cluster.members,
+			scheduler,
+			chance: chance.fork(`client ${number + 1}`),
+			recorder,
+			tell: trace.tell,
+			settings: plan.load,
+			onOutrage,
+		}),
+	);
+	let healed: ReadonlySet<NodeId> = new Set();
+
+	function afterEach(): void {
+		cluster.look();
+		if (cluster.broken !== null) throw cluster.broken;
+		if (outrage !== null) throw outrage;
+		for (const { id, failure } of cluster.members) {
+			if (failure !== null) throw new BrokenProperty("crash", `${id} ended by itself: ${failure.stack}`);
+		}
+	}
+
+	async function runUntilDone(done: Promise<unknown>, limitMs: number): Promise<boolean> {
+		let isDone = false;
+		void done.then(() => {
+			isDone = true;
+		}, onOutrage);
+		const until = scheduler.now + limitMs;
+		while (!isDone && scheduler.now < until) await scheduler.runUntil(scheduler.now + 50, afterEach);
+		return isDone;
+	}
+
+	async function stopClients(): Promise<void> {
+		const patienceMs = plan.load.timeoutMs * plan.load.patience + 1_000;
+		const all = Promise.all(clients.map((client) => client.stop()));
+		const stopped = await runUntilDone(all, (patienceMs + 10 * plan.load.thinkMs) * 20);
+		if (!stopped) throw new BrokenProperty("liveness", "a client hears nothing, not even its own patience");
+	}
+
+	return {
+		recorder,
+		asked: watch.asked,
+		async safety() {
+			trace.tell({ type: "phase", phase: "safety", healed: "" });
+			await scheduler.runUntil(plan.safetyMs, afterEach);
+		},
+		async liveness() {
+			nemesis.stop();
+			const draw = chance.fork("majority");
+			const able = draw.shuffle(cluster.members.filter(({ state }) => state !== "lost"));
+			const majority = Math.floor(plan.size / 2) + 1;
+			healed = new Set(able.slice(0, draw.integer(majority, able.length)).map(({ id }) => id));
+			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
+			nemesis.heal(healed);
+			if (draw.happens(0.5)) for (const client of clients) void client.stop();
+			const members = cluster.members.filter(({ id }) => healed.has(id));
+			const served = probe({ members, scheduler, chance: draw, recorder, tell: trace.tell, onOutrage });
+			if (!(await runUntilDone(served.done, plan.livenessMs))) {
+				throw new BrokenProperty(
+					"liveness",
+					`after ${plan.livenessMs} ms with ${[...healed].join(", ")} healed: ${served.missing()}`,
+				);
+			}
+			await stopClients();
+			const caughtUp = () => {
+				const last = Math.max(...members.map(({ core }) => core?.lastIndex ?? 0));
+				return members.every(({ id }) => applied.get(id) === last);
+			};
+			const until = scheduler.now + plan.livenessMs;
+			while (!caughtUp() && scheduler.now < until) await scheduler.runUntil(scheduler.now + 50, afterEach);
+			if (!caughtUp()) {
+				const indexes = members.map(({ id }) => `${id} ${applied.get(id)}`).join(", ");
+				throw new BrokenProperty("liveness", `healed members do not reach one applied index: ${indexes}`);
+			}
+		},
+		judge(): boolean {
+			trace.tell({ type: "phase", phase: "end", healed: "" });
+			const states = new Map(
+				cluster.members.filter(({ id }) => healed.has(id)).map(({ id, store }) => [id, store.registers()]),
+			);
+			return checkAll({
+				history: recorder.history,
+				effects: profile.readablePayloads ? effects.effects : null,
+				states,
+			}).decided;
+		},
+		dispose() {
+			nemesis.stop();
+			for (const member of cluster.members) member.crash("kill");
+			cluster.dispose();
+		},
+	};
+}
+
+function failureOf(error: unknown, trace: Trace): Failure {
+	const property = error instanceof BrokenProperty ? error.property : "crash";
+	const what = error instanceof BrokenProperty ? error.message : String((error as Error).stack ?? error);
+	trace.tell({ type: "broken", property, what });
+	const kind: FailureKind = property === "crash" || property === "liveness" ? property : "safety";
+	return { kind, property, what, events: trace.last() };
+}

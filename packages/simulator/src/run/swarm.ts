@@ -1,0 +1,115 @@
+/**
+ * Everything about a run, drawn from its seed. "Swarm": each run leaves out most of what could happen
+ * and has much of the rest, since faults that always come together hide what each does alone (Groce et
+ * al., Swarm Testing, 2012).
+ */
+import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
+import type { Chance } from "../engine/chance.ts";
+import { type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
+import type { StoreSettings } from "../machine/store.ts";
+import { drawFaults, type FaultSettings } from "./faults.ts";
+
+export interface RunPlan {
+	readonly size: number;
+	readonly settings: NodeSettings;
+	readonly store: StoreSettings;
+	readonly load: LoadSettings;
+	readonly faults: FaultSettings;
+	/** Simulated time with faults. */
+	readonly safetyMs: number;
+	/** How long a healed majority may take until it serves. */
+	readonly livenessMs: number;
+}
+
+export interface Budget {
+	/** Simulated seconds of the safety phase, at most. */
+	readonly seconds: number;
+}
+
+export function drawPlan(chance: Chance, budget: Budget): RunPlan {
+	const size = chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
+	const settings = drawSettings(chance.fork("settings"));
+	return {
+		size,
+		settings,
+		store: drawStore(chance.fork("store")),
+		load: drawLoad(chance.fork("load")),
+		faults: drawFaults(chance.fork("faults"), size),
+		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
+		livenessMs: 20_000 + 40 * settings.consensus.electionTimeoutMs,
+	};
+}
+
+export function drawSettings(chance: Chance): NodeSettings {
+	const heartbeatIntervalMs = chance.pick([30, 50, 100]);
+	const tickIntervalMs = chance.pick([10, 20, heartbeatIntervalMs / 2]);
+	return {
+		...defaultNodeSettings,
+		consensus: {
+			heartbeatIntervalMs,
+			electionTimeoutMs: heartbeatIntervalMs * chance.pick([5, 7, 10, 20]),
+			diskStallMs: chance.pick([200, 1_000]),
+			maxInFlightBytes: chance.pick([2_048, 65_536, 8_388_608]),
+			maxAppendBytes: chance.pick([512, 4_096, 1_048_576]),
+			maxUncommittedBytes: chance.pick([4_096, 65_536, 67_108_864]),
+			maxPendingReads: chance.pick([4, 10_000]),
+			transferTimeoutMs: chance.pick([500, 2_000]),
+		},
+		tickIntervalMs,
+		leaderWaitMs: chance.pick([500, 3_000, 8_000]),
+		maxBatchRequests: chance.pick([1, 4, 256]),
+		maxQueuedWrites: chance.pick([3, 10_000]),
+		maxQueuedReads: chance.pick([3, 20_000]),
+		maxForwarded: chance.pick([2, 10_000]),
+		maxStreams: chance.pick([6, 10_000]),
+		transactionIdleMs: chance.pick([100, 1_000, 5_000]),
+		transactionTotalMs: chance.pick([500, 10_000]),
+		fragmentBytes: chance.pick([64, 400, 4_096, 524_288]),
+		maxProposedBytes: chance.pick([256, 4_096, 8_388_608]),
+		maxApplyBytes: chance.pick([1, 1_024, 4_194_304]),
+		applyDelayMs: chance.pick([0, 5, 20]),
+		statusIntervalMs: chance.pick([100, 500]),
+		compactionIntervalMs: chance.pick([100, 500, 1_000]),
+		checkpointBytes: chance.pick([1_024, 16_384, 1_048_576]),
+		compactLogBytes: chance.pick([2_048, 16_384, 65_536, 67_108_864]),
+		logTailEntries: chance.pick([0, 5, 50, 500]),
+		logSegmentBytes: chance.pick([1_024, 4_096, 16_384]),
+		logCacheBytes: chance.pick([0, 2_048, 1_048_576]),
+		snapshotChunkBytes: chance.pick([256, 2_048, 262_144]),
+		snapshotWindowChunks: chance.pick([1, 4]),
+		snapshotStallMs: chance.pick([1_000, 10_000]),
+		snapshotBytesPerSecond: chance.pick([50_000, 67_108_864]),
+		stopTimeoutMs: 5_000,
+	};
+}
+
+function drawStore(chance: Chance): StoreSettings {
+	return {
+		payloads: chance.pick(["group", "request"]),
+		executeMs: chance.pick([0.02, 0.2, 2]),
+		readMs: chance.pick([0.02, 0.5]),
+	};
+}
+
+function drawLoad(chance: Chance): LoadSettings {
+	const weights = Object.fromEntries(
+		operationKinds.map((kind) => [kind, chance.happens(0.6) ? chance.next() : 0]),
+	) as Record<OperationKind, number>;
+	// A run in which nothing is written, or nobody reads, finds nothing.
+	weights.write += 0.3;
+	weights.read += 0.3;
+	return {
+		clients: chance.integer(2, 8),
+		thinkMs: chance.pick([10, 50, 200]),
+		delayMs: chance.pick([0.1, 1]),
+		keys: chance.pick([1, 3, 10, 40]),
+		paddingLength: chance.pick([0, 100, 2_000]),
+		weights,
+		keyedShare: chance.pick([0, 0.3, 1]),
+		attempts: chance.pick([1, 3, 8]),
+		timeoutMs: chance.pick([50, 500, 3_000, 10_000]),
+		patience: chance.pick([0.5, 1, 3]),
+		goneShare: chance.pick([0, 0, 0.1]),
+		wanders: chance.happens(0.5),
+	};
+}
