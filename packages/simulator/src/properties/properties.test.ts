@@ -292,17 +292,17 @@ test("orderings", () => {
 			s.look("c", { term: 1, commitIndex: 1 });
 		}),
 	).toBe(name);
-	expect(scene((s) => s.watch.observe({ type: "log-compacted", node: "a", index: 0 }))).toBe(null);
+	expect(scene((s) => s.show({ type: "log-compacted", node: "a", index: 0 }))).toBe(null);
 	expect(
 		scene((s) => {
 			committed(s);
-			s.watch.observe({ type: "log-compacted", node: "a", index: 2 });
+			s.show({ type: "log-compacted", node: "a", index: 2 });
 		}),
 	).toBe(name);
 	expect(
 		scene((s) => {
 			committed(s);
-			s.watch.observe({ type: "snapshot", node: "a", position: { index: 1, term: 1 } });
+			s.show({ type: "snapshot", node: "a", position: { index: 1, term: 1 } });
 		}),
 	).toBe(name);
 	expect(

@@ -2,6 +2,7 @@
  * All properties of the members, together. Each observation costs what it changed: nobody looks at a
  * whole log or all members again, but the recount of a new commit, which asks each voter once.
  */
+import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { acknowledgements } from "./acknowledgements.ts";
 import { appendOnly } from "./append-only.ts";
 import { commitOnMajority } from "./commit-on-majority.ts";
@@ -20,9 +21,13 @@ import { recoveredLog } from "./recovered-log.ts";
 import { stateEquality } from "./state-equality.ts";
 
 export interface Watch {
-	/** Never throws: it is called from inside production code, which would take that for a failure of its own. */
+	/**
+	 * Throws at the first broken property (BrokenProperty), or at what makes no sense; looks at nothing
+	 * after that. It is called from inside production code, which would take what is thrown for a failure
+	 * of its own: whoever connects the two catches it there.
+	 */
 	observe(observation: Observation): void;
-	/** The first property that was found broken, or what this watch itself could not make sense of. Nothing is looked at after it. */
+	/** What was thrown. */
 	readonly broken: Error | null;
 	/** The highest index that anybody knew to be committed. */
 	readonly committedIndex: number;
@@ -57,7 +62,17 @@ export function createWatch(): Watch {
 			list.push({ name, hear });
 		}
 	}
+	/** What a process still computes after its end has no effect, and is nobody's. */
+	const ended = new Set<NodeId>();
 	let broken: Error | null = null;
+
+	function isOver(observation: Observation): boolean {
+		const node = observation.type === "sent" ? observation.message.from : observation.node;
+		if (observation.type === "ended") ended.add(node);
+		else if (observation.type === "started") ended.delete(node);
+		else return ended.has(node) && observation.type !== "disk-lost";
+		return false;
+	}
 
 	function look(observation: Observation): void {
 		logs.update(observation);
@@ -70,11 +85,12 @@ export function createWatch(): Watch {
 
 	return {
 		observe(observation) {
-			if (broken !== null) return;
+			if (broken !== null || isOver(observation)) return;
 			try {
 				look(observation);
 			} catch (error) {
 				broken = error instanceof Error ? error : new Error(String(error));
+				throw broken;
 			}
 		},
 		get broken() {

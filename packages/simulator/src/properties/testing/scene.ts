@@ -2,10 +2,12 @@
 import type { ConsensusMessage } from "../../../../skein/src/consensus/message.ts";
 import type { Entry, LogIndex, NodeId, Position, Role, Term } from "../../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../../skein/src/consensus/view.ts";
+import type { Observation } from "../observation.ts";
 import { createWatch, type Watch } from "../watch.ts";
 
 export interface Scene {
 	readonly watch: Watch;
+	show(observation: Observation): void;
 	/** A life begins with these entries, as "index/term". */
 	start(node: NodeId, has?: { log?: readonly string[]; base?: string; term?: Term; votedFor?: NodeId }): void;
 	/** Appended and, but for `durable: false`, on disk. Entries as "index/term" or "index/term/payload". */
@@ -25,6 +27,14 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 	const watch = createWatch();
 	/** What the fake core holds: terms by index. */
 	const logs = new Map<NodeId, { base: Position; terms: Map<LogIndex, Term>; applied: LogIndex }>();
+
+	function show(observation: Observation): void {
+		try {
+			watch.observe(observation);
+		} catch (error) {
+			if (watch.broken === null) throw error;
+		}
+	}
 
 	function logOf(node: NodeId) {
 		const log = logs.get(node) ?? { base: { index: 0, term: 0 }, terms: new Map(), applied: 0 };
@@ -59,13 +69,14 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 
 	return {
 		watch,
+		show,
 		start(node, has = {}) {
 			const base = has.base === undefined ? { index: 0, term: 0 } : positionOf(has.base);
 			const headers = (has.log ?? []).map((text) => ({ ...positionOf(text), sizeBytes: 0 }));
 			const promise = { term: has.term ?? 0, votedFor: has.votedFor ?? null };
 			const terms = new Map(headers.map(({ index, term }) => [index, term]));
 			logs.set(node, { base, terms, applied: base.index });
-			watch.observe({ type: "started", node, recovered: { promise, base, headers }, applied: base });
+			show({ type: "started", node, recovered: { promise, base, headers }, applied: base });
 		},
 		append(node, texts, how = {}) {
 			const { terms } = logOf(node);
@@ -74,27 +85,27 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 			if (truncateFrom !== null)
 				for (const index of terms.keys()) if (index >= truncateFrom) terms.delete(index);
 			for (const { index, term } of entries) terms.set(index, term);
-			watch.observe({ type: "log-work", node, work: { type: "append", truncateFrom, entries } });
-			if (how.durable !== false) watch.observe({ type: "log-durable", node });
+			show({ type: "log-work", node, work: { type: "append", truncateFrom, entries } });
+			if (how.durable !== false) show({ type: "log-durable", node });
 		},
 		promise(node, term, votedFor, durable = true) {
-			watch.observe({ type: "log-work", node, work: { type: "promise", promise: { term, votedFor } } });
-			if (durable) watch.observe({ type: "log-durable", node });
+			show({ type: "log-work", node, work: { type: "promise", promise: { term, votedFor } } });
+			if (durable) show({ type: "log-durable", node });
 		},
-		durable: (node) => watch.observe({ type: "log-durable", node }),
+		durable: (node) => show({ type: "log-durable", node }),
 		reset(node, text) {
 			const base = positionOf(text);
 			logs.set(node, { base, terms: new Map(), applied: base.index });
-			watch.observe({ type: "log-work", node, work: { type: "reset", base } });
-			watch.observe({ type: "log-durable", node });
+			show({ type: "log-work", node, work: { type: "reset", base } });
+			show({ type: "log-durable", node });
 		},
 		apply(node, text, digest) {
-			watch.observe({ type: "applied", node, position: positionOf(text), digest: digest ?? null });
+			show({ type: "applied", node, position: positionOf(text), digest: digest ?? null });
 		},
-		look: (node, given) => watch.observe({ type: "view", node, view: viewOf(node, given) }),
+		look: (node, given) => show({ type: "view", node, view: viewOf(node, given) }),
 		send(from, to, term, body) {
 			const message = { group: 1, from, to, term, ...body } as ConsensusMessage;
-			watch.observe({ type: "sent", message });
+			show({ type: "sent", message });
 		},
 		get broken() {
 			const { broken } = watch;
