@@ -57,6 +57,19 @@ export function createCluster(options: ClusterOptions): Cluster {
 		}
 	}
 
+	const applied = new Map<NodeId, number>();
+
+	/** A snapshot may hold a commit of which the node has not heard yet (Database.commit tells late). */
+	function hearOf(observation: Observation): void {
+		if (observation.type === "applied") applied.set(observation.node, observation.position.index);
+		else if (observation.type === "snapshot") {
+			const { node, position } = observation;
+			if (position.index > (applied.get(node) ?? 0))
+				observe({ type: "applied", node, position, digest: null });
+		}
+		observe(observation);
+	}
+
 	const ids = Array.from({ length: size }, (_, number) => `n${number + 1}`);
 	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
 	const members = ids.map((id) => {
@@ -73,7 +86,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 			settings,
 			clockFault: drawClockFault(own.fork("clock")),
 			observe: (observation) => {
-				observe(observation);
+				hearOf(observation);
 				if (observation.type === "applied") {
 					const { node, position, digest } = observation;
 					tell({ type: "applied", node, index: position.index, digest: digest ?? "" });

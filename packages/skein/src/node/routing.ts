@@ -58,6 +58,17 @@ export function createRouting(options: RoutingOptions): Routing {
 	let stopped = false;
 
 	async function write(request: RoutedWrite): Promise<RoutedAnswer> {
+		const seen = { lost: false };
+		try {
+			return await tryUntilDone(request, seen);
+		} catch (error) {
+			// What its last try says about itself says nothing about those before it.
+			throw seen.lost && error instanceof SkeinError ? withUnknownOutcome(error) : error;
+		}
+	}
+
+	/** `seen.lost` is set when a try ended without an answer, and may have happened. */
+	async function tryUntilDone(request: RoutedWrite, seen: { lost: boolean }): Promise<RoutedAnswer> {
 		let waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 		for (;;) {
 			if (stopped) throw new SkeinError("this node is stopping", { code: "NO_LEADER" });
@@ -77,6 +88,7 @@ export function createRouting(options: RoutingOptions): Routing {
 				case "failed":
 					// A deposed leader says so itself, if it lives: under a key the write may be tried again.
 					if (!isLost(result.error) || request.idempotencyKey === null) throw result.error;
+					seen.lost = true;
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
 				case "timed-out":
@@ -84,6 +96,7 @@ export function createRouting(options: RoutingOptions): Routing {
 				case "lost":
 					if (request.transactionAt !== null && !request.mayCommit) throw transactionLost();
 					if (request.idempotencyKey === null) throw outcomeUnknown(request);
+					seen.lost = true;
 					// It was answered by a leader until now, so the wait for the next one begins now.
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
@@ -170,6 +183,12 @@ export function createRouting(options: RoutingOptions): Routing {
 
 function isLost(error: SkeinError): boolean {
 	return error.code === "LEADERSHIP_LOST" && error.outcome === "unknown";
+}
+
+function withUnknownOutcome(error: SkeinError): SkeinError {
+	const { code, extendedCode, cause } = error;
+	const message = `an earlier try of this write was lost on its way and may be committed; the last one: ${error.message}`;
+	return new SkeinError(message, { code, extendedCode, cause, outcome: "unknown" });
 }
 
 function transactionLost(): SkeinError {
