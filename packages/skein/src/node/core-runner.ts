@@ -69,6 +69,16 @@ export interface CoreRunnerOptions {
 	readonly listener: CoreListener;
 }
 
+type SendEntries = Extract<Output, { type: "send-entries" }>;
+
+interface Reading {
+	end: Promise<void>;
+	waiting: number;
+}
+
+/** Behind a read from disk that takes long; entries are bounded by what the core lets be in flight. */
+const maxWaitingAppends = 16;
+
 export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	const { core, group, self, log, network, clock, logger, listener } = options;
 	let state: RoleState = readState(core);
@@ -78,8 +88,8 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	let busy = false;
 	let proposal: Proposal | null = null;
 	const inputs: Input[] = [];
-	/** Followers whose last entries had to be read from disk: later entries wait, or they would overtake. */
-	const reading = new Map<NodeId, Promise<void>>();
+	/** Followers for whom entries are being read from disk: later appends wait, or they would overtake. */
+	const reading = new Map<NodeId, Reading>();
 
 	const diskQueue = createDiskQueue({
 		log,
@@ -162,38 +172,63 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	}
 
 	function send(message: ConsensusMessage): void {
+		const before = message.type === "append-request" ? reading.get(message.to) : undefined;
+		if (before === undefined) return transmit(message);
+		// It may be lost, as any message: the next answered heartbeat brings another.
+		if (before.waiting >= maxWaitingAppends) return;
+		sendBehind(message.to, async () => {
+			if (stillLeads(message.term)) transmit(message);
+		});
+	}
+
+	function transmit(message: ConsensusMessage): void {
 		network.send(message.to, laneOf(message), encodeMessage(message));
 	}
 
-	function sendEntries(output: Extract<Output, { type: "send-entries" }>): void {
+	function stillLeads(term: Term): boolean {
+		return !stopped && state.term === term && state.role === "leader";
+	}
+
+	function sendEntries(output: SendEntries): void {
 		const { to, firstIndex, lastIndex } = output;
-		const before = reading.get(to);
-		const cached =
-			before === undefined ? log.readCached(firstIndex, lastIndex, Number.MAX_SAFE_INTEGER) : null;
-		if (cached !== null) return sendAppend(output, cached);
-		const mine = (before ?? Promise.resolve())
-			.then(() => log.read(firstIndex, lastIndex, Number.MAX_SAFE_INTEGER))
-			.then((entries) => sendAppend(output, entries))
-			.catch((error: unknown) => {
+		const cached = reading.has(to) ? null : log.readCached(firstIndex, lastIndex, Number.MAX_SAFE_INTEGER);
+		if (cached?.length === lastIndex - firstIndex + 1) return sendAppend(output, cached);
+		sendBehind(to, async () => {
+			try {
+				sendAppend(output, await readAll(firstIndex, lastIndex));
+			} catch (error) {
 				// Compacted meanwhile, or the log is closing: the core probes again and finds out.
 				logger.debug(
 					{ to, firstIndex, lastIndex, error: String(error) },
 					"entries could not be read for a follower",
 				);
 				step({ type: "unreachable", node: to });
-			})
-			.finally(() => {
-				if (reading.get(to) === mine) reading.delete(to);
-			});
-		reading.set(to, mine);
+			}
+		});
 	}
 
-	function sendAppend(output: Extract<Output, { type: "send-entries" }>, entries: readonly Entry[]): void {
-		if (stopped || state.term !== output.term || state.role !== "leader") return;
-		if (entries.length !== output.lastIndex - output.firstIndex + 1) {
-			throw new Error(`read ${entries.length} entries instead of ${output.firstIndex}…${output.lastIndex}`);
+	/** One read ends where a segment of the log does. */
+	async function readAll(firstIndex: LogIndex, lastIndex: LogIndex): Promise<Entry[]> {
+		const entries: Entry[] = [];
+		for (let next = firstIndex; next <= lastIndex; next = firstIndex + entries.length) {
+			for (const entry of await log.read(next, lastIndex, Number.MAX_SAFE_INTEGER)) entries.push(entry);
 		}
-		send({
+		return entries;
+	}
+
+	function sendBehind(to: NodeId, work: () => Promise<void>): void {
+		const mine = reading.get(to) ?? { end: Promise.resolve(), waiting: 0 };
+		reading.set(to, mine);
+		mine.waiting++;
+		mine.end = mine.end.then(work).finally(() => {
+			mine.waiting--;
+			if (mine.waiting === 0) reading.delete(to);
+		});
+	}
+
+	function sendAppend(output: SendEntries, entries: readonly Entry[]): void {
+		if (!stillLeads(output.term)) return;
+		transmit({
 			type: "append-request",
 			group,
 			from: self,

@@ -21,9 +21,9 @@ interface Bench {
 	full: number;
 	whenFull: () => void;
 	readonly failures: unknown[];
-	usedBytes(): number;
+	readonly usedBytes: () => number;
 	/** What a process that starts now finds. */
-	recover(): Promise<{ entries: Entry[]; term: number; baseIndex: number }>;
+	readonly recover: () => Promise<{ entries: Entry[]; term: number; baseIndex: number }>;
 }
 
 async function createBench(seed = 1): Promise<Bench> {

@@ -1,0 +1,100 @@
+import { expect, test } from "vitest";
+import type { NodeId } from "../consensus/types.ts";
+import { decodeMessage } from "../peer/codec/message.ts";
+import { createRunners, type RunnerMember, type Runners } from "./testing/runners.ts";
+
+interface Bench extends Runners {
+	readonly leading: RunnerMember;
+	readonly behind: RunnerMember;
+	/** Refusals of appends by the follower that was behind. */
+	refused: number;
+	/** Called when the leader hears for the first time where the follower's log agrees with its own: it will stream. */
+	beforeStream: () => void;
+}
+
+/** A leader whose memory holds next to nothing of its log, and a follower that lacks most of it. */
+async function createBench(): Promise<Bench> {
+	const runners = await createRunners({
+		size: 3,
+		logCacheBytes: 1_000,
+		consensus: { maxAppendBytes: 4_000 },
+	});
+	const leading = await runners.leader();
+	const [behind] = runners.followers();
+	if (behind === undefined) throw new Error("no follower");
+	const bench: Bench = { ...runners, leading, behind, refused: 0, beforeStream: () => {} };
+	runners.network.cut(behind.id, true);
+	// The segments of this log have 16 KiB.
+	for (let number = 0; number < 200; number++) {
+		leading.runner.propose([{ kind: "command", payload: new Uint8Array(500) }]);
+		if (number % 10 === 0) await runners.clock.run(10);
+	}
+	await runners.clock.run(100);
+	expect(leading.runner.commitIndex).toBeGreaterThan(200);
+	bench.network.intercept = (sent) => {
+		const message = decodeMessage(sent.bytes);
+		if (message.type === "append-response" && message.from === behind.id) {
+			if (!message.result.accepted) bench.refused++;
+			else if (modeOf(leading, behind.id) === "probing") bench.beforeStream();
+		}
+		return sent.bytes;
+	};
+	return bench;
+}
+
+function modeOf(leading: RunnerMember, follower: NodeId): string | undefined {
+	return leading.runner.core.view.progress.get(follower)?.state;
+}
+
+test("a follower catches up with entries that are read from disk, across the log's segments", async () => {
+	const { clock, network, leading, behind } = await createBench();
+	network.cut(behind.id, false);
+	await clock.run(1_000);
+	const { lastIndex } = leading.runner.core.view;
+	expect(behind.runner.core.view.durableIndex).toBe(lastIndex);
+	expect(behind.runner.commitIndex).toBe(leading.runner.commitIndex);
+});
+
+test("nothing overtakes entries that are still read from disk", async () => {
+	const bench = await createBench();
+	const { clock, network, leading, behind } = bench;
+	let goOn = (): void => {};
+	bench.beforeStream = () => {
+		leading.disk.faults.hang = new Promise((resolve) => {
+			goOn = () => {
+				leading.disk.faults.hang = null;
+				resolve();
+			};
+		});
+	};
+	network.cut(behind.id, false);
+	while (modeOf(leading, behind.id) !== "replicating") await clock.run(1);
+	const refusedBefore = bench.refused;
+	// The newest entries are in memory; answered heartbeats find the stream silent, and ask behind it.
+	leading.runner.propose([{ kind: "command", payload: new Uint8Array(10) }]);
+	await clock.run(250);
+	expect(modeOf(leading, behind.id)).toBe("replicating");
+	goOn();
+	await clock.run(1_000);
+	expect(bench.refused).toBe(refusedBefore);
+	expect(behind.runner.core.view.durableIndex).toBe(leading.runner.core.view.lastIndex);
+});
+
+test("entries that cannot be read are not sent, and the follower is served later", async () => {
+	const bench = await createBench();
+	const { clock, network, leading, behind } = bench;
+	let streamed = false;
+	bench.beforeStream = () => {
+		leading.disk.faults.stopAt = leading.disk.operations;
+		bench.beforeStream = () => {};
+		streamed = true;
+	};
+	network.cut(behind.id, false);
+	for (let turn = 0; turn < 1_000 && !streamed; turn++) await clock.run(1);
+	// What was to be streamed never left: the follower is asked again where it is.
+	expect(modeOf(leading, behind.id)).toBe("probing");
+	leading.disk.faults.stopAt = Number.POSITIVE_INFINITY;
+	await clock.run(1_000);
+	expect(leading.failures).toEqual([]);
+	expect(behind.runner.core.view.durableIndex).toBe(leading.runner.core.view.lastIndex);
+});
