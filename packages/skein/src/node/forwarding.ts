@@ -72,13 +72,15 @@ export interface ForwardingOptions {
 	readonly clock: Clock;
 	readonly deadlines: Deadlines;
 	readonly maxPending: number;
+	/** Never used by an earlier life of this node: an answer to one must not be taken for ours. */
+	readonly firstRequestId: number;
 }
 
 export function createForwarding(options: ForwardingOptions): Forwarding {
 	const { self, group, network, deadlines } = options;
 	const runs = new Map<number, PendingRun>();
 	const calls = new Map<number, PendingCall>();
-	let nextRequestId = 1;
+	let nextRequestId = options.firstRequestId;
 
 	function settleRun(requestId: number, result: Forwarded): void {
 		const pending = runs.get(requestId);

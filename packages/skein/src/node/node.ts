@@ -79,6 +79,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		resolveFailed(error instanceof Error ? error : new Error(String(error)));
 
 	const deadlines = createDeadlines(clock);
+	/**
+	 * Requests and streams are numbered from a place of this life's own: others may still hold, and answer,
+	 * what an earlier life of this node asked of them.
+	 */
+	const firstId = (): number => options.random.below(2 ** 31) * 2 ** 21 + 1;
 	const applied = createAppliedIndex(database.opened.applied);
 	const leaderWatch = createLeaderWatch(clock, deadlines);
 	const directory = createDirectory(clock);
@@ -90,6 +95,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		clock,
 		deadlines,
 		maxPending: settings.maxForwarded,
+		firstRequestId: firstId(),
 	});
 	const runner = createCoreRunner({
 		core: createCore({
@@ -169,7 +175,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		timeoutMs: settings.consensus.transferTimeoutMs,
 	});
 	let statusTimer: Timer | null = null;
-	let nextStreamId = 1;
+	let nextStreamId = firstId();
 	let openStreams = 0;
 	let stopped = false;
 
