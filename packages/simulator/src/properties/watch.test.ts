@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { BrokenProperty } from "./property.ts";
 import { type Lies, runWatched, type WatchedRun } from "./testing/watched-cluster.ts";
 
 test("nodes keep every property under crashes, cuts, snapshots and writes, and each property was asked", async () => {
@@ -26,17 +25,29 @@ async function brokenBy(lies: Lies): Promise<WatchedRun["watch"]["broken"]> {
 	return null;
 }
 
-test("a disk that does not sync is noticed after a crash", async () => {
-	const broken = await brokenBy({
+test("a disk that does not sync is noticed after a crash: by the log itself, or here", async () => {
+	const lies: Lies = {
 		disk: (disk) => ({
 			...disk,
 			async open(path, how) {
 				return { ...(await disk.open(path, how)), sync: async () => {} };
 			},
 		}),
+	};
+	const { watch, failures } = await runWatched({ seed: 1, size: 3, spanMs: 5_000, lies });
+	const said = [watch.broken, ...failures].map((error) => error?.message ?? "");
+	expect(said.some((what) => /^the log is damaged|^recovered log|^promises/u.test(what))).toBe(true);
+});
+
+test("a log that comes back without its newest entry is noticed", async () => {
+	const broken = await brokenBy({
+		log(log) {
+			const { headers } = log.recovered;
+			if (headers.length < 5) return log;
+			return { ...log, recovered: { ...log.recovered, headers: headers.slice(0, -1) } };
+		},
 	});
-	expect(broken).toBeInstanceOf(BrokenProperty);
-	expect(["recovered log", "promises"]).toContain((broken as BrokenProperty).property);
+	expect(broken).toMatchObject({ property: "recovered log" });
 });
 
 test("a log that keeps no promise is noticed", async () => {

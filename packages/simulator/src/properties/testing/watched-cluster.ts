@@ -100,7 +100,8 @@ export async function runWatched(options: {
 		};
 		const plain = openMemoryDatabase(file, disk);
 		const database = options.lies?.database?.(plain, id) ?? plain;
-		const { recovered } = opened;
+		const log = options.lies?.log?.(opened) ?? opened;
+		const { recovered } = log;
 		observe({ type: "started", node: id, recovered, applied: database.opened.applied });
 		const ownClock: Clock = {
 			now: () => clock.now(),
@@ -113,7 +114,7 @@ export async function runWatched(options: {
 			version: "0.0.0",
 			url: `http://${id}`,
 			bootstrap,
-			log: observeLog(options.lies?.log?.(opened) ?? opened, id, observe),
+			log: observeLog(log, id, observe),
 			database: observeDatabase(database, id, observe, () => JSON.stringify(file.content.items)),
 			network: observeNetwork(connection, observe),
 			clock: ownClock,
