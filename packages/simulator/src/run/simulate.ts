@@ -176,7 +176,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			healed = new Set(able.slice(0, draw.integer(majority, able.length)).map(({ id }) => id));
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
 			nemesis.heal(healed);
-			if (draw.happens(0.5)) for (const client of clients) void client.stop();
+			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
 			const members = cluster.members.filter(({ id }) => healed.has(id));
 			const served = probe({ members, scheduler, chance: draw, recorder, tell: trace.tell, onOutrage });
 			if (!(await runUntilDone(served.done, plan.livenessMs))) {

@@ -19,6 +19,8 @@ export interface RunPlan {
 	readonly safetyMs: number;
 	/** How long a healed majority may take until it serves. */
 	readonly livenessMs: number;
+	/** Clients go on while the majority recovers. */
+	readonly loadDuringRecovery: boolean;
 }
 
 export interface Budget {
@@ -37,6 +39,8 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		faults: drawFaults(chance.fork("faults"), size),
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
 		livenessMs: 20_000 + 40 * settings.consensus.electionTimeoutMs,
+		// A follower that needs a snapshot never catches up with a log that is cut faster than it travels.
+		loadDuringRecovery: settings.logTailEntries >= 500 && chance.happens(0.7),
 	};
 }
 
@@ -75,10 +79,10 @@ export function drawSettings(chance: Chance): NodeSettings {
 		logTailEntries: chance.pick([0, 5, 50, 500]),
 		logSegmentBytes: chance.pick([1_024, 4_096, 16_384]),
 		logCacheBytes: chance.pick([0, 2_048, 1_048_576]),
-		snapshotChunkBytes: chance.pick([256, 2_048, 262_144]),
+		snapshotChunkBytes: chance.pick([512, 4_096, 262_144]),
 		snapshotWindowChunks: chance.pick([1, 4]),
 		snapshotStallMs: chance.pick([1_000, 10_000]),
-		snapshotBytesPerSecond: chance.pick([50_000, 67_108_864]),
+		snapshotBytesPerSecond: chance.pick([500_000, 67_108_864]),
 		stopTimeoutMs: 5_000,
 	};
 }
