@@ -87,7 +87,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					};
 				case "failed":
 					// A deposed leader says so itself, if it lives: under a key the write may be tried again.
-					if (!isLost(result.error) || request.idempotencyKey === null) throw result.error;
+					if (!isLost(result.error) || !mayRepeat(request)) throw result.error;
 					seen.lost = true;
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
@@ -95,7 +95,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					throw timedOut(request);
 				case "lost":
 					if (request.transactionAt !== null && !request.mayCommit) throw transactionLost();
-					if (request.idempotencyKey === null) throw outcomeUnknown(request);
+					if (!mayRepeat(request)) throw outcomeUnknown(request);
 					seen.lost = true;
 					// It was answered by a leader until now, so the wait for the next one begins now.
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
@@ -179,6 +179,11 @@ export function createRouting(options: RoutingOptions): Routing {
 			leaderWatch.changed();
 		},
 	};
+}
+
+/** A part of a transaction would run without what came before it, whatever its key says. */
+function mayRepeat(request: RoutedWrite): boolean {
+	return request.idempotencyKey !== null && request.transactionAt === null;
 }
 
 function isLost(error: SkeinError): boolean {

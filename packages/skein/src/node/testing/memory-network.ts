@@ -17,6 +17,8 @@ export interface MemoryNetwork {
 	connect(node: NodeId): Network;
 	/** Cuts a node off, or lets it back. */
 	cut(node: NodeId, isCut: boolean): void;
+	/** The queue of a lane has no room: what is sent is dropped, and the sender knows it. */
+	isFull: (sent: Sent) => boolean;
 	/** Sees every message as it arrives. What it returns arrives in its place; null: nothing does. */
 	intercept: (sent: Sent) => Uint8Array | null;
 	/** Lets a message arrive now: one that was held, or once more. */
@@ -49,7 +51,7 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 	}
 
 	function send(from: NodeId, to: NodeId, lane: Lane, bytes: Uint8Array): boolean {
-		if (!reachable(from, to)) return false;
+		if (!reachable(from, to) || memory.isFull({ from, to, lane, bytes })) return false;
 		const key = `${from}/${to}/${lane}`;
 		const at = Math.max(clock.now() + 0.2 + random() * 2, lastArrival.get(key) ?? 0);
 		lastArrival.set(key, at);
@@ -63,6 +65,7 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 	}
 
 	const memory: MemoryNetwork = {
+		isFull: () => false,
 		intercept: (sent) => sent.bytes,
 		deliver: ({ from, to, lane, bytes }) => receivers.get(to)?.onMessage(from, lane, bytes),
 		connect: (node) => ({
