@@ -1,0 +1,141 @@
+// `npm run simulate`: runs seeds on all cores until it is stopped, a limit is reached or one fails.
+import { randomInt } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { addCoverage, noCoverage } from "../run/coverage.ts";
+import { coverageText, defaultSeconds, exitCodes, failureText } from "./report.ts";
+import type { Order, Outcome, ProfileName } from "./run-one.ts";
+
+interface Options {
+	readonly seed?: number;
+	readonly from?: number;
+	readonly seeds?: number;
+	readonly minutes?: number;
+	readonly seconds: number;
+	readonly profile: ProfileName;
+	readonly threads: number;
+	readonly events: number;
+	readonly keepGoing: boolean;
+	readonly verbose: boolean;
+}
+
+async function main(): Promise<void> {
+	const options = parse();
+	if (options === null) return;
+	const { profile, seconds } = options;
+	const first = options.seed ?? options.from ?? randomInt(2 ** 31);
+	const count = options.seed === undefined ? (options.seeds ?? Number.POSITIVE_INFINITY) : 1;
+	const endAt = performance.now() + (options.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
+	console.log(count === 1 ? `seed ${first}` : `seed ${first} and those after it, profile ${profile}`);
+
+	const begunAt = performance.now();
+	const covered = noCoverage();
+	let runs = 0;
+	let next = 0;
+	let failed: Outcome | null = null;
+	let interrupted = false;
+	process.once("SIGINT", () => {
+		interrupted = true;
+		for (const worker of workers) void worker.terminate();
+	});
+
+	function nextOrder(): Order | null {
+		const ends = next >= count || performance.now() >= endAt || interrupted;
+		if (ends || (failed !== null && !options?.keepGoing)) return null;
+		return { seed: first + next++, profile, seconds };
+	}
+
+	function note(outcome: Outcome): void {
+		runs++;
+		addCoverage(covered, outcome.coverage);
+		if (options?.verbose || count === 1) {
+			console.log(`seed ${outcome.order.seed}: ${outcome.failure?.property ?? "ok"}, trace ${outcome.hash}`);
+		}
+		if (outcome.failure === null) return;
+		failed ??= outcome;
+		console.log(failureText(outcome, options?.keepGoing ? 0 : (options?.events ?? 0)));
+	}
+
+	const threads = Math.min(options.threads, count);
+	const workers = Array.from(
+		{ length: threads },
+		() => new Worker(new URL("./run-thread.ts", import.meta.url)),
+	);
+	await Promise.all(workers.map((worker) => runOn(worker, nextOrder, note)));
+	console.log(coverageText(covered, runs, (performance.now() - begunAt) / 1_000));
+	const failure = (failed as Outcome | null)?.failure;
+	process.exitCode = failure === undefined || failure === null ? 0 : exitCodes[failure.kind];
+}
+
+/** Resolves when there are no more orders, or the thread was ended. */
+function runOn(
+	worker: Worker,
+	nextOrder: () => Order | null,
+	note: (outcome: Outcome) => void,
+): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const goOn = (): void => {
+			const order = nextOrder();
+			if (order === null) void worker.terminate();
+			else worker.postMessage(order);
+		};
+		worker.on("message", (outcome: Outcome) => {
+			note(outcome);
+			goOn();
+		});
+		worker.on("error", reject);
+		worker.on("exit", () => resolve());
+		goOn();
+	});
+}
+
+function parse(): Options | null {
+	const command = new Command("simulate")
+		.description("Runs whole clusters from seeds, with every fault, until one breaks a promise.")
+		.option("--seed <number>", "runs this one only", wholeNumber)
+		.option("--from <number>", "the first seed (default: drawn)", wholeNumber)
+		.option("--seeds <number>", "ends after so many", wholeNumber)
+		.option("--minutes <number>", "ends after this time", positiveNumber)
+		.option(
+			"--seconds <number>",
+			"simulated time with faults in one run, at most",
+			positiveNumber,
+			defaultSeconds,
+		)
+		.addOption(
+			new Option("--profile <name>", "what is replicated")
+				.choices(["registers", "sqlite"])
+				.default("registers"),
+		)
+		.option("--threads <number>", "how many at a time", positiveNumber, availableParallelism())
+		.option("--events <number>", "how many of the last events of a failure are shown", wholeNumber, 60)
+		.option("--keep-going", "does not end with the first failure", false)
+		.option("--verbose", "a line for each run", false)
+		.exitOverride()
+		.addHelpText(
+			"after",
+			"\nExit codes: 0 nothing broke, 127 crash, 128 liveness, 129 safety, 2 wrong usage.",
+		);
+	try {
+		return command.parse().opts<Options>();
+	} catch (error) {
+		if (!(error instanceof CommanderError)) throw error;
+		process.exitCode = error.exitCode === 0 ? 0 : 2;
+		return null;
+	}
+}
+
+function wholeNumber(text: string): number {
+	const value = Number(text);
+	if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("Expected a whole number.");
+	return value;
+}
+
+function positiveNumber(text: string): number {
+	const value = Number(text);
+	if (!(value > 0)) throw new InvalidArgumentError("Expected a number above 0.");
+	return value;
+}
+
+await main();
