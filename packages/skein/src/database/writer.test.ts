@@ -232,6 +232,22 @@ test("PRAGMA foreign_keys inside a request, as a migration sends it", () => {
 	expect(codes(run("insert into c values (10)")[0])).toEqual(["SQLITE_CONSTRAINT"]);
 });
 
+test("a group behind a request that turned foreign keys off, or was sent with them off, has them on", () => {
+	run("create table p (id integer primary key)", "create table c (p references p)");
+	const migrations = [
+		request(["pragma foreign_keys = off", "insert into c values (1)", "pragma foreign_keys = on"]),
+		request(["pragma foreign_keys = off", "insert into c values (2)"]),
+		request("insert into c values (3)", { foreignKeys: false }),
+	];
+	for (const migration of migrations) {
+		expect(codes(group(migration)[0]).every((code) => code === null)).toBe(true);
+		const [good, bad] = run("insert into p values (null)", "insert into c values (99)");
+		expect(codes(good)).toEqual([null]);
+		expect(codes(bad)).toEqual(["SQLITE_CONSTRAINT"]);
+	}
+	expect(everywhere("select p from c")).toEqual([[1], [2], [3]]);
+});
+
 test("no transaction that stays open begins behind a change of the same request", () => {
 	run("create table t (id integer primary key)");
 	const interactive = { interactive: true };

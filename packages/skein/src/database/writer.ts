@@ -189,14 +189,12 @@ export function createWriter(options: {
 
 	function executeGroup(requests: readonly WriteRequest[], apart: boolean): WriteOutcome[] {
 		session.groupSize = requests.length;
-		return requests.map((request) => executeOne(request, requests.length === 1, apart));
+		return requests.map((request) => executeOne(request, apart));
 	}
 
-	function executeOne(request: WriteRequest, alone: boolean, apart: boolean): WriteOutcome {
-		if (interactive === null && request.foreignKeys !== session.foreignKeys) {
-			if (!alone) throw new Error("a request with other foreign keys in a group");
-			setForeignKeys(session, request.foreignKeys);
-		}
+	function executeOne(request: WriteRequest, apart: boolean): WriteOutcome {
+		// Only between transactions: a group may find them as the request before it left them, and has them alike.
+		if (interactive === null) setForeignKeys(session, request.foreignKeys);
 		if (!session.connection.isTransaction) session.control.begin();
 		const key = request.idempotencyKey;
 		if (key !== null) {
