@@ -6,6 +6,8 @@ import { programOf, readStatement, statementOf } from "../machine/statements.ts"
 import { registersProfile } from "../machine/store.ts";
 import { createWatch } from "../properties/watch.ts";
 import { createTrace } from "../trace/trace.ts";
+import { calmDisk } from "../world/disk-settings.ts";
+import { calmNetwork } from "../world/network-settings.ts";
 import { createCluster } from "./cluster.ts";
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -20,6 +22,8 @@ function world(size: number, seed: number) {
 		chance: createChance(seed),
 		profile: registersProfile(settle),
 		settings: defaultNodeSettings,
+		networkSettings: calmNetwork,
+		diskSettingsOf: () => calmDisk,
 		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05 },
 		tell: trace.tell,
 		observe: (observation) => watch.observe(observation),

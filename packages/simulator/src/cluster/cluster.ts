@@ -8,12 +8,15 @@ import type { Profile, StoreSettings } from "../machine/store.ts";
 import type { Observation } from "../properties/observation.ts";
 import type { Tell } from "../trace/event.ts";
 import { drawClockFault } from "../world/clock.ts";
-import { createInterimDisk, createInterimNetwork, type InterimNetwork } from "./interim-world.ts";
+import { createSimulatedDisk } from "../world/disk.ts";
+import { type DiskSettings } from "../world/disk-settings.ts";
+import { createSimulatedNetwork, type SimulatedNetwork } from "../world/network.ts";
+import type { NetworkSettings } from "../world/network-settings.ts";
 import { createMember, type Member } from "./member.ts";
 
 export interface Cluster {
 	readonly members: readonly Member[];
-	readonly network: InterimNetwork;
+	readonly network: SimulatedNetwork;
 	member(id: NodeId): Member;
 	/** To be called when an event and what it set off are over: shows the members that did something. */
 	look(): void;
@@ -29,6 +32,8 @@ export interface ClusterOptions {
 	readonly profile: Profile;
 	readonly settings: NodeSettings;
 	readonly storeSettings: StoreSettings;
+	readonly networkSettings: NetworkSettings;
+	readonly diskSettingsOf: (node: NodeId) => DiskSettings;
 	readonly tell: Tell;
 	/** Throws when what it sees must not be. */
 	readonly observe: (observation: Observation) => void;
@@ -42,7 +47,6 @@ interface Shown {
 
 export function createCluster(options: ClusterOptions): Cluster {
 	const { size, scheduler, chance, profile, settings, tell } = options;
-	const network = createInterimNetwork(scheduler, chance.fork("network"));
 	const touched = new Set<Member>();
 	const shown = new Map<NodeId, Shown>();
 	let broken: unknown = null;
@@ -71,6 +75,13 @@ export function createCluster(options: ClusterOptions): Cluster {
 	}
 
 	const ids = Array.from({ length: size }, (_, number) => `n${number + 1}`);
+	const network = createSimulatedNetwork({
+		scheduler,
+		chance: chance.fork("network"),
+		settings: options.networkSettings,
+		tell,
+		nodes: ids,
+	});
 	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
 	const members = ids.map((id) => {
 		const own = chance.fork(id);
@@ -79,7 +90,13 @@ export function createCluster(options: ClusterOptions): Cluster {
 			scheduler,
 			chance: own.fork("process"),
 			tell,
-			disk: createInterimDisk(scheduler, own.fork("disk")),
+			disk: createSimulatedDisk({
+				node: id,
+				scheduler,
+				chance: own.fork("disk"),
+				settings: options.diskSettingsOf(id),
+				tell,
+			}),
 			store: profile.createStore(own.fork("store"), options.storeSettings),
 			connect: (node) => network.connect(node),
 			bootstrap,

@@ -24,8 +24,8 @@ import {
 	type PauseKind,
 	type SimulatedClock,
 } from "../world/clock.ts";
+import type { SimulatedDisk } from "../world/disk.ts";
 import { gatedClock, gatedDisk, gatedNetwork } from "./gates.ts";
-import type { InterimDisk } from "./interim-world.ts";
 import { createLife, type Life } from "./life.ts";
 
 export type CrashKind = "kill" | "power";
@@ -41,7 +41,7 @@ export interface RunningProcess {
 
 export interface Member {
 	readonly id: NodeId;
-	readonly disk: InterimDisk;
+	readonly disk: SimulatedDisk;
 	readonly store: Store;
 	readonly state: MemberState;
 	readonly paused: boolean;
@@ -68,7 +68,7 @@ export interface MemberOptions {
 	readonly scheduler: Scheduler;
 	readonly chance: Chance;
 	readonly tell: Tell;
-	readonly disk: InterimDisk;
+	readonly disk: SimulatedDisk;
 	readonly store: Store;
 	readonly connect: (node: NodeId) => Network;
 	readonly bootstrap: Configuration;

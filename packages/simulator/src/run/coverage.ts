@@ -52,7 +52,6 @@ export function createCounter(coverage: Coverage): (event: TimedEvent) => void {
 			case "pause":
 				coverage.pauses++;
 				return;
-			case "isolate":
 			case "partition":
 				coverage.partitions++;
 				return;

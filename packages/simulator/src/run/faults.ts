@@ -8,7 +8,13 @@ export const faultKinds = [
 	"power-everywhere",
 	"stop",
 	"pause",
-	"isolate",
+	"partition",
+	"clog",
+	"break-connections",
+	"disk-hang",
+	"disk-slow",
+	"disk-full",
+	"disk-error",
 	"clock-jump",
 	"slow-node",
 	"transfer",
@@ -24,7 +30,11 @@ export interface FaultSettings {
 }
 
 /** Rare by nature: all nodes at once, and what never comes back. */
-const rarity: Readonly<Partial<Record<FaultKind, number>>> = { "power-everywhere": 5, wipe: 10 };
+const rarity: Readonly<Partial<Record<FaultKind, number>>> = {
+	"power-everywhere": 5,
+	wipe: 10,
+	"disk-error": 3,
+};
 
 export function drawFaults(chance: Chance, size: number): FaultSettings {
 	const calm = chance.happens(0.05);

@@ -8,11 +8,15 @@ import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import type { Tell } from "../trace/event.ts";
+import type { CutMode } from "../world/lane.ts";
+import { drawPartition, type Way } from "../world/partitions.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
 
 export interface Nemesis {
 	/** From now on no fault begins; none that was made ends by itself. */
 	stop(): void;
+	/** The failure of this member is what a fault should lead to. */
+	explains(node: NodeId, failure: Error): boolean;
 	/** These members are well, and connected with each other, for good. */
 	heal(nodes: ReadonlySet<NodeId>): void;
 }
@@ -29,6 +33,9 @@ export interface NemesisOptions {
 export function startNemesis(options: NemesisOptions): Nemesis {
 	const { cluster, scheduler, chance, tell, settings, onOutrage } = options;
 	const { members, network } = cluster;
+	const ids = members.map(({ id }) => id);
+	/** Their disks were made to refuse work: a node may end because of that. */
+	const troubled = new Set<NodeId>();
 	let stopped = false;
 	/** Supervisors start what has ended, sooner or later. */
 	const restartMs = chance.pick([50, 500, 3_000]);
@@ -51,7 +58,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	const lasts = (): number => chance.exponential(settings.lastsMs);
 
 	function make(kind: FaultKind, member: Member): void {
-		const node = member.id;
+		const { id: node, disk, store } = member;
 		switch (kind) {
 			case "kill":
 			case "power":
@@ -66,13 +73,30 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			case "pause":
 				member.pause(chance.pick(["stopped", "suspended"]));
 				return later(lasts(), () => member.resume());
-			case "isolate":
-				tell({ type: "isolate", node });
-				network.isolate(node, true);
+			case "partition":
+				return partition();
+			case "clog":
+				return onSomeWay(node, (way) => network.clog(way, lasts()));
+			case "break-connections":
+				return onSomeWay(node, (way) => network.breakConnections(way));
+			case "disk-hang":
+				disk.hang();
+				return later(lasts(), () => disk.resume());
+			case "disk-slow":
+				disk.slow(chance.pick([3, 30, 300]));
+				return later(lasts(), () => disk.slow(1));
+			case "disk-full":
+				troubled.add(node);
+				disk.full(chance.pick([0, 100, 5_000]));
+				store.setFull(chance.happens(0.5));
 				return later(lasts(), () => {
-					tell({ type: "join", node });
-					network.isolate(node, false);
+					disk.room();
+					store.setFull(false);
 				});
+			case "disk-error":
+				troubled.add(node);
+				disk.fail(chance.pick(["read", "write", "sync"]), "once");
+				return;
 			case "clock-jump": {
 				const byMs = chance.between(-1, 1) * chance.pick([100, 10_000, 10_000_000]);
 				tell({ type: "clock-jump", node, byMs });
@@ -99,6 +123,20 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				throw new Error(String(never));
 			}
 		}
+	}
+
+	function onSomeWay(from: NodeId, call: (way: Way) => void): void {
+		const others = ids.filter((id) => id !== from);
+		if (others.length > 0) call([from, chance.pick(others)]);
+	}
+
+	function partition(): void {
+		const { shape, ways } = drawPartition(chance, ids);
+		if (ways.length === 0) return;
+		const mode = chance.pick<CutMode>(["reset", "hold", "drop"]);
+		tell({ type: "partition", shape, mode });
+		network.cut(ways, mode);
+		later(lasts(), () => network.mend(ways));
 	}
 
 	/** An operator hands leadership over, to somebody or anybody. */
@@ -128,6 +166,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	for (const kind of faultKinds) arm(kind);
 
 	return {
+		explains: (node, failure) =>
+			troubled.has(node) && /EIO|ENOSPC|DISK_FULL|disk is full|no space left/.test(wholeText(failure)),
 		stop() {
 			stopped = true;
 		},
@@ -135,8 +175,10 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			const healed = [...nodes].map((id) => cluster.member(id));
 			for (const member of healed) {
 				member.clock?.setLateness(0);
-				network.isolate(member.id, false);
+				member.disk.heal();
+				member.store.setFull(false);
 			}
+			network.heal(nodes);
 			keepWell(healed);
 		},
 	};
@@ -150,4 +192,11 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		}
 		scheduler.after(200, () => keepWell(healed));
 	}
+}
+
+/** Of an error and what caused it. */
+function wholeText(error: unknown): string {
+	if (!(error instanceof Error)) return String(error);
+	const code = "code" in error ? String(error.code) : "";
+	return `${code} ${error.message} ${error.cause === undefined ? "" : wholeText(error.cause)}`;
 }

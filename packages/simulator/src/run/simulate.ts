@@ -104,6 +104,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		profile,
 		settings: plan.settings,
 		storeSettings: plan.store,
+		networkSettings: plan.network,
+		diskSettingsOf: plan.diskOf,
 		tell: trace.tell,
 		observe(observation) {
 			watch.observe(observation);
@@ -140,7 +142,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		if (cluster.broken !== null) throw cluster.broken;
 		if (outrage !== null) throw outrage;
 		for (const { id, failure } of cluster.members) {
-			if (failure !== null) throw new BrokenProperty("crash", `${id} ended by itself: ${failure.stack}`);
+			if (failure !== null && !nemesis.explains(id, failure))
+				throw new BrokenProperty("crash", `${id} ended by itself: ${failure.stack}`);
 		}
 	}
 

@@ -3,10 +3,14 @@
  * and has much of the rest, since faults that always come together hide what each does alone (Groce et
  * al., Swarm Testing, 2012).
  */
+
+import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
 import type { Chance } from "../engine/chance.ts";
 import { type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
 import type { StoreSettings } from "../machine/store.ts";
+import { type DiskSettings, drawDiskSettings } from "../world/disk-settings.ts";
+import { drawNetworkSettings, type NetworkSettings } from "../world/network-settings.ts";
 import { drawFaults, type FaultSettings } from "./faults.ts";
 
 export interface RunPlan {
@@ -15,6 +19,8 @@ export interface RunPlan {
 	readonly store: StoreSettings;
 	readonly load: LoadSettings;
 	readonly faults: FaultSettings;
+	readonly network: NetworkSettings;
+	readonly diskOf: (node: NodeId) => DiskSettings;
 	/** Simulated time with faults. */
 	readonly safetyMs: number;
 	/** How long a healed majority may take until it serves. */
@@ -30,6 +36,7 @@ export interface Budget {
 
 export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	const size = chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
+	const sameDisks = chance.happens(0.5);
 	const settings = drawSettings(chance.fork("settings"));
 	return {
 		size,
@@ -37,6 +44,8 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		store: drawStore(chance.fork("store")),
 		load: drawLoad(chance.fork("load")),
 		faults: drawFaults(chance.fork("faults"), size),
+		network: drawNetworkSettings(chance.fork("network")),
+		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
 		livenessMs: 20_000 + 40 * settings.consensus.electionTimeoutMs,
 		// A follower that needs a snapshot never catches up with a log that is cut faster than it travels.

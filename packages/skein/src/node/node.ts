@@ -29,6 +29,7 @@ import { createReadIndex } from "./read-index.ts";
 import { coreState } from "./recovery.ts";
 import { createRemoteWrites } from "./remote-writes.ts";
 import { createRouting } from "./routing.ts";
+import { requestsOfLife } from "./seen-requests.ts";
 import type { ClusterView, Readiness, Service, Stream } from "./service.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSnapshotReceiver } from "./snapshot-receiver.ts";
@@ -83,7 +84,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	 * Requests and streams are numbered from a place of this life's own: others may still hold, and answer,
 	 * what an earlier life of this node asked of them.
 	 */
-	const firstId = (): number => options.random.below(2 ** 31) * 2 ** 21 + 1;
+	const firstId = (): number => options.random.below(2 ** 31) * requestsOfLife + 1;
 	const applied = createAppliedIndex(database.opened.applied);
 	const leaderWatch = createLeaderWatch(clock, deadlines);
 	const directory = createDirectory(clock);

@@ -6,6 +6,7 @@ import type { RunRequest, RunResponse } from "../peer/message.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { notLeaderReport, toReport } from "./forwarding.ts";
+import { createSeenRequests } from "./seen-requests.ts";
 import type { StateMachine } from "./state-machine.ts";
 import type { QueuedWrite, WriteAnswer } from "./write-queue.ts";
 
@@ -29,6 +30,7 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 	const { stateMachine, clock, deadlines, respond } = options;
 	/** Streams that may have a transaction open here, by node: closed when their node is gone. */
 	const open = new Map<NodeId, Set<number>>();
+	const seen = createSeenRequests();
 
 	function note(node: NodeId, streamId: number, isOpen: boolean): void {
 		const streams = open.get(node);
@@ -40,6 +42,8 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 
 	function onRunRequest(message: RunRequest): void {
 		const { from, requestId, streamId } = message;
+		// Also one that was refused: its copy must not run when this node leads again.
+		if (!seen.isNew(from, requestId)) return;
 		if (!options.leads()) return respond(from, requestId, { ok: false, failure: notLeaderReport });
 		const write: QueuedWrite = {
 			stream: `${from}/${streamId}`,
