@@ -85,8 +85,13 @@ export function createSimulatedFile(): SimulatedFile {
 			reachOrDamage(one);
 		}
 		unsynced = [];
-		// From now on readers see what the device has.
-		if (misplaced) cache = copyOf(device);
+		if (misplaced) dropClean();
+	}
+
+	/** Readers see what the device has, but for what is still to be written. */
+	function dropClean(): void {
+		cache = copyOf(device);
+		for (const one of unsynced) applyChange(cache, one);
 	}
 
 	return {
@@ -115,9 +120,8 @@ export function createSimulatedFile(): SimulatedFile {
 		},
 		rot(offset, mask) {
 			undamaged ??= copyOf(device);
-			for (const content of [cache, device]) {
-				if (offset < content.size) content.bytes[offset] = (content.bytes[offset] ?? 0) ^ mask;
-			}
+			if (offset < device.size) device.bytes[offset] = (device.bytes[offset] ?? 0) ^ mask;
+			dropClean();
 		},
 		device,
 		get intended() {
