@@ -46,7 +46,7 @@ test.for([1, 3, 5])(
 		const { cluster, run, leader, watch } = world(size, size);
 		for (const member of cluster.members) member.start();
 		await run(3_000);
-		const stream = cluster.members[0]?.process?.service.openStream();
+		const stream = cluster.members[0]?.server?.service.openStream();
 		const written = stream?.run(programOf([statementOf({ kind: "write", key: "a", value: "1" })]), options);
 		await run(200);
 		expect((await written)?.outcome.errors).toEqual([null]);
@@ -59,7 +59,7 @@ test.for([1, 3, 5])(
 		expect(cluster.members.map(({ failure }) => failure)).toEqual(cluster.members.map(() => null));
 		const again = cluster.members
 			.at(-1)
-			?.process?.service.openStream()
+			?.server?.service.openStream()
 			.run(programOf([readStatement("a")]), options);
 		await run(200);
 		expect((await again)?.outcome.results[0]?.rows).toEqual([["1"]]);

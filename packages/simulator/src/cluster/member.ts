@@ -47,7 +47,7 @@ export interface Member {
 	readonly paused: boolean;
 	/** Why it ended by itself. */
 	readonly failure: Error | null;
-	readonly process: RunningProcess | null;
+	readonly server: RunningProcess | null;
 	/** The clock of the process that runs. */
 	readonly clock: SimulatedClock | null;
 	readonly core: CoreView | null;
@@ -225,7 +225,7 @@ export function createMember(options: MemberOptions): Member {
 		get failure() {
 			return failure;
 		},
-		get process() {
+		get server() {
 			const node = running?.node;
 			return running === null || node === null || node === undefined
 				? null

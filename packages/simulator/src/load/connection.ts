@@ -37,7 +37,7 @@ export interface ConnectionOptions {
 
 export function connect(options: ConnectionOptions): Connection {
 	const { scheduler, chance, onOutrage } = options;
-	const process: RunningProcess | null = options.member.process;
+	const server: RunningProcess | null = options.member.server;
 	const travelMs = (): number => chance.exponential(options.delayMs);
 	let stream: Stream | null = null;
 	let lastArrival = 0;
@@ -55,12 +55,12 @@ export function connect(options: ConnectionOptions): Connection {
 
 	return {
 		send(program, request, patienceMs) {
-			if (process === null || process.life.over) {
+			if (server === null || server.life.over) {
 				return new Promise((resolve) => {
 					scheduler.after(travelMs(), () => resolve({ type: "unreachable" }));
 				});
 			}
-			const { life, service } = process;
+			const { life, service } = server;
 			return new Promise((resolve) => {
 				let settled = false;
 				const settle = (reply: Reply, delayMs: number): void => {
@@ -82,8 +82,8 @@ export function connect(options: ConnectionOptions): Connection {
 			});
 		},
 		close() {
-			if (process === null) return;
-			arrive(process.life, () => {
+			if (server === null) return;
+			arrive(server.life, () => {
 				stream?.close().catch(onOutrage);
 			});
 		},

@@ -12,7 +12,7 @@ import { type After, openRegisterDatabase } from "./register-database.ts";
 import { createRegisterFile, losePower } from "./register-file.ts";
 
 export interface Store {
-	open(process: { readonly after: After; readonly disk: Disk }): Database;
+	open(life: { readonly after: After; readonly disk: Disk }): Database;
 	/** The process is gone, and with "power" what the operating system had. */
 	crash(kind: "kill" | "power"): void;
 	setFull(full: boolean): void;

@@ -142,10 +142,10 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	/** An operator hands leadership over, to somebody or anybody. */
 	function transfer(member: Member): void {
 		const to = chance.happens(0.5) ? null : chance.pick(members).id;
-		const { process } = member;
-		process?.life.enter(() => {
+		const { server } = member;
+		server?.life.enter(() => {
 			tell({ type: "transfer", node: member.id, to });
-			process.service.transfer(to).catch((error: unknown) => {
+			server.service.transfer(to).catch((error: unknown) => {
 				if (!(error instanceof Error && "code" in error)) onOutrage(error);
 			});
 		});
