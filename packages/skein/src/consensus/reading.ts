@@ -12,6 +12,8 @@ import type { LogIndex, NodeId } from "./types.ts";
 
 /** Heartbeat intervals after which a follower asks its leader again. */
 const retryAfterHeartbeats = 3;
+/** Of one read whose answers still count: those before them are seconds old. */
+const maxQuestions = 32;
 
 /** `read`: on a leader it joins the next round, elsewhere the leader is asked. Too many: never answered. */
 export function beginRead(state: CoreState, readId: number): void {
@@ -20,7 +22,7 @@ export function beginRead(state: CoreState, readId: number): void {
 		return;
 	}
 	if (state.followerReads.size >= state.settings.maxPendingReads) return;
-	state.followerReads.set(readId, { requestId: null, askedAt: state.now });
+	state.followerReads.set(readId, { requestIds: [], askedAt: state.now });
 	askLeader(state, readId);
 }
 
@@ -85,7 +87,7 @@ export function retryReads(state: CoreState): void {
 
 export function onReadIndexResponse(state: CoreState, requestId: number, index: LogIndex): void {
 	for (const [readId, read] of state.followerReads) {
-		if (read.requestId !== requestId) continue;
+		if (!read.requestIds.includes(requestId)) continue;
 		state.followerReads.delete(readId);
 		state.outputs.push({ type: "read-ready", readId, index });
 		return;
@@ -95,7 +97,7 @@ export function onReadIndexResponse(state: CoreState, requestId: number, index: 
 /** Leadership is over: our own reads ask the next leader; what others asked is theirs to retry. */
 export function handReadsToFollower(state: CoreState, leader: LeaderState): void {
 	for (const { from, readId } of [...leader.runningReads, ...leader.waitingReads]) {
-		if (from === null) state.followerReads.set(readId, { requestId: null, askedAt: state.now });
+		if (from === null) state.followerReads.set(readId, { requestIds: [], askedAt: state.now });
 	}
 }
 
@@ -110,7 +112,9 @@ function askLeader(state: CoreState, readId: number): void {
 	const read = state.followerReads.get(readId);
 	if (read === undefined || state.leader === null) return;
 	const to: NodeId = state.leader;
-	read.requestId = state.nextRequestId++;
+	const requestId = state.nextRequestId++;
+	read.requestIds.push(requestId);
+	if (read.requestIds.length > maxQuestions) read.requestIds.shift();
 	read.askedAt = state.now;
-	send(state, to, { type: "read-index-request", readId: read.requestId });
+	send(state, to, { type: "read-index-request", readId: requestId });
 }

@@ -78,8 +78,12 @@ export interface LeaderState {
 
 /** A read asked here while another member leads, or nobody. */
 export interface FollowerRead {
-	/** The id of the latest question; null: not asked. An answer to an older question counts for nothing. */
-	requestId: number | null;
+	/**
+	 * The ids of its latest questions. An answer to any of them will do: each was asked after the read
+	 * began. If only the last one counted, no read would end where the way to the leader and back takes
+	 * longer than the wait before the next question.
+	 */
+	requestIds: number[];
 	askedAt: MonotonicTime;
 }
 
