@@ -1,7 +1,8 @@
 /**
  * Keeps SQLite's write-ahead file and the log small: copies SQLite's pages back into its main file,
  * and cuts the log up to what that file holds durably, less a tail for followers that are a little
- * behind. Followers that are further behind get a snapshot.
+ * behind. Followers that are further behind get a snapshot, and what they need after it is kept, as
+ * far as there is room: one slow follower must not fill the leader's disk (reference bug 37).
  */
 import type { LogIndex } from "../consensus/types.ts";
 import type { Database } from "../database/database.ts";
@@ -11,6 +12,7 @@ import type { Logger } from "../world/logger.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { NodeSettings } from "./settings.ts";
+import type { SnapshotHolds } from "./snapshot-holds.ts";
 
 export interface Compaction {
 	start(): void;
@@ -27,10 +29,12 @@ export interface CompactionOptions {
 	readonly clock: Clock;
 	readonly logger: Logger;
 	readonly settings: NodeSettings;
+	readonly holds: SnapshotHolds;
 }
 
 export function createCompaction(options: CompactionOptions): Compaction {
 	const { database, log, clock, logger, settings } = options;
+	const maxHeldBytes = settings.compactLogBytes + settings.maxHeldLogBytes;
 	let compactedIndex = log.recovered.base.index;
 	let timer: Timer | null = null;
 	let stopped = false;
@@ -41,7 +45,8 @@ export function createCompaction(options: CompactionOptions): Compaction {
 		if (!logIsLarge && database.walBytes() <= settings.checkpointBytes) return;
 		const durableIndex = await database.checkpoint();
 		if (!logIsLarge) return;
-		const upTo = Math.min(durableIndex, options.applied.position.index - settings.logTailEntries);
+		const possible = Math.min(durableIndex, options.applied.position.index - settings.logTailEntries);
+		const upTo = log.sizeBytes() > maxHeldBytes ? possible : options.holds.limit(possible);
 		if (upTo <= compactedIndex) return;
 		// The core first: from now on it asks for nothing that is about to go.
 		options.runner().step({ type: "compacted", index: upTo });

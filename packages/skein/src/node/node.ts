@@ -32,6 +32,7 @@ import { createRouting } from "./routing.ts";
 import { requestsOfLife } from "./seen-requests.ts";
 import type { ClusterView, Readiness, Service, Stream } from "./service.ts";
 import type { NodeSettings } from "./settings.ts";
+import { createSnapshotHolds } from "./snapshot-holds.ts";
 import { createSnapshotReceiver } from "./snapshot-receiver.ts";
 import { createSnapshotSender } from "./snapshot-sender.ts";
 import { createStateMachine } from "./state-machine.ts";
@@ -149,8 +150,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		respond: (to, requestId, result) =>
 			send(to, { type: "run-response", group, from: self, to, requestId, result }),
 	});
+	const holds = createSnapshotHolds({
+		clock,
+		matchIndexOf: (node) => runner.core.view.progress.get(node)?.matchIndex ?? null,
+		stallMs: settings.snapshotStallMs,
+	});
 	const snapshotSender = createSnapshotSender({
 		...common,
+		holds,
 		self,
 		group,
 		disk,
@@ -167,7 +174,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		currentTerm: () => runner.state.term,
 		install: (path, sha256, position) => stateMachine.installSnapshot(path, sha256, position),
 	});
-	const compaction = createCompaction(common);
+	const compaction = createCompaction({ ...common, holds });
 	const transfer = createTransfer({
 		...common,
 		self,

@@ -44,6 +44,8 @@ export interface NodeSettings {
 	readonly compactLogBytes: number;
 	/** … and this many entries are kept for followers that are a little behind. */
 	readonly logTailEntries: number;
+	/** … and for followers that a snapshot is on its way to, this many bytes more at most. */
+	readonly maxHeldLogBytes: number;
 	/** Log segments: the log is cut a whole segment at a time. */
 	readonly logSegmentBytes: number;
 	readonly logCacheBytes: number;
@@ -81,6 +83,7 @@ export const defaultNodeSettings: NodeSettings = {
 	checkpointBytes: 4 * 1024 * 1024,
 	compactLogBytes: 64 * 1024 * 1024,
 	logTailEntries: 10_000,
+	maxHeldLogBytes: 1024 * 1024 * 1024,
 	logSegmentBytes: 16 * 1024 * 1024,
 	logCacheBytes: 32 * 1024 * 1024,
 	snapshotChunkBytes: 256 * 1024,

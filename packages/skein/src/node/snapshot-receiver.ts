@@ -93,8 +93,9 @@ export function createSnapshotReceiver(options: SnapshotReceiverOptions): Snapsh
 			chunk.offset === current.received && chunk.offset + chunk.bytes.length <= current.offer.sizeBytes;
 		if (damaged || !fits) {
 			if (damaged) logger.warn({ offset: chunk.offset }, "a snapshot chunk arrived damaged: asking again");
-			// Later chunks of a gap need no word; an older one means that the sender wants to know where we are.
-			if (damaged || chunk.offset < current.received) want(current);
+			// Later chunks of a gap need no word, nor does what is here already: a word makes the sender send again
+			// from here, and what came doubled would so be doubled again and again. It asks when nothing moves.
+			if (damaged) want(current);
 			return;
 		}
 		await current.file.write(chunk.offset, [chunk.bytes]);

@@ -12,10 +12,12 @@ import type { Disk, DiskFile } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Network } from "../world/network.ts";
 import type { NodeSettings } from "./settings.ts";
+import type { SnapshotHolds } from "./snapshot-holds.ts";
 
 /** A finished snapshot is kept for the next follower, or the next try, for this long. */
 const keepMs: Milliseconds = 60_000;
 const offerAgainMs: Milliseconds = 1_000;
+const tryAgainMs: Milliseconds = 1_000;
 
 interface Transfer {
 	readonly to: NodeId;
@@ -25,11 +27,18 @@ interface Transfer {
 	acknowledged: number;
 	sent: number;
 	wanted: boolean;
+	offeredAt: MonotonicTime;
 	progressAt: MonotonicTime;
 	/** When the next chunk may leave, by the allowed rate. */
 	nextAt: MonotonicTime;
 	pumping: boolean;
 	over: boolean;
+}
+
+interface Current {
+	readonly file: Promise<SnapshotFile>;
+	ready: SnapshotFile | null;
+	usedAt: MonotonicTime;
 }
 
 export interface SnapshotSender {
@@ -54,14 +63,15 @@ export interface SnapshotSenderOptions {
 	readonly settings: NodeSettings;
 	/** The log still holds everything after this snapshot. */
 	readonly stillUseful: (index: LogIndex) => boolean;
+	readonly holds: SnapshotHolds;
 	/** `index` null: the transfer failed. */
 	readonly onEnd: (to: NodeId, index: LogIndex | null) => void;
 }
 
 export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSender {
-	const { self, group, database, disk, network, clock, logger, settings } = options;
+	const { self, group, database, disk, network, clock, logger, settings, holds } = options;
 	const transfers = new Map<NodeId, Transfer>();
-	let current: { readonly file: Promise<SnapshotFile>; usedAt: MonotonicTime } | null = null;
+	let current: Current | null = null;
 	let timer: Timer | null = null;
 	let stopped = false;
 
@@ -76,12 +86,15 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			if (current?.file === file) await drop();
 			if (current !== null) return await takeSnapshot();
 		}
-		const file = database.createSnapshot();
-		current = { file, usedAt: clock.now() };
-		file.catch(() => {
-			if (current?.file === file) current = null;
-		});
-		return await file;
+		const made: Current = { file: database.createSnapshot(), ready: null, usedAt: clock.now() };
+		current = made;
+		try {
+			made.ready = await made.file;
+			return made.ready;
+		} catch (error) {
+			if (current === made) current = null;
+			throw error;
+		}
 	}
 
 	async function drop(): Promise<void> {
@@ -95,6 +108,8 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 	async function begin(transfer: Transfer): Promise<void> {
 		try {
 			const snapshot = await takeSnapshot();
+			if (transfer.over) return;
+			holds.begin(transfer.to, snapshot.applied.index);
 			const file = await disk.open(snapshot.path, { create: false });
 			if (transfer.over) return await file.close();
 			transfer.snapshot = snapshot;
@@ -107,13 +122,14 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			offer(transfer);
 		} catch (error) {
 			logger.error({ to: transfer.to, error: String(error) }, "a snapshot could not be made");
-			end(transfer, null);
+			fail(transfer);
 		}
 	}
 
 	function offer(transfer: Transfer): void {
 		const { snapshot } = transfer;
-		if (snapshot === null || transfer.over || transfer.wanted) return;
+		if (snapshot === null || transfer.over) return;
+		transfer.offeredAt = clock.now();
 		const bytes = encodeMessage({
 			type: "snapshot-offer",
 			group,
@@ -157,7 +173,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			}
 		} catch (error) {
 			logger.error({ to: transfer.to, error: String(error) }, "a snapshot could not be read");
-			end(transfer, null);
+			fail(transfer);
 		} finally {
 			transfer.pumping = false;
 		}
@@ -175,10 +191,28 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 		);
 	}
 
+	/**
+	 * It could not be made, read or installed. The next try gets a new file, since this one may be damaged,
+	 * and not at once: the core asks again within a heartbeat, and a copy of the database is dear.
+	 */
+	function fail(transfer: Transfer): void {
+		const { snapshot } = transfer;
+		transfer.snapshot = null;
+		clock.setTimer(tryAgainMs, () => end(transfer, null));
+		if (snapshot !== null && current?.ready === snapshot) dropQuietly();
+	}
+
+	function dropQuietly(): void {
+		drop().catch((error: unknown) =>
+			logger.warn({ error: String(error) }, "an old snapshot could not be removed"),
+		);
+	}
+
 	function end(transfer: Transfer, index: LogIndex | null): void {
 		if (transfer.over) return;
 		transfer.over = true;
 		transfers.delete(transfer.to);
+		holds.end(transfer.to, index !== null);
 		if (current !== null) current.usedAt = clock.now();
 		transfer.file
 			?.close()
@@ -196,17 +230,13 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 					"a snapshot transfer made no progress: giving up for now",
 				);
 				end(transfer, null);
-			} else if (transfer.wanted) void pump(transfer);
-			else if (now - transfer.nextAt > offerAgainMs) {
-				transfer.nextAt = now;
-				offer(transfer);
+				continue;
 			}
+			// Silence: an offer, a chunk or an answer may be lost. The follower says again where it is.
+			if (now - Math.max(transfer.offeredAt, transfer.progressAt) > offerAgainMs) offer(transfer);
+			if (transfer.wanted) void pump(transfer);
 		}
-		if (transfers.size === 0 && current !== null && now - current.usedAt > keepMs) {
-			drop().catch((error: unknown) =>
-				logger.warn({ error: String(error) }, "an old snapshot could not be removed"),
-			);
-		}
+		if (transfers.size === 0 && current !== null && now - current.usedAt > keepMs) dropQuietly();
 		arm();
 	}
 
@@ -232,12 +262,14 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 				acknowledged: 0,
 				sent: 0,
 				wanted: false,
+				offeredAt: now,
 				progressAt: now,
 				nextAt: now,
 				pumping: false,
 				over: false,
 			};
 			transfers.set(to, transfer);
+			holds.prepare(to);
 			void begin(transfer);
 			arm();
 		},
@@ -248,20 +280,18 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			const repeated = transfer.wanted && message.offset <= transfer.acknowledged;
 			if (!transfer.wanted || repeated) transfer.sent = message.offset;
 			transfer.wanted = true;
+			// A follower whose disk is full answers too, and gets nowhere.
+			if (message.offset > transfer.acknowledged) transfer.progressAt = clock.now();
 			transfer.acknowledged = message.offset;
-			transfer.progressAt = clock.now();
 			void pump(transfer);
 		},
 		onDone(message) {
 			const transfer = transfers.get(message.from);
 			if (transfer?.snapshot?.sha256 !== message.sha256) return;
-			if (message.failure !== null) {
-				logger.warn(
-					{ to: message.from, failure: message.failure },
-					"the follower could not install the snapshot",
-				);
-			}
-			end(transfer, message.failure === null ? transfer.snapshot.applied.index : null);
+			const { from: to, failure } = message;
+			if (failure === null) return end(transfer, transfer.snapshot.applied.index);
+			logger.warn({ to, failure }, "the follower could not install the snapshot");
+			fail(transfer);
 		},
 		onReachable(node) {
 			const transfer = transfers.get(node);
@@ -271,6 +301,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 		},
 		onTermOver() {
 			for (const transfer of transfers.values()) end(transfer, null);
+			holds.clear();
 		},
 		async stop() {
 			stopped = true;
