@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { run as sqlRun, view } from "../../test/support/http.ts";
+import { view } from "../../test/support/http.ts";
 import { freePorts } from "../../test/support/ports.ts";
 import { until } from "../../test/support/until.ts";
 import { openWorkplace } from "../children.ts";
@@ -99,7 +99,11 @@ export async function openSkein(options: ClusterOptions = {}): Promise<SkeinClus
 			await Promise.all(nodes.map((node) => node.end("SIGKILL")));
 			await workplace[Symbol.asyncDispose]();
 		});
-		await sqlRun((await cluster.leader()).url, "select 1");
+		const { url } = await cluster.leader();
+		// Not by a read: a node that was asked is no idle one any more.
+		await until({ what: "the leader to be ready", timeoutMs: 15_000 }, async () =>
+			(await fetch(`${url}/ready`)).ok ? true : null,
+		);
 		return cluster;
 	} catch (error) {
 		await workplace[Symbol.asyncDispose]();
