@@ -101,13 +101,11 @@ test("what is called detected is refused, what is called harmless loses nothing,
 test("damage that a restart takes for a torn write is judged so, and only such", async () => {
 	const seen = { silent: 0, refused: 0, whole: 0 };
 	for (let seed = 1; seed <= 150; seed++) {
-		const { disk, chance, restart, last } = await world(seed, 8);
-		const segment =
-			[...disk.files().keys()]
-				.filter((path) => path.endsWith(".segment"))
-				.toSorted()
-				.at(-1) ?? "";
-		disk.rotAt(segment, chance.integer(64, 1_500), 1 << chance.below(8));
+		const { disk, chance, restart, last } = await world(seed, 8 + (seed % 30));
+		// Half of the time in the last segment, where alone a write can be torn.
+		const segments = [...disk.files().keys()].filter((path) => path.endsWith(".segment")).toSorted();
+		const segment = (seed % 2 === 0 ? segments.at(-1) : chance.pick(segments)) ?? "";
+		disk.rotAt(segment, chance.integer(64, 2_040), 1 << chance.below(8));
 		const verdict = judgeDamage(disk.files());
 		const found = await restart();
 		if (found === "refused") seen.refused++;
@@ -116,7 +114,7 @@ test("damage that a restart takes for a torn write is judged so, and only such",
 		const expected = found === "refused" ? "detected" : found < last ? "silent" : "harmless";
 		expect(verdict).toBe(expected);
 	}
-	for (const count of Object.values(seen)) expect(count).toBeGreaterThan(10);
+	for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5);
 }, 60_000);
 
 test("a misdirected write may be silent at first and shows itself once more was synced", async () => {
