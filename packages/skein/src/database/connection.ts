@@ -28,13 +28,22 @@ export type Guard = <T>(prepare: () => T) => T;
 /** For connections that run clients' SQL. SQLite asks the authorizer while it prepares a statement. */
 export function guardConnection(connection: DatabaseSync): Guard {
 	let client = false;
+	let drops = false;
 	connection.setAuthorizer((action, first, second, _database, trigger) => {
 		// Skein's own triggers note rows (changes/noted-rows.ts); a client's cannot have such a name.
 		if (!client || isOwn(trigger)) return constants.SQLITE_OK;
-		return isAllowed(action, first, second) ? constants.SQLITE_OK : constants.SQLITE_DENY;
+		if (!isAllowed(action, first, second)) return constants.SQLITE_DENY;
+		drops ||= dropping.has(action);
+		// A DELETE without WHERE would empty the table at one blow, and a session that begins after it was
+		// prepared would not see it; IGNORE makes it go row by row (https://sqlite.org/c3ref/set_authorizer.html).
+		// Of a DROP the same answer would make nothing.
+		if (action === constants.SQLITE_DELETE && !drops && first?.startsWith("sqlite_") === false)
+			return constants.SQLITE_IGNORE;
+		return constants.SQLITE_OK;
 	});
 	return (prepare) => {
 		client = true;
+		drops = false;
 		try {
 			return prepare();
 		} finally {
@@ -42,6 +51,12 @@ export function guardConnection(connection: DatabaseSync): Guard {
 		}
 	};
 }
+
+const dropping: ReadonlySet<number> = new Set([
+	constants.SQLITE_DROP_TABLE,
+	constants.SQLITE_DROP_VIEW,
+	constants.SQLITE_DROP_VTABLE,
+]);
 
 function isAllowed(action: number, first: string | null, second: string | null): boolean {
 	switch (action) {

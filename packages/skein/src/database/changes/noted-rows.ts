@@ -126,7 +126,8 @@ function* withValues(
 function triggersOf(table: NotedTable, number: number): string[] {
 	const on = `ON main.${quoteName(table.name)}`;
 	const note = (row: string): string =>
-		`INSERT OR IGNORE INTO skein_noted VALUES (${number}, ${row}.${table.rowid});`;
+		// Not OR IGNORE: the OR FAIL or OR ABORT of the statement that fires a trigger would stand in its place.
+		`INSERT INTO skein_noted VALUES (${number}, ${row}.${table.rowid}) ON CONFLICT DO NOTHING;`;
 	const make = (name: string, event: string, body: string, when = ""): string =>
 		`CREATE TEMP TRIGGER ${quoteName(`skein_${name}_${number}`)} ${event} ${on} ${when} BEGIN ${body} END`;
 	const triggers = [
@@ -160,5 +161,5 @@ function noteReplaced(table: NotedTable, number: number, columns: NotedTable["un
 				: `coalesce(NEW.${quoteName(name)}, (${replacesNull}))`;
 		return `${quoteName(name)} = ${value} COLLATE ${quoteName(collation)}`;
 	});
-	return `INSERT OR IGNORE INTO skein_noted SELECT ${number}, ${table.rowid} FROM ${quoteName(table.name)} WHERE ${same.join(" AND ")};`;
+	return `INSERT INTO skein_noted SELECT ${number}, ${table.rowid} FROM ${quoteName(table.name)} WHERE ${same.join(" AND ")} ON CONFLICT DO NOTHING;`;
 }
