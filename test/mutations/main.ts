@@ -2,7 +2,7 @@
 // shows how long the simulator takes to notice each.
 import { parseArgs } from "node:util";
 import { chooseMutations, listMutations, type Mutation, parsePart } from "./mutation.ts";
-import { replay, type SimulatorRun, simulate } from "./simulator.ts";
+import { replay, type SimulatorRun, search } from "./simulator.ts";
 import { applyMutation, createWorkspace, typeErrors, type Workspace } from "./workspace.ts";
 
 const help = `npm run mutations -- [NAME…] [--budget-seconds N] [--part K/N] [--check] [--list]
@@ -10,6 +10,7 @@ const help = `npm run mutations -- [NAME…] [--budget-seconds N] [--part K/N] [
 Runs the simulator on a copy of the sources with each bug of test/mutations/patches in it, or with those that are
 named (the beginning of a name is enough, so 25 is every variant of bug 25), until it notices.
   --budget-seconds N  for each, on all cores (120)
+  --from N            the first seed (1)
   --part K/N          the K-th of N parts only; day/N: another one every day
   --check             only: does each patch apply, and does the result compile
   --list              only: what there is
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
 		check: { type: "boolean", default: false },
 		list: { type: "boolean", default: false },
 		output: { type: "boolean", default: false },
+		from: { type: "string", default: "1" },
 		help: { type: "boolean", default: false },
 	},
 });
@@ -76,17 +78,17 @@ function checkMutation(mutation: Mutation): Promise<string | null> {
 async function tryMutation(mutation: Mutation, budgetSeconds: number): Promise<boolean> {
 	const run = await withWorkspace((workspace) => {
 		applyMutation(workspace, mutation);
-		return simulate(workspace, budgetSeconds);
+		return search(workspace, { budgetSeconds, firstSeed: Number(values.from), options: [] });
 	});
-	if (values.output) console.log(run.output);
-	const isClean = run.failure === null || (await passesWithout(run.failure.seed));
+	if (values.output) console.log(run.output.slice(-20_000));
+	const isClean = run.failure === null || (await passesWithout(run.failure.replay));
 	printRow(rowOf(mutation, run, isClean));
 	return run.failure !== null && isClean;
 }
 
 /** Whoever catches a mutation with a seed that fails anyway has caught something else. */
-async function passesWithout(seed: string): Promise<boolean> {
-	return (await withWorkspace((workspace) => replay(workspace, seed, 600))).failure === null;
+async function passesWithout(options: readonly string[]): Promise<boolean> {
+	return (await withWorkspace((workspace) => replay(workspace, options))).failure === null;
 }
 
 function rowOf(mutation: Mutation, { failure, runs, seconds }: SimulatorRun, isClean: boolean): Row {

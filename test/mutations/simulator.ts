@@ -15,6 +15,8 @@ export interface SimulatorRun {
 		readonly kind: string;
 		readonly property: string;
 		readonly seed: string;
+		/** The options that run this very seed again. */
+		readonly replay: readonly string[];
 	} | null;
 	/** How many seeds were begun. */
 	readonly runs: number;
@@ -23,18 +25,24 @@ export interface SimulatorRun {
 }
 
 /** Stopped a while after it should have ended by itself. */
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
-export async function simulate(workspace: Workspace, budgetSeconds: number): Promise<SimulatorRun> {
-	return await run(workspace, ["--minutes", String(budgetSeconds / 60)], budgetSeconds * 1_000);
+export interface Search {
+	readonly budgetSeconds: number;
+	readonly firstSeed: number;
+	/** Further options of `npm run simulate`. */
+	readonly options: readonly string[];
 }
 
-export async function replay(
-	workspace: Workspace,
-	seed: string,
-	limitSeconds: number,
-): Promise<SimulatorRun> {
-	return await run(workspace, ["--seed", seed], limitSeconds * 1_000);
+/** Seeds one after the other until one fails. */
+export async function search(workspace: Workspace, what: Search): Promise<SimulatorRun> {
+	const { budgetSeconds, firstSeed, options } = what;
+	const limits = ["--minutes", String(budgetSeconds / 60), "--from", String(firstSeed), "--events", "20"];
+	return await run(workspace, [...limits, ...options], budgetSeconds * 1_000);
+}
+
+export async function replay(workspace: Workspace, options: readonly string[]): Promise<SimulatorRun> {
+	return await run(workspace, options, 0);
 }
 
 async function run(workspace: Workspace, options: readonly string[], limitMs: number): Promise<SimulatorRun> {
@@ -63,23 +71,24 @@ async function run(workspace: Workspace, options: readonly string[], limitMs: nu
 		throw new Error(`the simulator ended with ${code}:\n${output.slice(-4_000)}`);
 	}
 	return {
-		failure: kind === undefined ? null : { kind, property: propertyIn(output), seed: seedIn(output) },
+		failure: kind === undefined ? null : failureIn(kind, output),
 		runs: runsIn(output),
 		seconds,
 		output,
 	};
 }
 
-/** The first line says which seed it is; a failure says it again with the command that replays it. */
-function seedIn(output: string): string {
-	const found = [...output.matchAll(/--seed[ =](\S+)/g)].at(-1) ?? /seed\D+(\d+)/.exec(output);
-	return found?.[1] ?? "";
-}
-
-function propertyIn(output: string): string {
-	return /(?:broken|property)\W+([^\n:]+)/i.exec(output)?.[1]?.trim() ?? "";
+/** As report.ts of the simulator writes it. */
+function failureIn(kind: string, output: string): NonNullable<SimulatorRun["failure"]> {
+	const found = /^FAILED seed (\d+): \w+, (.*)$/m.exec(output);
+	const command = /^replay: npm run simulate -- (.*)$/m.exec(output);
+	const [seed, property, options] = [found?.[1], found?.[2], command?.[1]];
+	if (seed === undefined || property === undefined || options === undefined) {
+		throw new Error(`the simulator failed and does not say where:\n${output.slice(-4_000)}`);
+	}
+	return { kind, property, seed, replay: options.split(" ") };
 }
 
 function runsIn(output: string): number {
-	return Number(/(\d+) (?:seeds|runs)/.exec(output)?.[1] ?? 1);
+	return Number(/^covered: (\d+) runs/m.exec(output)?.[1] ?? Number.NaN);
 }
