@@ -18,7 +18,7 @@ export function failureText(outcome: Outcome, shownEvents: number): string {
 	const { failure, order } = outcome;
 	if (failure === null) return "";
 	return [
-		...failure.events.slice(-shownEvents).map(eventText),
+		...(shownEvents === 0 ? [] : failure.events.slice(-shownEvents).map(eventText)),
 		"",
 		`FAILED seed ${order.seed}: ${failure.kind}, ${failure.property}`,
 		failure.what,

@@ -8,8 +8,12 @@ import { programOf, statementOf } from "../machine/statements.ts";
 import type { Tell } from "../trace/event.ts";
 
 export interface Probe {
-	/** Resolves when every member has served both. */
-	readonly done: Promise<unknown>;
+	/** Whether every member has served both. */
+	all(): boolean;
+	/** Whether a write and a read were served by somebody. */
+	any(): boolean;
+	/** No more questions. */
+	stop(): void;
 	/** Who has not, for people. */
 	missing(): string;
 }
@@ -29,10 +33,12 @@ const pauseMs = 100;
 export function probe(options: ProbeOptions): Probe {
 	const { members, scheduler, chance, recorder, tell, onOutrage } = options;
 	const missing = new Map<string, string>();
+	const served = new Set<string>();
+	let stopped = false;
 
 	async function ask(member: Member, what: "write" | "read"): Promise<void> {
 		const name = `a ${what} on ${member.id}`;
-		for (let attempt = 1; ; attempt++) {
+		for (let attempt = 1; !stopped; attempt++) {
 			const key = `probe-${member.id}`;
 			const step: Step =
 				what === "write" ? { kind: "write", key, value: `probe.${attempt}` } : { kind: "read", key };
@@ -55,19 +61,27 @@ export function probe(options: ProbeOptions): Probe {
 			recorder.complete(id, { outcome });
 			const code = reply.type === "error" ? reply.error.code : reply.type;
 			tell({ type: "complete", operation: id, outcome, code });
-			if (outcome === "ok") break;
+			if (outcome === "ok") {
+				served.add(what);
+				missing.delete(name);
+				return;
+			}
 			missing.set(name, `${name} (${code})`);
 			await new Promise<void>((resolve) => {
 				scheduler.after(pauseMs, resolve);
 			});
 		}
-		missing.delete(name);
 	}
 
 	const all = members.flatMap((member) => (["write", "read"] as const).map((what) => ({ member, what })));
 	for (const { member, what } of all) missing.set(`a ${what} on ${member.id}`, `a ${what} on ${member.id}`);
+	for (const { member, what } of all) ask(member, what).catch(onOutrage);
 	return {
-		done: Promise.all(all.map(({ member, what }) => ask(member, what))),
+		all: () => missing.size === 0,
+		any: () => served.size === 2,
+		stop() {
+			stopped = true;
+		},
 		missing: () => [...missing.values()].join(", "),
 	};
 }

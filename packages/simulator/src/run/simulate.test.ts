@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { registersProfile } from "../machine/store.ts";
-import { simulate } from "./simulate.ts";
+import { type RunResult, simulate } from "./simulate.ts";
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -28,7 +28,11 @@ test("a run that goes wrong says what, and when", async () => {
 			return { ...store, digest: () => `${store.digest()}${looks++ > 40 ? looks : ""}` };
 		},
 	};
-	const { failure } = await simulate(2, forgetful, { seconds: 4 });
+	let failure: RunResult["failure"] = null;
+	// Some runs are too calm for two members to be looked at often enough.
+	for (let seed = 1; seed <= 10 && failure === null; seed++) {
+		({ failure } = await simulate(seed, forgetful, { seconds: 4 }));
+	}
 	expect(failure?.kind).toBe("safety");
 	expect(failure?.property).toBe("equal applied index, equal state");
 	expect(failure?.events.at(-1)?.type).toBe("broken");

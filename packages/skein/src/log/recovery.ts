@@ -168,13 +168,15 @@ function refuseIfDamaged(checksum: Disk["checksum"], { segment, bytes }: Scan, p
 /**
  * Leaves nothing behind the last record but zeros, and all of it durable: a killed process leaves
  * records in the page cache that nobody has synced, and we are about to count them as durable
- * (reference bug 31).
+ * (reference bug 31). Written anew, not only synced: after a sync that failed in the life before, the
+ * cache may hold them as clean, and no sync would ever write them (bug 40).
  */
 async function cleanTail({ segment, bytes }: Scan): Promise<number> {
 	let last = bytes.length;
 	while (last > segment.end && bytes[last - 1] === 0) last--;
 	const tornBytes = last - segment.end;
 	if (tornBytes > 0) await segment.file.truncate(segment.end);
+	await segment.file.write(0, [bytes.subarray(0, segment.end)]);
 	await segment.file.sync();
 	return tornBytes;
 }
