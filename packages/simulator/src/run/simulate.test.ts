@@ -25,7 +25,7 @@ test("a run that goes wrong says what, and when", async () => {
 			const store = profile.createStore(chance, settings);
 			// Says something else of itself each time.
 			let looks = 0;
-			return { ...store, digest: () => `${store.digest()}${looks++ > 40 ? looks : ""}` };
+			return { ...store, digest: () => `${store.digest()}${looks++ > 4 ? looks : ""}` };
 		},
 	};
 	let failure: RunResult["failure"] = null;

@@ -15,6 +15,7 @@ import {
 	lastIndexOf,
 	newSegment,
 	noteRecord,
+	offsetOf,
 	segmentHeaderBytes,
 } from "./segment.ts";
 
@@ -165,18 +166,29 @@ function refuseIfDamaged(checksum: Disk["checksum"], { segment, bytes }: Scan, p
 	}
 }
 
+/** Each record says up to which index the log was synced when it was written: where the first lies that none speaks of. */
+function firstUnproven(segment: Segment, records: readonly DecodedRecord[]): number {
+	let proven = segment.firstIndex - 1;
+	for (const { durableIndex } of records) proven = Math.max(proven, durableIndex);
+	return proven >= lastIndexOf(segment) ? segment.end : offsetOf(segment, proven + 1);
+}
+
 /**
  * Leaves nothing behind the last record but zeros, and all of it durable: a killed process leaves
  * records in the page cache that nobody has synced, and we are about to count them as durable
- * (reference bug 31). Written anew, not only synced: after a sync that failed in the life before, the
- * cache may hold them as clean, and no sync would ever write them (bug 40).
+ * (reference bug 31).
+ *
+ * What no record proves to have been synced is written anew, not only synced: after a sync that failed
+ * in the life before, the cache may hold it as clean, and no sync would ever write it (bug 40,
+ * https://lwn.net/Articles/752063/). Nobody was told of these entries, so a crash here may tear them.
  */
-async function cleanTail({ segment, bytes }: Scan): Promise<number> {
+async function cleanTail({ segment, records, bytes }: Scan): Promise<number> {
 	let last = bytes.length;
 	while (last > segment.end && bytes[last - 1] === 0) last--;
 	const tornBytes = last - segment.end;
 	if (tornBytes > 0) await segment.file.truncate(segment.end);
-	await segment.file.write(0, [bytes.subarray(0, segment.end)]);
+	const unproven = firstUnproven(segment, records);
+	if (unproven < segment.end) await segment.file.write(unproven, [bytes.subarray(unproven, segment.end)]);
 	await segment.file.sync();
 	return tornBytes;
 }
