@@ -77,8 +77,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const failed = new Promise<Error>((resolve) => {
 		resolveFailed = resolve;
 	});
-	const onFailure = (error: unknown): void =>
+	const onFailure = (error: unknown): void => {
+		transfer.stop();
 		resolveFailed(error instanceof Error ? error : new Error(String(error)));
+	};
 
 	const deadlines = createDeadlines(clock);
 	/**
@@ -397,6 +399,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		async stop() {
 			if (stopped) return;
 			stopped = true;
+			transfer.stop();
 			statusTimer?.cancel();
 			await compaction.stop();
 			await snapshotSender.stop();

@@ -23,6 +23,8 @@ export interface Transfer {
 	/** Only on the leader. Resolves when another leader is known. */
 	handOver(to: NodeId | null): Promise<TransferDone>;
 	onEnded(end: TransferEnd): void;
+	/** The core failed, or will: it never says how a transfer ends. Who waits for that is told, now and later. */
+	stop(): void;
 }
 
 export interface TransferOptions {
@@ -36,20 +38,23 @@ export interface TransferOptions {
 
 export function createTransfer(options: TransferOptions): Transfer {
 	const { self, stateMachine, leaderWatch, clock } = options;
-	let waiting: ((end: TransferEnd) => void) | null = null;
+	let waiting: ((end: TransferEnd | null) => void) | null = null;
+	let stopped = false;
 
 	async function handOver(to: NodeId | null): Promise<TransferDone> {
+		if (stopped) throw stopping();
 		check(to);
 		if (waiting !== null) throw new SkeinError("another transfer is under way", { code: "BAD_REQUEST" });
 		if (to === self) return { leader: self, pausedMs: 0 };
 		const startedAt = clock.now();
-		const ended = new Promise<TransferEnd>((resolve) => {
+		const ended = new Promise<TransferEnd | null>((resolve) => {
 			waiting = resolve;
 		});
 		try {
 			await stateMachine.pause({ finishMs: finishLimitMs, limitMs: pauseLimitMs });
 			options.runner().step({ type: "transfer", to });
 			const end = await ended;
+			if (end === null) throw stopping();
 			const leader = await nextLeader(startedAt + options.timeoutMs + finishLimitMs);
 			if (end.outcome === "done" && leader !== null && leader !== self) {
 				return { leader, pausedMs: clock.now() - startedAt };
@@ -79,7 +84,7 @@ export function createTransfer(options: TransferOptions): Transfer {
 		for (;;) {
 			const change = leaderWatch.change();
 			const { leader } = options.runner().state;
-			if (leader !== null || clock.now() >= until) return leader;
+			if (leader !== null || stopped || clock.now() >= until) return leader;
 			await change.wait(until);
 		}
 	}
@@ -89,5 +94,17 @@ export function createTransfer(options: TransferOptions): Transfer {
 		onEnded(end) {
 			waiting?.(end);
 		},
+		stop() {
+			stopped = true;
+			waiting?.(null);
+			leaderWatch.changed();
+		},
 	};
+}
+
+function stopping(): SkeinError {
+	return new SkeinError("this node has failed or is stopping: ask another node who leads", {
+		code: "NO_LEADER",
+		outcome: "unknown",
+	});
 }

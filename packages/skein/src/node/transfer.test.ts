@@ -1,0 +1,206 @@
+import { expect, test } from "vitest";
+import type { NodeSettings } from "./settings.ts";
+import { createCluster, insert, program, request, watch } from "./testing/cluster.ts";
+import { createParts, isOfType, type Parts } from "./testing/parts.ts";
+import { createRunners, type RunnerMember, type Runners } from "./testing/runners.ts";
+import { createTransfer, type Transfer } from "./transfer.ts";
+
+const timeoutMs = 2_000;
+
+interface Bench extends Runners {
+	readonly leading: RunnerMember;
+	readonly target: RunnerMember;
+	readonly parts: Parts;
+	readonly transfer: Transfer;
+	readonly write: (value: string) => ReturnType<typeof watch>;
+}
+
+/** Three members with all that a write needs; `transfer` is the leader's. */
+async function createBench(size = 3, changed: Partial<NodeSettings> = {}): Promise<Bench> {
+	const runners = await createRunners({ size });
+	const leading = await runners.leader();
+	const everyParts = runners.members.map((member) => createParts(runners, member, changed));
+	const parts = everyParts.find(({ member }) => member === leading);
+	const target = runners.followers()[0] ?? leading;
+	if (parts === undefined) throw new Error("no leader");
+	const transfer = createTransfer({
+		self: leading.id,
+		runner: () => leading.runner,
+		stateMachine: parts.stateMachine,
+		leaderWatch: parts.leaderWatch,
+		clock: runners.clock,
+		timeoutMs,
+	});
+	leading.listener.onTransferEnded = (end) => transfer.onEnded(end);
+	leading.listener.onFailure = () => transfer.stop();
+	await runners.clock.run(200);
+	return {
+		...runners,
+		leading,
+		target,
+		parts,
+		transfer,
+		write: (value) =>
+			watch(
+				parts.routing.write({
+					streamId: 1,
+					program: program(insert(value)),
+					foreignKeys: true,
+					interactive: false,
+					transactionAt: null,
+					snapshotIndex: null,
+					idempotencyKey: null,
+					mayCommit: true,
+					deadlineAt: runners.clock.now() + 6_000,
+				}),
+			),
+	};
+}
+
+test("leadership goes to whom it is given, and what waits goes there too", async () => {
+	const { write, transfer, clock, leading, target, members } = await createBench();
+	const before = write("before");
+	const done = watch(transfer.handOver(target.id));
+	const during = Array.from({ length: 5 }, (_, number) => write(`during ${number}`));
+	await clock.run(1_000);
+	expect(done.error).toBe(null);
+	expect(done.value?.leader).toBe(target.id);
+	expect(done.value?.pausedMs).toBeLessThan(300);
+	for (const { error, settled } of [before, ...during]) expect([error, settled]).toEqual([null, true]);
+	expect([target.runner.state.role, leading.runner.state.role]).toEqual(["leader", "follower"]);
+	for (const member of members) expect(member.file.content.items.length).toBe(6);
+});
+
+test("without a name the best follower gets it", async () => {
+	const { transfer, clock, leading, network, target } = await createBench();
+	// One of them is dead.
+	network.cut(target.id, true);
+	await clock.run(500);
+	const done = watch(transfer.handOver(null));
+	await clock.run(1_000);
+	expect(done.value?.leader).not.toBe(leading.id);
+	expect(done.value?.leader).not.toBe(target.id);
+	expect(done.error).toBe(null);
+});
+
+test("what cannot be is refused before anything waits", async () => {
+	const { transfer, leading, target, clock, write } = await createBench();
+	expect(await transfer.handOver(leading.id)).toEqual({ leader: leading.id, pausedMs: 0 });
+	await expect(transfer.handOver("n9")).rejects.toMatchObject({ code: "BAD_REQUEST" });
+	const first = watch(transfer.handOver(target.id));
+	await expect(transfer.handOver(target.id)).rejects.toMatchObject({ code: "BAD_REQUEST" });
+	await clock.run(1_000);
+	expect(first.value?.leader).toBe(target.id);
+	await expect(transfer.handOver(target.id)).rejects.toMatchObject({ code: "NO_LEADER" });
+	const written = write("a");
+	await clock.run(200);
+	expect(written.error).toBe(null);
+
+	const alone = await createBench(1);
+	await expect(alone.transfer.handOver(null)).rejects.toMatchObject({ code: "BAD_REQUEST" });
+});
+
+test.each(["dead before", "dies meanwhile", "never hears of it"])(
+	"a target that is %s costs its time, and then the leader serves again",
+	async (how) => {
+		const { write, transfer, clock, leading, target, network } = await createBench();
+		if (how === "dead before") {
+			network.cut(target.id, true);
+			await clock.run(1_000);
+		}
+		if (how === "never hears of it")
+			network.intercept = (sent) => (isOfType(sent, "timeout-now") ? null : sent.bytes);
+		const seen = watch(transfer.handOver(target.id));
+		await clock.run(0);
+		if (how === "dies meanwhile") network.cut(target.id, true);
+		const waits = write("waits");
+		await clock.run(100);
+		if (how === "dead before") expect(seen.settled).toBe(true);
+		else expect([seen.settled, waits.settled]).toEqual([false, false]);
+		await clock.run(timeoutMs + 100);
+		expect(seen.error).toMatchObject({ code: "TIMEOUT" });
+		expect(String(seen.error)).toContain("leadership was not handed over");
+		expect([leading.runner.state.role, waits.error, waits.settled]).toEqual(["leader", null, true]);
+		// And it can be tried again.
+		network.cut(target.id, false);
+		network.intercept = (sent) => sent.bytes;
+		await clock.run(500);
+		const again = watch(transfer.handOver(target.id));
+		await clock.run(1_000);
+		expect(again.value?.leader).toBe(target.id);
+	},
+);
+
+test("when another one is elected instead, that is said", async () => {
+	const { transfer, clock, leading, target, network, members } = await createBench();
+	network.intercept = (sent) => (isOfType(sent, "timeout-now") ? null : sent.bytes);
+	const seen = watch(transfer.handOver(target.id));
+	await clock.run(50);
+	network.cut(leading.id, true);
+	network.intercept = (sent) =>
+		isOfType(sent, "pre-vote-request") && sent.from === target.id ? null : sent.bytes;
+	await clock.run(1_500);
+	network.cut(leading.id, false);
+	await clock.run(600);
+	const other = members.find(({ runner }) => runner.state.role === "leader");
+	expect(other).not.toBe(target);
+	expect(seen.error).toMatchObject({ code: "TIMEOUT" });
+	expect(String(seen.error)).toContain(`${other?.id} was elected instead`);
+});
+
+test("a batch that does not end keeps leadership where it is", async () => {
+	const { transfer, write, clock, leading, target, network, members } = await createBench();
+	for (const member of members) if (member !== leading) network.cut(member.id, true);
+	const stuck = write("stuck");
+	await clock.run(5);
+	for (const member of members) network.cut(member.id, false);
+	network.intercept = (sent) => (isOfType(sent, "append-response") ? null : sent.bytes);
+	const seen = watch(transfer.handOver(target.id));
+	await clock.run(1_600);
+	expect(seen.error).toMatchObject({ code: "TIMEOUT" });
+	network.intercept = (sent) => sent.bytes;
+	await clock.run(500);
+	expect([stuck.settled, stuck.error]).toEqual([true, null]);
+});
+
+test("a core that fails meanwhile is not waited for, nor is it asked later", async () => {
+	const { transfer, clock, leading, target } = await createBench();
+	// The target's election asks this member to promise the next term, and its disk cannot.
+	leading.disk.faults.syncsLeft = 0;
+	const seen = watch(transfer.handOver(target.id));
+	await clock.run(500);
+	expect(leading.failures.length).toBe(1);
+	expect(seen.error).toMatchObject({ code: "NO_LEADER", outcome: "unknown" });
+	await expect(transfer.handOver(target.id)).rejects.toMatchObject({ code: "NO_LEADER" });
+});
+
+test("a node whose core fails while it hands over can still be stopped", async () => {
+	const cluster = await createCluster({ size: 3, seed: 3 });
+	const leader = await cluster.leader();
+	const follower = cluster.members.find((member) => member !== leader);
+	leader.disk.faults.syncsLeft = 0;
+	const handedOver = watch(leader.node?.handOver() ?? Promise.reject());
+	const asked = watch(follower?.node?.service.transfer(null) ?? Promise.reject());
+	await cluster.clock.run(600);
+	expect(leader.failure).not.toBe(null);
+	expect(handedOver.settled).toBe(true);
+	await cluster.stop(leader);
+	await cluster.clock.run(5_000);
+	expect(asked.settled).toBe(true);
+});
+
+test("a node that is stopped while it hands over tells who asked", async () => {
+	const cluster = await createCluster({ size: 3, seed: 4 });
+	const leader = await cluster.leader();
+	cluster.network.intercept = (sent) => (isOfType(sent, "timeout-now") ? null : sent.bytes);
+	const asked = watch(leader.node?.service.transfer(null) ?? Promise.reject());
+	const written = watch(
+		leader.node?.service.openStream().run(program(insert("a")), request) ?? Promise.reject(),
+	);
+	await cluster.clock.run(100);
+	expect(asked.settled).toBe(false);
+	await cluster.stop(leader);
+	await cluster.clock.run(100);
+	expect(asked.error).toMatchObject({ code: "NO_LEADER" });
+	expect(written.settled).toBe(true);
+});
