@@ -38,7 +38,7 @@ export function committedStays(logs: MemberLogs, committed: Committed): Property
 			view({ node, view }) {
 				const { issued } = logs.get(node);
 				const { commitIndex } = view;
-				const from = Math.max(looked.get(node) ?? 0, issued.base.index) + 1;
+				const from = Math.max(looked.get(node) ?? 0, issued.base.index, view.base.index) + 1;
 				for (let index = from; index <= commitIndex && index <= committed.index; index++) {
 					const entry = committed.at(index);
 					const own = logs.held(node, view, index);

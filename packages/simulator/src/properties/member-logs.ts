@@ -137,8 +137,9 @@ export function createMemberLogs(): MemberLogs {
 		get,
 		held(node, view, index) {
 			const own = linkAt(get(node).issued, index);
-			if (own !== null) return own;
 			const term = view.termAt(index);
+			// Another term: what replaces the entry waits for room on the disk and was not asked of the log yet.
+			if (own !== null && (term === null || term === own.term)) return own;
 			const hash = term === null ? undefined : registry.get(`${index}/${term}`);
 			return term === null || hash === undefined ? null : { term, hash };
 		},

@@ -211,6 +211,14 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			}
 			served.stop();
 			await stopClients();
+			// The judgement needs every committed write, and reads them where they are applied.
+			const isApplied = () => Math.max(...applied.values()) >= watch.committedIndex;
+			if (!(await runWhile(() => !isApplied(), plan.livenessMs))) {
+				throw new BrokenProperty(
+					"liveness",
+					`nobody has applied ${watch.committedIndex}, which is committed`,
+				);
+			}
 			if (!(await runWhile(() => leaderIsHealed() && caughtUp().length < healed.size, plan.livenessMs))) {
 				const indexes = members.map(({ id }) => `${id} ${applied.get(id)}`).join(", ");
 				throw new BrokenProperty("liveness", `healed members do not reach one applied index: ${indexes}`);
