@@ -28,16 +28,28 @@ export interface RemoteWrites {
 
 export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 	const { stateMachine, clock, deadlines, respond } = options;
-	/** Streams that may have a transaction open here, by node: closed when their node is gone. */
-	const open = new Map<NodeId, Set<number>>();
+	/** The stream that has a transaction open here, as far as it was answered: there is never more than one. */
+	let open: { readonly node: NodeId; readonly streamId: number } | null = null;
+	/** Streams, by node, with a request in hand that may leave a transaction open. */
+	const mayOpen = new Map<NodeId, Set<number>>();
 	const seen = createSeenRequests();
 
-	function note(node: NodeId, streamId: number, isOpen: boolean): void {
-		const streams = open.get(node);
-		if (isOpen) {
-			if (streams === undefined) open.set(node, new Set([streamId]));
-			else streams.add(streamId);
-		} else streams?.delete(streamId);
+	function begin({ from, streamId, interactive }: RunRequest): void {
+		if (!interactive) return;
+		const streams = mayOpen.get(from);
+		if (streams === undefined) mayOpen.set(from, new Set([streamId]));
+		else streams.add(streamId);
+	}
+
+	/** Its request is answered, or will not be. */
+	function end({ from, streamId }: Pick<RunRequest, "from" | "streamId">): void {
+		const streams = mayOpen.get(from);
+		streams?.delete(streamId);
+		if (streams?.size === 0) mayOpen.delete(from);
+	}
+
+	function isOpen(from: NodeId, streamId: number): boolean {
+		return open !== null && open.node === from && open.streamId === streamId;
 	}
 
 	function onRunRequest(message: RunRequest): void {
@@ -68,19 +80,23 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 		const deadline = deadlines.add(clock.now() + message.timeoutMs, () => {
 			write.cancelled = true;
 			if (write.started) return;
+			end(message);
 			const failure = toReport(
 				new SkeinError("the write waited too long for the writer; it did not happen", { code: "TIMEOUT" }),
 			);
 			respond(from, requestId, { ok: false, failure });
 		});
+		begin(message);
 		stateMachine.submit(write);
 	}
 
 	function answerTo(message: RunRequest, answer: WriteAnswer): void {
 		const { from, requestId, streamId } = message;
+		end(message);
 		switch (answer.type) {
 			case "done": {
-				note(from, streamId, !answer.outcome.autocommit);
+				if (!answer.outcome.autocommit) open = { node: from, streamId };
+				else if (isOpen(from, streamId)) open = null;
 				const { outcome, position, replayed } = answer;
 				return respond(from, requestId, { ok: true, outcome, position, replayed });
 			}
@@ -96,7 +112,8 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 	}
 
 	function onCloseStream(from: NodeId, streamId: number): void {
-		note(from, streamId, false);
+		end({ from, streamId });
+		if (isOpen(from, streamId)) open = null;
 		stateMachine.closeStream(`${from}/${streamId}`);
 	}
 
@@ -104,8 +121,9 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 		onRunRequest,
 		onCloseStream,
 		onUnreachable(node) {
-			for (const streamId of open.get(node) ?? []) stateMachine.closeStream(`${node}/${streamId}`);
-			open.delete(node);
+			const streams = new Set(mayOpen.get(node));
+			if (open?.node === node) streams.add(open.streamId);
+			for (const streamId of streams) onCloseStream(node, streamId);
 		},
 	};
 }
