@@ -7,6 +7,7 @@ import type { DatabaseSync, Session } from "node:sqlite";
 import type { StatementKind } from "../sql.ts";
 import { applyChangeset } from "./apply-changeset.ts";
 import { keepTables } from "./changeset.ts";
+import { createDelicateTables, type DelicateTables } from "./delicate-tables.ts";
 import type { Capture, ChangeFormat } from "./format.ts";
 import { createHiddenTriggers, type HiddenTriggers } from "./hidden-triggers.ts";
 import { createNotedRows, type NotedRows } from "./noted-rows.ts";
@@ -23,9 +24,16 @@ interface CapturingConnection {
 	readonly readSequence: () => SequenceValues;
 }
 
+/** What hangs on a connection that applies. */
+interface ApplyingConnection {
+	readonly connection: DatabaseSync;
+	readonly triggers: HiddenTriggers;
+	readonly delicateTables: DelicateTables;
+}
+
 export function createRowFormat(): ChangeFormat {
 	let capturing: CapturingConnection | null = null;
-	let applying: { readonly connection: DatabaseSync; readonly triggers: HiddenTriggers } | null = null;
+	let applying: ApplyingConnection | null = null;
 
 	return {
 		name: "row",
@@ -46,7 +54,11 @@ export function createRowFormat(): ChangeFormat {
 			capturing = null;
 			connection.enableDefensive(false);
 			connection.exec("PRAGMA foreign_keys = OFF");
-			applying = { connection, triggers: createHiddenTriggers(connection) };
+			applying = {
+				connection,
+				triggers: createHiddenTriggers(connection),
+				delicateTables: createDelicateTables(connection),
+			};
 		},
 		apply(connection, payload) {
 			if (applying?.connection !== connection) throw new Error("apply on a connection that was not prepared");
@@ -54,19 +66,20 @@ export function createRowFormat(): ChangeFormat {
 			for (const part of decodePayload(payload)) {
 				if (part.type === "sql") triggers.show();
 				else triggers.hide();
-				applyPart(connection, part);
+				applyPart(applying, part);
 			}
 		},
 		applyRolledBack() {
 			applying?.triggers.forget();
+			applying?.delicateTables.forget();
 		},
 	};
 }
 
-function applyPart(connection: DatabaseSync, part: Part): void {
+function applyPart({ connection, delicateTables }: ApplyingConnection, part: Part): void {
 	switch (part.type) {
 		case "changeset":
-			return applyChangeset(connection, part.bytes);
+			return applyChangeset(connection, part.bytes, delicateTables);
 		case "sql":
 			return connection.exec(part.sql);
 		case "rows":

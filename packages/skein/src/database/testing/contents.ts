@@ -29,7 +29,10 @@ function rowsOf(connection: DatabaseSync, table: string, withoutRowid: boolean):
 	const columns = connection.prepare("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1").all(table);
 	const names = columns.map((column) => quoted(String(column["name"])));
 	const taken = new Set(columns.map((column) => String(column["name"]).toLowerCase()));
-	const rowid = withoutRowid ? undefined : ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
+	// What ANALYZE found comes in no order of its own.
+	const unordered = table.startsWith("sqlite_stat");
+	const rowid =
+		withoutRowid || unordered ? undefined : ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
 	// As text and blob side by side: text may hold bytes that no string can.
 	const values = names.flatMap((name) => [`typeof(${name})`, `hex(CAST(${name} AS BLOB))`, `quote(${name})`]);
 	const selected = (rowid === undefined ? values : [rowid, ...values]).join(", ");

@@ -430,4 +430,43 @@ export const sqlCases: readonly SqlCase[] = [
 		),
 		after: each("update or fail fa set a = 0", "update or abort fa set b = b + 10"),
 	},
+	{
+		name: "constraints that say themselves what to do on conflict",
+		before: [
+			["create table cr (id integer primary key, a unique on conflict replace, b unique on conflict ignore)"],
+			["create table cw (k primary key on conflict ignore, a unique on conflict replace) without rowid"],
+			["create table cn (a unique on conflict replace, b not null on conflict ignore)"],
+			["insert into cr values (5, 0, 'five'), (6, 1, 'six')", "insert into cw values (1, 1), (2, 2)"],
+			["delete from cr where id = 5", "insert into cr values (1, 0, 'five')"],
+			["begin", "delete from cr", "insert into cr values (1, 1, 'six'), (9, 0, 'five')", "commit"],
+			["update or replace cw set k = 9", "insert into cw values (1, 1), (1, 7)"],
+			["insert into cn values (1, 1), (1, 2), (2, null), (3, 3)", "insert into cn values (3, 4)"],
+		],
+		after: each("insert into cr values (2, 1, 'new'), (3, 5, 'new')", "update or replace cw set a = 5"),
+	},
+	{
+		name: "REAL in keys of tables WITHOUT ROWID, and keys that only look alike",
+		before: [
+			["create table rk (k real primary key, x) without rowid"],
+			["insert into rk values (3, 1)", "delete from rk where k = 3"],
+			["insert into rk values (3, 1), (4, 1), (4.5, 7), (-0.0, 0)"],
+			["delete from rk where k = 3", "insert into rk values (3, 1)"],
+			["replace into rk values (4, 2), (5, 1), (0, 1)", "delete from rk where k = 5"],
+			[
+				"insert into rk values (6, 1)",
+				"replace into rk values (6, 2)",
+				"update rk set k = k + 1 where k > 3",
+			],
+			["create table lk (k primary key, u unique) without rowid"],
+			["insert into lk values (1, 1), ('1', 2), (3, 3), (1.5, 4), (x'31', 5)"],
+			[
+				"begin",
+				"update lk set u = -1 where k = 3",
+				"update lk set u = 3 where k = '1'",
+				"update lk set u = 2 where k = 3",
+				"commit",
+			],
+		],
+		after: each("update rk set k = k - 1", "delete from rk where k = 3", "update lk set u = u + 10"),
+	},
 ];
