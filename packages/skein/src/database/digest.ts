@@ -5,7 +5,7 @@
  *
  * Rows come in the order of their key, which is the order they are stored in: nothing is sorted. Tables of
  * FTS5 and R-Tree are read as the ordinary tables that they keep their content in. Virtual generated columns
- * are left out: they follow from the others, and computing one may fail.
+ * are left out: they follow from the others, and computing one may fail. So are rowids of what ANALYZE wrote.
  */
 import { createHash, type Hash } from "node:crypto";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
@@ -72,10 +72,13 @@ function digestTable(connection: DatabaseSync, table: string, withoutRowid: bool
 		.filter(({ hidden }) => Number(hidden) === 0 || Number(hidden) === 3)
 		.map(({ name }) => quoteName(String(name)));
 	const taken = new Set(all.map(({ name }) => String(name).toLowerCase()));
-	const rowid = withoutRowid ? undefined : ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
-	if (rowid === undefined && !withoutRowid)
+	// What ANALYZE found, in the order in which it came to the tables: that is any, and of no meaning.
+	const unordered = table.startsWith("sqlite_stat");
+	const rowid =
+		withoutRowid || unordered ? undefined : ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
+	if (rowid === undefined && !withoutRowid && !unordered)
 		throw new Error(`table ${table} has columns that hide all names of its rowid: rename one`);
-	const order = rowid ?? keyOrder(connection, table);
+	const order = unordered ? columns.join(", ") : (rowid ?? keyOrder(connection, table));
 	const output = createOutput();
 	let rows = 0;
 	for (let start = 0; start === 0 || start < columns.length; start += columnsInPass) {
