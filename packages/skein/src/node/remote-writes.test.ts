@@ -152,7 +152,7 @@ test("also when it is gone before it heard that the transaction is open", async 
 	const { ask, clock, network, follower, items, leading } = await createBench();
 	const { database } = leading;
 	let goOn = (): void => {};
-	const { execute } = database;
+	const execute = database.execute.bind(database);
 	// The statement takes long.
 	database.execute = async (requests) => {
 		await new Promise<void>((resolve) => {
@@ -196,7 +196,7 @@ test("close messages that are lost leave nothing behind but the last stream", as
 		await clock.run(100);
 	}
 	const closed: string[] = [];
-	const { closeStream } = parts.stateMachine;
+	const closeStream = parts.stateMachine.closeStream.bind(parts.stateMachine);
 	parts.stateMachine.closeStream = (stream) => {
 		closed.push(stream);
 		closeStream(stream);
