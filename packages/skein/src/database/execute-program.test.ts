@@ -287,7 +287,12 @@ test("programs answer as plain SQLite does, and leave the same rows on leader an
 					);
 					const expected = onPlainSqlite(pair.plain, statements);
 					const outcome = runOnLeader(pair, statements, false);
-					expect(answersOf(outcome)).toEqual(expected.map(withoutState));
+					// … and a change that failed is none: what came before it may have been a schema statement.
+					const isPromised = (_: unknown, place: number): boolean =>
+						statements[place] !== "select changes()" || expected[place - 1]?.error === null;
+					expect(answersOf(outcome).filter(isPromised)).toEqual(
+						expected.map(withoutState).filter(isPromised),
+					);
 					// What a program leaves open is rolled back, as when a connection ends.
 					if (pair.plain.isTransaction) pair.plain.exec("rollback");
 					pair.plain.exec("pragma defer_foreign_keys = off");
