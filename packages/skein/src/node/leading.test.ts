@@ -3,58 +3,63 @@ import type { Database } from "../database/database.ts";
 import type { Program } from "../database/program.ts";
 import { ThreadError } from "../database/thread-calls.ts";
 import { silentLogger } from "../world/logger.ts";
-import { createMemoryDisk } from "../world/testing/memory-disk.ts";
 import { createAppliedIndex } from "./applied-index.ts";
-import type { CoreRunner } from "./core-runner.ts";
-import { createDeadlines } from "./deadlines.ts";
 import { createLeading, type Leading } from "./leading.ts";
 import { createReadIndex } from "./read-index.ts";
 import { defaultNodeSettings } from "./settings.ts";
 import { insert, program, watch } from "./testing/cluster.ts";
-import { createDatabaseFile, type DatabaseFile, openMemoryDatabase } from "./testing/memory-database.ts";
-import { createVirtualClock, type VirtualClock } from "./testing/virtual-clock.ts";
+import type { DatabaseFile } from "./testing/memory-database.ts";
+import { createRunners, type RunnerMember, type Runners } from "./testing/runners.ts";
 import type { QueuedWrite, WriteAnswer } from "./write-queue.ts";
 
-interface Bench {
-	readonly clock: VirtualClock;
+interface Bench extends Runners {
+	readonly member: RunnerMember;
 	readonly file: DatabaseFile;
 	readonly leading: Leading;
 	readonly answers: WriteAnswer[];
 	readonly write: (what: Program, inTransaction: boolean) => QueuedWrite;
 }
 
-/** A leader of term 2. `propose` stands for its core and log. */
-function createBench(options: {
-	propose?: CoreRunner["propose"];
-	database?: (database: Database) => Database;
-}): Bench {
-	const clock = createVirtualClock();
-	const deadlines = createDeadlines(clock);
-	const file = createDatabaseFile();
-	const database = openMemoryDatabase(
-		file,
-		createMemoryDisk(() => 0),
+/** An established leader on a real core and log, which serves; the test says when its loop makes a step. */
+async function createBench(
+	options: { size?: number; maxUncommittedBytes?: number; database?: (database: Database) => Database } = {},
+): Promise<Bench> {
+	const { size = 1, maxUncommittedBytes } = options;
+	const consensus = maxUncommittedBytes === undefined ? {} : { maxUncommittedBytes };
+	const runners = await createRunners({ size, consensus });
+	const member = await runners.leader();
+	await runners.clock.run(50);
+	const { runner, log, file, listener } = member;
+	const { clock, deadlines } = runners;
+	const entries = await log.read(1, runner.commitIndex, Number.MAX_SAFE_INTEGER);
+	await member.database.apply(
+		entries.map(({ index, term, payload }) => ({
+			position: { index, term },
+			kind: "barrier",
+			payload,
+			configuration: null,
+		})),
 	);
-	const runner = {
-		state: { role: "leader", term: 2, leader: "n1", established: true },
-		commitIndex: 10,
-		step() {},
-		propose: options.propose ?? accept,
-	} as unknown as CoreRunner;
 	const common = { runner: () => runner, clock, deadlines, settings: defaultNodeSettings };
+	const readIndex = createReadIndex({ ...common, leaderWaitMs: 1_000, maxQueued: 10 });
 	const leading = createLeading({
 		...common,
-		database: options.database?.(database) ?? database,
-		applied: createAppliedIndex({ term: 1, index: 1 }),
-		readIndex: createReadIndex({ ...common, leaderWaitMs: 1_000, maxQueued: 10 }),
+		database: options.database?.(member.database) ?? member.database,
+		applied: createAppliedIndex(file.content.applied),
+		readIndex,
 		logger: silentLogger,
 		mustRunAlone: () => false,
 		wake() {},
-		onFailure() {},
+		onFailure: (error) => member.failures.push(error),
 	});
+	listener.onRole = (state) => leading.onRole(state);
+	listener.onCommit = (index) => leading.onCommit(index);
+	listener.onReadReady = (readId, index) => readIndex.onReady(readId, index);
+	await leading.enter(runner.state.term);
 	const answers: WriteAnswer[] = [];
 	return {
-		clock,
+		...runners,
+		member,
 		file,
 		leading,
 		answers,
@@ -77,22 +82,24 @@ function createBench(options: {
 	};
 }
 
-const accept: CoreRunner["propose"] = () => ({ accepted: true, term: 2, firstIndex: 10, lastIndex: 10 });
-
 test("the end of a transaction that the log refuses is not run again without its beginning", async () => {
-	let refusals = 1;
-	// A core whose disk stalls for a moment: it leads, and takes no proposal.
-	const { clock, file, leading, answers, write } = createBench({
-		propose: (...entries) =>
-			refusals-- > 0 ? { accepted: false, reason: "overloaded" } : accept(...entries),
+	const bench = await createBench({ maxUncommittedBytes: 100 });
+	const { clock, file, leading, answers, write, member } = bench;
+	// A disk that stalls for a moment, and a log that has as much in hand as it takes.
+	let goOn = (): void => {};
+	member.disk.faults.hang = new Promise((resolve) => {
+		goOn = resolve;
 	});
-	await leading.enter(2);
+	expect(member.runner.propose([{ kind: "fragment", payload: new Uint8Array(90) }]).accepted).toBe(true);
 	leading.submit(write(program("BEGIN", insert("first half")), false));
 	await leading.step();
 	leading.submit(write(program(insert("second half"), "COMMIT"), true));
 	const refused = leading.step();
 	await clock.run(100);
 	await refused;
+	member.disk.faults.hang = null;
+	goOn();
+	await clock.run(20);
 	await leading.step();
 	await leading.step();
 	expect(file.content.items).toEqual([]);
@@ -116,13 +123,12 @@ test.each([
 	[Object.assign(new Error("not ours"), { code: "ERR_INVALID_STATE" }), "INTERNAL"],
 ])("when the writer itself fails its clients hear why: %s", async (failure, code) => {
 	let failing = false;
-	const { file, leading, answers, write } = createBench({
+	const { file, leading, answers, write } = await createBench({
 		database: (database) => ({
 			...database,
 			execute: (requests) => (failing ? Promise.reject(failure) : database.execute(requests)),
 		}),
 	});
-	await leading.enter(2);
 	leading.submit(write(program("BEGIN", insert("first half")), false));
 	await leading.step();
 	failing = true;
@@ -141,7 +147,7 @@ test.each([
 
 test("a pause does not wait for ever for a long statement, and writes go on after it", async () => {
 	let end = (): void => {};
-	const { clock, file, leading, answers, write } = createBench({
+	const { clock, file, leading, answers, write } = await createBench({
 		database: (database) => ({
 			...database,
 			async execute(requests) {
@@ -152,7 +158,6 @@ test("a pause does not wait for ever for a long statement, and writes go on afte
 			},
 		}),
 	});
-	await leading.enter(2);
 	leading.submit(write(program(insert("long")), false));
 	const step = leading.step();
 	const paused = watch(leading.pause({ finishMs: 100, limitMs: 300 }));
@@ -177,4 +182,68 @@ test("a pause does not wait for ever for a long statement, and writes go on afte
 	await leading.step();
 	await clock.run(500);
 	expect(inTime).toMatchObject({ settled: true, error: null });
+});
+
+test("a batch under way when leadership ends is unknown, and nothing of it stays in SQLite", async () => {
+	const { clock, network, member, file, leading, answers, write } = await createBench({ size: 3 });
+	network.cut(member.id, true);
+	leading.submit(write(program(insert("in flight")), false));
+	const step = watch(leading.step());
+	await clock.run(1_000);
+	expect([step.settled, member.runner.state.role === "leader"]).toEqual([true, false]);
+	expect(answers).toMatchObject([{ type: "failed", error: { code: "LEADERSHIP_LOST", outcome: "unknown" } }]);
+	await leading.leave("lost");
+	expect(file.content.items).toEqual([]);
+});
+
+test("what was executed in a term that is over is not proposed in the next, and did not happen", async () => {
+	let goOn = (): void => {};
+	const bench = await createBench({
+		size: 3,
+		database: (database) => ({
+			...database,
+			async execute(requests) {
+				await new Promise<void>((resolve) => {
+					goOn = resolve;
+				});
+				return await database.execute(requests);
+			},
+		}),
+	});
+	const { clock, network, member, members, file, leading, answers, write } = bench;
+	leading.submit(write(program(insert("of the old term")), false));
+	const step = watch(leading.step());
+	// Deposed, and elected anew, while the statement runs.
+	const { term } = member.runner.state;
+	network.cut(member.id, true);
+	await clock.run(1_500);
+	network.cut(member.id, false);
+	for (let turn = 0; turn < 50 && member.runner.state.role !== "leader"; turn++) {
+		const other = members.find(({ runner }) => runner.core.view.established);
+		other?.runner.step({ type: "transfer", to: member.id });
+		await clock.run(100);
+	}
+	expect(member.runner.state.role).toBe("leader");
+	expect(member.runner.state.term).toBeGreaterThan(term);
+	await clock.run(100);
+	const { lastIndex } = member.runner.core.view;
+	goOn();
+	await clock.run(100);
+	expect([step.settled, answers]).toEqual([true, [{ type: "not-leader" }]]);
+	expect(member.runner.core.view.lastIndex).toBe(lastIndex);
+	expect(file.content.items).toEqual([]);
+});
+
+test("a batch that changed nothing is answered only by who still leads", async () => {
+	const { clock, network, member, leading, answers, write } = await createBench({ size: 3 });
+	leading.submit(write(program("SELECT v"), false));
+	await leading.step();
+	expect(answers).toEqual([]);
+	await clock.run(20);
+	expect(answers.map(({ type }) => type)).toEqual(["done"]);
+	network.cut(member.id, true);
+	leading.submit(write(program("SELECT v"), false));
+	await leading.step();
+	await clock.run(2_000);
+	expect(answers.map(({ type }) => type)).toEqual(["done", "not-leader"]);
 });
