@@ -30,32 +30,45 @@ export interface FragmentJoiner {
 }
 
 export function createFragmentJoiner(): FragmentJoiner {
-	let pieces: Uint8Array[] = [];
+	let whole: ArrayBuffer | null = null;
 
 	return {
 		add(entry) {
 			const piece = entry.payload.subarray(1);
-			if (entry.payload[0] === firstPiece) pieces = [];
-			else if (pieces.length === 0)
+			const isEnd = entry.kind !== "fragment";
+			if (entry.payload[0] === firstPiece) {
+				whole = null;
+				if (isEnd) return piece;
+			} else if (whole === null)
 				throw new Error(`entry ${entry.index} continues a transaction that never began`);
-			pieces.push(piece);
-			if (entry.kind === "fragment") return null;
-			const whole = pieces.length === 1 ? piece : join(pieces);
-			pieces = [];
-			return whole;
+			whole = grow(whole, piece);
+			if (!isEnd) return null;
+			const payload = new Uint8Array(whole, 0, whole.byteLength);
+			whole = null;
+			return payload;
 		},
 		reset() {
-			pieces = [];
+			whole = null;
 		},
 	};
 }
 
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-	const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-	let offset = 0;
-	for (const piece of pieces) {
-		whole.set(piece, offset);
-		offset += piece.length;
-	}
+/** Address space, no memory: a payload that is larger moves once into twice as much. */
+const reservedBytes = 512 * 1024 * 1024;
+
+/**
+ * Puts the pieces together as they come: 200 MB joined at the end would hold up the event loop, and
+ * with it the heartbeats, for longer than an election timeout.
+ */
+function grow(before: ArrayBuffer | null, piece: Uint8Array): ArrayBuffer {
+	const offset = before?.byteLength ?? 0;
+	const length = offset + piece.length;
+	const hasRoom = before !== null && length <= before.maxByteLength;
+	const whole = hasRoom
+		? before
+		: new ArrayBuffer(length, { maxByteLength: Math.max(reservedBytes, length * 2) });
+	if (hasRoom) whole.resize(length);
+	else if (before !== null) new Uint8Array(whole).set(new Uint8Array(before));
+	new Uint8Array(whole, offset, piece.length).set(piece);
 	return whole;
 }
