@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { addCoverage, noCoverage } from "../run/coverage.ts";
+import { corpus } from "./corpus.ts";
 import { coverageText, defaultSeconds, exitCodes, failureText } from "./report.ts";
 import type { Order, Outcome, ProfileName } from "./run-one.ts";
 
@@ -18,16 +19,22 @@ interface Options {
 	readonly events: number;
 	readonly keepGoing: boolean;
 	readonly verbose: boolean;
+	readonly corpus: boolean;
 }
 
 async function main(): Promise<void> {
 	const options = parse();
 	if (options === null) return;
 	const { profile, seconds } = options;
+	const known = options.corpus ? corpus : [];
 	const first = options.seed ?? options.from ?? randomInt(2 ** 31);
-	const count = options.seed === undefined ? (options.seeds ?? Number.POSITIVE_INFINITY) : 1;
+	const fresh = options.seed === undefined ? (options.seeds ?? Number.POSITIVE_INFINITY) : 1;
+	const count = known.length + fresh;
 	const endAt = performance.now() + (options.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
-	console.log(count === 1 ? `seed ${first}` : `seed ${first} and those after it, profile ${profile}`);
+	const before = known.length === 0 ? "" : `, after ${known.length} that failed once`;
+	console.log(
+		count === 1 ? `seed ${first}` : `seed ${first} and those after it, profile ${profile}${before}`,
+	);
 
 	const begunAt = performance.now();
 	const covered = noCoverage();
@@ -41,9 +48,12 @@ async function main(): Promise<void> {
 	});
 
 	function nextOrder(): Order | null {
-		const ends = next >= count || performance.now() >= endAt || interrupted;
-		if (ends || (failed !== null && !options?.keepGoing)) return null;
-		return { seed: first + next++, profile, seconds };
+		if (interrupted || (failed !== null && !options?.keepGoing)) return null;
+		const number = next++;
+		const old = known[number];
+		if (old !== undefined) return old;
+		if (number >= count || performance.now() >= endAt) return null;
+		return { seed: first + number - known.length, profile, seconds };
 	}
 
 	function note(outcome: Outcome): void {
@@ -110,6 +120,7 @@ function parse(): Options | null {
 		)
 		.option("--threads <number>", "how many at a time", positiveNumber, availableParallelism())
 		.option("--events <number>", "how many of the last events of a failure are shown", wholeNumber, 60)
+		.option("--corpus", "first the seeds that failed once (corpus.ts)", false)
 		.option("--keep-going", "does not end with the first failure", false)
 		.option("--verbose", "a line for each run", false)
 		.exitOverride()

@@ -1,0 +1,24 @@
+/**
+ * Seeds that failed once, run before fresh ones by `--corpus`. Each belongs to what was drawn from it
+ * when it was added: later changes of the simulator make another run of it, so what must never come back
+ * has a unit test or a scenario too (docs/found-by-simulation.md).
+ */
+import type { Order } from "./run-one.ts";
+
+interface Known extends Order {
+	/** What broke. */
+	readonly why: string;
+}
+
+function registers(seed: number, why: string): Known {
+	return { seed, profile: "registers", seconds: 20, why };
+}
+
+export const corpus: readonly Known[] = [
+	registers(18, "routing: did-not-happen after a try that was lost"),
+	registers(50, "forwarded requests numbered alike in two lives"),
+	registers(21, "a doubled forwarded write executed twice"),
+	registers(51, "a far-away follower's read never ended"),
+	registers(93, "a read that timed out"),
+	registers(2203, "a failed sync and the page cache"),
+];
