@@ -7,7 +7,7 @@ import { complete, createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
 import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
 import type { Input } from "./input.ts";
-import { onLeaderDurable, onLeaderTick, propose, stepDown } from "./leader.ts";
+import { onLeaderDurable, onLeaderSlept, onLeaderTick, propose, stepDown } from "./leader.ts";
 import type { LogHeader } from "./log-view.ts";
 import { createLogView } from "./log-view.ts";
 import type { Output } from "./output.ts";
@@ -111,6 +111,10 @@ function dispatch(state: CoreState, input: Input): void {
 	switch (input.type) {
 		case "tick":
 			return onTick(state);
+		case "slept":
+			return role.role === "leader"
+				? onLeaderSlept(state, role, input.forMs)
+				: state.elector.slept(state.now);
 		case "message":
 			return receive(state, input.message);
 		case "propose":

@@ -3,7 +3,15 @@
  * time never goes back between two inputs.
  */
 import type { ConsensusMessage } from "./message.ts";
-import type { Configuration, EntryKind, LogIndex, MonotonicTime, NodeId, Term } from "./types.ts";
+import type {
+	Configuration,
+	EntryKind,
+	LogIndex,
+	Milliseconds,
+	MonotonicTime,
+	NodeId,
+	Term,
+} from "./types.ts";
 
 export interface ProposedEntry {
 	readonly kind: Exclude<EntryKind, "barrier">;
@@ -17,6 +25,11 @@ interface At {
 export type Input =
 	/** Time has passed; sent at least once every `tickIntervalMs`. */
 	| (At & { readonly type: "tick" })
+	/**
+	 * This process did not run for so long, up to now (stopped, or busy with something else), and may not
+	 * have looked yet at what arrived meanwhile. Sent before the tick that comes late.
+	 */
+	| (At & { readonly type: "slept"; readonly forMs: Milliseconds })
 	| (At & { readonly type: "message"; readonly message: ConsensusMessage })
 	/** The leader's runtime wants these entries in the log, in this order, one after the other. */
 	| (At & { readonly type: "propose"; readonly entries: readonly ProposedEntry[] })

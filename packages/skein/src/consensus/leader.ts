@@ -10,7 +10,7 @@ import * as replication from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { announceCommit, announceRole, isDiskStalled } from "./state.ts";
 import { giveUpTransfer, judgeTransfer, tellTargetToStand } from "./transfer.ts";
-import type { Entry, EntryKind } from "./types.ts";
+import type { Entry, EntryKind, Milliseconds } from "./types.ts";
 
 const noPayload = new Uint8Array(0);
 
@@ -20,6 +20,7 @@ export function becomeLeader(state: CoreState): void {
 	const leader: LeaderState = {
 		role: "leader",
 		since: state.now,
+		excusedUntil: Number.NEGATIVE_INFINITY,
 		barrierIndex: state.log.last.index + 1,
 		established: false,
 		progress: new Map(),
@@ -41,7 +42,7 @@ export function becomeLeader(state: CoreState): void {
 }
 
 export function onLeaderTick(state: CoreState, leader: LeaderState): void {
-	if (!hasFreshQuorum(state, leader)) {
+	if (state.now >= leader.excusedUntil && !hasFreshQuorum(state, leader)) {
 		becomeFollower(state, null);
 		return;
 	}
@@ -52,6 +53,17 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	assignWaitingReads(state, leader);
 	releaseReads(state, leader);
 	replication.sendAppendsToAll(state, leader);
+}
+
+/**
+ * What a member did not hear while its own process slept says nothing about the others. Once in three
+ * timeouts, or one that sleeps all the time would stay; and not if it slept for so long that
+ * the others have elected another leader most likely.
+ */
+export function onLeaderSlept(state: CoreState, leader: LeaderState, forMs: Milliseconds): void {
+	const { electionTimeoutMs } = state.settings;
+	if (forMs >= 2 * electionTimeoutMs || state.now < leader.excusedUntil + 2 * electionTimeoutMs) return;
+	leader.excusedUntil = state.now + electionTimeoutMs;
 }
 
 /** Our own disk got further. */

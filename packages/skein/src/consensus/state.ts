@@ -63,6 +63,8 @@ export interface LeaderState {
 	readonly role: "leader";
 	/** When leadership began: members count as heard then. */
 	readonly since: MonotonicTime;
+	/** This process slept: until then it is not the others' silence if nothing was heard. */
+	excusedUntil: MonotonicTime;
 	readonly barrierIndex: LogIndex;
 	established: boolean;
 	/** Every member but this one. */

@@ -98,3 +98,14 @@ test("entries that cannot be read are not sent, and the follower is served later
 	expect(leading.failures).toEqual([]);
 	expect(behind.runner.core.view.durableIndex).toBe(leading.runner.core.view.lastIndex);
 });
+
+test("a process that did not run for longer than an election timeout does not take that for silence", async () => {
+	const { clock, members, leader } = await createRunners({ size: 3 });
+	const before = await leader();
+	await clock.run(1_000);
+	const { term } = before.runner.state;
+	clock.sleep(600);
+	await clock.run(1_000);
+	expect(members.map(({ runner }) => runner.state.term)).toEqual([term, term, term]);
+	expect(before.runner.state).toMatchObject({ role: "leader", established: true });
+});

@@ -10,7 +10,7 @@ import type { Output, RefusalReason } from "../consensus/output.ts";
 import type { Entry, GroupId, LogIndex, NodeId, Role, Term } from "../consensus/types.ts";
 import type { Log } from "../log/log.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
-import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
+import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Lane, Network } from "../world/network.ts";
 import { createDiskQueue } from "./disk-queue.ts";
@@ -75,6 +75,9 @@ interface Reading {
 	end: Promise<void>;
 	waiting: number;
 }
+
+/** A tick that is late by less can change little: two heartbeats at most are unread. */
+const sleptFromMs: Milliseconds = 100;
 
 /** Behind a read from disk that takes long; entries are bounded by what the core lets be in flight. */
 const maxWaitingAppends = 16;
@@ -240,9 +243,14 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		});
 	}
 
-	function tick(): void {
+	function tick(dueAt: MonotonicTime): void {
+		const lateMs = clock.now() - dueAt;
+		// Timers come before the sockets: without this word the core would take our own sleep for silence.
+		if (lateMs >= sleptFromMs) step({ type: "slept", forMs: lateMs });
 		step({ type: "tick" });
-		if (!stopped) timer = clock.setTimer(options.tickIntervalMs, tick);
+		if (stopped) return;
+		const nextAt = clock.now() + options.tickIntervalMs;
+		timer = clock.setTimer(options.tickIntervalMs, () => tick(nextAt));
 	}
 
 	function stop(): void {
@@ -262,7 +270,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		get diskFull() {
 			return diskQueue.full;
 		},
-		start: tick,
+		start: () => tick(clock.now()),
 		step,
 		propose(entries) {
 			if (busy) throw new Error("propose from inside a step");

@@ -9,6 +9,8 @@ export interface Elector {
 	rest(now: MonotonicTime): void;
 	/** This member gave leadership up of its own will: let the others go first. */
 	yieldToOthers(now: MonotonicTime): void;
+	/** This process did not run, so it heard nobody: it listens once more before it stands. */
+	slept(now: MonotonicTime): void;
 	/** Time has passed without a leader. */
 	tick(now: MonotonicTime): "wait" | "stand";
 }

@@ -9,15 +9,22 @@ export function createRaftElector(
 	now: MonotonicTime,
 ): Elector {
 	let standAt = 0;
+	/** Since the last rest: one that sleeps again and again must stand at last. */
+	let hasSlept = false;
 
 	const elector: Elector = {
 		rest(since) {
 			// Drawn anew each time over a whole timeout's width: two that collided rarely collide again.
+			hasSlept = false;
 			standAt = since + electionTimeoutMs + Math.floor(random() * electionTimeoutMs);
 		},
 		yieldToOthers(since) {
 			elector.rest(since);
 			standAt += 2 * electionTimeoutMs;
+		},
+		slept(since) {
+			if (!hasSlept) standAt = Math.max(standAt, since + electionTimeoutMs / 2);
+			hasSlept = true;
 		},
 		tick: (time) => (time >= standAt ? "stand" : "wait"),
 	};

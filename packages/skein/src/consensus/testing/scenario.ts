@@ -76,6 +76,18 @@ const commands: Readonly<Record<string, Command>> = {
 		simulation.now += Number(plain.find((word) => /^\d+$/.test(word)) ?? 0);
 		for (const node of nodesOf(simulation, named)) simulation.step(node, { type: "tick" });
 	},
+	/** sleep n1 400: time passes in which n1 does not run; then it notices. */
+	sleep(_, simulation, { plain }) {
+		const forMs = Number(plain.find((word) => /^\d+$/.test(word)) ?? 0);
+		simulation.now += forMs;
+		for (const node of nodesOf(
+			simulation,
+			plain.filter((word) => simulation.nodes.has(word)),
+		)) {
+			simulation.step(node, { type: "slept", forMs });
+			simulation.step(node, { type: "tick" });
+		}
+	},
 	/** wait 100: time passes, and nobody notices yet. */
 	wait(_, simulation, { plain }) {
 		simulation.now += Number(plain[0]);

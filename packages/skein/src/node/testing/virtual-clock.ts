@@ -4,6 +4,8 @@ import type { Clock, Milliseconds } from "../../world/clock.ts";
 export interface VirtualClock extends Clock {
 	/** Moves on by `spanMs`, timer by timer. */
 	run(spanMs: Milliseconds): Promise<void>;
+	/** The process does not run for `spanMs`: timers that were due come late, with the next `run`. */
+	sleep(spanMs: Milliseconds): void;
 }
 
 interface Pending {
@@ -33,6 +35,9 @@ export function createVirtualClock(): VirtualClock {
 			const one = { at: now + Math.max(0, delayMs), number: number++, callback };
 			pending.add(one);
 			return { cancel: () => pending.delete(one) };
+		},
+		sleep(spanMs) {
+			now += spanMs;
 		},
 		async run(spanMs) {
 			const until = now + spanMs;
