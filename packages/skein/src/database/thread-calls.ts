@@ -133,14 +133,18 @@ export function startThread(file: URL, data: object, onDeath: (error: Error) => 
 			quietCalls = (quietCalls + 1) | 0;
 			quiet.push({ number: quietCalls, id });
 		}
-		if (batch.length === 0) queueMicrotask(flush);
 		batch.push([id, method, parameters, isQuiet]);
+		// A quiet call waits for what the promise callbacks of this turn have to do: whose call it was
+		// comes first (a client's answer before the commit behind it).
+		if (!isQuiet) queueMicrotask(flush);
+		else if (batch.length === 1) process.nextTick(flush);
 		return new Promise((resolve, reject) => {
 			pending.set(id, { resolve, reject });
 		});
 	}
 
 	function flush(): void {
+		if (batch.length === 0) return;
 		const calls = batch;
 		const transfer = batchTransfer;
 		batch = [];

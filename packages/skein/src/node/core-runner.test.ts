@@ -100,8 +100,9 @@ test("entries that cannot be read are not sent, and the follower is served later
 });
 
 test("a process that did not run for longer than an election timeout does not take that for silence", async () => {
-	const { clock, members, leader } = await createRunners({ size: 3 });
-	const before = await leader();
+	const runners = await createRunners({ size: 3 });
+	const { clock, members } = runners;
+	const before = await runners.leader();
 	await clock.run(1_000);
 	const { term } = before.runner.state;
 	clock.sleep(600);

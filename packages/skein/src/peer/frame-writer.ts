@@ -1,7 +1,8 @@
 /**
  * The sending side of one connection after its handshake: a bounded queue of messages, written as
- * frames, one write to the operating system at a time. All messages of one turn of the event loop go
- * in one write. Also watches the receipts that come back: without them for too long, it is stalled.
+ * frames, one write to the operating system at a time. The first message goes at once (the leader's
+ * entries leave before it writes them to its own disk), what comes until it is written goes together.
+ * Also watches the receipts that come back: without them for too long, it is stalled.
  */
 import type { Socket } from "node:net";
 import { constants, zstdCompress } from "node:zlib";
@@ -32,7 +33,6 @@ export interface FrameWriter {
 export function createFrameWriter(socket: Socket, lane: Lane, clock: Clock, limits: PeerLimits): FrameWriter {
 	let queue: Uint8Array[] = [];
 	let queuedBytes = 0;
-	let scheduled = false;
 	let writing = false;
 	let closed = false;
 	let incompressibleLeft = 0;
@@ -41,15 +41,7 @@ export function createFrameWriter(socket: Socket, lane: Lane, clock: Clock, limi
 	let progressAt = clock.now();
 	const receipts = createReceiptReader();
 
-	function schedule(): void {
-		if (scheduled || writing || closed) return;
-		scheduled = true;
-		// After the promise callbacks of this turn, so that what they send goes along.
-		process.nextTick(flush);
-	}
-
 	function flush(): void {
-		scheduled = false;
 		if (writing || closed || queue.length === 0) return;
 		writing = true;
 		if (lane === "bulk") flushCompressed();
@@ -125,7 +117,7 @@ export function createFrameWriter(socket: Socket, lane: Lane, clock: Clock, limi
 			if (queuedBytes + sizeBytes > limits.maxQueuedBytes[lane]) return false;
 			queue.push(bytes);
 			queuedBytes += sizeBytes;
-			schedule();
+			flush();
 			return true;
 		},
 		queuedBytes: () => queuedBytes,
