@@ -1,8 +1,5 @@
 /**
- * The register machine as a node sees it: a Database whose work takes simulated time. One writer that
- * does one thing after the other, as the writer thread does, and readers beside it. What takes time
- * happens in one moment in the middle of it, so a crash may come before, after, or when it is done and
- * nobody has heard of it.
+ * The register machine as a node sees it: a Database whose work takes simulated time (work-queue.ts).
  */
 import type { Database, DatabaseState, ReadTransaction } from "../../../skein/src/database/database.ts";
 import type { Disk } from "../../../skein/src/world/disk.ts";
@@ -15,9 +12,7 @@ import {
 	type RegisterWriterSettings,
 	runReadOnly,
 } from "./register-writer.ts";
-
-/** The time of one life of the process: nothing of it happens once the life is over, or while it is paused. */
-export type After = (delayMs: number, callback: () => void) => void;
+import { type After, createWorkQueue } from "./work-queue.ts";
 
 export interface RegisterDatabaseOptions {
 	readonly file: RegisterFile;
@@ -32,98 +27,13 @@ export interface RegisterDatabaseOptions {
 	};
 }
 
-/** A commit that is done is told of by itself only after this long. */
-const quietMs = 5;
-
 export function openRegisterDatabase(options: RegisterDatabaseOptions): Database {
 	const { file, after, chance, disk, settings } = options;
 	const writer = createRegisterWriter(file, settings);
-	const queue: (() => void)[] = [];
-	/** What the caller has not heard yet of commits that are done. */
-	const quiet: (() => void)[] = [];
-	const answers: (() => void)[] = [];
-	let busy = false;
-	let hurried = false;
+	const { onWriter, onReader, hurry } = createWorkQueue({ after, chance });
 	let snapshots = 0;
 	/** Commits that were not copied back yet when each open read transaction began. */
 	const readers = new Map<object, number>();
-
-	function next(): void {
-		const first = queue.shift();
-		if (first === undefined) busy = false;
-		else first();
-	}
-
-	/** An answer travels back at once, or a little after the work was done. */
-	function travel(settle: () => void): void {
-		if (chance.happens(0.8)) settle();
-		else after(chance.exponential(0.2), settle);
-	}
-
-	/** The writer's answers do not overtake each other. */
-	function answer(settle: () => void): void {
-		answers.push(settle);
-		if (answers.length > 1) return;
-		travel(() => {
-			for (const one of answers.splice(0)) one();
-		});
-	}
-
-	function onWriter<T>(meanMs: number, work: () => T, isQuiet = false): Promise<T> {
-		return new Promise((resolve, reject) => {
-			const begin = (): void =>
-				after(chance.exponential(meanMs), () => {
-					let settle: () => void;
-					let failed = false;
-					try {
-						const value = work();
-						settle = () => resolve(value);
-					} catch (error) {
-						failed = true;
-						settle = () => reject(error);
-					}
-					if (isQuiet && !failed && !hurried) beQuiet(settle);
-					else {
-						const told = quiet.splice(0);
-						answer(() => {
-							for (const one of told) one();
-							settle();
-						});
-					}
-					hurried = false;
-					next();
-				});
-			if (busy) queue.push(begin);
-			else {
-				busy = true;
-				begin();
-			}
-		});
-	}
-
-	function beQuiet(settle: () => void): void {
-		quiet.push(settle);
-		after(quietMs, tellQuiet);
-	}
-
-	function tellQuiet(): void {
-		for (const one of quiet.splice(0)) one();
-	}
-
-	function onReader<T>(work: () => T): Promise<T> {
-		return new Promise((resolve, reject) => {
-			after(chance.exponential(settings.readMs), () => {
-				let settle: () => void;
-				try {
-					const value = work();
-					settle = () => resolve(value);
-				} catch (error) {
-					settle = () => reject(error);
-				}
-				travel(settle);
-			});
-		});
-	}
 
 	const state = (): DatabaseState => ({
 		applied: file.current.applied,
@@ -139,7 +49,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		return {
 			applied,
 			run: (program) =>
-				onReader(() => {
+				onReader(settings.readMs, () => {
 					const ran = runReadOnly(program, registers, began);
 					({ began } = ran);
 					return ran.outcome;
@@ -155,15 +65,13 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		execute: (requests) => onWriter(settings.executeMs * requests.length, () => writer.execute(requests)),
 		abandonInteractive: () => onWriter(0.05, () => writer.abandonInteractive()),
 		commit: (applied) => onWriter(settings.executeMs, () => writer.commit(applied), true),
-		hurry() {
-			if (quiet.length === 0) hurried = busy;
-			else tellQuiet();
-		},
+		hurry,
 		rollback: () => onWriter(0.05, () => writer.rollback()),
 		apply: (entries) => onWriter(settings.executeMs, () => writer.apply(entries)),
 		prepareToLead: () => onWriter(1, () => writer.prepareToLead()),
-		read: (program) => onReader(() => runReadOnly(program, file.current.registers, false).outcome),
-		beginRead: () => onReader(beginRead),
+		read: (program) =>
+			onReader(settings.readMs, () => runReadOnly(program, file.current.registers, false).outcome),
+		beginRead: () => onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
 		checkpoint: () =>
 			onWriter(chance.pick([1, 20]), () => {
@@ -174,7 +82,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 			}),
 		walBytes: () => file.sinceBytes,
 		async createSnapshot() {
-			const { bytes, applied, configuration } = await onReader(() => ({
+			const { bytes, applied, configuration } = await onReader(settings.readMs, () => ({
 				bytes: encodeContent(file.current),
 				...state(),
 			}));

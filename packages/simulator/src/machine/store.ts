@@ -8,8 +8,9 @@ import type { Chance } from "../engine/chance.ts";
 import type { Settle } from "../engine/scheduler.ts";
 import type { Key, Value } from "../history/history.ts";
 import { digestOf } from "./register-content.ts";
-import { type After, openRegisterDatabase } from "./register-database.ts";
+import { openRegisterDatabase } from "./register-database.ts";
 import { createRegisterFile, losePower } from "./register-file.ts";
+import type { After } from "./work-queue.ts";
 
 export interface Store {
 	open(life: { readonly after: After; readonly disk: Disk }): Database;
