@@ -25,7 +25,7 @@ export interface Scheduler {
 	readonly events: number;
 }
 
-/** Resolves when no promise of the world can settle any more without a new event. */
+/** Resolves when no promise of the world can settle any more without a new event. Called from a promise callback only. */
 export type Settle = () => Promise<void>;
 
 interface Pending {
@@ -100,6 +100,8 @@ export function createScheduler(settle: Settle): Scheduler {
 			if (running) throw new Error("the world is running already");
 			running = true;
 			try {
+				// From here on this function is a promise callback itself, which `settle` may lean on.
+				await Promise.resolve();
 				await settle();
 				for (let next = heap[0]; next !== undefined && next.at <= time; next = heap[0]) {
 					pop();

@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { createSettle } from "./settle.ts";
+
+test("every promise that can settle has settled, however long the chain", async () => {
+	const settle = createSettle();
+	await Promise.resolve();
+	// Beyond the turns of the event loop that come now and then.
+	for (let round = 1; round <= 3_000; round++) {
+		let steps = 0;
+		const chain = async (depth: number): Promise<void> => {
+			await Promise.resolve();
+			steps++;
+			if (depth > 0) await chain(depth - 1);
+		};
+		const length = round % 20;
+		void chain(length);
+		await settle();
+		expect(steps).toBe(length + 1);
+	}
+});
+
+test("what nobody handles is heard of while the world runs", async () => {
+	const settle = createSettle();
+	let heard: unknown = null;
+	const others = process.listeners("unhandledRejection");
+	process.removeAllListeners("unhandledRejection");
+	process.once("unhandledRejection", (error) => {
+		heard = error;
+	});
+	try {
+		await Promise.resolve();
+		void Promise.reject(new Error("lost"));
+		for (let round = 0; round < 3_000 && heard === null; round++) await settle();
+		expect(heard).toEqual(new Error("lost"));
+	} finally {
+		for (const listener of others) process.on("unhandledRejection", listener);
+	}
+});
