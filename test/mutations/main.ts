@@ -1,8 +1,11 @@
 // `npm run mutations`: puts real bugs of other systems into copies of the production code, one at a time, and
 // shows how long the simulator takes to notice each.
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { chooseMutations, listMutations, type Mutation, parsePart } from "./mutation.ts";
-import { replay, type SimulatorRun, search } from "./simulator.ts";
+import { type Finding, heading, line, report } from "./report.ts";
+import { replay, search } from "./simulator.ts";
 import { applyMutation, createWorkspace, typeErrors, type Workspace } from "./workspace.ts";
 
 const help = `npm run mutations -- [NAME…] [--budget-seconds N] [--part K/N] [--check] [--list]
@@ -10,12 +13,15 @@ const help = `npm run mutations -- [NAME…] [--budget-seconds N] [--part K/N] [
 Runs the simulator on a copy of the sources with each bug of test/mutations/patches in it, or with those that are
 named (the beginning of a name is enough, so 25 is every variant of bug 25), until it notices.
   --budget-seconds N  for each, on all cores (120)
+  --threads N         on so many instead
   --from N            the first seed (1)
   --part K/N          the K-th of N parts only; day/N: another one every day
+  --report FILE       writes the table there, after each
   --check             only: does each patch apply, and does the result compile
   --list              only: what there is
   --output            shows what the simulator printed
-Exits with 1 if a mutation survives, if it does not apply, or if the seed that caught it also fails without it.`;
+A seed that fails without the mutation too catches nothing: it is named, and the search goes on behind it.
+Exits with 1 if a mutation survives or does not apply.`;
 
 const { values, positionals } = parseArgs({
 	allowPositionals: true,
@@ -26,32 +32,11 @@ const { values, positionals } = parseArgs({
 		list: { type: "boolean", default: false },
 		output: { type: "boolean", default: false },
 		from: { type: "string", default: "1" },
+		threads: { type: "string", default: String(availableParallelism()) },
+		report: { type: "string" },
 		help: { type: "boolean", default: false },
 	},
 });
-
-interface Row {
-	readonly mutation: string;
-	readonly outcome: string;
-	readonly property: string;
-	readonly seed: string;
-	readonly runs: string;
-	readonly seconds: string;
-}
-
-const widths: Record<keyof Row, number> = {
-	mutation: 48,
-	outcome: 22,
-	property: 28,
-	seed: 12,
-	runs: 6,
-	seconds: 7,
-};
-
-function printRow(row: Row): void {
-	const cells = Object.entries(widths).map(([name, width]) => row[name as keyof Row].padEnd(width));
-	console.log(cells.join(" ").trimEnd());
-}
 
 async function withWorkspace<T>(use: (workspace: Workspace) => Promise<T> | T): Promise<T> {
 	const workspace = createWorkspace();
@@ -75,33 +60,36 @@ function checkMutation(mutation: Mutation): Promise<string | null> {
 	});
 }
 
-async function tryMutation(mutation: Mutation, budgetSeconds: number): Promise<boolean> {
-	const run = await withWorkspace((workspace) => {
+/**
+ * Whoever catches a mutation with a seed that fails without it too has caught something else: then the
+ * seeds behind that one are tried.
+ */
+async function tryMutation(mutation: Mutation, budgetSeconds: number): Promise<Finding> {
+	return await withWorkspace(async (workspace) => {
 		applyMutation(workspace, mutation);
-		return search(workspace, { budgetSeconds, firstSeed: Number(values.from), options: [] });
+		const strange: string[] = [];
+		let [runs, seconds, firstSeed] = [0, 0, Number(values.from)];
+		for (;;) {
+			const run = await search(workspace, {
+				budgetSeconds: budgetSeconds - seconds,
+				firstSeed,
+				options: ["--threads", values.threads],
+			});
+			if (values.output) console.log(run.output.slice(-20_000));
+			runs += run.runs;
+			seconds += run.seconds;
+			const { failure } = run;
+			if (failure === null) return { mutation, caught: null, strange, runs, seconds };
+			if (await passesWithout(failure.replay)) return { mutation, caught: failure, strange, runs, seconds };
+			strange.push(failure.seed);
+			if (seconds >= budgetSeconds) return { mutation, caught: null, strange, runs, seconds };
+			firstSeed = Number(failure.seed) + 1;
+		}
 	});
-	if (values.output) console.log(run.output.slice(-20_000));
-	const isClean = run.failure === null || (await passesWithout(run.failure.replay));
-	printRow(rowOf(mutation, run, isClean));
-	return run.failure !== null && isClean;
 }
 
-/** Whoever catches a mutation with a seed that fails anyway has caught something else. */
 async function passesWithout(options: readonly string[]): Promise<boolean> {
 	return (await withWorkspace((workspace) => replay(workspace, options))).failure === null;
-}
-
-function rowOf(mutation: Mutation, { failure, runs, seconds }: SimulatorRun, isClean: boolean): Row {
-	let outcome = "SURVIVED";
-	if (failure !== null) outcome = isClean ? `caught (${failure.kind})` : "FAILS WITHOUT IT TOO";
-	return {
-		mutation: mutation.name,
-		outcome,
-		property: failure?.property ?? "",
-		seed: failure?.seed ?? "",
-		runs: String(runs),
-		seconds: seconds.toFixed(1),
-	};
 }
 
 async function checkAll(mutations: readonly Mutation[]): Promise<number> {
@@ -117,26 +105,31 @@ async function checkAll(mutations: readonly Mutation[]): Promise<number> {
 async function tryAll(mutations: readonly Mutation[]): Promise<number> {
 	const budgetSeconds = Number(values["budget-seconds"]);
 	if (!(budgetSeconds > 0)) throw new Error(`--budget-seconds ${values["budget-seconds"]}`);
-	console.log(`${mutations.length} mutations, ${budgetSeconds} s for each`);
-	printRow({
-		mutation: "mutation",
-		outcome: "outcome",
-		property: "property",
-		seed: "seed",
-		runs: "runs",
-		seconds: "seconds",
-	});
-	let bad = 0;
+	const budget = `${budgetSeconds} s on ${values.threads} threads for each, seeds from ${values.from}`;
+	console.log(`${mutations.length} mutations of part ${values.part}, ${budget}`);
+	console.log(heading());
+	const findings: Finding[] = [];
+	const broken: string[] = [];
 	for (const mutation of mutations) {
 		try {
-			if (!(await tryMutation(mutation, budgetSeconds))) bad++;
+			const finding = await tryMutation(mutation, budgetSeconds);
+			findings.push(finding);
+			console.log(line(finding));
 		} catch (error) {
-			bad++;
+			broken.push(mutation.name);
 			console.log(`${mutation.name}: ${String(error)}`);
 		}
+		if (values.report !== undefined) writeFileSync(values.report, report(findings, budget));
 	}
-	console.log(`${mutations.length - bad} of ${mutations.length} caught`);
-	return bad;
+	const caught = findings.filter((finding) => finding.caught !== null);
+	const strange = new Set(findings.flatMap((finding) => finding.strange));
+	if (strange.size > 0) console.log(`seeds that fail without a mutation too: ${[...strange].join(", ")}`);
+	const slowest = Math.ceil(Math.max(0, ...caught.map(({ seconds }) => seconds)));
+	console.log(
+		`${caught.length} of ${mutations.length} caught, ${budget}; the slowest took ${slowest} s, ` +
+			`the most runs ${Math.max(0, ...caught.map(({ runs }) => runs))}`,
+	);
+	return mutations.length - caught.length;
 }
 
 async function main(): Promise<void> {

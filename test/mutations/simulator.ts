@@ -9,15 +9,17 @@ const failureKinds: ReadonlyMap<number, string> = new Map([
 	[129, "safety"],
 ]);
 
+export interface FoundFailure {
+	readonly kind: string;
+	readonly property: string;
+	readonly seed: string;
+	/** The options that run this very seed again. */
+	readonly replay: readonly string[];
+}
+
 export interface SimulatorRun {
 	/** Null: nothing broke. */
-	readonly failure: {
-		readonly kind: string;
-		readonly property: string;
-		readonly seed: string;
-		/** The options that run this very seed again. */
-		readonly replay: readonly string[];
-	} | null;
+	readonly failure: FoundFailure | null;
 	/** How many seeds were begun. */
 	readonly runs: number;
 	readonly seconds: number;
@@ -79,7 +81,7 @@ async function run(workspace: Workspace, options: readonly string[], limitMs: nu
 }
 
 /** As report.ts of the simulator writes it. */
-function failureIn(kind: string, output: string): NonNullable<SimulatorRun["failure"]> {
+function failureIn(kind: string, output: string): FoundFailure {
 	const found = /^FAILED seed (\d+): \w+, (.*)$/m.exec(output);
 	const command = /^replay: npm run simulate -- (.*)$/m.exec(output);
 	const [seed, property, options] = [found?.[1], found?.[2], command?.[1]];
