@@ -1,13 +1,16 @@
 /** Which faults a run has and how often each begins: drawn once. */
 import type { Chance } from "../engine/chance.ts";
+import type { AtlasProfile } from "../world/fault-atlas.ts";
 
 export const faultKinds = [
 	"kill",
 	"power",
 	"crash-at-action",
+	"crash-at-operation",
 	"power-everywhere",
 	"stop",
 	"pause",
+	"pause-everywhere",
 	"partition",
 	"clog",
 	"break-connections",
@@ -15,7 +18,10 @@ export const faultKinds = [
 	"disk-slow",
 	"disk-full",
 	"disk-error",
+	"disk-rot",
+	"disk-misdirect",
 	"clock-jump",
+	"clock-rate",
 	"slow-node",
 	"transfer",
 	"wipe",
@@ -27,23 +33,31 @@ export interface FaultSettings {
 	readonly everyMs: Readonly<Record<FaultKind, number>>;
 	/** How long a fault lasts, on average. */
 	readonly lastsMs: number;
+	/** Damage to disks stays within what Skein promises to survive, or goes beyond it: then it must refuse, not lie. */
+	readonly atlas: AtlasProfile;
 }
 
 /** Rare by nature: all nodes at once, and what never comes back. */
 const rarity: Readonly<Partial<Record<FaultKind, number>>> = {
 	"power-everywhere": 5,
+	"pause-everywhere": 5,
 	wipe: 10,
 	"disk-error": 3,
 };
 
+/** What must come, and soon, where the damage goes beyond what Skein survives. */
+const damage: ReadonlySet<FaultKind> = new Set(["disk-rot", "disk-misdirect"]);
+
 export function drawFaults(chance: Chance, size: number): FaultSettings {
-	const calm = chance.happens(0.05);
+	const atlas = chance.happens(0.1) ? "beyond" : "covered";
+	const calm = atlas === "covered" && chance.happens(0.05);
 	const everyMs = Object.fromEntries(
 		faultKinds.map((kind) => {
+			if (atlas === "beyond" && damage.has(kind)) return [kind, chance.pick([500, 2_000])];
 			const never = calm || !chance.happens(0.4) || (kind === "wipe" && size < 3);
 			const mean = chance.pick([500, 2_000, 6_000, 20_000]);
 			return [kind, never ? Number.POSITIVE_INFINITY : mean * (rarity[kind] ?? 1)];
 		}),
 	) as Record<FaultKind, number>;
-	return { everyMs, lastsMs: chance.pick([100, 1_000, 4_000]) };
+	return { everyMs, lastsMs: chance.pick([100, 1_000, 4_000]), atlas };
 }

@@ -8,8 +8,12 @@ import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import type { Tell } from "../trace/event.ts";
+import { maxClockDrift } from "../world/clock.ts";
+import { createFaultAtlas } from "../world/fault-atlas.ts";
 import type { CutMode } from "../world/lane.ts";
+import { judgeDamage } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
+import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
 
 export interface Nemesis {
@@ -17,6 +21,12 @@ export interface Nemesis {
 	stop(): void;
 	/** The failure of this member is what a fault should lead to. */
 	explains(node: NodeId, failure: Error): boolean;
+	/** The member was started with damage that it must have noticed. */
+	mustRefuse(node: NodeId): boolean;
+	/** Members whose disk has lost nothing that it must keep. */
+	readonly sound: readonly NodeId[];
+	/** More disks may be damaged than Skein promises to survive. */
+	readonly isBeyond: boolean;
 	/** These members are well, and connected with each other, for good. */
 	heal(nodes: ReadonlySet<NodeId>): void;
 }
@@ -36,9 +46,39 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	const ids = members.map(({ id }) => id);
 	/** Their disks were made to refuse work: a node may end because of that. */
 	const troubled = new Set<NodeId>();
+	/** Their disks may hold other bytes than were written. */
+	const damaged = new Set<NodeId>();
+	const atlas = createFaultAtlas({
+		nodes: ids,
+		profile: settings.atlas,
+		chance: chance.fork("atlas"),
+		tell,
+	});
+	const sweeps = createCrashSweeps({ chance: chance.fork("sweeps"), tell });
+	/** Their disks were damaged, when they were last started, in a way that no start may miss. */
+	const refusing = new Set<NodeId>();
 	let stopped = false;
 	/** Supervisors start what has ended, sooner or later. */
 	const restartMs = chance.pick([50, 500, 3_000]);
+
+	const lost = (): number => members.filter(({ state }) => state === "lost").length;
+
+	function start(member: Member): void {
+		const { id, disk } = member;
+		if (!isDown(member)) return;
+		if (damaged.has(id)) {
+			if (!atlas.mayStart(id, disk)) return;
+			if (judgeDamage(disk.files()) === "detected") refusing.add(id);
+			else refusing.delete(id);
+		}
+		member.start();
+		if (!stopped) sweeps.onStart(member);
+	}
+
+	/** No process that has read the disk already. */
+	function isDown({ state }: Member): boolean {
+		return state === "down" || state === "failed" || state === "refused";
+	}
 
 	function later(delayMs: number, work: () => void): void {
 		scheduler.after(delayMs, () => {
@@ -65,6 +105,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				return member.crash(kind);
 			case "crash-at-action":
 				return member.crashAtAction(chance.integer(1, 30), chance.pick(["kill", "power"]));
+			case "crash-at-operation":
+				return sweeps.begin(member);
 			case "power-everywhere":
 				for (const one of members) one.crash("power");
 				return;
@@ -73,6 +115,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			case "pause":
 				member.pause(chance.pick(["stopped", "suspended"]));
 				return later(lasts(), () => member.resume());
+			case "pause-everywhere": {
+				for (const one of members) one.pause("suspended");
+				return later(lasts(), () => {
+					for (const one of members) one.resume();
+				});
+			}
 			case "partition":
 				return partition();
 			case "clog":
@@ -95,12 +143,18 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				});
 			case "disk-error":
 				troubled.add(node);
-				disk.fail(chance.pick(["read", "write", "sync"]), "once");
-				return;
+				disk.fail(chance.pick(["read", "write", "sync"]), chance.pick(["once", "sticky"]));
+				return later(lasts(), () => disk.works());
 			case "clock-jump": {
 				const byMs = chance.between(-1, 1) * chance.pick([100, 10_000, 10_000_000]);
 				tell({ type: "clock-jump", node, byMs });
 				member.clock?.jump(byMs);
+				return;
+			}
+			case "clock-rate": {
+				const rate = 1 + chance.between(-maxClockDrift, maxClockDrift);
+				tell({ type: "clock-rate", node, rate });
+				member.clock?.setRate(rate);
 				return;
 			}
 			case "slow-node": {
@@ -112,12 +166,18 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			}
 			case "transfer":
 				return transfer(member);
-			case "wipe": {
-				// At most a minority may lose what it had.
-				const lost = members.filter(({ state }) => state === "lost").length;
-				if ((lost + 1) * 2 < members.length) member.wipe();
+			case "disk-rot":
+				damaged.add(node);
+				atlas.rot({ node, disk, isDown: isDown(member) });
 				return;
-			}
+			case "disk-misdirect":
+				damaged.add(node);
+				atlas.misdirect({ node, disk, isDown: isDown(member) });
+				return;
+			case "wipe":
+				// At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that.
+				if (lost() * 2 + 2 < members.length && atlas.mayLose(node)) member.wipe();
+				return;
 			default: {
 				const never: never = kind;
 				throw new Error(String(never));
@@ -154,20 +214,28 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	/** Looks now and then who has ended, as a supervisor does. */
 	function supervise(member: Member): void {
 		later(chance.exponential(restartMs), () => {
-			if (member.state === "down" || member.state === "failed" || member.state === "refused") member.start();
+			start(member);
 			supervise(member);
 		});
 	}
 
 	for (const member of members) {
-		later(chance.exponential(20), () => member.start());
+		later(chance.exponential(20), () => start(member));
 		supervise(member);
 	}
 	for (const kind of faultKinds) arm(kind);
 
 	return {
-		explains: (node, failure) =>
-			troubled.has(node) && /EIO|ENOSPC|DISK_FULL|disk is full|no space left/.test(wholeText(failure)),
+		explains(node, failure) {
+			const text = wholeText(failure);
+			if (/EIO|ENOSPC|DISK_FULL|disk is full|no space left/.test(text)) return troubled.has(node);
+			return /the log is damaged/.test(text) && atlas.mayRefuse(node);
+		},
+		mustRefuse: (node) => refusing.has(node),
+		get sound() {
+			return members.filter(({ id, state }) => state !== "lost" && !atlas.spent.has(id)).map(({ id }) => id);
+		},
+		isBeyond: settings.atlas === "beyond",
 		stop() {
 			stopped = true;
 		},
@@ -188,7 +256,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		for (const member of healed) {
 			member.resume();
 			member.crashAtAction(Number.POSITIVE_INFINITY, "kill");
-			member.start();
+			start(member);
 		}
 		scheduler.after(200, () => keepWell(healed));
 	}

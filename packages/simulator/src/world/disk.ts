@@ -32,6 +32,8 @@ export interface SimulatedDisk extends Disk {
 	room(): void;
 	/** The next operation of this kind fails with EIO; "sticky": and all after it. */
 	fail(operation: FailingOperation, mode: "once" | "sticky"): void;
+	/** Nothing fails any more because of `fail`. */
+	works(): void;
 	/** Bits of a durable byte turn over. */
 	rotAt(path: string, offset: number, mask: number): void;
 	/** The device will put the next write to a file whose path passes at another place of that file; it says nothing. */
@@ -352,6 +354,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		fail(kind, mode) {
 			if (!isHealed) failing.set(kind, mode);
 		},
+		works: () => failing.clear(),
 		rotAt(path, offset, mask) {
 			const file = names.get(path);
 			if (file === undefined) throw new RangeError(`${path} is absent`);
@@ -368,6 +371,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			this.resume();
 			this.room();
 			isHealed = true;
+			boundary = null;
 			slowness = 1;
 			failing.clear();
 			misdirects = null;

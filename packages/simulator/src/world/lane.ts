@@ -91,10 +91,11 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		tell({ type: "message-lost", from, to, lane, sizeBytes: bytes.length, sentAt, why });
 	}
 
-	function deliver(message: Message, copy: boolean): void {
+	/** `late`: its connection has ended before. */
+	function deliver(message: Message, copy: boolean, late = false): void {
 		const { bytes, sentAt, door } = message;
 		if (!door.open) return lose(message, "nobody there");
-		tell({ type: "message", from, to, lane, sizeBytes: bytes.length, sentAt, copy });
+		tell({ type: "message", from, to, lane, sizeBytes: bytes.length, sentAt, copy, late });
 		door.onMessage(from, lane, bytes);
 	}
 
@@ -268,7 +269,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		for (const message of underWay) {
 			message.arrival?.cancel();
 			if (!chance.happens(lateProbability)) lose(message, "connection");
-			else scheduler.after(chance.exponential(meanLateMs), () => deliver(message, false));
+			else scheduler.after(chance.exponential(meanLateMs), () => deliver(message, false, true));
 		}
 		underWay.clear();
 	}

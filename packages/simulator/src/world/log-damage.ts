@@ -46,7 +46,9 @@ function judgeFile(path: string, file: DamagedFile): DamageVerdict {
 	switch (path) {
 		case `${logDirectory}/state`: {
 			const slots = new Set(file.places.map((place) => Math.floor(place / slotBytes)));
-			return slots.size > 1 ? "detected" : "harmless";
+			if (slots.size < 2) return "harmless";
+			// Where a write went astray an older copy stands, whole: with the other one bad, it counts.
+			return [...slots].some((slot) => isWhole(file.device, slot)) ? "silent" : "detected";
 		}
 		// Zeros, until a header is written that is about to get a name that counts.
 		case `${logDirectory}/prepared`:
@@ -57,6 +59,14 @@ function judgeFile(path: string, file: DamagedFile): DamageVerdict {
 		default:
 			return "silent";
 	}
+}
+
+/** A start would read this copy of term and vote. */
+function isWhole({ bytes, size }: FileContent, slot: number): boolean {
+	const begin = slot * slotBytes;
+	if (begin + slotBytes > size) return false;
+	const view = new DataView(bytes.buffer, bytes.byteOffset + begin, slotBytes);
+	return crc32(bytes.subarray(begin + 8, begin + slotBytes)) === view.getUint32(4, true);
 }
 
 /** Names that a restart would give itself up over are not invented here: only bytes are ever damaged. */
