@@ -7,6 +7,7 @@ import { addCoverage, noCoverage } from "../run/coverage.ts";
 import { corpus } from "./corpus.ts";
 import { coverageText, defaultSeconds, exitCodes, failureText } from "./report.ts";
 import type { Order, Outcome, ProfileName } from "./run-one.ts";
+import { removeSqliteFiles } from "./sqlite/sqlite-profile.ts";
 
 interface Options {
 	readonly seed?: number;
@@ -149,4 +150,8 @@ function positiveNumber(text: string): number {
 	return value;
 }
 
-await main();
+try {
+	await main();
+} finally {
+	removeSqliteFiles();
+}

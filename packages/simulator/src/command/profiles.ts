@@ -2,13 +2,14 @@
 import { type Profile, registersProfile } from "../machine/store.ts";
 import type { ProfileName } from "./run-one.ts";
 import { createSettle } from "./settle.ts";
+import { sqliteProfile } from "./sqlite/sqlite-profile.ts";
 
 export function profileOf(name: ProfileName): Profile {
 	switch (name) {
 		case "registers":
 			return registersProfile(createSettle());
 		case "sqlite":
-			throw new Error("not yet");
+			return sqliteProfile(createSettle());
 		default: {
 			const never: never = name;
 			throw new Error(String(never));

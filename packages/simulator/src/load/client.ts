@@ -8,6 +8,7 @@ import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import type { Completion, Key, ReadLevel, Recorder, Seen, Step } from "../history/history.ts";
+import type { OtherStatements } from "../machine/other-statements.ts";
 import { programOf, readStatement, refusedStatement, statement, statementOf } from "../machine/statements.ts";
 import type { Tell } from "../trace/event.ts";
 import { type Connection, connect, type Reply } from "./connection.ts";
@@ -28,14 +29,21 @@ export interface ClientOptions {
 	readonly recorder: Recorder;
 	readonly tell: Tell;
 	readonly settings: LoadSettings;
+	/** SQL besides registers. */
+	readonly others: OtherStatements | null;
 	readonly onOutrage: (error: unknown) => void;
 }
+
+/** How much SQL is sent besides registers. */
+const otherShare = 0.15;
 
 /** A list is left for the next after about so many appends: it is read and written whole. */
 const appendsInList = 30;
 
 export function startClient(options: ClientOptions): Client {
-	const { id, members, scheduler, chance, recorder, tell, settings, onOutrage } = options;
+	const { id, members, scheduler, chance, recorder, tell, settings, others, onOutrage } = options;
+	/** Of its own: runs without other SQL draw nothing for it. */
+	const otherChance = chance.fork("other statements");
 	let stopped = false;
 	let values = 0;
 	let keys = 0;
@@ -49,6 +57,7 @@ export function startClient(options: ClientOptions): Client {
 			await wait(chance.exponential(settings.thinkMs));
 			if (stopped) return;
 			if (settings.wanders) home = chance.pick(members);
+			if (others !== null && otherChance.happens(otherShare)) await other(others);
 			await operation(drawKind());
 		}
 	}
@@ -129,6 +138,7 @@ export function startClient(options: ClientOptions): Client {
 		);
 		const only = steps.length === 1 ? steps[0] : undefined;
 		if (only?.kind === "write" && chance.happens(0.5)) return programOf([statementOf(only)]);
+		if (others !== null && otherChance.happens(otherShare)) statements.push(others.harmless(otherChance));
 		if (chance.happens(0.5)) return programOf(statements);
 		return programOf([statement("BEGIN IMMEDIATE"), ...statements, statement("COMMIT")]);
 	}
@@ -251,6 +261,15 @@ export function startClient(options: ClientOptions): Client {
 		if (reply.type === "answer" && reply.answer.outcome.errors[0] === null) {
 			onOutrage(new Error(`a statement that must fail did not, on ${home.id}`));
 		}
+		connection.close();
+	}
+
+	/** SQL of any kind, which may fail or not: only that all members hold the same after it is judged. */
+	async function other(statements: OtherStatements): Promise<void> {
+		const connection = open(home);
+		const idempotencyKey = otherChance.happens(settings.keyedShare) ? `${id}/other ${keys++}` : null;
+		const request = optionsFor({ level: "linearizable" }, idempotencyKey);
+		await send(connection, programOf(statements.some(otherChance)), request);
 		connection.close();
 	}
 

@@ -30,7 +30,7 @@ export interface RegisterDatabaseOptions {
 export function openRegisterDatabase(options: RegisterDatabaseOptions): Database {
 	const { file, after, chance, disk, settings } = options;
 	const writer = createRegisterWriter(file, settings);
-	const { onWriter, onReader, hurry } = createWorkQueue({ after, chance });
+	const queue = createWorkQueue({ after, chance });
 	let snapshots = 0;
 	/** Commits that were not copied back yet when each open read transaction began. */
 	const readers = new Map<object, number>();
@@ -49,7 +49,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		return {
 			applied,
 			run: (program) =>
-				onReader(settings.readMs, () => {
+				queue.onReader(settings.readMs, () => {
 					const ran = runReadOnly(program, registers, began);
 					({ began } = ran);
 					return ran.outcome;
@@ -62,19 +62,20 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 
 	return {
 		opened: state(),
-		execute: (requests) => onWriter(settings.executeMs * requests.length, () => writer.execute(requests)),
-		abandonInteractive: () => onWriter(0.05, () => writer.abandonInteractive()),
-		commit: (applied) => onWriter(settings.executeMs, () => writer.commit(applied), true),
-		hurry,
-		rollback: () => onWriter(0.05, () => writer.rollback()),
-		apply: (entries) => onWriter(settings.executeMs, () => writer.apply(entries)),
-		prepareToLead: () => onWriter(1, () => writer.prepareToLead()),
+		execute: (requests) =>
+			queue.onWriter(settings.executeMs * requests.length, () => writer.execute(requests)),
+		abandonInteractive: () => queue.onWriter(0.05, () => writer.abandonInteractive()),
+		commit: (applied) => queue.onWriter(settings.executeMs, () => writer.commit(applied), true),
+		hurry: () => queue.hurry(),
+		rollback: () => queue.onWriter(0.05, () => writer.rollback()),
+		apply: (entries) => queue.onWriter(settings.executeMs, () => writer.apply(entries)),
+		prepareToLead: () => queue.onWriter(1, () => writer.prepareToLead()),
 		read: (program) =>
-			onReader(settings.readMs, () => runReadOnly(program, file.current.registers, false).outcome),
-		beginRead: () => onReader(settings.readMs, beginRead),
+			queue.onReader(settings.readMs, () => runReadOnly(program, file.current.registers, false).outcome),
+		beginRead: () => queue.onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
 		checkpoint: () =>
-			onWriter(chance.pick([1, 20]), () => {
+			queue.onWriter(chance.pick([1, 20]), () => {
 				if (file.full) throw diskFull();
 				const oldest = Math.min(...readers.values());
 				checkpointOf(file, file.since.filter(({ applied }) => applied.index > oldest).length);
@@ -82,7 +83,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 			}),
 		walBytes: () => file.sinceBytes,
 		async createSnapshot() {
-			const { bytes, applied, configuration } = await onReader(settings.readMs, () => ({
+			const { bytes, applied, configuration } = await queue.onReader(settings.readMs, () => ({
 				bytes: encodeContent(file.current),
 				...state(),
 			}));
@@ -107,7 +108,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 				await source.close();
 			}
 			if (fingerprint(bytes) !== sha256) throw new Error("the snapshot is damaged");
-			return await onWriter(5, () => {
+			return await queue.onWriter(5, () => {
 				if (file.full) throw diskFull();
 				writer.rollback();
 				replaceContent(file, decodeContent(bytes));

@@ -6,8 +6,10 @@ import type { Database } from "../../../skein/src/database/database.ts";
 import type { Disk } from "../../../skein/src/world/disk.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Settle } from "../engine/scheduler.ts";
+import type { RegisterWrite } from "../history/effects.ts";
 import type { Key, Value } from "../history/history.ts";
-import { digestOf } from "./register-content.ts";
+import type { OtherStatements } from "./other-statements.ts";
+import { decodeChanges, digestOf } from "./register-content.ts";
 import { openRegisterDatabase } from "./register-database.ts";
 import { createRegisterFile, losePower } from "./register-file.ts";
 import type { After } from "./work-queue.ts";
@@ -33,8 +35,10 @@ export interface StoreSettings {
 export interface Profile {
 	readonly name: "registers" | "sqlite";
 	readonly settle: Settle;
-	/** Payloads are lists of changes (register-content.ts), so what was committed can be read from the log. */
-	readonly readablePayloads: boolean;
+	/** What an entry's payload writes to registers, in order: so what was committed can be read from the log. */
+	writesIn(payload: Uint8Array): RegisterWrite[];
+	/** For clients to send besides; null: there is nothing but registers. */
+	readonly otherStatements: OtherStatements | null;
 	createStore(chance: Chance, settings: StoreSettings): Store;
 }
 
@@ -45,7 +49,8 @@ export function registersProfile(settle: Settle): Profile {
 	return {
 		name: "registers",
 		settle,
-		readablePayloads: true,
+		writesIn,
+		otherStatements: null,
 		createStore(chance, settings) {
 			const file = createRegisterFile();
 			return {
@@ -63,4 +68,10 @@ export function registersProfile(settle: Settle): Profile {
 			};
 		},
 	};
+}
+
+function writesIn(payload: Uint8Array): RegisterWrite[] {
+	return decodeChanges(payload).flatMap((change) =>
+		change.type === "register" ? [{ key: change.key, value: change.value }] : [],
+	);
 }

@@ -90,7 +90,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	const chance = createChance(seed);
 	const plan: RunPlan = drawPlan(chance.fork("plan"), budget);
 	const watch = createWatch();
-	const effects = createEffectsFromLog();
+	const effects = createEffectsFromLog((payload) => profile.writesIn(payload));
 	const applied = new Map<NodeId, number>();
 	const recorder: Recorder = createRecorder(() => scheduler.now);
 	let outrage: unknown = null;
@@ -109,9 +109,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		tell: trace.tell,
 		observe(observation) {
 			watch.observe(observation);
-			if (profile.readablePayloads) {
-				effects.observe(observation, (node, index) => cluster.member(node).core?.termAt(index) ?? null);
-			}
+			effects.observe(observation, (node, index) => cluster.member(node).core?.termAt(index) ?? null);
 			if (observation.type === "applied") applied.set(observation.node, observation.position.index);
 		},
 	});
@@ -132,6 +130,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			recorder,
 			tell: trace.tell,
 			settings: plan.load,
+			others: profile.otherStatements,
 			onOutrage,
 		}),
 	);
@@ -245,7 +244,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			);
 			return checkAll({
 				history: recorder.history,
-				effects: profile.readablePayloads && allIsApplied() ? effects.effects : null,
+				effects: allIsApplied() ? effects.effects : null,
 				states,
 			}).decided;
 		},

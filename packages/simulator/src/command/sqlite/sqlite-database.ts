@@ -1,0 +1,323 @@
+/**
+ * SQLite as a node of the simulator sees it: the production writer and readers, without their threads, in
+ * simulated time. What threaded-database.ts does around them is done here once more, with one event of
+ * the world where it has a message to a thread.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { backup, type DatabaseSync } from "node:sqlite";
+import { SkeinError } from "../../../../client/src/errors.ts";
+import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
+import { type CheckpointResult, checkpointOn } from "../../../../skein/src/database/checkpoint.ts";
+import { openReading } from "../../../../skein/src/database/connection.ts";
+import type {
+	Database,
+	DatabaseState,
+	ReadTransaction,
+	SnapshotFile,
+} from "../../../../skein/src/database/database.ts";
+import { readState } from "../../../../skein/src/database/own-tables.ts";
+import { createReader, type Reader } from "../../../../skein/src/database/reader.ts";
+import { finishReplacing, replaceFile } from "../../../../skein/src/database/replace-file.ts";
+import { type DatabaseSettings, defaultDatabaseSettings } from "../../../../skein/src/database/settings.ts";
+import { failureOf, isSqliteError } from "../../../../skein/src/database/sqlite-failure.ts";
+import { createWriter, type Writer } from "../../../../skein/src/database/writer.ts";
+import type { Disk } from "../../../../skein/src/world/disk.ts";
+import type { Chance } from "../../engine/chance.ts";
+import { diskFull } from "../../machine/register-writer.ts";
+import type { StoreSettings } from "../../machine/store.ts";
+import { type After, createWorkQueue } from "../../machine/work-queue.ts";
+import { checkSnapshot } from "./check-snapshot.ts";
+import type { SqliteFiles } from "./sqlite-files.ts";
+
+export interface SqliteDatabaseOptions {
+	readonly files: SqliteFiles;
+	readonly after: After;
+	readonly chance: Chance;
+	/** The node's, for snapshot files. */
+	readonly disk: Disk;
+	readonly settings: StoreSettings;
+	/** Writes fail for want of room. */
+	readonly isFull: () => boolean;
+	/** The database file is about to be replaced: nobody may have it open. */
+	readonly beforeReplacing: () => void;
+	/** The world stands still until this has settled: work of SQLite that takes real time. */
+	readonly standStill: <T>(work: Promise<T>) => Promise<T>;
+}
+
+/** Stored outcomes must outlive all tries of a request, as they do in production. */
+const databaseSettings: DatabaseSettings = {
+	...defaultDatabaseSettings,
+	maxStoredOutcomes: 2_000,
+	storedOutcomeAgeMs: Number.POSITIVE_INFINITY,
+};
+
+/** A moment of the simulated world takes no time: no statement exceeds its limit. */
+const now = (): number => 0;
+
+/** A reader, and how many read transactions are open on it. */
+interface Readers {
+	readonly reader: Reader;
+	open: number;
+	close: () => void;
+}
+
+interface Waiting {
+	readonly resolve: (result: CheckpointResult) => void;
+	readonly reject: (error: unknown) => void;
+}
+
+export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
+	const { files, after, chance, disk, settings, isFull, standStill } = options;
+	const { path } = files;
+	const queue = createWorkQueue({ after, chance });
+	/** Null: the file is being replaced. */
+	let writer: Writer | null = null;
+	let readers: Readers | null = null;
+	let durableIndex = 0;
+	let numbers = 0;
+	let snapshots = 0;
+	let waiting: Waiting[] = [];
+	let reopened: (() => void)[] = [];
+
+	finishReplacing(path);
+	const opened = open();
+
+	function open(): DatabaseState {
+		const made = createWriter({ path, format: createRowFormat(), settings: databaseSettings, now });
+		writer = made;
+		files.hold(() => {
+			if (writer === made) made.close();
+		});
+		readers = openReaders();
+		return made.state;
+	}
+
+	function openReaders(): Readers {
+		const reader = createReader({ path, settings: databaseSettings, now });
+		const forget = files.hold(() => reader.close());
+		return {
+			reader,
+			open: 0,
+			close() {
+				forget();
+				reader.close();
+			},
+		};
+	}
+
+	function onWriter<T>(meanMs: number, work: (writer: Writer) => T, isQuiet = false): Promise<T> {
+		return queue.onWriter(
+			meanMs,
+			() => {
+				if (writer === null) throw new Error("the database is being replaced");
+				const current = writer;
+				// Connections are opened anew now and then.
+				const pages = isFull() ? 1 : 4_294_967_294;
+				current.connection().exec(`PRAGMA max_page_count = ${pages}`);
+				const value = asOverThreads(() => work(current));
+				checkpointIfFree();
+				return value;
+			},
+			isQuiet,
+		);
+	}
+
+	/** As in writer-thread.ts: SQLite refuses a checkpoint inside a transaction. */
+	function checkpointIfFree(): void {
+		if (waiting.length === 0 || writer === null || writer.connection().isTransaction) return;
+		const callers = waiting;
+		waiting = [];
+		try {
+			const connection = writer.connection();
+			const result = asOverThreads(() => {
+				if (isFull()) throw diskFull();
+				return checkpointOn(connection);
+			});
+			files.synced();
+			for (const caller of callers) caller.resolve(result);
+		} catch (error) {
+			for (const caller of callers) caller.reject(error);
+		}
+	}
+
+	/** Reads that come while the file is replaced run when it has been. */
+	async function onReader<T>(work: () => T): Promise<T> {
+		for (;;) {
+			const result = await queue.onReader(settings.readMs, () =>
+				readers === null ? null : { value: asReads(work) },
+			);
+			if (result !== null) return result.value;
+			await new Promise<void>((resolve) => reopened.push(resolve));
+		}
+	}
+
+	function currentReaders(): Readers {
+		if (readers === null) throw new Error("the database is being replaced");
+		return readers;
+	}
+
+	function beginRead(): ReadTransaction {
+		const held = currentReaders();
+		const { reader } = held;
+		const number = numbers++;
+		const applied = reader.begin(number);
+		held.open++;
+		let closed = false;
+		return {
+			applied,
+			run: (program, { timeoutMs }) =>
+				queue.onReader(settings.readMs, () => asReads(() => reader.run(number, program, timeoutMs))),
+			async close() {
+				if (closed) return;
+				closed = true;
+				held.open--;
+				reader.end(number);
+				if (held.open === 0 && held !== readers) held.close();
+			},
+		};
+	}
+
+	async function createSnapshot(): Promise<SnapshotFile> {
+		// Pinned now, copied later: writes and checkpoints go on in between.
+		const pinned = await onReader(() => pin(path));
+		const forget = files.hold(() => pinned.connection.close());
+		const target = `${path}.making-${snapshots}`;
+		const bytes = await new Promise<Uint8Array>((resolve, reject) => {
+			after(chance.exponential(settings.executeMs * 20), () => {
+				standStill(backup(pinned.connection, target, { rate: 1_000 }))
+					.then(() => readFileSync(target))
+					.then(resolve, reject);
+			});
+		});
+		rmSync(target);
+		forget();
+		pinned.connection.close();
+		const { applied, configuration } = pinned.state;
+		if (configuration === null) throw new Error("a database without a configuration cannot be a snapshot");
+		const name = `snapshots/made-${snapshots++}`;
+		await writeWhole(disk, name, bytes);
+		return { path: name, applied, configuration, sizeBytes: bytes.length, sha256: sha256Of(bytes) };
+	}
+
+	async function installSnapshot(snapshotPath: string, sha256: string): Promise<DatabaseState> {
+		const received = `${path}.received`;
+		writeFileSync(received, await readWhole(disk, snapshotPath));
+		checkSnapshot(received, sha256);
+		const inSteps = chance.happens(0.5);
+		await onWriter(2, (current) => {
+			if (isFull()) throw diskFull();
+			options.beforeReplacing();
+			if (readers?.open === 0) readers.close();
+			readers = null;
+			current.close();
+			writer = null;
+			files.synced();
+			if (inSteps) renameSync(received, `${path}.install`);
+			else replaceFile(path, received);
+		});
+		// A crash in between leaves the announcement of replace-file.ts.
+		await queue.onWriter(2, () => finishReplacing(path));
+		const state = await queue.onWriter(2, open);
+		files.synced();
+		durableIndex = state.applied.index;
+		const proceed = reopened;
+		reopened = [];
+		for (const one of proceed) one();
+		return state;
+	}
+
+	return {
+		opened,
+		execute: (requests) => onWriter(settings.executeMs * requests.length, (one) => one.execute(requests)),
+		abandonInteractive: () => onWriter(0.05, (one) => one.abandonInteractive()),
+		commit: (applied) =>
+			onWriter(
+				settings.executeMs,
+				(one) => {
+					if (isFull()) throw diskFull();
+					one.commit(applied);
+				},
+				true,
+			),
+		hurry: () => queue.hurry(),
+		rollback: () => onWriter(0.05, (one) => one.rollback()),
+		apply: (entries) =>
+			onWriter(settings.executeMs, (one) => {
+				if (isFull()) throw diskFull();
+				one.apply(entries);
+			}),
+		prepareToLead: () => onWriter(1, (one) => one.prepareToLead()),
+		read: (program, { timeoutMs }) => onReader(() => currentReaders().reader.read(program, timeoutMs)),
+		beginRead: () => onReader(beginRead),
+		describe: (sql) => onReader(() => currentReaders().reader.describe(sql)),
+		async checkpoint() {
+			const made = new Promise<CheckpointResult>((resolve, reject) => {
+				const asked = (): void => {
+					waiting.push({ resolve, reject });
+					checkpointIfFree();
+				};
+				queue.onWriter(chance.pick([1, 20]), asked).catch(reject);
+			});
+			const result = await made;
+			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);
+			return durableIndex;
+		},
+		walBytes: () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+		createSnapshot,
+		installSnapshot,
+		async close() {},
+	};
+}
+
+function pin(path: string): { readonly connection: DatabaseSync; readonly state: DatabaseState } {
+	const connection = openReading(path);
+	connection.exec("BEGIN");
+	return { connection, state: readState(connection) };
+}
+
+/** An error as it comes from a database thread: its text, and SQLite's name of it. */
+function asOverThreads<T>(work: () => T): T {
+	try {
+		return work();
+	} catch (error) {
+		if (!isSqliteError(error)) throw error;
+		const { message, code } = failureOf(error);
+		throw Object.assign(new Error(message, { cause: error }), { code });
+	}
+}
+
+/** And as it reaches clients of reads. */
+function asReads<T>(work: () => T): T {
+	try {
+		return asOverThreads(work);
+	} catch (error) {
+		if (error instanceof SkeinError) throw error;
+		const code = error instanceof Error && "code" in error ? String(error.code) : "INTERNAL";
+		throw new SkeinError(error instanceof Error ? error.message : String(error), { code, cause: error });
+	}
+}
+
+async function writeWhole(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+	await disk.makeDirectory("snapshots");
+	const target = await disk.open(path, { create: true });
+	try {
+		await target.truncate(0);
+		await target.write(0, [bytes]);
+	} finally {
+		await target.close();
+	}
+}
+
+async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
+	const source = await disk.open(path, { create: false });
+	try {
+		return await source.read(0, await source.size());
+	} finally {
+		await source.close();
+	}
+}
+
+function sha256Of(bytes: Uint8Array): string {
+	return createHash("sha256").update(bytes).digest("hex");
+}

@@ -1,0 +1,160 @@
+/** The profile with real SQLite: production's writer, readers and row format as the state machine. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { readChanges } from "../../../../skein/src/database/changes/changeset.ts";
+import { decodePayload } from "../../../../skein/src/database/changes/payload.ts";
+import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
+import { openReading } from "../../../../skein/src/database/connection.ts";
+import { digestDatabase } from "../../../../skein/src/database/digest.ts";
+import { readState } from "../../../../skein/src/database/own-tables.ts";
+import { defaultDatabaseSettings } from "../../../../skein/src/database/settings.ts";
+import { createWriter } from "../../../../skein/src/database/writer.ts";
+import type { Chance } from "../../engine/chance.ts";
+import type { RegisterWrite } from "../../history/effects.ts";
+import { otherStatements } from "../../machine/other-statements.ts";
+import { createRegisters } from "../../machine/statements.ts";
+import type { Profile, Store, StoreSettings } from "../../machine/store.ts";
+import { openSqliteDatabase } from "./sqlite-database.ts";
+import { createSqliteFiles } from "./sqlite-files.ts";
+
+/**
+ * Every write of a register notes itself, so that the payloads tell them all, in order: of a register that
+ * is written twice in a group they hold the last value only. The newest stay, which is more than a group has.
+ */
+const journal = ["INSERT", "UPDATE", "DELETE"].map(
+	(event) =>
+		`CREATE TRIGGER journal_${event} AFTER ${event} ON registers BEGIN
+			INSERT INTO journal (key, value) VALUES (${event === "DELETE" ? "old.key, NULL" : "new.key, new.value"});
+			DELETE FROM journal WHERE number <= (SELECT max(number) FROM journal) - 300;
+		END;`,
+);
+const schema = `${createRegisters};
+CREATE TABLE journal (number INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT) STRICT;
+${journal.join("\n")}
+${otherStatements.schema}`;
+
+/** A digest reads the whole database: one at so many indexes, the same ones on all members. */
+const digestEvery = 8;
+
+/** Where the files of this process lie: in memory, where there is such a place. */
+function filesDirectory(): string {
+	return join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), `skein-simulator-${process.pid}`);
+}
+
+/** For the end of the process: threads that were ended leave their files. */
+export function removeSqliteFiles(): void {
+	rmSync(filesDirectory(), { recursive: true, force: true });
+}
+
+export function sqliteProfile(settle: () => Promise<void>): Profile {
+	const underWay = new Set<Promise<unknown>>();
+
+	function standStill<T>(work: Promise<T>): Promise<T> {
+		const done = work.finally(() => underWay.delete(done));
+		underWay.add(done);
+		return done;
+	}
+
+	return {
+		name: "sqlite",
+		async settle() {
+			await settle();
+			while (underWay.size > 0) {
+				await Promise.allSettled(underWay);
+				await settle();
+			}
+		},
+		writesIn,
+		otherStatements,
+		createStore: (chance, settings) => createStore(chance, settings, standStill),
+	};
+}
+
+function createStore(
+	chance: Chance,
+	settings: StoreSettings,
+	standStill: <T>(work: Promise<T>) => Promise<T>,
+): Store {
+	mkdirSync(filesDirectory(), { recursive: true });
+	const files = createSqliteFiles(mkdtempSync(join(filesDirectory(), "member-")), chance.fork("power"));
+	prepare(files.path);
+	let full = false;
+	/** Of the digests. */
+	let looking: DatabaseSync | null = null;
+	let forget: () => void = () => {};
+
+	function look(): DatabaseSync {
+		if (looking !== null) return looking;
+		const connection = openReading(files.path);
+		looking = connection;
+		forget = files.hold(stopLooking);
+		return connection;
+	}
+
+	function stopLooking(): void {
+		forget();
+		looking?.close();
+		looking = null;
+	}
+
+	return {
+		open: ({ after, disk }) =>
+			openSqliteDatabase({
+				files,
+				after,
+				chance,
+				disk,
+				settings,
+				isFull: () => full,
+				beforeReplacing: stopLooking,
+				standStill,
+			}),
+		crash: (kind) => files.crash(kind),
+		setFull(isFull) {
+			full = isFull;
+		},
+		digest() {
+			const connection = look();
+			if (readState(connection).applied.index % digestEvery !== 0) return null;
+			return digestDatabase(connection).sha256;
+		},
+		registers() {
+			const rows = look().prepare("SELECT key, value FROM registers").all();
+			return new Map(rows.map(({ key, value }) => [String(key), String(value)]));
+		},
+		dispose: () => files.dispose(),
+	};
+}
+
+/** A new database in which the tables of the load are, as if it had been restored on every member. */
+function prepare(path: string): void {
+	const writer = createWriter({
+		path,
+		format: createRowFormat(),
+		settings: defaultDatabaseSettings,
+		now: () => 0,
+	});
+	writer.connection().exec(schema);
+	writer.close();
+}
+
+function writesIn(payload: Uint8Array): RegisterWrite[] {
+	const notes: { readonly number: bigint; readonly write: RegisterWrite }[] = [];
+	for (const part of decodePayload(payload)) {
+		if (part.type !== "changeset") continue;
+		for (const { table, old, new: fresh } of readChanges(part.bytes)) {
+			if (table !== "journal" || old !== null || fresh === null) continue;
+			const [number, key, value] = fresh.map((one) => one?.value ?? null);
+			const write = { key: textOf(key) ?? "", value: textOf(value) };
+			notes.push({ number: BigInt(number as bigint), write });
+		}
+	}
+	return notes.toSorted((one, other) => Number(one.number - other.number)).map(({ write }) => write);
+}
+
+/** Text is bytes in a changeset. */
+function textOf(value: unknown): string | null {
+	return value instanceof Uint8Array ? new TextDecoder().decode(value) : null;
+}
