@@ -1,11 +1,11 @@
 /**
  * What the cluster did, read from the logs of its members: an entry counts when the first member has
- * applied it.
+ * applied it. Needs payloads that can be read (register profile).
  */
 import type { Entry, LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
 import { createFragmentJoiner } from "../../../skein/src/node/fragments.ts";
-import type { Effect } from "../history/effects.ts";
-import type { Profile } from "../machine/store.ts";
+import type { Effect, RegisterWrite } from "../history/effects.ts";
+import { decodeChanges } from "../machine/register-content.ts";
 import type { Observation } from "../properties/observation.ts";
 import { must } from "../properties/property.ts";
 
@@ -16,7 +16,7 @@ export interface EffectsFromLog {
 
 const name = "applied entries were appended";
 
-export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFromLog {
+export function createEffectsFromLog(): EffectsFromLog {
 	const effects: Effect[] = [];
 	/** Entries that nobody has applied yet, by index and term. */
 	const entries = new Map<LogIndex, Map<Term, Entry>>();
@@ -38,7 +38,11 @@ export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFrom
 		if (kind !== "command" && kind !== "fragment") return;
 		const payload = joiner.add(entry);
 		if (payload === null) return;
-		effects.push({ position: { index, term }, writes: writesIn(payload) });
+		const writes: RegisterWrite[] = [];
+		for (const change of decodeChanges(payload)) {
+			if (change.type === "register") writes.push({ key: change.key, value: change.value });
+		}
+		effects.push({ position: { index, term }, writes });
 	}
 
 	/** All up to here is applied on this member, whose log knows the terms of what nobody applied before. */
