@@ -1,11 +1,11 @@
 /**
  * What the cluster did, read from the logs of its members: an entry counts when the first member has
- * applied it. Needs payloads that can be read (register profile).
+ * applied it.
  */
 import type { Entry, LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
 import { createFragmentJoiner } from "../../../skein/src/node/fragments.ts";
-import type { Effect, RegisterWrite } from "../history/effects.ts";
-import { decodeChanges } from "../machine/register-content.ts";
+import type { Effect } from "../history/effects.ts";
+import type { Profile } from "../machine/store.ts";
 import type { Observation } from "../properties/observation.ts";
 import { must } from "../properties/property.ts";
 
@@ -16,7 +16,7 @@ export interface EffectsFromLog {
 
 const name = "applied entries were appended";
 
-export function createEffectsFromLog(): EffectsFromLog {
+export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFromLog {
 	const effects: Effect[] = [];
 	/** Entries that nobody has applied yet, by index and term. */
 	const entries = new Map<LogIndex, Map<Term, Entry>>();
@@ -38,11 +38,7 @@ export function createEffectsFromLog(): EffectsFromLog {
 		if (kind !== "command" && kind !== "fragment") return;
 		const payload = joiner.add(entry);
 		if (payload === null) return;
-		const writes: RegisterWrite[] = [];
-		for (const change of decodeChanges(payload)) {
-			if (change.type === "register") writes.push({ key: change.key, value: change.value });
-		}
-		effects.push({ position: { index, term }, writes });
+		effects.push({ position: { index, term }, writes: writesIn(payload) });
 	}
 
 	/** All up to here is applied on this member, whose log knows the terms of what nobody applied before. */
@@ -62,21 +58,37 @@ export function createEffectsFromLog(): EffectsFromLog {
 		}
 	}
 
+	function advance(node: NodeId, position: Position, termAt: (index: LogIndex) => Term | null): void {
+		while (last < position.index) {
+			last++;
+			const term = last === position.index ? position.term : termAt(last);
+			const entry = term === null ? undefined : entries.get(last)?.get(term);
+			const missing = last;
+			must(entry !== undefined, name, () => `${node} applied ${missing}, which nobody has in term ${term}`);
+			entries.delete(last);
+			apply(entry);
+		}
+	}
+
 	return {
 		effects,
 		observe(observation, termAt) {
-			if (observation.type === "log-work" && observation.work.type === "append") {
-				for (const entry of observation.work.entries) keep(entry);
-				return;
+			switch (observation.type) {
+				case "log-work":
+					if (observation.work.type === "append") for (const entry of observation.work.entries) keep(entry);
+					return;
+				case "applied":
+					advance(observation.node, observation.position, (index) => termAt(observation.node, index));
+					return;
+				case "started": {
+					// Killed when the database had it and before anybody saw that: the log still has it now, later perhaps not.
+					const { headers } = observation.recovered;
+					const first = headers[0]?.index ?? 0;
+					advance(observation.node, observation.applied, (index) => headers[index - first]?.term ?? null);
+					return;
+				}
+				default:
 			}
-			if (observation.type === "applied") return reach(observation.node, observation.position, termAt);
-			// A crash came after an entry was applied and before that was seen: the next start tells.
-			if (observation.type === "started") found.set(observation.node, observation.applied);
-			if (observation.type !== "view") return;
-			const position = found.get(observation.node);
-			if (position === undefined) return;
-			found.delete(observation.node);
-			reach(observation.node, position, termAt);
 		},
 	};
 }
