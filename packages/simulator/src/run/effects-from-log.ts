@@ -58,37 +58,21 @@ export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFrom
 		}
 	}
 
-	function advance(node: NodeId, position: Position, termAt: (index: LogIndex) => Term | null): void {
-		while (last < position.index) {
-			last++;
-			const term = last === position.index ? position.term : termAt(last);
-			const entry = term === null ? undefined : entries.get(last)?.get(term);
-			const missing = last;
-			must(entry !== undefined, name, () => `${node} applied ${missing}, which nobody has in term ${term}`);
-			entries.delete(last);
-			apply(entry);
-		}
-	}
-
 	return {
 		effects,
 		observe(observation, termAt) {
-			switch (observation.type) {
-				case "log-work":
-					if (observation.work.type === "append") for (const entry of observation.work.entries) keep(entry);
-					return;
-				case "applied":
-					advance(observation.node, observation.position, (index) => termAt(observation.node, index));
-					return;
-				case "started": {
-					// Killed when the database had it and before anybody saw that: the log still has it now, later perhaps not.
-					const { headers } = observation.recovered;
-					const first = headers[0]?.index ?? 0;
-					advance(observation.node, observation.applied, (index) => headers[index - first]?.term ?? null);
-					return;
-				}
-				default:
+			if (observation.type === "log-work" && observation.work.type === "append") {
+				for (const entry of observation.work.entries) keep(entry);
+				return;
 			}
+			if (observation.type === "applied") return reach(observation.node, observation.position, termAt);
+			// A crash came after an entry was applied and before that was seen: the next start tells.
+			if (observation.type === "started") found.set(observation.node, observation.applied);
+			if (observation.type !== "view") return;
+			const position = found.get(observation.node);
+			if (position === undefined) return;
+			found.delete(observation.node);
+			reach(observation.node, position, termAt);
 		},
 	};
 }
