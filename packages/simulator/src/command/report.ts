@@ -36,7 +36,8 @@ export function eventText(event: TimedEvent): string {
 export function coverageText(coverage: Coverage, runs: number, seconds: number): string {
 	const hours = coverage.simulatedMs / 3_600_000;
 	const speed = coverage.simulatedMs / 1_000 / Math.max(seconds, 0.001);
-	return [
+	const happened = [...coverage.happened].toSorted(([one], [other]) => (one < other ? -1 : 1));
+	const counts = [
 		`covered: ${runs} runs`,
 		`${hours.toFixed(2)} simulated hours (${speed.toFixed(0)} simulated seconds a second)`,
 		`${coverage.elections} elections`,
@@ -48,4 +49,5 @@ export function coverageText(coverage: Coverage, runs: number, seconds: number):
 		`${coverage.acknowledgedWrites} acknowledged writes`,
 		`${coverage.undecided} undecided histories`,
 	].join(", ");
+	return [`happened: ${happened.map(([name, times]) => `${name} ${times}`).join(", ")}`, counts].join("\n");
 }

@@ -80,6 +80,7 @@ export function startClient(options: ClientOptions): Client {
 
 	function operation(kind: OperationKind): Promise<void> {
 		const register = drawRegister();
+		tell({ type: "client", client: id, what: kind });
 		switch (kind) {
 			case "write":
 				return write([{ kind: "write", key: register, value: newValue() }]);
@@ -148,6 +149,7 @@ export function startClient(options: ClientOptions): Client {
 		const idempotencyKey = chance.happens(settings.keyedShare) ? `${id}/${keys++}` : null;
 		for (let attempt = 1; attempt <= settings.attempts; attempt++) {
 			const member = attempt === 1 ? home : chance.pick(members);
+			if (attempt > 1) tell({ type: "client", client: id, what: "tries again with its key" });
 			const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt });
 			const connection = open(member);
 			const request = optionsFor({ level: "linearizable" }, idempotencyKey);
@@ -286,6 +288,7 @@ export function startClient(options: ClientOptions): Client {
 
 	function send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply> {
 		const gone = chance.happens(settings.goneShare);
+		if (gone) tell({ type: "client", client: id, what: "goes away" });
 		const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
 		return connection.send(program, request, patienceMs);
 	}
@@ -309,6 +312,7 @@ export function startClient(options: ClientOptions): Client {
 
 	function complete(operationId: number, completion: Completion): void {
 		if (completion.outcome === "ok") acknowledged++;
+		if (completion.replayed === true) tell({ type: "client", client: id, what: "hears an earlier answer" });
 		recorder.complete(operationId, completion);
 		const { outcome, code } = completion;
 		tell({ type: "complete", operation: operationId, outcome, code: code ?? null });

@@ -13,6 +13,8 @@ export interface Coverage {
 	acknowledgedWrites: number;
 	/** Histories whose linearizability could not be decided. */
 	undecided: number;
+	/** Everything that went wrong, and what clients did and were told, by name: how often. */
+	readonly happened: Map<string, number>;
 }
 
 export function noCoverage(): Coverage {
@@ -27,17 +29,26 @@ export function noCoverage(): Coverage {
 		operations: 0,
 		acknowledgedWrites: 0,
 		undecided: 0,
+		happened: new Map(),
 	};
 }
 
 export function addCoverage(sum: Coverage, one: Coverage): void {
-	for (const name of Object.keys(sum) as (keyof Coverage)[]) sum[name] += one[name];
+	const { happened, ...counts } = one;
+	for (const name of Object.keys(counts) as (keyof typeof counts)[]) sum[name] += one[name];
+	for (const [name, times] of happened) add(sum, name, times);
+}
+
+function add({ happened }: Coverage, name: string, times = 1): void {
+	happened.set(name, (happened.get(name) ?? 0) + times);
 }
 
 /** Counts what only the trace tells. */
 export function createCounter(coverage: Coverage): (event: TimedEvent) => void {
 	let lastTerm = 0;
 	return (event) => {
+		const name = nameOf(event);
+		if (name !== null) add(coverage, name);
 		switch (event.type) {
 			case "role":
 				if (event["role"] !== "leader" || event["established"] !== true) return;
@@ -61,4 +72,53 @@ export function createCounter(coverage: Coverage): (event: TimedEvent) => void {
 			default:
 		}
 	};
+}
+
+/** Under which name it is counted in `happened`; null: too common to be told. */
+function nameOf(event: TimedEvent): string | null {
+	const field = (name: string): string => String((event as Readonly<Record<string, unknown>>)[name]);
+	switch (event.type) {
+		case "message":
+			if (field("late") === "true") return "message of an old connection";
+			return field("copy") === "true" ? "message twice" : null;
+		case "message-lost":
+			return `message lost (${field("why")})`;
+		case "crash":
+			return `crash (${field("kind")})`;
+		case "crash-at-operation":
+			return `crash ${field("when")} an operation of the disk, ${field("state")}`;
+		case "pause":
+			return `pause (${field("kind")})`;
+		case "partition":
+			return `partition (${field("shape")}, ${field("mode")})`;
+		case "disk-error":
+			return `disk error (${field("operation")}, ${field("mode")})`;
+		case "disk-rot":
+			return `disk rot (${field("verdict")})`;
+		case "complete":
+			return `operation ${field("outcome")}${field("outcome") === "ok" ? "" : ` (${field("code")})`}`;
+		case "beyond": {
+			const away = Number(field("refused")) + Number(field("failed"));
+			return away * 2 < Number(field("of")) ? "beyond: a majority is left" : "beyond: no majority is left";
+		}
+		case "client":
+			return `client: ${field("what")}`;
+		case "start":
+		case "started":
+		case "role":
+		case "log":
+		case "applied":
+		case "invoke":
+		case "phase":
+		case "connected":
+		case "disconnected":
+		case "cut":
+		case "mend":
+		case "resume":
+		case "disk-resumes":
+		case "disk-room":
+			return null;
+		default:
+			return event.type;
+	}
 }

@@ -196,6 +196,9 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		await runWhile(() => true, plan.livenessMs / 4);
 		await stopClients();
 		await runWhile(() => !allIsApplied(), plan.livenessMs / 4);
+		const count = (state: string): number =>
+			cluster.members.filter((member) => member.state === state).length;
+		trace.tell({ type: "beyond", refused: count("refused"), failed: count("failed"), of: plan.size });
 	}
 
 	return {
