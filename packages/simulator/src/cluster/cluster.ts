@@ -1,6 +1,7 @@
 /** All members of a simulated cluster, and what an observer sees of them after each event. */
 import { initialConfiguration } from "../../../skein/src/consensus/configuration.ts";
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { NodeSettings } from "../../../skein/src/node/settings.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
@@ -40,10 +41,18 @@ export interface ClusterOptions {
 }
 
 /** What a member's view was when it was last shown. */
-interface Shown {
-	role: string;
-	log: string;
-}
+type Shown = Pick<
+	CoreView,
+	| "role"
+	| "term"
+	| "leader"
+	| "established"
+	| "lastIndex"
+	| "lastTerm"
+	| "durableIndex"
+	| "commitIndex"
+	| "base"
+>;
 
 export function createCluster(options: ClusterOptions): Cluster {
 	const { size, scheduler, chance, profile, settings, tell } = options;
@@ -96,6 +105,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 				chance: own.fork("disk"),
 				settings: options.diskSettingsOf(id),
 				tell,
+				checksum: profile.checksum,
 			}),
 			store: profile.createStore(own.fork("store"), options.storeSettings),
 			connect: (node) => network.connect(node),
@@ -122,15 +132,16 @@ export function createCluster(options: ClusterOptions): Cluster {
 			shown.delete(id);
 			return;
 		}
+		const before = shown.get(id);
+		const isRoleShown = before !== undefined && hasSameRole(core, before);
+		const isLogShown = before !== undefined && hasSameLog(core, before);
+		if (isRoleShown && isLogShown) return;
 		const { role, term, leader, established } = core;
-		const roleText = `${role}/${term}/${leader}/${established}`;
-		const { lastIndex, durableIndex, commitIndex, base } = core;
-		const logText = `${lastIndex}/${durableIndex}/${commitIndex}/${base.index}/${core.lastTerm}`;
-		const before = shown.get(id) ?? { role: "", log: "" };
-		if (before.role === roleText && before.log === logText) return;
-		shown.set(id, { role: roleText, log: logText });
-		if (before.role !== roleText) tell({ type: "role", node: id, role, term, leader, established });
-		if (before.log !== logText) {
+		const { lastIndex, lastTerm, durableIndex, commitIndex, base } = core;
+		const now = { role, term, leader, established, lastIndex, lastTerm, durableIndex, commitIndex, base };
+		shown.set(id, now);
+		if (!isRoleShown) tell({ type: "role", node: id, role, term, leader, established });
+		if (!isLogShown) {
 			const indexes = { last: lastIndex, durable: durableIndex, commit: commitIndex, base: base.index };
 			tell({ type: "log", node: id, ...indexes });
 		}
@@ -156,4 +167,23 @@ export function createCluster(options: ClusterOptions): Cluster {
 			for (const { store } of members) store.dispose();
 		},
 	};
+}
+
+function hasSameRole(one: Shown, other: Shown): boolean {
+	return (
+		one.role === other.role &&
+		one.term === other.term &&
+		one.leader === other.leader &&
+		one.established === other.established
+	);
+}
+
+function hasSameLog(one: Shown, other: Shown): boolean {
+	return (
+		one.lastIndex === other.lastIndex &&
+		one.lastTerm === other.lastTerm &&
+		one.durableIndex === other.durableIndex &&
+		one.commitIndex === other.commitIndex &&
+		one.base.index === other.base.index
+	);
 }

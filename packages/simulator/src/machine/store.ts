@@ -3,6 +3,7 @@
  * here; the one with real SQLite needs Node and stands under command/.
  */
 import type { Database } from "../../../skein/src/database/database.ts";
+import { crc32 } from "../../../skein/src/world/crc32.ts";
 import type { Disk } from "../../../skein/src/world/disk.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Settle } from "../engine/scheduler.ts";
@@ -35,6 +36,8 @@ export interface StoreSettings {
 export interface Profile {
 	readonly name: "registers" | "sqlite";
 	readonly settle: Settle;
+	/** CRC-32: the platform's is faster than that of world/crc32.ts. */
+	readonly checksum: Disk["checksum"];
 	/** What an entry's payload writes to registers, in order: so what was committed can be read from the log. */
 	writesIn(payload: Uint8Array): RegisterWrite[];
 	/** For clients to send besides; null: there is nothing but registers. */
@@ -45,10 +48,11 @@ export interface Profile {
 /** Stored outcomes must outlive all tries of a request, as they do in production. */
 const outcomes = { maxStoredOutcomes: 2_000, storedOutcomeAgeMs: Number.POSITIVE_INFINITY };
 
-export function registersProfile(settle: Settle): Profile {
+export function registersProfile(settle: Settle, checksum: Disk["checksum"] = crc32): Profile {
 	return {
 		name: "registers",
 		settle,
+		checksum,
 		writesIn,
 		otherStatements: null,
 		createStore(chance, settings) {

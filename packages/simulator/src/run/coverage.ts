@@ -1,5 +1,5 @@
 /** What a run has been through: so that nobody takes a run in which nothing happened for a proof. */
-import type { TimedEvent } from "../trace/event.ts";
+import type { TraceEvent } from "../trace/event.ts";
 
 export interface Coverage {
 	simulatedMs: number;
@@ -44,7 +44,7 @@ function add({ happened }: Coverage, name: string, times = 1): void {
 }
 
 /** Counts what only the trace tells. */
-export function createCounter(coverage: Coverage): (event: TimedEvent) => void {
+export function createCounter(coverage: Coverage): (event: TraceEvent) => void {
 	let lastTerm = 0;
 	return (event) => {
 		const name = nameOf(event);

@@ -60,9 +60,9 @@ export async function simulate(
 	const trace = createTrace({
 		now: () => scheduler.now,
 		kept: keptEvents,
-		listener(event) {
+		listener(event, at) {
 			count(event);
-			listener?.(event);
+			listener?.({ at, ...event });
 		},
 	});
 	const run = createRun(seed, profile, budget, scheduler, trace);
@@ -135,6 +135,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		}),
 	);
 	let healed: ReadonlySet<NodeId> = new Set();
+	const explained = new WeakSet<Error>();
 
 	function afterEach(): void {
 		cluster.look();
@@ -143,8 +144,10 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		for (const { id, failure, state } of cluster.members) {
 			if (state === "running" && nemesis.mustRefuse(id))
 				throw new BrokenProperty("refusal", `${id} runs with a log that is damaged where it must notice`);
-			if (failure !== null && !nemesis.explains(id, failure))
+			if (failure === null || explained.has(failure)) continue;
+			if (!nemesis.explains(id, failure))
 				throw new BrokenProperty("crash", `${id} ended by itself: ${failure.stack}`);
+			explained.add(failure);
 		}
 	}
 

@@ -20,12 +20,12 @@ export interface TraceOptions {
 	/** Events that are kept for `last`. */
 	readonly kept: number;
 	/** Hears every event: a web page, a file. */
-	readonly listener?: (event: TimedEvent) => void;
+	readonly listener?: (event: TraceEvent, at: WorldTime) => void;
 }
 
 export function createTrace({ now, kept, listener }: TraceOptions): Trace {
 	const counts = new Map<string, number>();
-	const ring: TimedEvent[] = [];
+	const ring: { readonly at: WorldTime; readonly event: TraceEvent }[] = [];
 	let next = 0;
 	let high = 0x811c9dc5;
 	let low = 0x2c1b3c6d;
@@ -64,14 +64,13 @@ export function createTrace({ now, kept, listener }: TraceOptions): Trace {
 			mixNumber(at);
 			for (const name in event) mixValue(event[name as keyof TraceEvent]);
 			counts.set(event.type, (counts.get(event.type) ?? 0) + 1);
-			const timed = { at, ...event };
-			ring[next] = timed;
+			ring[next] = { at, event };
 			next = (next + 1) % kept;
-			listener?.(timed);
+			listener?.(event, at);
 		},
 		hash: () => hexadecimal(high) + hexadecimal(low),
 		counts,
-		last: () => [...ring.slice(next), ...ring.slice(0, next)],
+		last: () => [...ring.slice(next), ...ring.slice(0, next)].map(({ at, event }) => ({ at, ...event })),
 	};
 }
 

@@ -20,7 +20,7 @@ export function emptyContent(): FileContent {
 }
 
 export function copyOf(content: FileContent): FileContent {
-	return { bytes: content.bytes.slice(), size: content.size };
+	return { bytes: content.bytes.slice(0, Math.max(1024, content.size)), size: content.size };
 }
 
 /** As it was meant. */

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { readChanges } from "../../../../skein/src/database/changes/changeset.ts";
 import { decodePayload } from "../../../../skein/src/database/changes/payload.ts";
 import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
@@ -66,6 +67,7 @@ export function sqliteProfile(settle: () => Promise<void>): Profile {
 				await settle();
 			}
 		},
+		checksum: crc32,
 		writesIn,
 		otherStatements,
 		createStore: (chance, settings) => createStore(chance, settings, standStill),
