@@ -21,4 +21,5 @@ export const corpus: readonly Known[] = [
 	registers(51, "a far-away follower's read never ended"),
 	registers(93, "a read that timed out"),
 	registers(2203, "a failed sync and the page cache"),
+	registers(1265, "a leader whose database has no room led on"),
 ];

@@ -82,6 +82,29 @@ test("what a leader's SQLite could not commit is applied from the log", async ()
 	expect(read.value && rowsOf(read.value)).toEqual(["a"]);
 });
 
+test("a leader whose SQLite has no room makes place for one that has, and writes go on", async () => {
+	const cluster = await createCluster({ size: 3, seed: 5 });
+	const leader = await cluster.leader();
+	const other = cluster.members.find((member) => member !== leader);
+	let tries = 0;
+	Object.defineProperty(leader.file, "failure", {
+		get() {
+			tries++;
+			return Object.assign(new Error("database or disk is full"), { code: "DISK_FULL" });
+		},
+		set() {},
+	});
+	const stream = other?.node?.service.openStream();
+	watch(stream?.run(program(insert("a")), request) ?? Promise.reject());
+	await cluster.clock.run(3_000);
+	const written = watch(stream?.run(program(insert("b")), request) ?? Promise.reject());
+	await cluster.clock.run(3_000);
+	expect(tries).toBeGreaterThan(2);
+	expect([written.settled, written.error]).toEqual([true, null]);
+	expect(leader.node?.core.role).toBe("follower");
+	expect(other?.file.content.items).toEqual(["a", "b"]);
+});
+
 test("a follower far behind gets a snapshot", async () => {
 	const cluster = await createCluster({
 		size: 3,

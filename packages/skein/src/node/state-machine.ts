@@ -183,7 +183,9 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 				cause: error,
 			});
 		}
-		logger.error({}, "the disk is full: committed entries wait to be applied");
+		logger.error({}, "the disk is full: this node does not lead, and committed entries wait to be applied");
+		// A leader that cannot apply serves nobody: somebody with room shall lead (found by simulation).
+		options.runner().step({ type: "step-down" });
 		await pauseFor(diskFullPauseMs);
 		return true;
 	}
