@@ -75,7 +75,7 @@ export function createCounter(coverage: Coverage): (event: TraceEvent) => void {
 }
 
 /** Under which name it is counted in `happened`; null: too common to be told. */
-function nameOf(event: TimedEvent): string | null {
+function nameOf(event: TraceEvent): string | null {
 	const field = (name: string): string => String((event as Readonly<Record<string, unknown>>)[name]);
 	switch (event.type) {
 		case "message":
