@@ -24,6 +24,7 @@ export const faultKinds = [
 	"clock-rate",
 	"slow-node",
 	"transfer",
+	"plot",
 	"wipe",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
@@ -35,6 +36,8 @@ export interface FaultSettings {
 	readonly lastsMs: number;
 	/** Damage to disks stays within what Skein promises to survive, or goes beyond it: then it must refuse, not lie. */
 	readonly atlas: AtlasProfile;
+	/** What plots are timed by. */
+	readonly electionTimeoutMs: number;
 }
 
 /** Rare by nature: all nodes at once, and what never comes back. */
@@ -48,7 +51,7 @@ const rarity: Readonly<Partial<Record<FaultKind, number>>> = {
 /** What must come, and soon, where the damage goes beyond what Skein survives. */
 const damage: ReadonlySet<FaultKind> = new Set(["disk-rot", "disk-misdirect"]);
 
-export function drawFaults(chance: Chance, size: number): FaultSettings {
+export function drawFaults(chance: Chance, size: number, electionTimeoutMs: number): FaultSettings {
 	const atlas = chance.happens(0.1) ? "beyond" : "covered";
 	const calm = atlas === "covered" && chance.happens(0.05);
 	const everyMs = Object.fromEntries(
@@ -59,5 +62,5 @@ export function drawFaults(chance: Chance, size: number): FaultSettings {
 			return [kind, never ? Number.POSITIVE_INFINITY : mean * (rarity[kind] ?? 1)];
 		}),
 	) as Record<FaultKind, number>;
-	return { everyMs, lastsMs: chance.pick([100, 1_000, 4_000]), atlas };
+	return { everyMs, lastsMs: chance.pick([100, 1_000, 4_000]), atlas, electionTimeoutMs };
 }

@@ -15,6 +15,7 @@ import { judgeDamage } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
 import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
+import { createPlots, strike } from "./plots.ts";
 
 export interface Nemesis {
 	/** From now on no fault begins; none that was made ends by itself. */
@@ -165,7 +166,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				return later(lasts(), () => clock?.setLateness(0));
 			}
 			case "transfer":
-				return transfer(member);
+				return transfer(member, chance.happens(0.5) ? null : chance.pick(members).id);
+			case "plot":
+				return plots.begin();
 			case "disk-rot":
 				damaged.add(node);
 				atlas.rot({ node, disk, isDown: isDown(member) });
@@ -200,8 +203,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	}
 
 	/** An operator hands leadership over, to somebody or anybody. */
-	function transfer(member: Member): void {
-		const to = chance.happens(0.5) ? null : chance.pick(members).id;
+	function transfer(member: Member, to: NodeId | null): void {
 		const { server } = member;
 		server?.life.enter(() => {
 			tell({ type: "transfer", node: member.id, to });
@@ -210,6 +212,15 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			});
 		});
 	}
+
+	const plots = createPlots({
+		cluster,
+		chance: chance.fork("plots"),
+		tell,
+		electionTimeoutMs: settings.electionTimeoutMs,
+		later,
+		transfer,
+	});
 
 	/** Looks now and then who has ended, as a supervisor does. */
 	function supervise(member: Member): void {
@@ -240,6 +251,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			stopped = true;
 		},
 		heal(nodes) {
+			if (chance.happens(0.5)) {
+				for (const member of members) if (!nodes.has(member.id)) strike(member, { cluster, chance, tell });
+			}
 			const healed = [...nodes].map((id) => cluster.member(id));
 			for (const member of healed) {
 				member.clock?.setLateness(0);

@@ -43,7 +43,7 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		settings,
 		store: drawStore(chance.fork("store")),
 		load: drawLoad(chance.fork("load")),
-		faults: drawFaults(chance.fork("faults"), size),
+		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
 		network: drawNetworkSettings(chance.fork("network")),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
