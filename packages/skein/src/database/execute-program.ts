@@ -7,6 +7,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { bind } from "./arguments.ts";
 import { type DeferredCheck, DeferredViolation } from "./deferred-check.ts";
+import type { ParsedStatement, StatementKind } from "./parsed-statement.ts";
 import type {
 	Condition,
 	Program,
@@ -16,7 +17,6 @@ import type {
 	StatementResult,
 	Value,
 } from "./program.ts";
-import type { ParsedStatement, StatementKind } from "./sql.ts";
 import { failureOf, mayEndTransaction } from "./sqlite-failure.ts";
 import type { Prepared, StatementCache } from "./statement-cache.ts";
 

@@ -3,7 +3,7 @@
  * a connection that Skein owns are accepted and not run, those that read are reads, the few that are
  * part of the database are replicated, and the rest is refused.
  */
-import type { ParsedStatement } from "./sql.ts";
+import type { ParsedStatement } from "./parsed-statement.ts";
 import type { Token } from "./sql-tokens.ts";
 
 /** Only look; their arguments, if any, select what to look at. */

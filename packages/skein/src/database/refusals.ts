@@ -1,6 +1,7 @@
 /** SQL that cannot be replicated safely, each with a sentence that says why and what to do instead (DESIGN §9). */
+
+import type { StatementKind } from "./parsed-statement.ts";
 import { pragmaRefusal } from "./pragmas.ts";
-import type { StatementKind } from "./sql.ts";
 import type { Token } from "./sql-tokens.ts";
 
 const ownPrefix = "skein_";

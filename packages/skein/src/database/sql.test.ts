@@ -3,8 +3,9 @@ import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bind } from "./arguments.ts";
+import type { StatementKind } from "./parsed-statement.ts";
 import type { Statement, Value } from "./program.ts";
-import { parseStatement, type StatementKind, splitStatements } from "./sql.ts";
+import { parseStatement, splitStatements } from "./sql.ts";
 import { nextToken } from "./sql-tokens.ts";
 
 function tokens(sql: string): string[] {

@@ -1,8 +1,9 @@
 /** Prepared statements of one connection, by their text: preparing costs several times what a small statement does. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Guard } from "./connection.ts";
+import type { ParsedStatement } from "./parsed-statement.ts";
 import type { Column } from "./program.ts";
-import { type ParsedStatement, parseStatement } from "./sql.ts";
+import { parseStatement } from "./sql.ts";
 
 const maxStatements = 256;
 const maxCachedSqlLength = 100_000;

@@ -13,9 +13,9 @@ import { createDeferredCheck } from "./deferred-check.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
 import { createIdempotency, type Idempotency } from "./idempotency.ts";
 import { createStateWriter, ownSchema, readState, type StateWriter } from "./own-tables.ts";
+import type { StatementKind } from "./parsed-statement.ts";
 import type { Program, ProgramOutcome, StatementFailure } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
-import type { StatementKind } from "./sql.ts";
 import { createStatementCache } from "./statement-cache.ts";
 
 export interface Writer {

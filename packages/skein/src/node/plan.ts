@@ -1,6 +1,8 @@
 /** What can be told about a program before it runs: whether it reads only, and what it does to transactions. */
+
+import type { BeginMode, StatementKind } from "../database/parsed-statement.ts";
 import type { Program } from "../database/program.ts";
-import { type BeginMode, parseStatement, type StatementKind } from "../database/sql.ts";
+import { parseStatement } from "../database/sql.ts";
 import { type Reach, reachOf } from "./program-parts.ts";
 
 export interface ProgramPlan {

@@ -12,8 +12,9 @@
  * send: neighbouring requests become one program, so `COMMIT` and the next `BEGIN` meet in one.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { StatementKind } from "../database/parsed-statement.ts";
 import type { Condition, Program, ProgramOutcome, Step } from "../database/program.ts";
-import { parseStatement, type StatementKind } from "../database/sql.ts";
+import { parseStatement } from "../database/sql.ts";
 import type { Answer } from "./service.ts";
 
 /** What a program may do outside of the transaction that may be open at its end. */

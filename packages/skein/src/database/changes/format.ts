@@ -3,7 +3,7 @@
  * a capture on the leader and an apply everywhere else; nothing outside knows what is inside a payload.
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { StatementKind } from "../sql.ts";
+import type { StatementKind } from "../parsed-statement.ts";
 
 /**
  * Notes what a group of requests changes on the leader's writing connection. One capture at a time;

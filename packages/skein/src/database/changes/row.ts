@@ -4,7 +4,7 @@
  * tables are noted by rowid (noted-rows.ts). DESIGN.md has the reasons and the traps.
  */
 import type { DatabaseSync, Session } from "node:sqlite";
-import type { StatementKind } from "../sql.ts";
+import type { StatementKind } from "../parsed-statement.ts";
 import { applyChangeset } from "./apply-changeset.ts";
 import { keepTables } from "./changeset.ts";
 import { createDelicateTables, type DelicateTables } from "./delicate-tables.ts";
