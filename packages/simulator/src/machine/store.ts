@@ -20,8 +20,8 @@ export interface Store {
 	/** The process is gone, and with "power" what the operating system had. */
 	crash(kind: "kill" | "power"): void;
 	setFull(full: boolean): void;
-	/** Of what is committed; null: too dear to know. */
-	digest(): string | null;
+	/** Of what is committed; null: too dear to know at every index. At the end it is wanted whatever it costs. */
+	digest(isEnd?: boolean): string | null;
 	registers(): ReadonlyMap<Key, Value>;
 	/** Removes what it needs outside of the simulated world. */
 	dispose(): void;

@@ -8,7 +8,8 @@
  */
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { type Cluster, createCluster } from "../cluster/cluster.ts";
-import { createChance } from "../engine/chance.ts";
+import type { Member } from "../cluster/member.ts";
+import { type Chance, createChance } from "../engine/chance.ts";
 import { createScheduler, type Scheduler } from "../engine/scheduler.ts";
 import { createRecorder, type Key, type Recorder, type Value } from "../history/history.ts";
 import { type Client, startClient } from "../load/client.ts";
@@ -20,6 +21,7 @@ import { createTrace, type Trace } from "../trace/trace.ts";
 import { checkAll } from "./checks.ts";
 import { type Coverage, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
+import { handOver } from "./hand-over.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
@@ -163,12 +165,25 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	 * hears it: then nobody promises that it hears the others.
 	 */
 	function leaderIsHealed(): boolean {
+		const leader = newestLeader();
+		return leader === null || healed.has(leader.id);
+	}
+
+	function newestLeader(): Member | null {
 		const leaders = cluster.members.filter(({ core }) => core?.established === true);
-		const newest = leaders.reduce<(typeof leaders)[number] | null>(
+		return leaders.reduce<Member | null>(
 			(best, one) => ((best?.core?.term ?? 0) > (one.core?.term ?? 0) ? best : one),
 			null,
 		);
-		return newest === null || healed.has(newest.id);
+	}
+
+	/** Often without the leader, and no more than must be: then nobody can stand in for who is not well. */
+	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
+		const sound = draw.shuffle(nemesis.sound);
+		const leader = newestLeader()?.id;
+		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
+		const majority = Math.min(Math.floor(plan.size / 2) + 1, sound.length);
+		return new Set(sound.slice(0, draw.happens(0.5) ? majority : draw.integer(majority, sound.length)));
 	}
 
 	/** Where a majority may be gone for good, what is committed may be so too. */
@@ -214,9 +229,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		async liveness() {
 			nemesis.stop();
 			const draw = chance.fork("majority");
-			const sound = draw.shuffle(nemesis.sound);
-			const majority = Math.floor(plan.size / 2) + 1;
-			healed = new Set(sound.slice(0, draw.integer(Math.min(majority, sound.length), sound.length)));
+			healed = drawHealed(draw);
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
 			nemesis.heal(healed);
 			if (nemesis.isBeyond) return await withoutPromise();
@@ -238,6 +251,11 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					`nobody has applied ${watch.committedIndex}, which is committed`,
 				);
 			}
+			const handed = handOver({ members, scheduler, tell: trace.tell, onOutrage });
+			if (!(await runWhile(() => leaderIsHealed() && !handed.done, plan.livenessMs))) {
+				throw new BrokenProperty("liveness", `leadership cannot be handed over: ${handed.failure}`);
+			}
+			handed.stop();
 			if (!(await runWhile(() => leaderIsHealed() && caughtUp().length < healed.size, plan.livenessMs))) {
 				const indexes = members.map(({ id }) => `${id} ${applied.get(id)}`).join(", ");
 				throw new BrokenProperty("liveness", `healed members do not reach one applied index: ${indexes}`);
@@ -245,8 +263,15 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		},
 		judge(): boolean {
 			trace.tell({ type: "phase", phase: "end", healed: "" });
+			const done = caughtUp().map((id) => cluster.member(id));
+			const digests = new Set(done.map(({ store }) => store.digest(true)));
+			if (digests.size > 1)
+				throw new BrokenProperty(
+					"equal applied index, equal state",
+					`at the end ${done.map(({ id, store }) => `${id} has ${store.digest(true)}`).join(", ")}`,
+				);
 			const states = new Map(
-				caughtUp().map((id): [NodeId, ReadonlyMap<Key, Value>] => [id, cluster.member(id).store.registers()]),
+				done.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
 			);
 			return checkAll({
 				history: recorder.history,
