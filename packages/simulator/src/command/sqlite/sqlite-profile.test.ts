@@ -15,8 +15,8 @@ import { sqliteProfile } from "./sqlite-profile.ts";
 test("real SQLite: the same seed gives the same run, byte for byte", async () => {
 	const hashes = new Set<string>();
 	for (const seed of [1, 3]) {
-		const one = await simulate(seed, sqliteProfile(createSettle()), { seconds: 3 });
-		const again = await simulate(seed, sqliteProfile(createSettle()), { seconds: 3 });
+		const one = await simulate(seed, sqliteProfile(createSettle()), { seconds: 2 });
+		const again = await simulate(seed, sqliteProfile(createSettle()), { seconds: 2 });
 		expect(one.failure).toBe(null);
 		expect(again.hash).toBe(one.hash);
 		expect(again.coverage).toEqual(one.coverage);
