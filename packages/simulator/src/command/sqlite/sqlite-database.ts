@@ -132,9 +132,8 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 			const connection = writer.connection();
 			const result = asOverThreads(() => {
 				if (isFull()) throw diskFull();
-				return checkpointOn(connection);
+				return files.checkpoint(() => checkpointOn(connection));
 			});
-			files.synced();
 			for (const caller of callers) caller.resolve(result);
 		} catch (error) {
 			for (const caller of callers) caller.reject(error);

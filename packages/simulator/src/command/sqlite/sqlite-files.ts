@@ -19,7 +19,9 @@ export interface SqliteFiles {
 	readonly path: string;
 	/** `close` is called when the life ends, unless it was forgotten before. Returns what forgets it. */
 	hold(close: () => void): () => void;
-	/** A checkpoint has been made: the write-ahead file is durable as it is. */
+	/** `make` makes a checkpoint. If it copied anything, the write-ahead file is durable as it is. */
+	checkpoint<T>(make: () => T): T;
+	/** The database was closed or replaced: there is no write-ahead file, or a new one. */
 	synced(): void;
 	crash(kind: "kill" | "power"): void;
 	dispose(): void;
@@ -39,6 +41,16 @@ export function createSqliteFiles(directory: string, chance: Chance): SqliteFile
 		return join(directory, String(number), databaseFileName);
 	}
 
+	/** Frames that are copied back, from the index of the write-ahead file (nBackfill, https://sqlite.org/walformat.html §2.1). */
+	function copiedFrames(): number {
+		const index = readIfThere(`${path}-shm`);
+		return index.length < 100 ? 0 : new DataView(index.buffer, index.byteOffset).getUint32(96, true);
+	}
+
+	function synced(): void {
+		durableWal = readIfThere(`${path}-wal`);
+	}
+
 	function closeAll(): void {
 		for (const close of open) close();
 		open.clear();
@@ -52,9 +64,13 @@ export function createSqliteFiles(directory: string, chance: Chance): SqliteFile
 			open.add(close);
 			return () => open.delete(close);
 		},
-		synced() {
-			durableWal = readIfThere(`${path}-wal`);
+		checkpoint(make) {
+			const before = copiedFrames();
+			const result = make();
+			if (copiedFrames() !== before) synced();
+			return result;
 		},
+		synced,
 		crash(kind) {
 			const old = path;
 			path = pathOf(++generation);
