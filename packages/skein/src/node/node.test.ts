@@ -105,6 +105,31 @@ test("a leader whose SQLite has no room makes place for one that has, and writes
 	expect(other?.file.content.items).toEqual(["a", "b"]);
 });
 
+test("a leader whose barrier is committed before its own disk has it serves reads though nobody writes", async () => {
+	const cluster = await createCluster({ size: 3, seed: 5 });
+	const first = await cluster.leader();
+	let release = (): void => {};
+	const gate = new Promise<void>((resolve) => {
+		release = resolve;
+	});
+	for (const member of cluster.members) {
+		Object.defineProperty(member.disk.faults, "hang", {
+			get: () => (member !== first && member.node?.core.role === "leader" ? gate : null),
+		});
+	}
+	watch(first.node?.service.transfer(null) ?? Promise.reject());
+	await cluster.clock.run(100);
+	const second = cluster.members.find((member) => member !== first && member.node?.core.established);
+	expect(second?.node?.core).toMatchObject({ commitIndex: 3, durableIndex: 2 });
+	release();
+	await cluster.clock.run(100);
+	const read = watch(
+		second?.node?.service.openStream().run(program("SELECT v FROM ledger"), request) ?? Promise.reject(),
+	);
+	await cluster.clock.run(500);
+	expect(read.value && rowsOf(read.value)).toEqual([]);
+});
+
 test("a follower far behind gets a snapshot", async () => {
 	const cluster = await createCluster({
 		size: 3,

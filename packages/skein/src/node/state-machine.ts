@@ -122,9 +122,11 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		}
 		if (!leading.active) {
 			if (await applyCommitted()) return true;
-			const { state, commitIndex } = options.runner();
+			const { state, core } = options.runner();
 			if (state.role !== "leader") leading.refuseQueued();
-			if (!(state.role === "leader" && state.established && cursor > commitIndex)) return false;
+			// What the core knows to be committed: the others may have the barrier before our own disk has it,
+			// and only then we are told to apply it (found by simulation).
+			if (!(state.role === "leader" && state.established && cursor > core.view.commitIndex)) return false;
 			await leading.enter(state.term);
 			return true;
 		}
