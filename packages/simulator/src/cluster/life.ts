@@ -6,6 +6,7 @@
  * A life may also be told to end at its n-th action from now: in the middle of what one event set off,
  * when some of its messages and writes are out and others are not.
  */
+import type { Chance } from "../engine/chance.ts";
 import type { ScheduledEvent, Scheduler } from "../engine/scheduler.ts";
 
 export interface Life {
@@ -21,6 +22,8 @@ export interface Life {
 	completion<T>(work: Promise<T>): Promise<T>;
 	pause(): void;
 	resume(): void;
+	/** Whatever wants to enter comes so much later on average, in its order: too little processor. 0: at once. */
+	slow(meanMs: number): void;
 	end(): void;
 	/** `onEnd` is called as an event of its own. */
 	endAtAction(number: number, onEnd: () => void): void;
@@ -30,19 +33,32 @@ export interface Life {
 
 export interface LifeOptions {
 	readonly scheduler: Scheduler;
+	/** For slowness only. */
+	readonly chance: Chance;
 	/** The process did something, or something was done to it. */
 	readonly touched: () => void;
 }
 
-export function createLife({ scheduler, touched }: LifeOptions): Life {
+export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 	let over = false;
 	let paused = false;
+	let slowMs = 0;
+	/** When the last that was made to wait may enter: nobody overtakes it. */
+	let lastEntersAt = 0;
 	let waiting: (() => void)[] = [];
 	let actionsLeft = Number.POSITIVE_INFINITY;
 	let onLastAction: () => void = () => {};
 	let overCalls: (() => void)[] = [];
 
 	function enter(work: () => void): void {
+		if (over) return;
+		if (slowMs === 0 && lastEntersAt <= scheduler.now) return enterNow(work);
+		const delayMs = slowMs === 0 ? 0 : chance.exponential(slowMs);
+		lastEntersAt = Math.max(lastEntersAt, scheduler.now + delayMs);
+		scheduler.at(lastEntersAt, () => enterNow(work));
+	}
+
+	function enterNow(work: () => void): void {
 		if (over) return;
 		if (paused) {
 			waiting.push(work);
@@ -97,6 +113,9 @@ export function createLife({ scheduler, touched }: LifeOptions): Life {
 			waiting = [];
 			// Each as an event of its own, in order; what arrives later is later.
 			for (const work of held) scheduler.after(0, () => enter(work));
+		},
+		slow(meanMs) {
+			slowMs = meanMs;
 		},
 		end,
 		endAtAction(number, onEnd) {

@@ -58,6 +58,8 @@ export interface Member {
 	/** Crashes in the middle of what it does next: after so many more calls to the world. */
 	/** Infinity: not any more. */
 	crashAtAction(number: number, kind: CrashKind): void;
+	/** Everything that it is told, and every timer, comes so much later on average; 0: on time. */
+	slow(meanMs: number): void;
 	pause(kind: PauseKind): void;
 	resume(): void;
 	wipe(): void;
@@ -96,7 +98,7 @@ export function createMember(options: MemberOptions): Member {
 	function start(): void {
 		if (running !== null || state === "lost") return;
 		lives++;
-		const life = createLife({ scheduler, touched: options.touched });
+		const life = createLife({ scheduler, chance: chance.fork(`life ${lives}`), touched: options.touched });
 		const clock = createSimulatedClock({ scheduler, chance, ...options.clockFault });
 		const current: Running = { life, clock, network: options.connect(id), node: null };
 		running = current;
@@ -242,6 +244,9 @@ export function createMember(options: MemberOptions): Member {
 		crash,
 		crashAtAction(number, kind) {
 			running?.life.endAtAction(number, () => crash(kind));
+		},
+		slow(meanMs) {
+			running?.life.slow(meanMs);
 		},
 		pause(kind) {
 			if (running === null || running.life.paused) return;

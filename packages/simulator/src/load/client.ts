@@ -37,6 +37,7 @@ export interface ClientOptions {
 /** How much SQL is sent besides registers. */
 const otherShare = 0.15;
 
+const unreachablePauseMs = 100;
 /** A list is left for the next after about so many appends: it is read and written whole. */
 const appendsInList = 30;
 
@@ -286,11 +287,16 @@ export function startClient(options: ClientOptions): Client {
 		return { consistency: level, idempotencyKey, timeoutMs: settings.timeoutMs };
 	}
 
-	function send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply> {
+	async function send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply> {
 		const gone = chance.happens(settings.goneShare);
 		if (gone) tell({ type: "client", client: id, what: "goes away" });
 		const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
-		return connection.send(program, request, patienceMs);
+		const reply = await connection.send(program, request, patienceMs);
+		if (reply.type !== "unreachable") return reply;
+		if (chance.happens(settings.leavesShare)) home = chance.pick(members);
+		// As clients do; also, asking nobody again and again tests nothing.
+		await wait(chance.exponential(unreachablePauseMs));
+		return reply;
 	}
 
 	function invoke(

@@ -23,6 +23,8 @@ export interface LoadSettings {
 	readonly goneShare: number;
 	/** A client stays with its node, or asks another one each time. */
 	readonly wanders: boolean;
+	/** A client whose node does not take its connection goes to another one, this often. */
+	readonly leavesShare: number;
 }
 
 export const operationKinds = [

@@ -89,6 +89,8 @@ function nameOf(event: TraceEvent): string | null {
 			return `crash ${field("when")} an operation of the disk, ${field("state")}`;
 		case "pause":
 			return `pause (${field("kind")})`;
+		case "slow":
+			return `slow (${field("what")})`;
 		case "partition":
 			return `partition (${field("shape")}, ${field("mode")})`;
 		case "disk-error":

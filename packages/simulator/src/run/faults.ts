@@ -54,10 +54,12 @@ const damage: ReadonlySet<FaultKind> = new Set(["disk-rot", "disk-misdirect"]);
 export function drawFaults(chance: Chance, size: number, electionTimeoutMs: number): FaultSettings {
 	const atlas = chance.happens(0.1) ? "beyond" : "covered";
 	const calm = atlas === "covered" && chance.happens(0.05);
+	// Where everything goes wrong little is done, and what only a long log shows never happens.
+	const share = chance.pick([0.1, 0.25, 0.4]);
 	const everyMs = Object.fromEntries(
 		faultKinds.map((kind) => {
 			if (atlas === "beyond" && damage.has(kind)) return [kind, chance.pick([500, 2_000])];
-			const never = calm || !chance.happens(0.4) || (kind === "wipe" && size < 3);
+			const never = calm || !chance.happens(share) || (kind === "wipe" && size < 3);
 			const mean = chance.pick([500, 2_000, 6_000, 20_000]);
 			return [kind, never ? Number.POSITIVE_INFINITY : mean * (rarity[kind] ?? 1)];
 		}),

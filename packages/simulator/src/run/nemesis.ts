@@ -160,10 +160,14 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			}
 			case "slow-node": {
 				const meanMs = chance.pick([2, 20, 100]);
-				tell({ type: "slow", node, meanMs });
-				const { clock } = member;
-				clock?.setLateness(meanMs);
-				return later(lasts(), () => clock?.setLateness(0));
+				const onlyTimers = chance.happens(0.3);
+				tell({ type: "slow", node, meanMs, what: onlyTimers ? "timers" : "everything" });
+				if (onlyTimers) member.clock?.setLateness(meanMs);
+				else member.slow(meanMs);
+				return later(lasts(), () => {
+					member.clock?.setLateness(0);
+					member.slow(0);
+				});
 			}
 			case "transfer":
 				return transfer(member, chance.happens(0.5) ? null : chance.pick(members).id);
@@ -225,7 +229,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	/** Looks now and then who has ended, as a supervisor does. */
 	function supervise(member: Member): void {
 		later(chance.exponential(restartMs), () => {
-			start(member);
+			// Who refuses to start is left alone most often: it will refuse again.
+			if (member.state !== "refused" || chance.happens(0.1)) start(member);
 			supervise(member);
 		});
 	}
@@ -257,6 +262,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			const healed = [...nodes].map((id) => cluster.member(id));
 			for (const member of healed) {
 				member.clock?.setLateness(0);
+				member.slow(0);
 				member.disk.heal();
 				member.store.setFull(false);
 			}

@@ -94,6 +94,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	const watch = createWatch();
 	const effects = createEffectsFromLog((payload) => profile.writesIn(payload));
 	const applied = new Map<NodeId, number>();
+	let everApplied = 0;
 	const recorder: Recorder = createRecorder(() => scheduler.now);
 	let outrage: unknown = null;
 	const onOutrage = (error: unknown): void => {
@@ -112,7 +113,12 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		observe(observation) {
 			watch.observe(observation);
 			effects.observe(observation, (node, index) => cluster.member(node).core?.termAt(index) ?? null);
-			if (observation.type === "applied") applied.set(observation.node, observation.position.index);
+			if (observation.type === "applied") {
+				applied.set(observation.node, observation.position.index);
+				everApplied = Math.max(everApplied, observation.position.index);
+			}
+			// A loss of power may take back what was applied.
+			if (observation.type === "started") applied.set(observation.node, observation.applied.index);
 		},
 	});
 	const nemesis: Nemesis = startNemesis({
@@ -188,7 +194,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 
 	/** Where a majority may be gone for good, what is committed may be so too. */
 	function allIsApplied(): boolean {
-		return Math.max(0, ...applied.values()) >= watch.committedIndex;
+		return everApplied >= watch.committedIndex;
 	}
 
 	/** Members that have applied everything. */

@@ -84,7 +84,7 @@ export function drawSettings(chance: Chance): NodeSettings {
 		statusIntervalMs: chance.pick([100, 500]),
 		compactionIntervalMs: chance.pick([100, 500, 1_000]),
 		checkpointBytes: chance.pick([1_024, 16_384, 1_048_576]),
-		compactLogBytes: chance.pick([2_048, 16_384, 65_536, 67_108_864]),
+		compactLogBytes: chance.pick([1_024, 2_048, 16_384, 67_108_864]),
 		logTailEntries: chance.pick([0, 5, 50, 500]),
 		logSegmentBytes: chance.pick([1_024, 4_096, 16_384]),
 		logCacheBytes: chance.pick([0, 2_048, 1_048_576]),
@@ -124,5 +124,6 @@ function drawLoad(chance: Chance): LoadSettings {
 		patience: chance.pick([0.5, 1, 3]),
 		goneShare: chance.pick([0, 0, 0.1]),
 		wanders: chance.happens(0.5),
+		leavesShare: chance.pick([0, 0.5, 1]),
 	};
 }
