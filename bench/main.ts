@@ -7,12 +7,22 @@ import { latency } from "./measurements/latency.ts";
 import { longWork } from "./measurements/long-work.ts";
 import { memory } from "./measurements/memory.ts";
 import { reads } from "./measurements/reads.ts";
+import { simulation } from "./measurements/simulation.ts";
 import { writes } from "./measurements/writes.ts";
 import { profile } from "./profile.ts";
 import type { Measurement } from "./report.ts";
 import { keepResult } from "./results.ts";
 
-const measurements: readonly Measurement[] = [failover, handover, writes, latency, reads, memory, longWork];
+const measurements: readonly Measurement[] = [
+	failover,
+	handover,
+	writes,
+	latency,
+	reads,
+	memory,
+	longWork,
+	simulation,
+];
 
 const help = `npm run bench -- [NAME…] [--rounds N] [--seconds N] [--events N] [--dry]
 

@@ -19,8 +19,8 @@ export interface Cluster {
 	readonly members: readonly Member[];
 	readonly network: SimulatedNetwork;
 	member(id: NodeId): Member;
-	/** To be called when an event and what it set off are over: shows the members that did something. */
-	look(): void;
+	/** To be called when an event and what it set off are over: shows the members that did something, and says which. */
+	look(): readonly Member[];
 	/** What the observers found broken; null: nothing. */
 	readonly broken: unknown;
 	dispose(): void;
@@ -57,6 +57,7 @@ type Shown = Pick<
 export function createCluster(options: ClusterOptions): Cluster {
 	const { size, scheduler, chance, profile, settings, tell } = options;
 	const touched = new Set<Member>();
+	const nobody: readonly Member[] = [];
 	const shown = new Map<NodeId, Shown>();
 	let broken: unknown = null;
 
@@ -157,8 +158,11 @@ export function createCluster(options: ClusterOptions): Cluster {
 			return found;
 		},
 		look() {
-			for (const member of touched) show(member);
+			if (touched.size === 0) return nobody;
+			const members = [...touched];
 			touched.clear();
+			for (const member of members) show(member);
+			return members;
 		},
 		get broken() {
 			return broken;

@@ -27,8 +27,8 @@ export interface Life {
 	end(): void;
 	/** `onEnd` is called as an event of its own. */
 	endAtAction(number: number, onEnd: () => void): void;
-	/** Called once, when the life is over. */
-	whenOver(call: () => void): void;
+	/** Called once, when the life is over; what it returns says that nobody wants to hear of it any more. */
+	whenOver(call: () => void): () => void;
 }
 
 export interface LifeOptions {
@@ -48,7 +48,7 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 	let waiting: (() => void)[] = [];
 	let actionsLeft = Number.POSITIVE_INFINITY;
 	let onLastAction: () => void = () => {};
-	let overCalls: (() => void)[] = [];
+	const overCalls = new Set<() => void>();
 
 	function enter(work: () => void): void {
 		if (over) return;
@@ -73,8 +73,8 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 		over = true;
 		waiting = [];
 		touched();
-		const calls = overCalls;
-		overCalls = [];
+		const calls = [...overCalls];
+		overCalls.clear();
 		for (const call of calls) call();
 	}
 
@@ -124,7 +124,8 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 		},
 		whenOver(call) {
 			if (over) call();
-			else overCalls.push(call);
+			else overCalls.add(call);
+			return () => overCalls.delete(call);
 		},
 	};
 }

@@ -28,7 +28,7 @@ export interface Scheduler {
 /** Resolves when no promise of the world can settle any more without a new event. Called from a promise callback only. */
 export type Settle = () => Promise<void>;
 
-interface Pending {
+interface Pending extends ScheduledEvent {
 	readonly at: WorldTime;
 	readonly number: number;
 	callback: (() => void) | null;
@@ -78,13 +78,16 @@ export function createScheduler(settle: Settle): Scheduler {
 
 	function at(time: WorldTime, callback: () => void): ScheduledEvent {
 		if (!(time >= now)) throw new RangeError(`an event at ${time}, and it is ${now}`);
-		const event: Pending = { at: time, number: numbers++, callback };
-		push(event);
-		return {
+		const event: Pending = {
+			at: time,
+			number: numbers++,
+			callback,
 			cancel() {
 				event.callback = null;
 			},
 		};
+		push(event);
+		return event;
 	}
 
 	return {

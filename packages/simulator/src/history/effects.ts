@@ -31,6 +31,8 @@ export interface Version {
 	readonly place: number;
 	/** Of the entry that replaced it; Infinity: none has. */
 	replacedAt: number;
+	/** Of the write that did. */
+	replacedBy: number;
 }
 
 export interface Timeline {
@@ -57,11 +59,15 @@ export function timelineOf(effects: readonly Effect[]): Timeline {
 				index: position.index,
 				place: place++,
 				replacedAt: Number.POSITIVE_INFINITY,
+				replacedBy: Number.POSITIVE_INFINITY,
 			};
 			const versions = byKey.get(key) ?? [];
 			byKey.set(key, versions);
 			const before = versions.at(-1);
-			if (before !== undefined) before.replacedAt = position.index;
+			if (before !== undefined) {
+				before.replacedAt = position.index;
+				before.replacedBy = version.place;
+			}
 			versions.push(version);
 			const values = byValue.get(key) ?? new Map<Value, Version[]>();
 			byValue.set(key, values);

@@ -102,20 +102,14 @@ function together(operation: Operation, sightings: readonly Sighting[], timeline
 
 /** When the register held the value: by entries, or by single writes. Empty: not in the timeline. */
 function windowsOf(key: Key, value: Value, timeline: Timeline, byWrite: boolean): Window[] {
-	const versions = timeline.versions(key);
 	const windows: Window[] = [];
-	const first = versions[0];
 	if (value === null) {
+		const [first] = timeline.versions(key);
 		const before = first === undefined ? Number.POSITIVE_INFINITY : byWrite ? first.place : first.index;
 		windows.push({ from: 0, before });
 	}
-	for (const [number, version] of versions.entries()) {
-		if (version.value !== value) continue;
-		if (!byWrite) windows.push({ from: version.index, before: version.replacedAt });
-		else {
-			const before = versions[number + 1]?.place ?? Number.POSITIVE_INFINITY;
-			windows.push({ from: version.place, before });
-		}
+	for (const { index, place, replacedAt, replacedBy } of timeline.find(key, value)) {
+		windows.push(byWrite ? { from: place, before: replacedBy } : { from: index, before: replacedAt });
 	}
 	return windows;
 }

@@ -66,13 +66,14 @@ export function connect(options: ConnectionOptions): Connection {
 				const settle = (reply: Reply, delayMs: number): void => {
 					if (settled) return;
 					settled = true;
+					heard();
 					scheduler.after(delayMs, () => {
 						patience.cancel();
 						resolve(reply);
 					});
 				};
 				const patience = scheduler.after(patienceMs, () => settle({ type: "gave-up" }, 0));
-				life.whenOver(() => settle({ type: "lost" }, travelMs()));
+				const heard = life.whenOver(() => settle({ type: "lost" }, travelMs()));
 				arrive(life, () => {
 					run(() => opened(service), program, request).then((reply) => {
 						// Of a dead process nothing is heard.

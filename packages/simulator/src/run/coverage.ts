@@ -79,8 +79,8 @@ function nameOf(event: TraceEvent): string | null {
 	const field = (name: string): string => String((event as Readonly<Record<string, unknown>>)[name]);
 	switch (event.type) {
 		case "message":
-			if (field("late") === "true") return "message of an old connection";
-			return field("copy") === "true" ? "message twice" : null;
+			if (event["late"] === true) return "message of an old connection";
+			return event["copy"] === true ? "message twice" : null;
 		case "message-lost":
 			return `message lost (${field("why")})`;
 		case "crash":

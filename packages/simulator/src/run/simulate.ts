@@ -146,10 +146,10 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	const explained = new WeakSet<Error>();
 
 	function afterEach(): void {
-		cluster.look();
+		const touched = cluster.look();
 		if (cluster.broken !== null) throw cluster.broken;
 		if (outrage !== null) throw outrage;
-		for (const { id, failure, state } of cluster.members) {
+		for (const { id, failure, state } of touched) {
 			if (state === "running" && nemesis.mustRefuse(id))
 				throw new BrokenProperty("refusal", `${id} runs with a log that is damaged where it must notice`);
 			if (failure === null || explained.has(failure)) continue;

@@ -152,7 +152,8 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 		connect(node, credentials) {
 			let attachment: Attachment | null = null;
 			let stopped = false;
-			const link = (to: NodeId): Link | undefined => (stopped ? undefined : links.get(keyOf(node, to)));
+			const own = new Map(others(node).map((to) => [to, links.get(keyOf(node, to))]));
+			const link = (to: NodeId): Link | undefined => (stopped ? undefined : own.get(to));
 			return {
 				async start(receiver) {
 					if (attachment !== null || stopped) throw new Error("a network is started once");

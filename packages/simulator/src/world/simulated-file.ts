@@ -6,6 +6,7 @@ import type { Chance } from "../engine/chance.ts";
 import {
 	applyChange,
 	applyToDevice,
+	copyInto,
 	copyOf,
 	differences,
 	emptyContent,
@@ -46,7 +47,7 @@ export type FailedSyncCache = "kept" | "reverted";
 const pieceSizes = [512, 32] as const;
 
 export function createSimulatedFile(): SimulatedFile {
-	let cache = emptyContent();
+	const cache = emptyContent();
 	const device = emptyContent();
 	/** Null while nothing has been damaged. */
 	let undamaged: FileContent | null = null;
@@ -90,7 +91,7 @@ export function createSimulatedFile(): SimulatedFile {
 
 	/** Readers see what the device has, but for what is still to be written. */
 	function dropClean(): void {
-		cache = copyOf(device);
+		copyInto(cache, device);
 		for (const one of unsynced) applyChange(cache, one);
 	}
 
@@ -107,11 +108,11 @@ export function createSimulatedFile(): SimulatedFile {
 		sync,
 		failSync(chance, kept) {
 			reachInPart(chance);
-			if (kept === "reverted") cache = copyOf(device);
+			if (kept === "reverted") copyInto(cache, device);
 		},
 		loseCache(chance) {
 			reachInPart(chance);
-			cache = copyOf(device);
+			copyInto(cache, device);
 		},
 		tear(offset, bytes, chance) {
 			// The system copies from the front; it is stopped at a page at most.

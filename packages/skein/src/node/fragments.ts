@@ -55,6 +55,8 @@ export function createFragmentJoiner(): FragmentJoiner {
 
 /** Address space, no memory: a payload that is larger moves once into twice as much. */
 const reservedBytes = 512 * 1024 * 1024;
+/** To reserve costs more than to move a few pieces: what stays below this moves as it doubles. */
+const smallBytes = 1024 * 1024;
 
 /**
  * Puts the pieces together as they come: 200 MB joined at the end would hold up the event loop, and
@@ -64,11 +66,14 @@ function grow(before: ArrayBuffer | null, piece: Uint8Array): ArrayBuffer {
 	const offset = before?.byteLength ?? 0;
 	const length = offset + piece.length;
 	const hasRoom = before !== null && length <= before.maxByteLength;
-	const whole = hasRoom
-		? before
-		: new ArrayBuffer(length, { maxByteLength: Math.max(reservedBytes, length * 2) });
+	const whole = hasRoom ? before : new ArrayBuffer(length, { maxByteLength: reservationFor(length) });
 	if (hasRoom) whole.resize(length);
 	else if (before !== null) new Uint8Array(whole).set(new Uint8Array(before));
 	new Uint8Array(whole, offset, piece.length).set(piece);
 	return whole;
+}
+
+function reservationFor(length: number): number {
+	const doubled = length * 2;
+	return doubled <= smallBytes ? doubled : Math.max(reservedBytes, doubled);
 }

@@ -19,12 +19,12 @@ const shortStringLength = 48;
 
 export class Writer {
 	#buffer: Uint8Array<ArrayBuffer>;
-	#view: DataView;
+	/** Of the buffer, from when it is first needed. */
+	#view: DataView | null = null;
 	#length = 0;
 
 	constructor(capacityBytes: number) {
 		this.#buffer = new Uint8Array(capacityBytes);
-		this.#view = new DataView(this.#buffer.buffer);
 	}
 
 	/** What was written: a view, so the writer must not be used afterwards. */
@@ -32,7 +32,13 @@ export class Writer {
 		return this.#buffer.subarray(0, this.#length);
 	}
 
-	/** May replace the view: call it in a statement of its own, before `this.#view` is read. */
+	/** Most messages have no number that needs it, and to make it costs as much as to write a small one. */
+	#wide(): DataView {
+		this.#view ??= new DataView(this.#buffer.buffer);
+		return this.#view;
+	}
+
+	/** May replace the buffer: call it in a statement of its own, before that is read. */
 	#reserve(sizeBytes: number): number {
 		const start = this.#length;
 		const end = start + sizeBytes;
@@ -40,7 +46,7 @@ export class Writer {
 			const larger = new Uint8Array(Math.max(end, this.#buffer.length * 2));
 			larger.set(this.#buffer.subarray(0, start));
 			this.#buffer = larger;
-			this.#view = new DataView(larger.buffer);
+			this.#view = null;
 		}
 		this.#length = end;
 		return start;
@@ -60,7 +66,10 @@ export class Writer {
 			throw new WireError("not-encodable", `${value} is not an unsigned 32-bit integer`);
 		}
 		const at = this.#reserve(4);
-		this.#view.setUint32(at, value, true);
+		this.#buffer[at] = value;
+		this.#buffer[at + 1] = value >>> 8;
+		this.#buffer[at + 2] = value >>> 16;
+		this.#buffer[at + 3] = value >>> 24;
 	}
 
 	varint(value: number): void {
@@ -82,7 +91,7 @@ export class Writer {
 
 	f64(value: number): void {
 		const at = this.#reserve(8);
-		this.#view.setFloat64(at, value, true);
+		this.#wide().setFloat64(at, value, true);
 	}
 
 	i64(value: bigint): void {
@@ -90,7 +99,7 @@ export class Writer {
 			throw new WireError("not-encodable", `${value} does not fit into 64 bits`);
 		}
 		const at = this.#reserve(8);
-		this.#view.setBigInt64(at, value, true);
+		this.#wide().setBigInt64(at, value, true);
 	}
 
 	bytes(value: Uint8Array): void {
