@@ -22,4 +22,6 @@ export const corpus: readonly Known[] = [
 	registers(93, "a read that timed out"),
 	registers(2203, "a failed sync and the page cache"),
 	registers(1265, "a leader whose database has no room led on"),
+	registers(7045, "a leader that did not apply its barrier"),
+	registers(7205, "a leader that cannot read its log led on"),
 ];

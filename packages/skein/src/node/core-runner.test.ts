@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { NodeId } from "../consensus/types.ts";
+import { EntryAbsentError } from "../log/errors.ts";
 import { decodeMessage } from "../peer/codec/message.ts";
 import { createRunners, type RunnerMember, type Runners } from "./testing/runners.ts";
 
@@ -84,8 +85,10 @@ test("entries that cannot be read are not sent, and the follower is served later
 	const bench = await createBench();
 	const { clock, network, leading, behind } = bench;
 	let streamed = false;
+	const { read } = leading.log;
 	bench.beforeStream = () => {
-		leading.disk.faults.stopAt = leading.disk.operations;
+		// As while the log is being compacted.
+		Object.assign(leading.log, { read: () => Promise.reject(new EntryAbsentError("compacted")) });
 		bench.beforeStream = () => {};
 		streamed = true;
 	};
@@ -93,10 +96,21 @@ test("entries that cannot be read are not sent, and the follower is served later
 	for (let turn = 0; turn < 1_000 && !streamed; turn++) await clock.run(1);
 	// What was to be streamed never left: the follower is asked again where it is.
 	expect(modeOf(leading, behind.id)).toBe("probing");
-	leading.disk.faults.stopAt = Number.POSITIVE_INFINITY;
+	Object.assign(leading.log, { read });
 	await clock.run(1_000);
 	expect(leading.failures).toEqual([]);
 	expect(behind.runner.core.view.durableIndex).toBe(leading.runner.core.view.lastIndex);
+});
+
+test("a leader whose log is damaged where a follower needs it ends, and does not lead on", async () => {
+	const { clock, network, leading, behind } = await createBench();
+	const path = [...leading.disk.files().keys()].filter((name) => name.endsWith(".segment")).toSorted()[0];
+	if (path === undefined) throw new Error("no segment");
+	// Behind the header and what the follower has: inside the first of the long entries.
+	leading.disk.flip(path, 2_000, 1);
+	network.cut(behind.id, false);
+	await clock.run(1_000);
+	expect(leading.failures).toMatchObject([{ name: "LogCorruptionError" }]);
 });
 
 test("a process that did not run for longer than an election timeout does not take that for silence", async () => {

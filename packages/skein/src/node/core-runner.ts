@@ -8,6 +8,7 @@ import type { Input, ProposedEntry } from "../consensus/input.ts";
 import type { ConsensusMessage } from "../consensus/message.ts";
 import type { Output, RefusalReason } from "../consensus/output.ts";
 import type { Entry, GroupId, LogIndex, NodeId, Role, Term } from "../consensus/types.ts";
+import { EntryAbsentError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
 import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.ts";
@@ -200,7 +201,10 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 			try {
 				sendAppend(output, await readAll(firstIndex, lastIndex));
 			} catch (error) {
-				// Compacted meanwhile, or the log is closing: the core probes again and finds out.
+				// A leader that cannot read its log serves nobody who needs it, and would lead on: what was valid
+				// and is damaged is nothing to lead with (found by simulation).
+				if (!(error instanceof EntryAbsentError)) return fail(error);
+				// Compacted meanwhile: the core probes again and finds out.
 				logger.debug(
 					{ to, firstIndex, lastIndex, error: String(error) },
 					"entries could not be read for a follower",
