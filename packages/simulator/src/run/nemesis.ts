@@ -69,7 +69,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		if (!isDown(member)) return;
 		if (damaged.has(id)) {
 			if (!atlas.mayStart(id, disk)) return;
-			if (judgeDamage(disk.files()) === "detected") refusing.add(id);
+			// What was written and not synced may hide the damage from a process that starts.
+			const isSeen = [...disk.files().values()].every((file) => file.isClean && file.ghosts().length === 0);
+			if (isSeen && judgeDamage(disk.files()) === "detected") refusing.add(id);
 			else refusing.delete(id);
 		}
 		member.start();

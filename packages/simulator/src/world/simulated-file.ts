@@ -33,6 +33,8 @@ export interface SimulatedFile {
 	/** What the device holds, and what it would hold undamaged (the same object if it is). */
 	readonly device: FileContent;
 	readonly intended: FileContent;
+	/** Nothing waits to reach the device: readers see what it holds. */
+	readonly isClean: boolean;
 	/** Bytes that readers see and that no later sync makes durable. */
 	ghosts(): readonly number[];
 }
@@ -127,6 +129,9 @@ export function createSimulatedFile(): SimulatedFile {
 		device,
 		get intended() {
 			return undamaged ?? device;
+		},
+		get isClean() {
+			return unsynced.length === 0;
 		},
 		ghosts() {
 			const synced = copyOf(device);
