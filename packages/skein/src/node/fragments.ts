@@ -29,8 +29,14 @@ export interface FragmentJoiner {
 	reset(): void;
 }
 
+/** The pieces so far: the first `length` bytes. */
+interface Joined {
+	readonly buffer: ArrayBuffer;
+	readonly length: number;
+}
+
 export function createFragmentJoiner(): FragmentJoiner {
-	let whole: ArrayBuffer | null = null;
+	let whole: Joined | null = null;
 
 	return {
 		add(entry) {
@@ -43,7 +49,7 @@ export function createFragmentJoiner(): FragmentJoiner {
 				throw new Error(`entry ${entry.index} continues a transaction that never began`);
 			whole = grow(whole, piece);
 			if (!isEnd) return null;
-			const payload = new Uint8Array(whole, 0, whole.byteLength);
+			const payload = new Uint8Array(whole.buffer, 0, whole.length);
 			whole = null;
 			return payload;
 		},
@@ -53,27 +59,36 @@ export function createFragmentJoiner(): FragmentJoiner {
 	};
 }
 
+/** What stays below this moves as it doubles: to reserve address space costs more. */
+const smallBytes = 1024 * 1024;
 /** Address space, no memory: a payload that is larger moves once into twice as much. */
 const reservedBytes = 512 * 1024 * 1024;
-/** To reserve costs more than to move a few pieces: what stays below this moves as it doubles. */
-const smallBytes = 1024 * 1024;
 
 /**
  * Puts the pieces together as they come: 200 MB joined at the end would hold up the event loop, and
  * with it the heartbeats, for longer than an election timeout.
  */
-function grow(before: ArrayBuffer | null, piece: Uint8Array): ArrayBuffer {
-	const offset = before?.byteLength ?? 0;
+function grow(before: Joined | null, piece: Uint8Array): Joined {
+	const offset = before?.length ?? 0;
 	const length = offset + piece.length;
-	const hasRoom = before !== null && length <= before.maxByteLength;
-	const whole = hasRoom ? before : new ArrayBuffer(length, { maxByteLength: reservationFor(length) });
-	if (hasRoom) whole.resize(length);
-	else if (before !== null) new Uint8Array(whole).set(new Uint8Array(before));
-	new Uint8Array(whole, offset, piece.length).set(piece);
-	return whole;
+	const buffer = before !== null && makeRoom(before.buffer, length) ? before.buffer : bufferFor(length);
+	if (before !== null && buffer !== before.buffer) {
+		new Uint8Array(buffer).set(new Uint8Array(before.buffer, 0, offset));
+	}
+	new Uint8Array(buffer, offset, piece.length).set(piece);
+	return { buffer, length };
 }
 
-function reservationFor(length: number): number {
+/** False: there is none in this buffer. */
+function makeRoom(buffer: ArrayBuffer, length: number): boolean {
+	if (length <= buffer.byteLength) return true;
+	if (!buffer.resizable || length > buffer.maxByteLength) return false;
+	buffer.resize(length);
+	return true;
+}
+
+function bufferFor(length: number): ArrayBuffer {
 	const doubled = length * 2;
-	return doubled <= smallBytes ? doubled : Math.max(reservedBytes, doubled);
+	if (doubled <= smallBytes) return new ArrayBuffer(doubled);
+	return new ArrayBuffer(length, { maxByteLength: Math.max(reservedBytes, doubled) });
 }
