@@ -135,9 +135,9 @@ test("what is refused at its beginning is not in the log", async () => {
 });
 
 test("what is refused half way is lost, and its leader leads no more", async () => {
-	// The core takes less than a large transaction needs: the second slice finds no room.
-	const bench = await createBench({ size: 3, consensus: { maxUncommittedBytes: 300 } });
+	const bench = await createBench({ size: 3 });
 	const { leading } = bench;
+	const [target] = bench.followers();
 	const { term } = leading.runner.state;
 	const result = await end(
 		bench,
@@ -145,7 +145,10 @@ test("what is refused half way is lost, and its leader leads no more", async () 
 			runner: leading.runner,
 			fragmentBytes: 200,
 			maxProposedBytes: 800,
-			committed: bench.committed,
+			committed(index) {
+				leading.runner.step({ type: "transfer", to: target?.id ?? null });
+				return bench.committed(index);
+			},
 		}),
 	);
 	expect(result).toEqual({ type: "lost" });
@@ -158,6 +161,15 @@ test("what is refused half way is lost, and its leader leads no more", async () 
 		const commands = await commandsOf(member, 1);
 		expect(commands.map(({ payload }) => payload.length)).toEqual([10]);
 	}
+});
+
+test("a slice for which the core has no room waits for those before it", async () => {
+	const bench = await createBench({ size: 3, consensus: { maxUncommittedBytes: 300 } });
+	const { runner } = bench.leading;
+	const options = { runner, fragmentBytes: 200, maxProposedBytes: 800, committed: bench.committed };
+	const result = await end(bench, replicate(payloadsOf([10, 2_000]), options));
+	expect(result.type).toBe("committed");
+	expect(runner.state.role).toBe("leader");
 });
 
 test.each([

@@ -35,7 +35,13 @@ export async function replicate(
 	for (const slice of slices(payloads, fragmentBytes, maxProposedBytes / 2)) {
 		const earlier = lastIndexOfSlice.at(-2);
 		if (earlier !== undefined && !(await committed(earlier))) return { type: "lost" };
-		const proposal = runner.propose(slice);
+		let proposal = runner.propose(slice);
+		const onItsWay = lastIndexOfSlice.at(-1);
+		if (!proposal.accepted && proposal.reason === "overloaded" && onItsWay !== undefined) {
+			// There is room, or the disk is well again, when what is on its way is committed (found by simulation).
+			if (!(await committed(onItsWay))) return { type: "lost" };
+			proposal = runner.propose(slice);
+		}
 		if (!proposal.accepted) {
 			if (lastIndexOfSlice.length === 0) return { type: "refused", reason: proposal.reason };
 			// Half of the transaction is in the log. Its client cannot be told that nothing happened as
