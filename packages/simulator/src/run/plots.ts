@@ -3,7 +3,8 @@
  * rarely. A leader goes on writing with a few companions while all the others choose another one; it
  * comes back, sometimes to lead again, and the companions, who slept, had a hung disk or heard nobody
  * meanwhile, learn of it all at once. It is the history behind Raft's Figure 8, writes that end after
- * they were cut (etcd), and match indexes that outlive a leadership (MongoDB SERVER-16570).
+ * they were cut (etcd), and match indexes that outlive a leadership (MongoDB SERVER-16570). Or it sleeps until
+ * there is another one, and answers when it wakes up as if it still led (etcd 20418).
  *
  * What is not mended when the safety phase ends stays as it is.
  */
@@ -85,36 +86,60 @@ export function createPlots({
 		});
 	}
 
+	/** The leader and a few companions go on without all the others. */
+	function minorityReign(old: Member): void {
+		const most = Math.max(0, Math.floor((members.length - 1) / 2) - 1);
+		const others = chance.shuffle(members.filter((member) => member !== old));
+		const companions = others.slice(0, chance.integer(Math.min(1, most), most));
+		const group = new Set([old, ...companions].map(({ id }) => id));
+		const ways: readonly Way[] = split(ids, (node) => (group.has(node) ? 0 : 1));
+		const names = companions.map(({ id }) => id).join(" ");
+		tell({ type: "plot", plot: "minority reign", leader: old.id, companions: names });
+		network.cut(ways, chance.pick<CutMode>(["reset", "hold", "drop"]));
+		const crash = chance.happens(0.3) ? chance.pick<CrashKind>(["kill", "power"]) : null;
+		later(between(0, 1), () => {
+			const ends = companions.map(trouble);
+			if (crash !== null) old.crash(crash);
+			// Long enough, now and then, for a snapshot that the old leader needs then.
+			later(between(0.5, chance.pick([4, 4, 20])), () => {
+				network.mend(ways);
+				if (chance.happens(0.7)) bringBack(old, 8);
+				later(between(0, 6), () => {
+					for (const end of ends) end();
+				});
+			});
+		});
+	}
+
+	/**
+	 * The leader sleeps while another one is elected, and wakes up with clients at its door and no news
+	 * of that: first, or for good, come the answers to what it asked before.
+	 */
+	function sleeper(old: Member): void {
+		tell({ type: "plot", plot: "sleeper", leader: old.id, companions: "" });
+		network.cut(isolation(ids, old.id, "in"), chance.pick<CutMode>(["hold", "hold", "drop"]));
+		network.cut(isolation(ids, old.id, "out"), chance.pick<CutMode>(["hold", "drop"]));
+		later(between(0, 0.3), () => {
+			old.pause(chance.pick(["suspended", "suspended", "stopped"]));
+			later(between(1.2, 4), () => {
+				old.resume();
+				later(between(0, 1), () => network.mend(isolation(ids, old.id)));
+			});
+		});
+	}
+
 	return {
 		begin() {
 			const old = leader();
-			// The leader and its companions are no majority.
-			const most = Math.floor((members.length - 1) / 2) - 1;
-			if (old === null || most < 0) return;
-			const others = chance.shuffle(members.filter((member) => member !== old));
-			const companions = others.slice(0, chance.integer(Math.min(1, most), most));
-			const group = new Set([old, ...companions].map(({ id }) => id));
-			const ways: readonly Way[] = split(ids, (node) => (group.has(node) ? 0 : 1));
-			const names = companions.map(({ id }) => id).join(" ");
-			tell({ type: "plot", leader: old.id, companions: names });
-			network.cut(ways, chance.pick<CutMode>(["reset", "hold", "drop"]));
-			const crash = chance.happens(0.3) ? chance.pick<CrashKind>(["kill", "power"]) : null;
-			later(between(0, 1), () => {
-				const ends = companions.map(trouble);
-				if (crash !== null) old.crash(crash);
-				later(between(0.5, 4), () => {
-					network.mend(ways);
-					if (chance.happens(0.7)) bringBack(old, 8);
-					later(between(0, 6), () => {
-						for (const end of ends) end();
-					});
-				});
-			});
+			if (old === null || members.length < 3) return;
+			if (chance.happens(0.5)) sleeper(old);
+			else minorityReign(old);
 		},
 	};
 }
 
 const blows = ["none", "down", "disk-hangs", "pause", "deaf", "mute", "isolate"] as const;
+const leaderBlows = ["disk-hangs", "disk-hangs", "deaf", "deaf", "mute", "pause"] as const;
 
 /** The last that happens to a member which is not healed: it stays so for the rest of the run. */
 export function strike(
@@ -122,7 +147,8 @@ export function strike(
 	{ cluster, chance, tell }: Pick<PlotOptions, "cluster" | "chance" | "tell">,
 ): void {
 	const ids = cluster.members.map(({ id }) => id);
-	const blow = chance.pick(blows);
+	// A leader that nobody replaces is worth most.
+	const blow = chance.pick(member.core?.established === true ? leaderBlows : blows);
 	tell({ type: "last-blow", node: member.id, blow });
 	switch (blow) {
 		case "none":
