@@ -24,4 +24,5 @@ export const corpus: readonly Known[] = [
 	registers(1265, "a leader whose database has no room led on"),
 	registers(7045, "a leader that did not apply its barrier"),
 	registers(7205, "a leader that cannot read its log led on"),
+	{ seed: 3015, profile: "registers", seconds: 60, why: "a slice without room made its leader step down" },
 ];
