@@ -15,6 +15,7 @@ import type {
 	DatabaseState,
 	ReadTransaction,
 	SnapshotFile,
+	WriteRequest,
 } from "../../../../skein/src/database/database.ts";
 import { readState } from "../../../../skein/src/database/own-tables.ts";
 import { createReader, type Reader } from "../../../../skein/src/database/reader.ts";
@@ -112,9 +113,6 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 			() => {
 				if (writer === null) throw new Error("the database is being replaced");
 				const current = writer;
-				// Connections are opened anew now and then.
-				const pages = isFull() ? 1 : 4_294_967_294;
-				current.connection().exec(`PRAGMA max_page_count = ${pages}`);
 				const value = asOverThreads(() => work(current));
 				checkpointIfFree();
 				return value;
@@ -228,7 +226,13 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 
 	return {
 		opened,
-		execute: (requests) => onWriter(settings.executeMs * requests.length, (one) => one.execute(requests)),
+		execute: (requests) =>
+			onWriter(settings.executeMs * requests.length, (one) => {
+				// Set each time: connections are opened anew now and then.
+				const pages = isFull() && !requests.some(mayHappenInPart) ? 1 : 4_294_967_294;
+				one.connection().exec(`PRAGMA max_page_count = ${pages}`);
+				return one.execute(requests);
+			}),
 		abandonInteractive: () => onWriter(0.05, (one) => one.abandonInteractive()),
 		commit: (applied) =>
 			onWriter(
@@ -267,6 +271,17 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 		installSnapshot,
 		async close() {},
 	};
+}
+
+/**
+ * SQLite takes back the statement that finds no room and keeps those before it, also in a transaction that is
+ * then committed. Clients of registers say of a program with an error that nothing of it happened.
+ */
+function mayHappenInPart({ program }: WriteRequest): boolean {
+	const writes = program.steps.filter(
+		({ statement }) => !/^(?:SELECT|BEGIN|COMMIT|ROLLBACK)/.test(statement.sql),
+	);
+	return writes.length > 1 && writes.some(({ statement }) => /\bregisters\b/.test(statement.sql));
 }
 
 function pin(path: string): { readonly connection: DatabaseSync; readonly state: DatabaseState } {
