@@ -25,4 +25,5 @@ export const corpus: readonly Known[] = [
 	registers(7045, "a leader that did not apply its barrier"),
 	registers(7205, "a leader that cannot read its log led on"),
 	{ seed: 3015, profile: "registers", seconds: 60, why: "a slice without room made its leader step down" },
+	{ seed: 30339, profile: "registers", seconds: 30, why: "a leader whose disk hung while it read led on" },
 ];

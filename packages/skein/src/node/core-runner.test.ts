@@ -113,6 +113,20 @@ test("a leader whose log is damaged where a follower needs it ends, and does not
 	expect(leading.failures).toMatchObject([{ name: "LogCorruptionError" }]);
 });
 
+test("a leader whose disk does not give what a follower needs lets another one lead", async () => {
+	const { clock, network, leading, behind } = await createBench();
+	const { term } = leading.runner.state;
+	leading.disk.faults.hang = new Promise(() => {});
+	network.cut(behind.id, false);
+	// Nothing is proposed: to the core the disk is idle.
+	await clock.run(900);
+	expect(leading.runner.state).toMatchObject({ role: "leader", term });
+	await clock.run(3_000);
+	expect(leading.runner.state.role).toBe("follower");
+	expect(leading.failures).toEqual([]);
+	expect(behind.runner.core.view.term).toBeGreaterThan(term);
+});
+
 test("a process that did not run for longer than an election timeout does not take that for silence", async () => {
 	const runners = await createRunners({ size: 3 });
 	const { clock, members } = runners;

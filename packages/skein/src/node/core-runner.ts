@@ -55,6 +55,11 @@ export interface CoreRunner {
 	start(): void;
 	step(input: TimelessInput): void;
 	propose(entries: readonly ProposedEntry[]): Proposal;
+	/**
+	 * As the log's. A leader that waits for it for too long steps down: a disk that hangs while there is
+	 * nothing to write is no stall to the core, and whoever waits for what is read would wait for ever.
+	 */
+	read(first: LogIndex, last: LogIndex, maxBytes: number): Promise<Entry[]>;
 	stop(): void;
 }
 
@@ -67,6 +72,7 @@ export interface CoreRunnerOptions {
 	readonly clock: Clock;
 	readonly logger: Logger;
 	readonly tickIntervalMs: Milliseconds;
+	readonly diskStallMs: Milliseconds;
 	readonly listener: CoreListener;
 }
 
@@ -214,11 +220,16 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		});
 	}
 
+	function read(first: LogIndex, last: LogIndex, maxBytes: number): Promise<Entry[]> {
+		const patience = clock.setTimer(options.diskStallMs, () => step({ type: "step-down" }));
+		return log.read(first, last, maxBytes).finally(() => patience.cancel());
+	}
+
 	/** One read ends where a segment of the log does. */
 	async function readAll(firstIndex: LogIndex, lastIndex: LogIndex): Promise<Entry[]> {
 		const entries: Entry[] = [];
 		for (let next = firstIndex; next <= lastIndex; next = firstIndex + entries.length) {
-			for (const entry of await log.read(next, lastIndex, Number.MAX_SAFE_INTEGER)) entries.push(entry);
+			for (const entry of await read(next, lastIndex, Number.MAX_SAFE_INTEGER)) entries.push(entry);
 		}
 		return entries;
 	}
@@ -282,6 +293,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 			step({ type: "propose", entries });
 			return proposal ?? { accepted: false, reason: "not-leader" };
 		},
+		read,
 		stop,
 	};
 }

@@ -116,6 +116,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		network,
 		clock,
 		logger,
+		diskStallMs: settings.consensus.diskStallMs,
 		tickIntervalMs: settings.tickIntervalMs,
 		listener: {
 			onRole,

@@ -153,7 +153,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		if (cursor > commitIndex) return false;
 		const entries =
 			log.readCached(cursor, commitIndex, settings.maxApplyBytes) ??
-			(await log.read(cursor, commitIndex, settings.maxApplyBytes));
+			(await options.runner().read(cursor, commitIndex, settings.maxApplyBytes));
 		if (installation !== null) return true;
 		const ready: AppliedEntry[] = [];
 		for (const entry of entries) {

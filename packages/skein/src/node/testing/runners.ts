@@ -127,6 +127,7 @@ export async function createRunners(options: {
 			network: connection,
 			clock,
 			logger: silentLogger,
+			diskStallMs: consensus.diskStallMs,
 			tickIntervalMs: defaultNodeSettings.tickIntervalMs,
 			listener: {
 				onRole: (state) => listener.onRole?.(state),
