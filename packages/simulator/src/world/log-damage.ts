@@ -46,9 +46,11 @@ function judgeFile(path: string, file: DamagedFile): DamageVerdict {
 	switch (path) {
 		case `${logDirectory}/state`: {
 			const slots = new Set(file.places.map((place) => Math.floor(place / slotBytes)));
-			if (slots.size < 2) return "harmless";
+			// A slot may also be torn, which is no damage: then all depends on the other one.
+			const whole = [0, 1].filter((slot) => isWhole(file.device, slot));
+			if (whole.length === 0) return "detected";
 			// Where a write went astray an older copy stands, whole: with the other one bad, it counts.
-			return [...slots].some((slot) => isWhole(file.device, slot)) ? "silent" : "detected";
+			return whole.some((slot) => !slots.has(slot)) ? "harmless" : "silent";
 		}
 		// Zeros, until a header is written that is about to get a name that counts.
 		case `${logDirectory}/prepared`:
