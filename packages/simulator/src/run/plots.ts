@@ -26,7 +26,7 @@ export interface PlotOptions {
 	readonly transfer: (from: Member, to: NodeId) => void;
 }
 
-const troubles = ["none", "disk-hangs", "disk-slow", "pause", "cut-off"] as const;
+const troubles = ["none", "disk-hangs", "disk-slow", "pause", "cut-off", "asleep", "asleep"] as const;
 
 export interface Plots {
 	begin(): void;
@@ -69,6 +69,16 @@ export function createPlots({
 				network.cut(ways, "drop");
 				return () => network.mend(ways);
 			}
+			case "asleep": {
+				// Wakes up as if no time had passed, and nobody has told it anything: it still follows the old leader.
+				const ways = isolation(ids, member.id);
+				network.cut(ways, "drop");
+				member.pause("suspended");
+				return () => {
+					network.mend(ways);
+					member.resume();
+				};
+			}
 			default: {
 				const never: never = kind;
 				throw new Error(String(never));
@@ -104,7 +114,7 @@ export function createPlots({
 			later(between(0.5, chance.pick([4, 4, 20])), () => {
 				network.mend(ways);
 				if (chance.happens(0.7)) bringBack(old, 8);
-				later(between(0, 6), () => {
+				later(between(0, 4), () => {
 					for (const end of ends) end();
 				});
 			});
