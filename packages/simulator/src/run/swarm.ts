@@ -56,6 +56,8 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 export function drawSettings(chance: Chance): NodeSettings {
 	const heartbeatIntervalMs = chance.pick([30, 50, 100]);
 	const tickIntervalMs = chance.pick([10, 20, heartbeatIntervalMs / 2]);
+	// Each alone does little: a log that is cut at once needs all of them.
+	const isEager = chance.happens(0.25);
 	return {
 		...defaultNodeSettings,
 		consensus: {
@@ -82,10 +84,10 @@ export function drawSettings(chance: Chance): NodeSettings {
 		maxApplyBytes: chance.pick([1, 1_024, 4_194_304]),
 		applyDelayMs: chance.pick([0, 5, 20]),
 		statusIntervalMs: chance.pick([100, 500]),
-		compactionIntervalMs: chance.pick([100, 500, 1_000]),
-		checkpointBytes: chance.pick([1_024, 16_384, 1_048_576]),
-		compactLogBytes: chance.pick([1_024, 2_048, 16_384, 67_108_864]),
-		logTailEntries: chance.pick([0, 5, 50, 500]),
+		compactionIntervalMs: isEager ? 50 : chance.pick([100, 500, 1_000]),
+		checkpointBytes: isEager ? 256 : chance.pick([1_024, 16_384, 1_048_576]),
+		compactLogBytes: isEager ? 512 : chance.pick([1_024, 2_048, 16_384, 67_108_864]),
+		logTailEntries: isEager ? 0 : chance.pick([0, 5, 50, 500]),
 		logSegmentBytes: chance.pick([1_024, 4_096, 16_384]),
 		logCacheBytes: chance.pick([0, 2_048, 1_048_576]),
 		snapshotChunkBytes: chance.pick([512, 4_096, 262_144]),
