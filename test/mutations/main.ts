@@ -1,5 +1,6 @@
 // `npm run mutations`: puts real bugs of other systems into copies of the production code, one at a time, and
 // shows how long the simulator takes to notice each.
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -12,10 +13,10 @@ const help = `npm run mutations -- [NAME…] [--budget-seconds N] [--part K/N] [
 
 Runs the simulator on a copy of the sources with each bug of test/mutations/patches in it, or with those that are
 named (the beginning of a name is enough, so 25 is every variant of bug 25), until it notices.
-  --budget-seconds N  for each, on all cores (120)
+  --budget-seconds N  for each, on all cores (120: about 700 seeds on two cores; all are to be caught within it)
   --threads N         on so many instead
   --from N            the first seed (1)
-  --part K/N          the K-th of N parts only; day/N: another one every day
+  --part K/N          the K-th of N parts only; day/N: another one every day; head/N: by the hash of the commit
   --report FILE       writes the table there, after each
   --check             only: does each patch apply, and does the result compile
   --list              only: what there is
@@ -132,9 +133,14 @@ async function tryAll(mutations: readonly Mutation[]): Promise<number> {
 	return mutations.length - caught.length;
 }
 
+function head(): string {
+	return execFileSync("git", ["rev-parse", "HEAD"], { cwd: import.meta.dirname, encoding: "utf8" });
+}
+
 async function main(): Promise<void> {
 	if (values.help) return console.log(help);
-	const mutations = chooseMutations(listMutations(), positionals, parsePart(values.part, new Date()));
+	const part = parsePart(values.part, new Date(), values.part.startsWith("head/") ? head() : "");
+	const mutations = chooseMutations(listMutations(), positionals, part);
 	if (values.list) {
 		for (const { name, headers } of mutations)
 			console.log(`${name}\n  ${headers.get("Bug")}\n  ${headers.get("Breaks")}`);

@@ -55,14 +55,20 @@ export function chooseMutations(
 }
 
 /**
- * `2/5`: the second of five parts. `day/5`: another one every day, so that five days see all.
+ * `2/5`: the second of five parts. `day/5`: another one every day, so that five days see all. `head/5`:
+ * by the hash of the commit.
  */
-export function parsePart(text: string, now: Date): { number: number; of: number } {
+export function parsePart(text: string, now: Date, head: string): { number: number; of: number } {
 	const [number = "", of = ""] = text.split("/");
 	const parts = Number(of);
 	const day = Math.floor(now.getTime() / 86_400_000);
-	const part = { number: number === "day" ? (day % parts) + 1 : Number(number), of: parts };
+	const turns = new Map([
+		["day", day],
+		["head", Number.parseInt(head.slice(0, 8), 16)],
+	]);
+	const turn = turns.get(number);
+	const part = { number: turn === undefined ? Number(number) : (turn % parts) + 1, of: parts };
 	const isValid = Number.isInteger(part.number) && part.number >= 1 && part.number <= part.of;
-	if (!isValid) throw new Error(`--part ${text}: it should be like 2/5, or day/5`);
+	if (!isValid) throw new Error(`--part ${text}: it should be like 2/5, day/5 or head/5`);
 	return part;
 }

@@ -24,6 +24,7 @@ test("the parts together are everything, each mutation once", () => {
 	const all = listMutations();
 	const parts = [1, 2, 3].flatMap((number) => chooseMutations(all, [], { number, of: 3 }));
 	expect(parts.map(({ name }) => name).sort()).toEqual(all.map(({ name }) => name));
-	const days = [0, 1, 2, 3].map((day) => parsePart("day/4", new Date(day * 86_400_000)).number);
+	const days = [0, 1, 2, 3].map((day) => parsePart("day/4", new Date(day * 86_400_000), "").number);
 	expect(days).toEqual([1, 2, 3, 4]);
+	expect(parsePart("head/16", new Date(), "0000001fabc").number).toBe(16);
 });
