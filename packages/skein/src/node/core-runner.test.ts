@@ -85,7 +85,7 @@ test("entries that cannot be read are not sent, and the follower is served later
 	const bench = await createBench();
 	const { clock, network, leading, behind } = bench;
 	let streamed = false;
-	const { read } = leading.log;
+	const read = leading.log.read.bind(leading.log);
 	bench.beforeStream = () => {
 		// As while the log is being compacted.
 		Object.assign(leading.log, { read: () => Promise.reject(new EntryAbsentError("compacted")) });
