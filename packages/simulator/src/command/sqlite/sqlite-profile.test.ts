@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
 import { checkpointOn } from "../../../../skein/src/database/checkpoint.ts";
 import { openReading } from "../../../../skein/src/database/connection.ts";
@@ -12,7 +12,9 @@ import { createChance } from "../../engine/chance.ts";
 import { simulate } from "../../run/simulate.ts";
 import { createSettle } from "../settle.ts";
 import { createSqliteFiles } from "./sqlite-files.ts";
-import { sqliteProfile } from "./sqlite-profile.ts";
+import { removeSqliteFiles, sqliteProfile } from "./sqlite-profile.ts";
+
+afterAll(removeSqliteFiles);
 
 test("real SQLite: the same seed gives the same run, byte for byte", async () => {
 	const hashes = new Set<string>();

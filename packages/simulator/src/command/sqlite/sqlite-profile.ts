@@ -1,5 +1,5 @@
 /** The profile with real SQLite: production's writer, readers and row format as the state machine. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -39,14 +39,30 @@ ${otherStatements.schema}`;
 /** A digest reads the whole database: one at so many indexes, the same ones on all members. */
 const digestEvery = 8;
 
-/** Where the files of this process lie: in memory, where there is such a place. */
+/** In memory, where there is such a place. */
+const filesRoot = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+const directoryName = "skein-simulator-";
+
 function filesDirectory(): string {
-	return join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), `skein-simulator-${process.pid}`);
+	return join(filesRoot, `${directoryName}${process.pid}`);
 }
 
-/** For the end of the process: threads that were ended leave their files. */
+/** For the end of the process: threads that were ended leave their files, and so do processes that were killed. */
 export function removeSqliteFiles(): void {
-	rmSync(filesDirectory(), { recursive: true, force: true });
+	for (const name of readdirSync(filesRoot)) {
+		if (!name.startsWith(directoryName)) continue;
+		const pid = Number(name.slice(directoryName.length));
+		if (pid === process.pid || !isAlive(pid)) rmSync(join(filesRoot, name), { recursive: true, force: true });
+	}
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code !== "ESRCH";
+	}
 }
 
 export function sqliteProfile(settle: () => Promise<void>): Profile {
