@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { bind } from "./arguments.ts";
+import { CannotReplicate } from "./changes/format.ts";
 import { type DeferredCheck, DeferredViolation } from "./deferred-check.ts";
 import type { ParsedStatement, StatementKind } from "./parsed-statement.ts";
 import type {
@@ -107,6 +108,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 					result = execute(step.statement, transaction, deadline);
 				} catch (error) {
 					failure = error instanceof Refused ? error.failure : failureOf(error);
+					if (error instanceof CannotReplicate) failure = { ...failure, code: "UNSUPPORTED_SQL" };
 					if (mayEndTransaction(error) && !connection.isTransaction)
 						throw new TransactionEnded(failure, error);
 				}

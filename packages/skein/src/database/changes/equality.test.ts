@@ -113,6 +113,36 @@ test("requests that fail or are rolled back leave nothing, in one group with oth
 	});
 });
 
+const names = (count: number): string => Array.from({ length: count }, (_, place) => `c${place}`).join(", ");
+
+/** Each alone would be a table whose rows nobody can watch, on this leader and on every later one. */
+const unwatchable = [
+	"create table t3 (rowid, _rowid_, oid)",
+	"create table t3 (rowid integer primary key, _rowid_, oid)",
+	"create table t3 as select 1 as rowid, 2 as _rowid_, 3 as oid",
+	"alter table two add column oid",
+	"alter table two rename column x to oid",
+	`create table wide (${names(1999)}, primary key (${names(1000)}))`,
+];
+
+test.each(unwatchable)("%.60s: refused, undone, and everything goes on", (sql) => {
+	withMembers((members) => {
+		write(members, "a", "b", "c", [["create table two (rowid, _rowid_, x)"]]);
+		const [outcome] = members.writers["a"]?.execute([requestOf([sql])]) ?? [];
+		expect(outcome?.outcome.errors[0]).toMatchObject({ code: "UNSUPPORTED_SQL" });
+		expect(outcome?.payload).toBeNull();
+		members.writers["a"]?.rollback();
+		write(members, "a", "b", "c", [
+			["begin", "insert into two values (1, 2, 3)", sql, "insert into two values (4, 5, 6)", "commit"],
+			["create table more (x)", "insert into more values (1)"],
+		]);
+		expectEqual(members);
+		write(members, "b", "c", "a", [["insert into two values (7, 8, 9)"]]);
+		expectEqual(members);
+		expect(contentsOf(join(members.directory, "c"))["two"]).toHaveLength(3);
+	});
+});
+
 test("a member that has other rows is told so, and stops", () => {
 	withMembers((members) => {
 		write(members, "a", "b", "c", [

@@ -5,6 +5,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { StatementKind } from "../parsed-statement.ts";
 
+/** What a statement did cannot be captured: it is undone and refused with UNSUPPORTED_SQL. */
+export class CannotReplicate extends Error {}
+
 /**
  * Notes what a group of requests changes on the leader's writing connection. One capture at a time;
  * each request is a savepoint of the caller's, set after `beginRequest`.

@@ -6,9 +6,10 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { nextToken, type Token } from "../sql-tokens.ts";
+import { CannotReplicate } from "./format.ts";
 import type { NotedRows } from "./noted-rows.ts";
 import type { Part } from "./payload.ts";
-import { quoteName } from "./schema.ts";
+import { quoteName, type SchemaKnowledge } from "./schema.ts";
 
 export interface SchemaStatement<T> {
 	readonly connection: DatabaseSync;
@@ -30,14 +31,29 @@ export function runSchemaStatement<T>(work: SchemaStatement<T>): T {
 	connection.exec(`SAVEPOINT ${savepoint}`);
 	try {
 		const result = steps(work);
+		refreshOrRefuse(notedRows);
 		connection.exec(`RELEASE ${savepoint}`);
 		return result;
 	} catch (error) {
-		if (connection.isTransaction) connection.exec(`ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`);
+		if (connection.isTransaction) {
+			connection.exec(`ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`);
+			notedRows.refresh();
+		}
 		work.restore(before);
 		throw error;
-	} finally {
-		if (connection.isTransaction) notedRows.refresh();
+	}
+}
+
+/**
+ * While the statement can still be undone: a schema whose rows cannot be watched, once it is there, would
+ * make every later write fail, and every later leader.
+ */
+function refreshOrRefuse(notedRows: NotedRows): SchemaKnowledge {
+	try {
+		return notedRows.refresh();
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : String(error);
+		throw new CannotReplicate(`rows of such a table could not be replicated: ${reason}`, { cause: error });
 	}
 }
 
@@ -53,7 +69,7 @@ function steps<T>(work: SchemaStatement<T>): T {
 		work.add({ type: "sql", sql });
 		return result;
 	}
-	const created = [...notedRows.refresh().tableNames].filter((name) => !tablesBefore.has(name));
+	const created = [...refreshOrRefuse(notedRows).tableNames].filter((name) => !tablesBefore.has(name));
 	for (const name of created) {
 		const row = connection
 			.prepare("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?")
