@@ -1,13 +1,14 @@
 /** Outcomes by idempotency key: found before a request runs, stored with its effects, bounded by count and age. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { ProgramOutcome } from "./program.ts";
+import type { Program, ProgramOutcome } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
-import { readOutcome, storeOutcome } from "./stored-outcome.ts";
+import { fingerprintOf, readOutcome, storeOutcome } from "./stored-outcome.ts";
 
 export interface Idempotency {
-	find(key: string): ProgramOutcome | null;
+	/** "another-request": the key was used for another program. */
+	find(key: string, program: Program): ProgramOutcome | "another-request" | null;
 	/** Inside the request's capture: what it deletes and inserts is replicated. */
-	store(key: string, wallTimeMs: number, outcome: ProgramOutcome): void;
+	store(key: string, program: Program, wallTimeMs: number, outcome: ProgramOutcome): void;
 }
 
 interface Statements {
@@ -33,13 +34,15 @@ export function createIdempotency(connection: DatabaseSync, settings: DatabaseSe
 	}
 
 	return {
-		find(key) {
+		find(key, program) {
 			const row = prepared().find.get(key);
-			return row === undefined ? null : readOutcome(String(row["outcome"]));
+			if (row === undefined) return null;
+			const { outcome, fingerprint } = readOutcome(String(row["outcome"]));
+			return fingerprint === fingerprintOf(program) ? outcome : "another-request";
 		},
-		store(key, wallTimeMs, outcome) {
+		store(key, program, wallTimeMs, outcome) {
 			prepared().prune.run(settings.maxStoredOutcomes - 1, wallTimeMs - settings.storedOutcomeAgeMs);
-			prepared().insert.run(key, wallTimeMs, storeOutcome(outcome));
+			prepared().insert.run(key, wallTimeMs, storeOutcome(outcome, fingerprintOf(program)));
 		},
 	};
 }

@@ -39,13 +39,17 @@ afterEach(() => {
 	rmSync(directory, { recursive: true, force: true });
 });
 
-function request(sql: string | readonly string[], options: Partial<WriteRequest> = {}): WriteRequest {
+function request(
+	sql: string | readonly string[],
+	options: Partial<WriteRequest> = {},
+	values: readonly Value[] = [],
+): WriteRequest {
 	const statements = typeof sql === "string" ? [sql] : sql;
 	return {
 		program: {
 			steps: statements.map((text) => ({
 				condition: null,
-				statement: { sql: text, arguments: [], namedArguments: [], wantRows: true },
+				statement: { sql: text, arguments: values, namedArguments: [], wantRows: true },
 			})),
 		},
 		foreignKeys: true,
@@ -182,6 +186,26 @@ test("a key makes a request happen once: in one group, later, and when a part of
 	expect(codes(group(partly)[0])).toEqual([null, "SQLITE_CONSTRAINT"]);
 	expect(everywhere("select x from t order by id")).toEqual([["once"], ["part"]]);
 	expect(everywhere("select key from skein_requests order by number")).toEqual([["k1"], ["k2"]]);
+});
+
+test("a key that is used for another request is refused: its answer would be a false success", () => {
+	run("create table t (id integer primary key, x)");
+	const insert = "insert into t (x) values (?)";
+	const first = request(insert, { idempotencyKey: "k" }, [1n]);
+	expect(codes(group(first)[0])).toEqual([null]);
+	// The same number, as it arrives by another way.
+	expect(group(request(insert, { idempotencyKey: "k" }, [1]))[0]?.replayed).toBe(true);
+	for (const other of [
+		request(insert, { idempotencyKey: "k" }, [2n]),
+		request(insert, { idempotencyKey: "k" }, ["1"]),
+		request("insert into t (x) values (1)", { idempotencyKey: "k" }),
+		request([insert, insert], { idempotencyKey: "k" }, [1n]),
+	]) {
+		const [outcome] = group(other);
+		expect(outcome?.replayed).toBe(false);
+		expect(codes(outcome).at(-1)).toBe("BAD_REQUEST");
+	}
+	expect(everywhere("select count(*) from t")).toEqual([[1]]);
 });
 
 test("a key of a request that failed and changed nothing is free again", () => {

@@ -198,7 +198,8 @@ export function createWriter(options: {
 		if (!session.connection.isTransaction) session.control.begin();
 		const key = request.idempotencyKey;
 		if (key !== null) {
-			const stored = session.idempotency.find(key);
+			const stored = session.idempotency.find(key, request.program);
+			if (stored === "another-request") return { outcome: keyTaken(request), payload: null, replayed: false };
 			if (stored !== null) return { outcome: stored, payload: null, replayed: true };
 		}
 		const transaction = interactive ?? beginRequest(request, apart);
@@ -242,7 +243,9 @@ export function createWriter(options: {
 		if (capture === null) throw new Error("a request ended without its capture");
 		const key = request.idempotencyKey;
 		if (key !== null && mayHaveChanged(request.program, outcome)) {
-			capture.statement("write", "skein_requests", () => idempotency.store(key, request.wallTimeMs, outcome));
+			capture.statement("write", "skein_requests", () =>
+				idempotency.store(key, request.program, request.wallTimeMs, outcome),
+			);
 		}
 		// A transaction over several requests cannot run again: it is looked at before its group is.
 		const bytes = apart || request.interactive ? capture.requestBytes() : 0;
@@ -354,6 +357,20 @@ function tooLarge(outcome: ProgramOutcome, bytes: number, limit: number): Progra
 		message: `the transaction changes ${bytes} bytes, more than the ${limit} that are allowed: split it; nothing of it happened`,
 		extendedCode: undefined,
 	});
+}
+
+/** Its answer would tell of another request: a success that never was. */
+function keyTaken({ program, foreignKeys }: WriteRequest): ProgramOutcome {
+	const nothing = program.steps.map(() => null);
+	return failedWhole(
+		{ results: nothing, errors: nothing, autocommit: true, foreignKeys },
+		{
+			code: "BAD_REQUEST",
+			message:
+				"this idempotency key was used for another request: a key belongs to one request, sent again unchanged; nothing of this one happened",
+			extendedCode: undefined,
+		},
+	);
 }
 
 function tookTooLong(limitMs: number): StatementFailure {
