@@ -26,4 +26,5 @@ export const corpus: readonly Known[] = [
 	registers(7205, "a leader that cannot read its log led on"),
 	{ seed: 3015, profile: "registers", seconds: 60, why: "a slice without room made its leader step down" },
 	{ seed: 30339, profile: "registers", seconds: 30, why: "a leader whose disk hung while it read led on" },
+	registers(1001363, "a full disk behind a misdirected write"),
 ];

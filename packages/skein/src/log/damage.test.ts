@@ -128,3 +128,15 @@ test("the checksum by table is the platform's", () => {
 	expect(crc32(bytes, 12345)).toBe(nativeCrc32(bytes, 12345));
 	expect(crc32(bytes.subarray(7), crc32(bytes.subarray(0, 7)))).toBe(nativeCrc32(bytes));
 });
+
+test.each([
+	["the record before", 5, 64 + 3 * 80 + 8],
+	["the header", 1, 16],
+])("a cut behind %s that another write has gone over is damage", async (_what, truncateFrom, offset) => {
+	const disk = await filled(6);
+	const log = await open(disk);
+	disk.flip(firstSegment, offset, 0x10);
+	const cut = log.append({ truncateFrom, entries: [entry(truncateFrom)] });
+	await expect(cut).rejects.toMatchObject({ cause: expect.any(LogCorruptionError) });
+	await log.close();
+});

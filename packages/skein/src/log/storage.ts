@@ -3,7 +3,7 @@
  * segment, cutting the tail, starting over. Each function leaves, at every moment of a crash, a
  * directory that recovery takes for what was acknowledged. Callers never overlap two changes.
  */
-import type { Entry, LogIndex, Position } from "../consensus/types.ts";
+import type { Entry, LogIndex, Position, Term } from "../consensus/types.ts";
 import type { Disk, DiskFile } from "../world/disk.ts";
 import { isDiskFull } from "../world/disk.ts";
 import { getUint64, viewOf } from "./binary.ts";
@@ -155,15 +155,30 @@ export function createStorage(options: StorageOptions): Storage {
 		while (active().firstIndex > index) await removeSegment(active());
 		const segment = active();
 		const end = offsetOf(segment, index);
-		const before = index === segment.firstIndex ? null : offsetOf(segment, index - 1);
-		// What the next record follows: the entry before, or the segment's header.
-		const previous = viewOf(await segment.file.read(before ?? 0, recordHeaderBytes));
-		segment.lastTerm = getUint64(previous, before === null ? 24 : 16);
-		segment.lastCrc = previous.getUint32(before === null ? 12 : 0, true);
+		const previous = await readBefore(segment, index);
+		segment.lastTerm = previous.term;
+		segment.lastCrc = previous.crc;
 		segment.end = end;
 		segment.count = index - segment.firstIndex;
 		await mustSucceed(segment.file.truncate(end));
 		await mustSucceed(segment.file.sync());
+	}
+
+	/** What the record of `index` follows: the record before, or the segment's header. */
+	async function readBefore(segment: Segment, index: LogIndex): Promise<{ term: Term; crc: number }> {
+		const isHeader = index === segment.firstIndex;
+		const offset = isHeader ? 0 : offsetOf(segment, index - 1);
+		const bytes = await segment.file.read(offset, recordHeaderBytes);
+		const view = viewOf(bytes);
+		// Another write may have gone astray over it: what follows it would look damaged, not this.
+		const isThere =
+			bytes.length === recordHeaderBytes &&
+			getUint64(view, isHeader ? 16 : 8) === (isHeader ? segment.firstIndex : index - 1);
+		if (!isThere) {
+			const reason = "what the next entry was to follow is not there any more";
+			throw new LogCorruptionError(pathOf(segment.name), offset, reason);
+		}
+		return { term: getUint64(view, isHeader ? 24 : 16), crc: view.getUint32(isHeader ? 12 : 0, true) };
 	}
 
 	async function removeSegment(segment: Segment): Promise<void> {
