@@ -66,10 +66,12 @@ export function createFaultAtlas(options: {
 	}
 
 	/** Whether the member can no longer be counted on for what it has synced. */
-	function costs({ isDown }: DamagedMember, path: string, verdict: DamageVerdict): boolean {
+	function costs({ disk, isDown }: DamagedMember, path: string, verdict: DamageVerdict): boolean {
+		if (verdict === "detected") return true;
 		// One copy of term and vote is bad: a running process does not know, writes to the good one first, and
-		// a crash there would leave none. A start mends the bad one before anything else.
-		return verdict === "detected" || (path === statePath && !isDown);
+		// a crash there would leave none. A start mends the bad one before anything else; but if a killed process
+		// left the good one in the page cache only, a loss of power may tear that too (seed 1000283).
+		return path === statePath && !(isDown && disk.files().get(path)?.isClean === true);
 	}
 
 	/** Damages a file at a place drawn by chance, and takes it back if that may not be. */
