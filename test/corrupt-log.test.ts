@@ -6,6 +6,7 @@ import { useCluster } from "./support/cluster.ts";
 import { expectEqualMembers } from "./support/compare.ts";
 import { run } from "./support/http.ts";
 import type { NodeProcess } from "./support/node-process.ts";
+import { underLoad } from "./support/under-load.ts";
 
 const cluster = useCluster();
 
@@ -83,4 +84,28 @@ test("a byte flipped in the middle: the node refuses to start, and names file an
 	flipByte(path, offset);
 	await follower.start();
 	await expectEqualMembers(cluster());
+});
+
+test("under load: torn, then damaged, then mended", async () => {
+	const [follower] = await cluster().followers();
+	if (follower === undefined) throw new Error("no follower");
+	await underLoad(cluster(), async (ledger) => {
+		await ledger.progress(50);
+		await follower.kill();
+		const path = lastSegment(follower);
+		const file = openSync(path, "r+");
+		ftruncateSync(file, usedBytes(path) - 20);
+		closeSync(file);
+		await follower.start();
+		await ledger.progress(50);
+		await follower.kill();
+		const damaged = lastSegment(follower);
+		const offset = Math.floor(usedBytes(damaged) / 2);
+		flipByte(damaged, offset);
+		expect(await follower.startAndFail()).toEqual({ code: 1, signal: null });
+		await ledger.progress(20);
+		flipByte(damaged, offset);
+		await follower.start();
+		await ledger.progress(20);
+	});
 });

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { useCluster } from "./support/cluster.ts";
 import { get, run, sql, view } from "./support/http.ts";
+import { underLoad } from "./support/under-load.ts";
 
 const cluster = useCluster({ nodes: 1 });
 
@@ -17,6 +18,18 @@ test("it leads, writes, and has everything after SIGKILL", async () => {
 	expect(await view(node.url)).toMatchObject({
 		leader: "n1",
 		members: { n1: { kind: "voter", role: "leader" } },
+	});
+});
+
+test("SIGKILL under load, again and again", async () => {
+	const [node] = cluster().nodes;
+	await underLoad(cluster(), async (ledger) => {
+		for (let round = 0; round < 3; round += 1) {
+			await ledger.progress(50);
+			await node?.kill();
+			await node?.start();
+		}
+		await ledger.progress(20);
 	});
 });
 

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { useCluster } from "./support/cluster.ts";
 import { run, sql, view } from "./support/http.ts";
 import { createNodeProcess, type NodeProcess } from "./support/node-process.ts";
+import { underLoad } from "./support/under-load.ts";
 import { until } from "./support/until.ts";
 
 const cluster = useCluster();
@@ -92,4 +93,26 @@ test("two processes on one data directory: the second refuses to start", async (
 	});
 	expect((await second.startAndFail()).code).toBe(1);
 	expect((await view(node.url)).leader).not.toBeNull();
+});
+
+test("under load: what reaches a stranger in a member's place is never said to be done", async () => {
+	const [member] = await cluster().followers();
+	if (member === undefined) throw new Error("no follower");
+	await underLoad(
+		cluster(),
+		async (ledger) => {
+			await ledger.progress(20);
+			await member.stop();
+			const stranger = await impostor(member, { name: "under-load", clusterId: "another-cluster" });
+			try {
+				await stranger.start();
+				await ledger.progress(50);
+			} finally {
+				await stranger.kill();
+			}
+			await member.start();
+			await ledger.progress(20);
+		},
+		{ requestTimeoutMs: 2_000 },
+	);
 });

@@ -191,6 +191,7 @@ export interface MemberView {
 	readonly url: string | null;
 	readonly appliedIndex: number | null;
 	readonly matchIndex: number | null;
+	readonly lagEntries: number | null;
 	readonly reachable: boolean;
 }
 

@@ -20,7 +20,7 @@ export async function underLoad(
 		report = await ledger.stop();
 	}
 	await ledger.check();
-	await expectEqualMembers(cluster);
+	if (cluster.nodes.length > 1) await expectEqualMembers(cluster);
 	expect(report.acknowledged).toBeGreaterThanOrEqual(70);
 	return report;
 }
