@@ -47,6 +47,8 @@ export interface Core {
 	step(input: Input): Output[];
 	/** What the core knows just now; every property is read anew. */
 	readonly view: CoreView;
+	/** A tick before this does nothing, unless another input comes first; now or earlier: every tick counts. */
+	readonly tickDueAt: MonotonicTime;
 }
 
 export function createCore(options: CoreOptions): Core {
@@ -60,7 +62,17 @@ export function createCore(options: CoreOptions): Core {
 			return state.outputs;
 		},
 		view: createView(state),
+		get tickDueAt() {
+			return tickDueAt(state);
+		},
 	};
+}
+
+/** Whoever only waits for a leader to fall silent need not be woken a hundred times a second for it. */
+function tickDueAt(state: CoreState): MonotonicTime {
+	const isWaiting =
+		state.roleState.role !== "leader" && state.transfer === null && state.followerReads.size === 0;
+	return isWaiting ? state.elector.dueAt() : state.now;
 }
 
 function createState(options: CoreOptions): CoreState {

@@ -83,6 +83,9 @@ interface Reading {
 	waiting: number;
 }
 
+/** A member that waits is woken less often, but never later than this: nothing else may be late by more. */
+const mostIntervals = 5;
+
 /** A tick that is late by less can change little: two heartbeats at most are unread. */
 const sleptFromMs: Milliseconds = 100;
 
@@ -158,6 +161,8 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 					leader: output.leader,
 					established: output.established,
 				};
+				// A new leader has more to do at a tick than it had before.
+				if (timer !== null) tickIn(options.tickIntervalMs);
 				return listener.onRole(state);
 			case "proposal-accepted":
 				proposal = {
@@ -263,9 +268,18 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		// Timers come before the sockets: without this word the core would take our own sleep for silence.
 		if (lateMs >= sleptFromMs) step({ type: "slept", forMs: lateMs });
 		step({ type: "tick" });
-		if (stopped) return;
-		const nextAt = clock.now() + options.tickIntervalMs;
-		timer = clock.setTimer(options.tickIntervalMs, () => tick(nextAt));
+		if (!stopped) tickIn(waitOf(core.tickDueAt - clock.now()));
+	}
+
+	function waitOf(untilDueMs: Milliseconds): Milliseconds {
+		const { tickIntervalMs } = options;
+		return Math.min(Math.max(untilDueMs, tickIntervalMs), mostIntervals * tickIntervalMs);
+	}
+
+	function tickIn(waitMs: Milliseconds): void {
+		timer?.cancel();
+		const dueAt = clock.now() + waitMs;
+		timer = clock.setTimer(waitMs, () => tick(dueAt));
 	}
 
 	function stop(): void {

@@ -11,6 +11,8 @@ export interface Elector {
 	yieldToOthers(now: MonotonicTime): void;
 	/** This process did not run, so it heard nobody: it listens once more before it stands. */
 	slept(now: MonotonicTime): void;
+	/** Before this `tick` says "wait". */
+	dueAt(): MonotonicTime;
 	/** Time has passed without a leader. */
 	tick(now: MonotonicTime): "wait" | "stand";
 }

@@ -26,6 +26,7 @@ export function createRaftElector(
 			if (!hasSlept) standAt = Math.max(standAt, since + electionTimeoutMs / 2);
 			hasSlept = true;
 		},
+		dueAt: () => standAt,
 		tick: (time) => (time >= standAt ? "stand" : "wait"),
 	};
 	elector.rest(now);

@@ -111,7 +111,10 @@ export function createSimulation(options: SimulationOptions): Simulation {
 	function step(node: SimulatedNode, input: TimelessInput): void {
 		const { core } = node;
 		if (core === null) return;
-		for (const output of core.step({ ...input, now: simulation.now } as Input)) {
+		const isEarly = input.type === "tick" && simulation.now < core.tickDueAt;
+		const outputs = core.step({ ...input, now: simulation.now } as Input);
+		if (isEarly && outputs.length > 0) throw new Error("a tick that was not due did something");
+		for (const output of outputs) {
 			simulation.onOutput(node, output);
 			carryOut(node, output);
 		}
