@@ -47,6 +47,10 @@ export function registerClusterRoutes(
 function transferTarget(body: unknown): string | null {
 	if (body === undefined || body === null) return null;
 	if (!isRecord(body)) throw badRequest('the body must be {"to": "NODE"} or empty');
+	const unknown = Object.keys(body).find((key) => key !== "to");
+	// Ignored, a misspelt target would move leadership to any node.
+	if (unknown !== undefined)
+		throw badRequest(`unknown field ${JSON.stringify(unknown)}: the body must be {"to": "NODE"} or empty`);
 	const to = body["to"] ?? null;
 	if (to !== null && (typeof to !== "string" || to === "")) throw badRequest("to must be the id of a node");
 	return to;

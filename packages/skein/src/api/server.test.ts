@@ -132,6 +132,9 @@ test("operations", async () => {
 		(await answerOf(await fetch(`${api.url}/cluster/transfer`, { method: "POST" }))).body["leader"],
 	).toBe("n2");
 	expect((await api.post("/cluster/transfer", { to: 3 })).status).toBe(400);
+	const misspelt = await api.post("/cluster/transfer", { target: "n3" });
+	expect(misspelt.status).toBe(400);
+	expect(misspelt.body["message"]).toContain(`unknown field "target"`);
 });
 
 test("stopping: what is in flight is answered, kept connections are told, then nobody listens", async () => {

@@ -141,7 +141,7 @@ export function pragmaRefusal(tokens: readonly Token[]): string | null {
 		return "PRAGMA journal_mode cannot be changed: Skein keeps the database in WAL mode, which its readers need. Leave the statement out.";
 	}
 	if (!known)
-		return `PRAGMA ${name.toLowerCase()} is not available: it could make members differ or reach files. Leave it out; the guide lists those that are.`;
+		return `PRAGMA ${name.toLowerCase()} is not available: it could make members differ or reach files. Leave it out.`;
 	if (argument !== null && reading.has(name) && !selecting.has(name) && !replicated.has(name)) {
 		return `PRAGMA ${name.toLowerCase()} can be read, not set: all members must have the same. Leave the statement out.`;
 	}

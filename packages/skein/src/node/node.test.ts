@@ -213,3 +213,15 @@ test.each([11, 12, 13, 14, 15, 16])(
 		expect(writes.filter(({ seen }) => seen.value !== null).length).toBeGreaterThan(50);
 	},
 );
+
+test("describe is a read: a node that is cut off from the leader does not answer it from what it has", async () => {
+	const cluster = await createCluster({ size: 3, seed: 6 });
+	const leader = await cluster.leader();
+	const follower = cluster.members.find((member) => member !== leader);
+	if (follower?.node === undefined || follower.node === null) throw new Error("no follower");
+	const stream = follower.node.service.openStream();
+	cluster.network.cut(follower.id, true);
+	const described = watch(stream.describe("SELECT v FROM ledger", request));
+	await cluster.clock.run(request.timeoutMs + 1_000);
+	expect(described.error).toMatchObject({ code: expect.stringMatching(/^(NO_LEADER|TIMEOUT)$/) });
+});

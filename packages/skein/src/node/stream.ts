@@ -12,7 +12,7 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { LogIndex, NodeId } from "../consensus/types.ts";
 import type { Database, ReadTransaction } from "../database/database.ts";
-import type { Program, ProgramOutcome } from "../database/program.ts";
+import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
@@ -165,6 +165,21 @@ export function createStream(options: StreamOptions): Stream {
 		return { outcome, position, replayed: false };
 	}
 
+	/** A read of the schema, so it waits like one: a table that this client just made must be there. */
+	async function describe(sql: string, request: RequestOptions): Promise<Description> {
+		if (closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
+		if (busy) throw new Error("two requests of one stream at a time");
+		busy = true;
+		try {
+			// Inside a transaction this shows the newest committed schema, not the transaction's own (DESIGN.md).
+			await waitFor(request, clock.now() + request.timeoutMs);
+			return await database.describe(sql);
+		} finally {
+			busy = false;
+			if (closed) await release();
+		}
+	}
+
 	async function beginRead(
 		program: Program,
 		plan: ProgramPlan,
@@ -284,7 +299,7 @@ export function createStream(options: StreamOptions): Stream {
 
 	return {
 		run,
-		describe: (sql) => database.describe(sql),
+		describe,
 		get autocommit() {
 			return transaction === null;
 		},
