@@ -2,7 +2,7 @@
 import type { Milliseconds } from "../world/clock.ts";
 
 export interface ApiLimits {
-	/** One request's body; more is PAYLOAD_TOO_LARGE. */
+	/** One request's body; more is PAYLOAD_TOO_LARGE. Below what nodes pass on in one message, so that it does not depend on the node. */
 	readonly maxBodyBytes: number;
 	/** Bodies of all requests in flight together; more is OVERLOADED. */
 	readonly maxBufferedBytes: number;
@@ -32,7 +32,7 @@ export interface ApiLimits {
 }
 
 export const defaultApiLimits: ApiLimits = {
-	maxBodyBytes: 64 * 1024 * 1024,
+	maxBodyBytes: 32 * 1024 * 1024,
 	maxBufferedBytes: 512 * 1024 * 1024,
 	maxInFlight: 10_000,
 	maxStreams: 10_000,

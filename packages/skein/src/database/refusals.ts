@@ -7,7 +7,7 @@ import type { Token } from "./sql-tokens.ts";
 const ownPrefix = "skein_";
 
 /** Null: it may run. The authorizer of the connection is the second line (connection.ts). */
-export function refusalOf(kind: StatementKind, tokens: readonly Token[]): string | null {
+export function refusalOf(kind: StatementKind, tokens: readonly Token[], sql: string): string | null {
 	const first = word(tokens[0]);
 	switch (first) {
 		case "ATTACH":
@@ -24,6 +24,8 @@ export function refusalOf(kind: StatementKind, tokens: readonly Token[]): string
 			return schemaRefusal(tokens);
 		default:
 	}
+	// Most texts have none of these, and to look at each token of a large one takes long.
+	if (!/load_extension|rollback|skein_/i.test(sql)) return null;
 	const extension = tokens.findIndex((token) => word(token) === "LOAD_EXTENSION");
 	if (extension >= 0 && tokens[extension + 1]?.text === "(") {
 		return "load_extension is refused: an extension would have to be on every member. Skein's SQLite has FTS5, R-Tree, JSON and the math functions built in.";

@@ -265,3 +265,13 @@ test("a name without a sigil fits any", () => {
 	];
 	expect(run(database, "select :a, @b, $c", statementWith({ namedArguments: named }))).toEqual([1n, 2n, 3n]);
 });
+
+// By the tokens kept, not by time: a text of megabytes must not become millions of objects on the event loop.
+test("behind numbers and operators in a row, parameters and refusals are still seen", () => {
+	const sum = `select ${"1+".repeat(100)}`;
+	expect(parseStatement(`${sum}:a+:a+?`)).toMatchObject({ problem: null, parameters: [":a", null] });
+	expect(parseStatement(`${sum}load_extension('x')`).problem?.code).toBe("UNSUPPORTED_SQL");
+	expect(parseStatement(`insert into t select ${"1+".repeat(100)}x from skein_y`).problem?.code).toBe(
+		"UNSUPPORTED_SQL",
+	);
+});

@@ -3,37 +3,75 @@
 import type { BeginMode, ParsedStatement, StatementProblem } from "./parsed-statement.ts";
 import { classifyPragma } from "./pragmas.ts";
 import { refusalOf } from "./refusals.ts";
-import { nextToken, type Token } from "./sql-tokens.ts";
+import { currentToken, Lexer, type Token } from "./sql-tokens.ts";
 
 /** The statements of a script, without their semicolons; blank ones are left out. */
+function* statementsOf(script: string): Generator<string, void, void> {
+	const lexer = new Lexer(script);
+	while (!atEnd(lexer)) {
+		const { start, end, blank } = nextStatement(lexer, null);
+		if (!blank) yield script.slice(start, end).trim();
+	}
+}
+
 export function splitStatements(script: string): string[] {
-	const statements: string[] = [];
-	let start = 0;
-	let words: string[] = [];
+	return [...statementsOf(script)];
+}
+
+function atEnd({ sql, end }: Lexer): boolean {
+	return end >= sql.length;
+}
+
+interface StatementRange {
+	readonly start: number;
+	readonly end: number;
+	/** It has no token. */
+	readonly blank: boolean;
+}
+
+/** Moves behind the semicolon of the statement; its tokens go into `tokens`, if given. */
+function nextStatement(lexer: Lexer, tokens: Token[] | null): StatementRange {
+	const start = lexer.end;
+	const words: string[] = [];
+	let blank = true;
 	/** Of the tokens before, inside a trigger: its end is `; END`, whatever names or CASE … END its body has. */
 	let before: "other" | "semicolon" | "end" = "other";
-	for (let token = nextToken(script, 0); token !== null; token = nextToken(script, token.end)) {
-		const semicolon = token.type === "punctuation" && token.text === ";";
-		if (!semicolon) {
-			before = before === "semicolon" && isWord(token, "END") ? "end" : "other";
-			if (words.length < 6) words.push(token.type === "word" ? token.text : "");
-			continue;
-		}
-		if (isTrigger(words) && before !== "end") {
+	while (lexer.next()) {
+		const isSemicolon = lexer.code === semicolon;
+		if (isSemicolon) {
+			if (!isTrigger(words) || before === "end") return { start, end: lexer.start, blank };
 			before = "semicolon";
-			continue;
+		} else {
+			before = before === "semicolon" && isEnd(lexer) ? "end" : "other";
+			if (words.length < 6) words.push(lexer.type === "word" ? currentToken(lexer).text : "");
 		}
-		push(script.slice(start, token.start));
-		start = token.end;
-		words = [];
-		before = "other";
+		blank = false;
+		if (tokens !== null) keep(lexer, tokens);
 	}
-	push(script.slice(start));
-	return statements;
+	return { start, end: lexer.sql.length, blank };
+}
 
-	function push(text: string): void {
-		if (nextToken(text, 0) !== null) statements.push(text.trim());
-	}
+const semicolon = 0x3b;
+
+/** Numbers and operators in a row. */
+const others: Token = { type: "number", text: "" };
+const afterWords = 16;
+
+/** Behind the first words no rule asks for numbers and operators, and a large text has millions of them. */
+function keep(lexer: Lexer, tokens: Token[]): void {
+	if (tokens.length > afterWords && isOther(lexer)) {
+		if (tokens[tokens.length - 1] !== others) tokens.push(others);
+	} else tokens.push(currentToken(lexer));
+}
+
+function isOther({ type, code }: Lexer): boolean {
+	if (type === "number") return true;
+	// Parentheses and dots stand next to names.
+	return type === "punctuation" && code !== 0x28 && code !== 0x29 && code !== 0x2e;
+}
+
+function isEnd(lexer: Lexer): boolean {
+	return lexer.end - lexer.start === 3 && isWord(currentToken(lexer), "END");
 }
 
 function isTrigger(words: readonly string[]): boolean {
@@ -44,26 +82,24 @@ function isTrigger(words: readonly string[]): boolean {
 	return words[place + 1] === "TRIGGER";
 }
 
+/** Looks at each character once: the text may have megabytes, and this runs on the event loop. */
 export function parseStatement(sql: string): ParsedStatement {
-	const statements = splitStatements(sql);
-	const [statement] = statements;
-	if (statement === undefined) return problem("SQL_NO_STATEMENT", "the text holds no statement");
-	if (statements.length > 1) {
+	const lexer = new Lexer(sql);
+	const tokens: Token[] = [];
+	while (tokens.length === 0) {
+		if (atEnd(lexer)) return problem("SQL_NO_STATEMENT", "the text holds no statement");
+		nextStatement(lexer, tokens);
+	}
+	while (lexer.next()) {
+		if (lexer.code === semicolon) continue;
 		return problem(
 			"SQL_MANY_STATEMENTS",
 			"the text holds more than one statement: send them one by one, or as a sequence",
 		);
 	}
-	const tokens = tokensOf(statement);
 	const base = classify(tokens);
-	const refusal = refusalOf(base.kind, tokens);
+	const refusal = refusalOf(base.kind, tokens, sql);
 	return refusal === null ? base : { ...base, problem: { code: "UNSUPPORTED_SQL", message: refusal } };
-}
-
-function tokensOf(sql: string): Token[] {
-	const tokens: Token[] = [];
-	for (let token = nextToken(sql, 0); token !== null; token = nextToken(sql, token.end)) tokens.push(token);
-	return tokens;
 }
 
 const plain: ParsedStatement = {
@@ -162,15 +198,20 @@ export function isWord(token: Token | undefined, text: string): boolean {
 /** SQLite numbers `?` one above the highest so far, `?N` is N, and a name gets a number at its first use. */
 function parametersOf(tokens: readonly Token[]): (string | null)[] {
 	const names: (string | null)[] = [];
+	const known = new Set<string>();
 	for (const token of tokens) {
 		if (token.type !== "variable") continue;
-		if (token.text === "?") names.push(null);
-		else if (token.text.startsWith("?")) {
-			const number = Number(token.text.slice(1));
+		const { text } = token;
+		if (text === "?") names.push(null);
+		else if (text.startsWith("?")) {
+			const number = Number(text.slice(1));
 			// Far numbers are SQLite's to refuse; here they must only not fill the memory.
 			while (names.length < number && names.length < 32_766) names.push(null);
-			if (number >= 1 && number <= 32_766) names[number - 1] ??= token.text;
-		} else if (!names.includes(token.text)) names.push(token.text);
+			if (number >= 1 && number <= 32_766) names[number - 1] ??= text;
+		} else if (!known.has(text)) {
+			known.add(text);
+			names.push(text);
+		}
 	}
 	return names;
 }

@@ -5,7 +5,7 @@
  * into other tables; here that is done by a DELETE of its own, so that the cascades are captured.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { nextToken, type Token } from "../sql-tokens.ts";
+import { nextToken, type PlacedToken } from "../sql-tokens.ts";
 import { CannotReplicate } from "./format.ts";
 import type { NotedRows } from "./noted-rows.ts";
 import type { Part } from "./payload.ts";
@@ -105,29 +105,29 @@ function emptyReferencedTable<T>(work: SchemaStatement<T>, table: string): void 
 	work.flush();
 }
 
-function firstWords(sql: string): Token[] {
-	const tokens: Token[] = [];
+function firstWords(sql: string): PlacedToken[] {
+	const tokens: PlacedToken[] = [];
 	for (let token = nextToken(sql, 0); token !== null && tokens.length < 12; token = nextToken(sql, token.end))
 		tokens.push(token);
 	return tokens;
 }
 
-function isWord(token: Token | undefined, text: string): boolean {
+function isWord(token: PlacedToken | undefined, text: string): boolean {
 	return token?.type === "word" && token.text === text;
 }
 
-function isTableAsSelect(words: readonly Token[]): boolean {
+function isTableAsSelect(words: readonly PlacedToken[]): boolean {
 	if (!isWord(words[0], "CREATE") || !isWord(words[1], "TABLE")) return false;
 	return isWord(words[nameEnd(words)], "AS");
 }
 
-function droppedTable(words: readonly Token[]): string | null {
+function droppedTable(words: readonly PlacedToken[]): string | null {
 	if (!isWord(words[0], "DROP") || !isWord(words[1], "TABLE")) return null;
 	return words[nameEnd(words) - 1]?.text ?? null;
 }
 
 /** Behind CREATE|DROP TABLE [IF [NOT] EXISTS] [schema .] name */
-function nameEnd(words: readonly Token[]): number {
+function nameEnd(words: readonly PlacedToken[]): number {
 	let place = 2;
 	while (["IF", "NOT", "EXISTS"].some((word) => isWord(words[place], word))) place++;
 	return words[place + 1]?.text === "." ? place + 3 : place + 1;
