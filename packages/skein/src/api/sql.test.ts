@@ -33,6 +33,7 @@ test.each([
 	[[{ sql: "SELECT 1" }, { sql: "SELECT :a", args: { a: { b: 1 } } }], "[1].args.a must be"],
 	['{"sql": "SELECT ?", "args": [9007199254740993]}', "args[0] is beyond 2^53"],
 	[[{ sql: "/* x */ COMMIT" }], "[0].sql begins or ends a transaction"],
+	[[{ sql: "; rollback transaction" }], "[0].sql begins or ends a transaction"],
 	["[3]", "[0] must be"],
 	[{ sql: "BEGIN" }, "cannot stay open"],
 	[{ sql: "SELECT 9e999" }, "JSON cannot carry"],
@@ -66,4 +67,16 @@ test("an array is one transaction, and a failure takes all of it back", async ()
 	});
 	expect((await api.post("/sql", { sql: "SELECT count(*) FROM t" })).body["rows"]).toEqual([[1]]);
 	expect((await api.post("/sql", [])).body).toEqual({ results: [] });
+});
+
+test("in an array: savepoints may be rolled back to, and comments in front cost nothing", async () => {
+	await using api = await startTestApi();
+	const answer = await api.post("/sql", [
+		{ sql: "SAVEPOINT s" },
+		{ sql: "CREATE TABLE gone (x)" },
+		{ sql: "ROLLBACK TRANSACTION TO s" },
+		// A pattern that can read these in many ways would try them all.
+		{ sql: `${"/**/".repeat(40)}SELECT 1` },
+	]);
+	expect(answer.status).toBe(200);
 });

@@ -9,6 +9,7 @@ import type {
 	Step,
 	Value,
 } from "../database/program.ts";
+import { nextToken } from "../database/sql-tokens.ts";
 import type { RequestOptions, Service } from "../node/service.ts";
 import { badRequest } from "./errors.ts";
 import { decodeBase64, decodeInteger, encodeBase64, isRecord, notFinite } from "./hrana/values.ts";
@@ -59,7 +60,7 @@ function transaction(statements: readonly Statement[]): Step[] {
 	const control = (sql: string): Statement => ({ sql, arguments: [], namedArguments: [], wantRows: false });
 	const steps: Step[] = [alone(control("BEGIN"))];
 	for (const [index, statement] of statements.entries()) {
-		if (controlPattern.test(statement.sql)) {
+		if (controlsTransaction(statement.sql)) {
 			throw badRequest(
 				`[${index}].sql begins or ends a transaction, but the array is one transaction already`,
 			);
@@ -76,9 +77,19 @@ function transaction(statements: readonly Statement[]): Step[] {
 	return steps;
 }
 
-/** After white space and comments. ROLLBACK TO a savepoint is fine. */
-const controlPattern =
-	/^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)*(?:BEGIN|COMMIT|END|ROLLBACK(?!\s+(?:TRANSACTION\s+)?TO\b))\b/i;
+/** By its first words; ROLLBACK TO a savepoint is fine. */
+function controlsTransaction(sql: string): boolean {
+	const words: string[] = [];
+	for (let token = nextToken(sql, 0); token !== null && words.length < 3; token = nextToken(sql, token.end)) {
+		// Blank statements before it.
+		if (words.length === 0 && token.text === ";") continue;
+		if (token.type !== "word") break;
+		words.push(token.text);
+	}
+	const [first = "", ...rest] = words;
+	if (first !== "ROLLBACK") return first === "BEGIN" || first === "COMMIT" || first === "END";
+	return (rest[0] === "TRANSACTION" ? rest[1] : rest[0]) !== "TO";
+}
 
 function checkOutcome(outcome: ProgramOutcome, first: number, count: number): void {
 	const index = outcome.errors.findIndex((error) => error !== null);

@@ -73,9 +73,12 @@ export function reachOf(steps: readonly Step[], kinds: readonly StatementKind[],
 
 /** A BEGIN that SQLite accepts fails only where a transaction is open. The names of savepoints may be no names to SQLite. */
 function surelyOpens(step: Step | undefined): boolean {
-	return step?.condition === null && plainBegin.test(step.statement.sql);
+	if (step?.condition !== null || step.statement.sql.length > maxPlainLength) return false;
+	return plainBegin.test(step.statement.sql);
 }
 
+/** The pattern tries every way to share blanks out: of a long text it would take for ever. */
+const maxPlainLength = 100;
 const plainBegin = /^\s*begin(\s+(deferred|immediate|exclusive))?(\s+transaction(\s+readonly)?)?\s*;?\s*$/i;
 
 /** The steps of a program from one to before another; what it asks of earlier steps is answered by their outcome. */
