@@ -10,6 +10,9 @@ export interface ApiLimits {
 	readonly maxInFlight: number;
 	/** Streams of the libSQL protocol that may be open at once; one more is OVERLOADED. */
 	readonly maxStreams: number;
+	/** Characters of SQL, and statements, in one request; more is PAYLOAD_TOO_LARGE. */
+	readonly maxSqlLength: number;
+	readonly maxStatements: number;
 	/** Arguments of one statement: SQLite's own bound for parameters. */
 	readonly maxArguments: number;
 	/** SQL texts that one stream may store, and the characters of each. */
@@ -36,6 +39,8 @@ export const defaultApiLimits: ApiLimits = {
 	maxBufferedBytes: 512 * 1024 * 1024,
 	maxInFlight: 10_000,
 	maxStreams: 10_000,
+	maxSqlLength: 4 * 1024 * 1024,
+	maxStatements: 20_000,
 	maxArguments: 32_766,
 	maxStoredTexts: 50,
 	maxStoredTextLength: 5_000,

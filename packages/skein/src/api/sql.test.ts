@@ -80,3 +80,28 @@ test("in an array: savepoints may be rolled back to, and comments in front cost 
 	]);
 	expect(answer.status).toBe(200);
 });
+
+test("more SQL, or more statements, than one request may bring is refused before it is read", async () => {
+	await using api = await startTestApi();
+	const long = `SELECT 1 -- ${"x".repeat(4 * 1024 * 1024)}`;
+	const many = "SELECT 1;".repeat(20_001);
+	for (const [path, body] of [
+		["/sql", { sql: long }],
+		["/sql", Array.from({ length: 20_001 }, () => ({ sql: "SELECT 1" }))],
+	] as const) {
+		const answer = await api.post(path, body);
+		expect([answer.status, answer.body["code"]]).toEqual([413, "PAYLOAD_TOO_LARGE"]);
+	}
+	const requests = [
+		{ type: "sequence", sql: long },
+		{ type: "execute", stmt: { sql: "SELECT 1" } },
+	];
+	const { body } = await api.post("/v2/pipeline", { requests });
+	expect(body["results"]).toMatchObject([
+		{ type: "error", error: { code: "PAYLOAD_TOO_LARGE" } },
+		{ type: "error", error: { code: "PAYLOAD_TOO_LARGE" } },
+	]);
+	const sequence = await api.post("/v2/pipeline", { requests: [{ type: "sequence", sql: many }] });
+	expect(sequence.body["results"]).toMatchObject([{ type: "error", error: { code: "PAYLOAD_TOO_LARGE" } }]);
+	expect(api.service.programs).toEqual([]);
+});

@@ -14,6 +14,7 @@ import type { RequestOptions, Service } from "../node/service.ts";
 import { badRequest } from "./errors.ts";
 import { decodeBase64, decodeInteger, encodeBase64, isRecord, notFinite } from "./hrana/values.ts";
 import type { ApiLimits } from "./limits.ts";
+import { createSqlBudget } from "./sql-budget.ts";
 
 export interface SqlAnswer {
 	readonly body: string;
@@ -31,6 +32,9 @@ export async function runSql(
 	const statements = isArray
 		? body.map((each: unknown, index) => decodeStatement(each, `[${index}]`, limits))
 		: [decodeStatement(body, "", limits)];
+	const budget = createSqlBudget(limits);
+	budget.takeStatements(statements.length);
+	for (const { sql } of statements) budget.take(sql);
 	const steps = isArray ? transaction(statements) : statements.map(alone);
 	const stream = service.openStream();
 	try {

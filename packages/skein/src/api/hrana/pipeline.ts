@@ -8,6 +8,7 @@ import type { RequestOptions } from "../../node/service.ts";
 import type { Clock } from "../../world/clock.ts";
 import { badRequest, encodeError, viewOf } from "../errors.ts";
 import type { ApiLimits } from "../limits.ts";
+import { createSqlBudget, type SqlBudget } from "../sql-budget.ts";
 import { decodePipeline, type SqlSource, type StreamRequest, type WireStatement } from "./decode.ts";
 import { addBatch, addExecute, addSequence, emptyFold, type Fold, unfold } from "./fold.ts";
 import { encodeDescription, errorResult, okResult } from "./results.ts";
@@ -37,6 +38,7 @@ interface Run {
 	readonly response: ServerResponse;
 	readonly results: string[];
 	fold: Fold;
+	readonly budget: SqlBudget;
 	programs: number;
 	position: Position | null;
 	replayed: boolean;
@@ -60,6 +62,7 @@ export async function runPipeline(
 		response,
 		results: [],
 		fold: emptyFold(),
+		budget: createSqlBudget(context.limits),
 		programs: 0,
 		position: null,
 		replayed: false,
@@ -113,20 +116,20 @@ async function perform(run: Run, request: StreamRequest, slot: number): Promise<
 	const { open, fold, results } = run;
 	switch (request.type) {
 		case "execute":
-			return addExecute(fold, slot, resolveStatement(open, request.statement));
+			return addExecute(fold, slot, resolveStatement(run, request.statement));
 		case "batch": {
 			const steps = request.steps.map(
 				({ condition, statement }): Step => ({
 					condition,
-					statement: resolveStatement(open, statement),
+					statement: resolveStatement(run, statement),
 				}),
 			);
 			return addBatch(fold, slot, steps);
 		}
 		case "sequence":
-			return addSequence(fold, slot, splitStatements(resolveSql(open, request.sql)));
+			return addSequence(fold, slot, statementsOf(run, request.sql));
 		case "describe": {
-			const sql = resolveSql(open, request.sql);
+			const sql = resolveSql(run, request.sql);
 			await flush(run);
 			const description = await open.stream.describe(sql, nextOptions(run));
 			results[slot] = okResult("describe", `,"result":${encodeDescription(description)}`);
@@ -156,17 +159,29 @@ async function perform(run: Run, request: StreamRequest, slot: number): Promise<
 	}
 }
 
-function resolveStatement(open: OpenStream, statement: WireStatement): Statement {
-	const { sql } = statement;
+function resolveStatement(run: Run, statement: WireStatement): Statement {
+	const sql = resolveSql(run, statement.sql);
+	run.budget.takeStatements(1);
 	// The fields are the same but for `sql`: no copy in the common case.
-	if (typeof sql === "string") return statement as WireStatement & { readonly sql: string };
-	return { ...statement, sql: resolveSql(open, sql) };
+	if (sql === statement.sql) return statement as WireStatement & { readonly sql: string };
+	return { ...statement, sql };
 }
 
-function resolveSql(open: OpenStream, source: SqlSource): string {
-	if (typeof source === "string") return source;
-	const sql = open.storedSql.get(source.sqlId);
-	if (sql === undefined) throw badRequest(`no SQL text is stored as sql_id ${source.sqlId} on this stream`);
+function statementsOf(run: Run, source: SqlSource): string[] {
+	const statements = splitStatements(resolveSql(run, source));
+	run.budget.takeStatements(statements.length);
+	return statements;
+}
+
+function resolveSql({ open, budget }: Run, source: SqlSource): string {
+	const sql = typeof source === "string" ? source : storedSql(open, source.sqlId);
+	budget.take(sql);
+	return sql;
+}
+
+function storedSql(open: OpenStream, sqlId: number): string {
+	const sql = open.storedSql.get(sqlId);
+	if (sql === undefined) throw badRequest(`no SQL text is stored as sql_id ${sqlId} on this stream`);
 	return sql;
 }
 
