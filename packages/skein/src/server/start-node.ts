@@ -105,7 +105,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			log: logger,
 			onIncarnation: incarnations.accepts,
 		});
-		const url = configuration.advertiseUrl ?? formatUrl(configuration.listen);
+		const url = configuration.advertiseUrl ?? formatUrl(reachableAt(configuration));
 		const node = await createNode({
 			self: id,
 			version: configuration.version,
@@ -168,6 +168,15 @@ function peerAddress(member: { id: NodeId; peer: string }): { id: NodeId; host: 
 	const colon = member.peer.lastIndexOf(":");
 	const host = member.peer.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
 	return { id: member.id, host, port: Number(member.peer.slice(colon + 1)) };
+}
+
+const everyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]", ""]);
+
+/** Who listens on every address is told to others under the one at which they reach its peer port. */
+function reachableAt({ listen, cluster, id }: NodeConfiguration): HostPort {
+	const own = cluster.find((member) => member.id === id);
+	if (!everyAddress.has(listen.host) || own === undefined) return listen;
+	return { host: peerAddress(own).host, port: listen.port };
 }
 
 function formatUrl({ host, port }: HostPort): string {

@@ -4,7 +4,9 @@
  * others': conditions are moved by the offset at which the request's steps begin.
  */
 import type { Condition, ProgramOutcome, Statement, Step } from "../../database/program.ts";
+import { encodeError } from "../errors.ts";
 import { type EncodedStep, encodeStep, errorResult, okResult } from "./results.ts";
+import { sequenceFailure } from "./sequence-failure.ts";
 
 type Kind = "execute" | "batch" | "sequence";
 
@@ -82,10 +84,10 @@ export function unfold(fold: Fold, outcome: ProgramOutcome, results: string[]): 
 			`a program of ${fold.steps.length} steps came back with ${outcome.results.length} results`,
 		);
 	}
-	for (const part of fold.parts) results[part.slot] = encodePart(part, outcome);
+	for (const part of fold.parts) results[part.slot] = encodePart(fold, part, outcome);
 }
 
-function encodePart({ kind, firstStep, steps }: Part, outcome: ProgramOutcome): string {
+function encodePart(fold: Fold, { kind, firstStep, steps }: Part, outcome: ProgramOutcome): string {
 	switch (kind) {
 		case "execute": {
 			const { result, error } = encodeStep(outcome, firstStep);
@@ -96,9 +98,12 @@ function encodePart({ kind, firstStep, steps }: Part, outcome: ProgramOutcome): 
 		case "batch":
 			return encodeBatch(Array.from({ length: steps }, (_, step) => encodeStep(outcome, firstStep + step)));
 		case "sequence": {
-			const failure = outcome.errors.slice(firstStep, firstStep + steps).findIndex((error) => error !== null);
-			const error = failure === -1 ? null : encodeStep(outcome, firstStep + failure).error;
-			return error === null ? okResult("sequence", "") : errorResult(error);
+			const failed = outcome.errors.slice(firstStep, firstStep + steps).findIndex((error) => error !== null);
+			const failure = outcome.errors[firstStep + failed] ?? null;
+			if (failed === -1 || failure === null) return okResult("sequence", "");
+			const statements = fold.steps.slice(firstStep, firstStep + steps).map(({ statement }) => statement.sql);
+			const { autocommit } = outcome;
+			return errorResult(encodeError(sequenceFailure({ statements, failed, failure, autocommit })));
 		}
 		default: {
 			const never: never = kind;
