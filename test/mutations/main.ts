@@ -18,6 +18,7 @@ named (the beginning of a name is enough, so 25 is every variant of bug 25), unt
   --from N            the first seed (1)
   --part K/N          the K-th of N parts only; day/N: another one every day; head/N: by the hash of the commit
   --report FILE       writes the table there, after each
+  --except NAME,…     without these: known to survive, see docs/NEXT.md
   --check             only: does each patch apply, and does the result compile
   --list              only: what there is
   --output            shows what the simulator printed
@@ -35,6 +36,7 @@ const { values, positionals } = parseArgs({
 		from: { type: "string", default: "1" },
 		threads: { type: "string", default: String(availableParallelism()) },
 		report: { type: "string" },
+		except: { type: "string" },
 		help: { type: "boolean", default: false },
 	},
 });
@@ -140,7 +142,11 @@ function head(): string {
 async function main(): Promise<void> {
 	if (values.help) return console.log(help);
 	const part = parsePart(values.part, new Date(), values.part.startsWith("head/") ? head() : "");
-	const mutations = chooseMutations(listMutations(), positionals, part);
+	const except = values.except === undefined ? [] : values.except.split(",");
+	// Through the same door as names, so that one that is no more is an error.
+	if (except.length > 0) chooseMutations(listMutations(), except, part);
+	const all = listMutations().filter(({ name }) => !except.some((beginning) => name.startsWith(beginning)));
+	const mutations = chooseMutations(all, positionals, part);
 	if (values.list) {
 		for (const { name, headers } of mutations)
 			console.log(`${name}\n  ${headers.get("Bug")}\n  ${headers.get("Breaks")}`);
