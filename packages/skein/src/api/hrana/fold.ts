@@ -6,7 +6,7 @@
 import type { Condition, ProgramOutcome, Statement, Step } from "../../database/program.ts";
 import { encodeError } from "../errors.ts";
 import { type EncodedStep, encodeStep, errorResult, okResult } from "./results.ts";
-import { sequenceFailure } from "./sequence-failure.ts";
+import { controlsTransaction, sequenceFailure } from "./sequence-failure.ts";
 
 type Kind = "execute" | "batch" | "sequence";
 
@@ -21,10 +21,12 @@ interface Part {
 export interface Fold {
 	readonly steps: Step[];
 	readonly parts: Part[];
+	/** The stream had a transaction open when its program was sent. */
+	wasOpen: boolean;
 }
 
 export function emptyFold(): Fold {
-	return { steps: [], parts: [] };
+	return { steps: [], parts: [], wasOpen: false };
 }
 
 export function addExecute(fold: Fold, slot: number, statement: Statement): void {
@@ -102,8 +104,10 @@ function encodePart(fold: Fold, { kind, firstStep, steps }: Part, outcome: Progr
 			const failure = outcome.errors[firstStep + failed] ?? null;
 			if (failed === -1 || failure === null) return okResult("sequence", "");
 			const statements = fold.steps.slice(firstStep, firstStep + steps).map(({ statement }) => statement.sql);
-			const { autocommit } = outcome;
-			return errorResult(encodeError(sequenceFailure({ statements, failed, failure, autocommit })));
+			const earlier = fold.steps.slice(0, firstStep);
+			const isUncertain = earlier.some(({ statement }) => controlsTransaction(statement.sql));
+			const began = isUncertain ? "uncertain" : fold.wasOpen ? "inside" : "outside";
+			return errorResult(encodeError(sequenceFailure({ statements, failed, failure, began })));
 		}
 		default: {
 			const never: never = kind;

@@ -212,6 +212,7 @@ async function flush(run: Run): Promise<void> {
 			unfold(fold, { results: [], errors: [], autocommit: true, foreignKeys: true }, run.results);
 			return;
 		}
+		fold.wasOpen = !run.open.stream.autocommit;
 		const { outcome, position, replayed } = await run.open.stream.run(
 			{ steps: fold.steps },
 			nextOptions(run),
