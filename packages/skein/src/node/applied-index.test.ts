@@ -73,3 +73,15 @@ test("it never goes back, nor does a new wait from inside a call get lost", () =
 	expect(() => applied.advance({ term: 2, index: 4 })).toThrow("went back");
 	expect(applied.position).toEqual({ term: 2, index: 5 });
 });
+
+test("pieces of a transaction that is not whole hold nobody up, and do not move the position", () => {
+	const applied = createAppliedIndex({ term: 1, index: 3 });
+	const reached: number[] = [];
+	for (const index of [5, 7]) applied.whenReached(index, () => reached.push(index));
+	applied.reflects(6);
+	expect([reached, applied.position.index, applied.awaited]).toEqual([[5], 3, true]);
+	applied.whenReached(6, () => reached.push(6));
+	applied.reflects(4);
+	applied.advance({ term: 1, index: 7 });
+	expect([reached, applied.awaited]).toEqual([[5, 6, 7], false]);
+});

@@ -3,12 +3,20 @@ import type { LogIndex, Position } from "../consensus/types.ts";
 
 export interface AppliedIndex {
 	readonly position: Position;
+	/** All effects up to here are in the database: the position, and pieces behind it. */
+	readonly reflected: LogIndex;
 	advance(position: Position): void;
+	/**
+	 * The entries from the position to `index` are committed and change nothing: pieces of a transaction whose
+	 * end is not committed yet. Without this word a read would wait for the end of a large transaction
+	 * that began before it.
+	 */
+	reflects(index: LogIndex): void;
 	/** Somebody waits for more than there is. */
 	readonly awaited: boolean;
 	/** Called whenever somebody begins to wait. */
 	onWait: () => void;
-	/** Calls back once `index` is applied (at once if it is). The returned function ends the wait. */
+	/** Calls back once all effects up to `index` are applied (at once if they are). The returned function ends the wait. */
 	whenReached(index: LogIndex, reached: () => void): () => void;
 }
 
@@ -19,11 +27,15 @@ interface Waiting {
 
 export function createAppliedIndex(start: Position): AppliedIndex {
 	let position = start;
+	let reflected = start.index;
 	const waiting = new Set<Waiting>();
 
 	const applied: AppliedIndex = {
 		get position() {
 			return position;
+		},
+		get reflected() {
+			return reflected;
 		},
 		get awaited() {
 			return waiting.size > 0;
@@ -34,14 +46,19 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 				throw new Error(`applied index went back: ${position.index} to ${next.index}`);
 			}
 			position = next;
+			applied.reflects(next.index);
+		},
+		reflects(index) {
+			if (index <= reflected) return;
+			reflected = index;
 			for (const entry of waiting) {
-				if (entry.index > next.index) continue;
+				if (entry.index > index) continue;
 				waiting.delete(entry);
 				entry.reached();
 			}
 		},
 		whenReached(index, reached) {
-			if (index <= position.index) {
+			if (index <= reflected) {
 				reached();
 				return () => {};
 			}

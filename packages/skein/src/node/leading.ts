@@ -7,6 +7,7 @@
  * An interactive transaction owns the writer from its first program until it ends.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { ProposedEntry } from "../consensus/input.ts";
 import type { LogIndex, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
@@ -89,6 +90,8 @@ export function createLeading(options: LeadingOptions): Leading {
 	/** SQLite's commit of the last batch, while it may still run. */
 	let committing: Promise<void> = Promise.resolve();
 	let commitFailed = false;
+	/** The pieces of a large transaction that is on its way, up to its end: they change nothing by themselves. */
+	let pieces: { readonly first: LogIndex; last: LogIndex; isWhole: boolean } | null = null;
 
 	function stillLeading(): boolean {
 		const { state } = runner();
@@ -115,6 +118,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		} finally {
 			underWay = false;
 			running = [];
+			pieces = null;
 		}
 	}
 
@@ -219,6 +223,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			fragmentBytes: settings.fragmentBytes,
 			maxProposedBytes: settings.maxProposedBytes,
 			committed: whenCommitted,
+			onProposed: notePieces,
 		});
 		switch (result.type) {
 			case "refused":
@@ -318,6 +323,14 @@ export function createLeading(options: LeadingOptions): Leading {
 		return result;
 	}
 
+	function notePieces(firstIndex: LogIndex, slice: readonly ProposedEntry[]): void {
+		pieces ??= { first: firstIndex, last: firstIndex - 1, isWhole: false };
+		for (const { kind } of slice) {
+			if (kind !== "fragment") pieces.isWhole = true;
+			if (!pieces.isWhole) pieces.last++;
+		}
+	}
+
 	function whenCommitted(index: LogIndex): Promise<boolean> {
 		if (!stillLeading()) return Promise.resolve(false);
 		if (runner().commitIndex >= index) return Promise.resolve(true);
@@ -391,6 +404,8 @@ export function createLeading(options: LeadingOptions): Leading {
 			resolve(false);
 		},
 		onCommit(index) {
+			if (pieces !== null && applied.position.index === pieces.first - 1)
+				applied.reflects(Math.min(index, pieces.last));
 			if (commitWait === null || index < commitWait.index) return;
 			const { resolve } = commitWait;
 			commitWait = null;

@@ -23,6 +23,8 @@ export interface ReplicateOptions {
 	readonly maxProposedBytes: number;
 	/** Resolves true when `index` is committed, false when leadership was lost before. */
 	readonly committed: (index: LogIndex) => Promise<boolean>;
+	/** A slice is in the log, and nothing came between it and the one before. */
+	readonly onProposed?: (firstIndex: LogIndex, slice: readonly ProposedEntry[]) => void;
 }
 
 export async function replicate(
@@ -54,6 +56,7 @@ export async function replicate(
 			throw new Error("another proposal came between the slices of a batch");
 		}
 		lastIndexOfSlice.push(proposal.lastIndex);
+		options.onProposed?.(proposal.firstIndex, slice);
 		for (const [place, { kind }] of slice.entries()) {
 			if (kind === "command") positions.push({ term: proposal.term, index: proposal.firstIndex + place });
 		}

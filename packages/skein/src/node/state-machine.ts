@@ -170,6 +170,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			applied.advance(last.position);
 		}
 		cursor += entries.length;
+		// What is not applied of them are pieces.
+		applied.reflects(cursor - 1);
 		return true;
 	}
 

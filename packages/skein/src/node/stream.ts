@@ -145,7 +145,7 @@ export function createStream(options: StreamOptions): Stream {
 	async function waitFor(request: RequestOptions, deadlineAt: MonotonicTime): Promise<void> {
 		if (request.consistency.level === "eventual") return;
 		const index = await options.readIndex.ask(deadlineAt);
-		if (index <= applied.position.index) return;
+		if (index <= applied.reflected) return;
 		await new Promise<void>((resolve, reject) => {
 			const cancel = applied.whenReached(index, () => {
 				deadline.cancel();
