@@ -11,6 +11,8 @@ export interface HttpLoadOptions {
 	/** The bytes of the next request, made before the run where possible: see `httpRequest`. */
 	readonly nextRequest: (connection: number) => Uint8Array;
 	readonly durationMs: number;
+	/** What a client does before each request. Its time does not count as the request's. */
+	readonly beforeEach?: () => Promise<void>;
 	/** Whether a 2xx answer is what was hoped for. Default: always. */
 	readonly isGood?: (body: Buffer) => boolean;
 }
@@ -126,10 +128,14 @@ function runSocket(
 			() => end("no answer in time"),
 			Math.max(0, deadline - performance.now()) + drainLimitMs,
 		);
-		const sendNext = (): void => {
+		const send = (): void => {
 			sentAt = performance.now();
 			if (sentAt >= deadline) end(null);
 			else socket.write(options.nextRequest(index));
+		};
+		const sendNext = (): void => {
+			if (options.beforeEach === undefined) send();
+			else options.beforeEach().then(send, (error: unknown) => end(String(error)));
 		};
 		socket.on("connect", sendNext);
 		socket.on("error", (error) => end(error.message));
