@@ -52,7 +52,8 @@ export interface AppendResponse extends Envelope {
 		| { readonly accepted: true; readonly matchIndex: LogIndex }
 		/**
 		 * The entry at `previousIndex` (echoed) is absent or of another term. `hint` is the follower's
-		 * latest position that may agree: at most `previousIndex`, with a term at most the leader's.
+		 * latest position that may agree: at most `previousIndex`, with a term at most the leader's. At 0,
+		 * where all logs agree: the request was of an older term, and the answer's own term is all it says.
 		 */
 		| { readonly accepted: false; readonly previousIndex: LogIndex; readonly hint: Position };
 }
@@ -67,6 +68,7 @@ export interface HeartbeatRequest extends Envelope {
 
 export interface HeartbeatResponse extends Envelope {
 	readonly type: "heartbeat-response";
+	/** Of the request; 0, which is none, if that was of an older term: it confirms nothing in this one. */
 	readonly round: number;
 	/** Last index in the follower's log, so that a leader notices lost appends. */
 	readonly lastIndex: LogIndex;

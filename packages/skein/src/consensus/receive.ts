@@ -86,21 +86,22 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 	}
 }
 
-/** Whoever leads or stands in an older term learns that it is over; answers that come late need no answer. */
+/**
+ * Whoever leads or stands in an older term learns that it is over; answers that come late need no answer.
+ *
+ * The answer tells the term and nothing else. Its receiver may lead that very term when it comes, elected
+ * again meanwhile: what it asked in the old one must not count in the new one, where round numbers begin
+ * anew and the logs were compared by nobody yet. Round 0 confirms nothing, a refusal at 0 moves nothing.
+ */
 function answerOlderTerm(state: CoreState, message: ConsensusMessage): void {
 	switch (message.type) {
 		case "append-request": {
-			const previousIndex = message.previous.index;
-			const result = { accepted: false, previousIndex, hint: state.log.last } as const;
+			const result = { accepted: false, previousIndex: 0, hint: { index: 0, term: 0 } } as const;
 			return send(state, message.from, { type: "append-response", result });
 		}
 		case "heartbeat-request": {
-			const { round } = message;
-			return send(state, message.from, {
-				type: "heartbeat-response",
-				round,
-				lastIndex: state.log.last.index,
-			});
+			const lastIndex = state.log.last.index;
+			return send(state, message.from, { type: "heartbeat-response", round: 0, lastIndex });
 		}
 		default:
 	}
