@@ -40,7 +40,10 @@ export interface Log {
 	readCached(first: LogIndex, last: LogIndex, maxBytes: number): Entry[] | null;
 	/** As `readCached`, from disk if needed. Rejects if an entry was compacted away. */
 	read(first: LogIndex, last: LogIndex, maxBytes: number): Promise<Entry[]>;
-	/** Allows entries up to `index` to be dropped, whole segments at a time. Resolves with the index up to which they now are. */
+	/**
+	 * Allows entries up to `index` to be dropped, whole segments at a time, as far as no work under way writes
+	 * or cuts them. No later call may cut at `index` or before. Resolves with the index up to which they now are.
+	 */
 	compact(index: LogIndex): Promise<LogIndex>;
 	/** Payload and framing bytes after `base`, for deciding when to compact. */
 	sizeBytes(): number;

@@ -217,7 +217,8 @@ function runLog({ storage, stateFile, recovered, cacheBytes }: LogParts): Log {
 
 	async function removeUpTo(index: LogIndex): Promise<LogIndex> {
 		try {
-			while (!closed && (await storage.removeOldest(index)));
+			// Never what is being written or is to be cut: a batch that finds the disk full is taken back.
+			while (!closed && (await storage.removeOldest(Math.min(index, queue.firstUnwritten - 1))));
 		} catch (error) {
 			throw queue.fail(error);
 		}

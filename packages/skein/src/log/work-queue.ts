@@ -51,15 +51,20 @@ export function createWorkQueue({ storage, stateFile, onProgress }: WorkQueueOpt
 			const group = takeGroup(waiting);
 			waiting = waiting.slice(group.length);
 			running = group;
+			let tell = () => {
+				for (const work of group) work.resolve();
+			};
 			try {
 				await carryOut(group);
 			} catch (error) {
-				refuse(group, error);
+				tell = refuse(group, error);
 			}
 			running = [];
+			// Before those who asked hear of it: what they ask next must find it so.
 			firstUnwritten = Number.POSITIVE_INFINITY;
 			for (const work of waiting) firstUnwritten = Math.min(firstUnwritten, firstTouched(work.change));
 			onProgress(false);
+			tell();
 		}
 		loop = null;
 	}
@@ -82,7 +87,6 @@ export function createWorkQueue({ storage, stateFile, onProgress }: WorkQueueOpt
 				throw new Error(`unknown change ${JSON.stringify(never)}`);
 			}
 		}
-		for (const work of group) work.resolve();
 	}
 
 	async function append(group: readonly Work[]): Promise<void> {
@@ -105,16 +109,17 @@ export function createWorkQueue({ storage, stateFile, onProgress }: WorkQueueOpt
 			throw error;
 		}
 		storage.prepareNext();
-		for (const work of group) work.resolve();
 	}
 
-	/** Nothing behind a refused change is carried out: it may build on it. */
-	function refuse(group: readonly Work[], error: unknown): void {
+	/** Nothing behind a refused change is carried out: it may build on it. What is returned says so. */
+	function refuse(group: readonly Work[], error: unknown): () => void {
 		const reason = isDiskFull(error) ? error : fail(error);
 		const all = [...group, ...waiting];
 		waiting = [];
 		onProgress(true);
-		for (const work of all) work.reject(reason);
+		return () => {
+			for (const work of all) work.reject(reason);
+		};
 	}
 
 	function fail(error: unknown): LogFailedError {

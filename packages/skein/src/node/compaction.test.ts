@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
+import type { Entry, Position } from "../consensus/types.ts";
 import { decodeMessage } from "../peer/codec/message.ts";
 import { silentLogger } from "../world/logger.ts";
+import { createAppliedIndex } from "./applied-index.ts";
 import { type Compaction, createCompaction } from "./compaction.ts";
-import type { NodeSettings } from "./settings.ts";
+import { defaultNodeSettings, type NodeSettings } from "./settings.ts";
 import { createSnapshotHolds, type SnapshotHolds } from "./snapshot-holds.ts";
 import { createCluster, insert, program, request, watch } from "./testing/cluster.ts";
 import { createParts, type Parts } from "./testing/parts.ts";
@@ -207,4 +209,56 @@ test("one snapshot is enough for a follower, however fast writes come while it i
 	await clock.run(3_000);
 	expect(follower.file.content.items.length).toBe(500);
 	expect(offered.size).toBe(1);
+});
+
+test("while the disk is full, a snapshot lets nothing be cut that work which waits for room still builds on", async () => {
+	const { clock, network, members } = await createRunners({ size: 3 });
+	const [, member] = members;
+	if (member === undefined) throw new Error("no member");
+	network.cut(member.id, true);
+	const { runner, log, disk, database, failures } = member;
+	const applied = createAppliedIndex(database.opened.applied);
+	const compaction = createCompaction({
+		applied,
+		settings: { ...defaultNodeSettings, compactLogBytes: 10_000, logTailEntries: 0 },
+		database,
+		log,
+		runner: () => runner,
+		clock,
+		logger: silentLogger,
+		holds: createSnapshotHolds({ clock, matchIndexOf: () => null, stallMs }),
+	});
+	const send = async (from: string, term: number, previous: Position, last: number) => {
+		const entries = Array.from({ length: last - previous.index }, (_, place): Entry => {
+			return { index: previous.index + 1 + place, term, kind: "command", payload: new Uint8Array(500) };
+		});
+		const own = { group: 1, from, to: member.id, term, commitIndex: 1 } as const;
+		runner.step({ type: "message", message: { type: "append-request", ...own, previous, entries } });
+		await clock.run(50);
+	};
+	// A segment holds some thirty of them: the second one is begun.
+	await send("n1", 10, { index: 1, term: 1 }, 40);
+	expect(runner.core.view.durableIndex).toBe(40);
+	disk.faults.capacityBytes = 0;
+	await send("n1", 10, { index: 40, term: 10 }, 45);
+	// The next leader cuts into the first segment, as soon as there is room for what comes before that.
+	await send("n3", 11, { index: 20, term: 10 }, 60);
+	expect(runner.diskFull).toBe(true);
+	const configuration = runner.core.view.configuration;
+	member.file.content = {
+		applied: { term: 11, index: 50 },
+		configuration: { index: 1, value: configuration },
+		items: [],
+	};
+	applied.advance({ term: 11, index: 50 });
+	runner.step({ type: "snapshot-installed", term: 11, index: 50, configuration, configurationIndex: 1 });
+	compaction.start();
+	await clock.run(2_000);
+	disk.faults.capacityBytes = Number.POSITIVE_INFINITY;
+	await clock.run(3_000);
+	expect(failures).toEqual([]);
+	expect(runner.core.view.durableIndex).toBe(60);
+	// Now it may go.
+	expect(compaction.compactedIndex).toBe(50);
+	await compaction.stop();
 });

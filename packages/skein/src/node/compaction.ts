@@ -45,9 +45,17 @@ export function createCompaction(options: CompactionOptions): Compaction {
 		if (!logIsLarge && database.walBytes() <= settings.checkpointBytes) return;
 		const durableIndex = await database.checkpoint();
 		if (!logIsLarge) return;
-		const possible = Math.min(durableIndex, options.applied.position.index - settings.logTailEntries);
+		const { view } = options.runner().core;
+		// A snapshot may be ahead of what the log has on disk, and on a full disk work for the log waits that
+		// cuts or writes entries that the database already holds: where it builds on must stay.
+		const possible = Math.min(
+			durableIndex,
+			options.applied.position.index - settings.logTailEntries,
+			view.durableIndex,
+		);
 		const upTo = log.sizeBytes() > maxHeldBytes ? possible : options.holds.limit(possible);
-		if (upTo <= compactedIndex) return;
+		// Up to the base all is gone, or goes when the reset that is under way is carried out.
+		if (upTo <= Math.max(compactedIndex, view.base.index)) return;
 		// The core first: from now on it asks for nothing that is about to go.
 		options.runner().step({ type: "compacted", index: upTo });
 		compactedIndex = upTo;
