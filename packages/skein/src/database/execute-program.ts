@@ -18,6 +18,7 @@ import type {
 	StatementResult,
 	Value,
 } from "./program.ts";
+import { resultsTooLarge, sizeOfColumns, sizeOfFailure, sizeOfRow } from "./result-size.ts";
 import { failureOf, mayEndTransaction } from "./sqlite-failure.ts";
 import type { Prepared, StatementCache } from "./statement-cache.ts";
 
@@ -37,7 +38,9 @@ export function noTransaction(foreignKeys: boolean): ClientTransaction {
 }
 
 export interface ExecutorLimits {
+	/** Of one statement. */
 	readonly maxResultRows: number;
+	/** Of all statements of one program together: its answer is one message between nodes. */
 	readonly maxResultBytes: number;
 }
 
@@ -93,11 +96,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
 	const counters = connection.prepare("SELECT changes(), last_insert_rowid()");
 	counters.setReturnArrays(true);
 	counters.setReadBigInts(true);
+	/** What the results of the program that runs may still weigh. */
+	let leftBytes = 0;
 
 	function run(program: Program, transaction: ClientTransaction, timeoutMs: number): ProgramOutcome {
 		const results: (StatementResult | null)[] = [];
 		const errors: (StatementFailure | null)[] = [];
 		const deadline = options.now() + timeoutMs;
+		leftBytes = limits.maxResultBytes;
 		for (const step of program.steps) {
 			const wanted = step.condition === null || holds(step.condition, results, errors, transaction);
 			let result: StatementResult | null = null;
@@ -111,6 +117,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
 					if (error instanceof CannotReplicate) failure = { ...failure, code: "UNSUPPORTED_SQL" };
 					if (mayEndTransaction(error) && !connection.isTransaction)
 						throw new TransactionEnded(failure, error);
+					leftBytes -= sizeOfFailure(failure);
+					if (leftBytes < 0) failure = resultsTooLarge(limits.maxResultBytes);
 				}
 			}
 			results.push(result);
@@ -291,20 +299,22 @@ export function createExecutor(options: ExecutorOptions): Executor {
 				: prepared.statement().iterate(named, ...anonymous);
 		const rows = takeRows(iterator, statement.wantRows, deadline);
 		// After the first step: by then SQLite has prepared the statement anew if the schema had changed.
-		const result = { columns: prepared.columns(), rows, changes: 0, lastInsertRowid: null };
+		const columns = prepared.columns();
+		leftBytes -= sizeOfColumns(columns);
+		if (leftBytes < 0) throw new Refused(resultsTooLarge(limits.maxResultBytes));
+		const result = { columns, rows, changes: 0, lastInsertRowid: null };
 		return parsed.isDml ? { ...result, ...countersAfter(parsed) } : result;
 	}
 
 	function takeRows(iterator: Iterator<unknown>, wantRows: boolean, deadline: number): Value[][] {
 		const rows: Value[][] = [];
-		let bytes = 0;
 		for (let next = iterator.next(), count = 1; next.done !== true; next = iterator.next(), count++) {
 			if ((count & 1023) === 0 && options.now() > deadline)
 				stop(iterator, "TIMEOUT", "the statement took too long");
 			if (!wantRows) continue;
 			// With `setReturnArrays` a row is an array of SQLite's values.
 			const row = next.value as Value[];
-			bytes += sizeOf(row);
+			leftBytes -= sizeOfRow(row);
 			if (count > limits.maxResultRows) {
 				stop(
 					iterator,
@@ -312,12 +322,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
 					`the result has more than ${limits.maxResultRows} rows: ask for fewer, with LIMIT`,
 				);
 			}
-			if (bytes > limits.maxResultBytes) {
-				stop(
-					iterator,
-					"PAYLOAD_TOO_LARGE",
-					`the result is larger than ${limits.maxResultBytes} bytes: ask for less of it`,
-				);
+			if (leftBytes < 0) {
+				const { code, message } = resultsTooLarge(limits.maxResultBytes);
+				stop(iterator, code, message);
 			}
 			rows.push(row);
 		}
@@ -362,15 +369,6 @@ function end(transaction: ClientTransaction): void {
 	transaction.open = false;
 	transaction.bySavepoint = false;
 	transaction.savepoints = [];
-}
-
-function sizeOf(row: readonly Value[]): number {
-	let bytes = 0;
-	for (const value of row) {
-		if (typeof value === "string") bytes += value.length;
-		else bytes += value instanceof Uint8Array ? value.length : 8;
-	}
-	return bytes;
 }
 
 function holds(

@@ -150,6 +150,25 @@ test("RETURNING beyond the limit of a result: an error, and nothing of it happen
 	expect(everywhere("select * from t")).toEqual([]);
 });
 
+test("the results of one request share one limit, in bytes: its answer is one message between nodes", () => {
+	leader.close();
+	leader = open("leader", { maxResultBytes: 10_000 });
+	leader.prepareToLead();
+	run("create table t (x)");
+	const text = "select printf('%.*c', 4000, 'x')";
+	const returning = "insert into t values (printf('%.*c', 4000, 'x')) returning x";
+	const failing = "select * from nowhere";
+	const [together] = leader.execute([request([text, text, returning, "insert into t values (2)", text])]);
+	expect(codes(together)).toEqual([null, null, "PAYLOAD_TOO_LARGE", null, "PAYLOAD_TOO_LARGE"]);
+	expect(together?.outcome.errors[2]?.message).toContain("10000 bytes together");
+	// Each request has the whole again.
+	expect(codes(run("select printf('%.*c', 3000, 'x')")[0])).toEqual([null]);
+	// A euro sign has three bytes.
+	expect(codes(run("select printf('%.*c', 4000, char(8364))")[0])).toEqual(["PAYLOAD_TOO_LARGE"]);
+	const failures = leader.execute([request(Array.from({ length: 1_000 }, () => failing))])[0]?.outcome.errors;
+	expect([failures?.[0]?.code, failures?.[999]?.code]).toEqual(["SQLITE_ERROR", "PAYLOAD_TOO_LARGE"]);
+});
+
 test("a transaction that changes too much fails alone in its group", () => {
 	leader.close();
 	leader = open("leader", { maxTransactionBytes: 10_000 });
