@@ -262,6 +262,17 @@ test("a part that fails as a whole does not make undone what was before it", asy
 	await expect(stream.run(again, request)).rejects.toBe(lost);
 });
 
+test("parts whose results are large enough together are not followed by another", async () => {
+	const large = "select printf('%.*c', 20000000, 'x')";
+	const stream = leader.openStream();
+	const program = ["insert into t values (1)", large, "begin", large, "commit", "begin", "insert into t values (2)"];
+	const { outcome } = await stream.run(programOf(...program), request);
+	const codes = outcome.errors.map((error) => error?.code ?? null);
+	expect(codes).toEqual([null, null, null, null, null, "PAYLOAD_TOO_LARGE", "PAYLOAD_TOO_LARGE"]);
+	expect([outcome.autocommit, stream.autocommit]).toEqual([true, true]);
+	expect(await leader.content()).toEqual([1n]);
+});
+
 test("sent again under its key, what counts by itself happens once", async () => {
 	const program = programOf(
 		"insert into t values ((select count(*) from t))",

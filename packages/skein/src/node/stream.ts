@@ -13,6 +13,7 @@ import { SkeinError } from "../../../client/src/errors.ts";
 import type { LogIndex, NodeId } from "../consensus/types.ts";
 import type { Database, ReadTransaction } from "../database/database.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
+import { resultsTooLarge, sizeOfResults } from "../database/result-size.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
@@ -89,15 +90,21 @@ export function createStream(options: StreamOptions): Stream {
 	): Promise<Answer> {
 		refuseForeignCounters(program, cuts);
 		let whole: Answer | null = null;
+		let resultBytes = 0;
 		for (const [number, from] of [0, ...cuts].entries()) {
 			const until = cuts[number] ?? program.steps.length;
 			const part = partOf(program, from, until, whole?.outcome ?? { results: [], errors: [] });
 			try {
 				if (closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
+				if (resultBytes > maxJoinedBytes) {
+					await release();
+					throw resultsTooLargeTogether();
+				}
 				const options = { ...request, idempotencyKey: keyOfPart(request.idempotencyKey, number) };
 				const more = until < program.steps.length;
 				const answer: Answer = await dispatch(part, planner.plan(part), options, deadlineAt, more);
 				whole = whole === null ? answer : joined(whole, answer);
+				resultBytes += sizeOfResults(answer.outcome);
 			} catch (error) {
 				// Unknown of a part is unknown of the whole.
 				const isHarmless = error instanceof SkeinError && error.outcome === "did-not-happen";
@@ -313,6 +320,14 @@ export function createStream(options: StreamOptions): Stream {
 			if (!busy) await release();
 		},
 	};
+}
+
+/** What the parts of one program may answer before the next is begun: each is bounded by itself. */
+const maxJoinedBytes = 32 * 1024 * 1024;
+
+function resultsTooLargeTogether(): SkeinError {
+	const { code, message } = resultsTooLarge(maxJoinedBytes);
+	return new SkeinError(message, { code });
 }
 
 function idleTooLong(): SkeinError {
