@@ -10,6 +10,7 @@ import {
 	type RunFields,
 	toReport,
 } from "./forwarding.ts";
+import { createOutbox } from "./outbox.ts";
 import { program, type Watched, watch } from "./testing/cluster.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "./testing/memory-network.ts";
 import { seeded } from "./testing/seeded.ts";
@@ -21,7 +22,11 @@ interface Bench {
 	readonly forwarding: Forwarding;
 	/** What the others were asked. */
 	readonly heard: PeerMessage[];
-	readonly run: (to: string, afterMs?: number) => Watched<Awaited<ReturnType<Forwarding["run"]>>>;
+	readonly run: (
+		to: string,
+		afterMs?: number,
+		changed?: Partial<RunFields>,
+	) => Watched<Awaited<ReturnType<Forwarding["run"]>>>;
 	readonly answer: (request: PeerMessage | undefined, result?: RunResponse["result"]) => void;
 }
 
@@ -55,7 +60,9 @@ async function createBench(maxPending = 100): Promise<Bench> {
 		network: own,
 		clock,
 		deadlines,
+		outbox: createOutbox({ network: own, clock, maxBytes: 1_000 }),
 		maxPending,
+		maxMessageBytes: 10_000,
 		firstRequestId: 1_000,
 	});
 	const heard: PeerMessage[] = [];
@@ -81,7 +88,8 @@ async function createBench(maxPending = 100): Promise<Bench> {
 		network,
 		forwarding,
 		heard,
-		run: (to, afterMs = 5_000) => watch(forwarding.run(to, fields, clock.now() + afterMs)),
+		run: (to, afterMs = 5_000, changed = {}) =>
+			watch(forwarding.run(to, { ...fields, ...changed }, clock.now() + afterMs)),
 		answer(request, result = ok) {
 			const { from: to, to: from, requestId, group } = request as RunRequest;
 			const message = { type: "run-response", group, from, to, requestId, result } as const;
@@ -178,14 +186,52 @@ test("a deposed leader has a moment to answer, then what it has not is lost; nob
 
 test("too many are refused, and never sent", async () => {
 	const { run, heard, clock, forwarding } = await createBench(2);
-	const seen = [run("n2"), run("n3"), run("n2")];
+	const outside = { inTransaction: false };
+	const seen = [run("n2"), run("n3"), run("n2", 5_000, outside)];
 	await clock.run(10);
 	expect(forwarding.pending).toBe(2);
 	expect(heard.length).toBe(2);
+	// Who has the writer is let through: all the others wait for its end.
+	run("n2");
+	await clock.run(10);
+	expect(heard.length).toBe(3);
 	expect(seen[2]?.value).toMatchObject({
 		type: "failed",
 		error: { code: "OVERLOADED", outcome: "did-not-happen" },
 	});
+});
+
+test("no room on the way is told from no way, and a request that no message holds from both", async () => {
+	const { run, clock, network, heard } = await createBench();
+	network.isFull = () => true;
+	const full = run("n2");
+	await clock.run(0);
+	expect(full.value).toEqual({ type: "full" });
+	network.isFull = () => false;
+	await clock.run(1);
+	const large = run("n2", 5_000, { program: program("x".repeat(10_000)) });
+	await clock.run(0);
+	expect(large.value).toMatchObject({
+		type: "failed",
+		error: { code: "PAYLOAD_TOO_LARGE", outcome: "did-not-happen" },
+	});
+	run("n2");
+	await clock.run(10);
+	expect(heard.length).toBe(1);
+});
+
+test("the end of a stream finds its way when there is room again, and no later request overtakes it", async () => {
+	const { run, clock, network, heard, forwarding } = await createBench();
+	network.isFull = () => true;
+	forwarding.closeStream("n2", 9);
+	await clock.run(50);
+	network.isFull = () => false;
+	const early = run("n2");
+	await clock.run(50);
+	expect(early.value).toEqual({ type: "full" });
+	run("n2");
+	await clock.run(10);
+	expect(heard).toMatchObject([{ type: "close-stream", streamId: 9 }, { type: "run-request" }]);
 });
 
 test("calls: answered, failed, lost, late, and not sent", async () => {

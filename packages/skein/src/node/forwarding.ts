@@ -11,6 +11,7 @@ import type { CallResponse, FailureReport, RunRequest, RunResponse } from "../pe
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Network } from "../world/network.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** How long a deposed leader that can be reached may take to answer what it was sent. */
 const deposedAnswerMs: Milliseconds = 300;
@@ -25,6 +26,8 @@ export type Forwarded =
 	| { readonly type: "failed"; readonly error: SkeinError }
 	| { readonly type: "not-leader" }
 	| { readonly type: "not-sent" }
+	/** Not sent either: there is no room on the way to the leader just now. */
+	| { readonly type: "full" }
 	| { readonly type: "lost" }
 	| { readonly type: "timed-out" };
 
@@ -71,16 +74,39 @@ export interface ForwardingOptions {
 	readonly network: Network;
 	readonly clock: Clock;
 	readonly deadlines: Deadlines;
+	readonly outbox: Outbox;
 	readonly maxPending: number;
+	/** The longest message of the lane. */
+	readonly maxMessageBytes: number;
 	/** Never used by an earlier life of this node: an answer to one must not be taken for ours. */
 	readonly firstRequestId: number;
 }
 
 export function createForwarding(options: ForwardingOptions): Forwarding {
-	const { self, group, network, deadlines } = options;
+	const { self, group, network, deadlines, outbox } = options;
 	const runs = new Map<number, PendingRun>();
 	const calls = new Map<number, PendingCall>();
+	/** What was queued for a node when it had no room: nothing is encoded for it again before that is less. */
+	const fullAt = new Map<NodeId, number>();
 	let nextRequestId = options.firstRequestId;
+
+	function isFull(to: NodeId): boolean {
+		// The end of a stream waits there: a request must not overtake it.
+		return (
+			outbox.waitsFor(to) || network.queuedBytes(to, "log") >= (fullAt.get(to) ?? Number.POSITIVE_INFINITY)
+		);
+	}
+
+	/** Null: sent. */
+	function trySend(to: NodeId, bytes: Uint8Array): Forwarded | null {
+		fullAt.delete(to);
+		if (bytes.length > options.maxMessageBytes) return { type: "failed", error: requestTooLarge() };
+		if (network.send(to, "log", bytes)) return null;
+		const queuedBytes = network.queuedBytes(to, "log");
+		if (queuedBytes === 0 || !network.reachable(to)) return { type: "not-sent" };
+		fullAt.set(to, queuedBytes);
+		return { type: "full" };
+	}
 
 	function settleRun(requestId: number, result: Forwarded): void {
 		const pending = runs.get(requestId);
@@ -100,15 +126,18 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 
 	return {
 		run(to, fields, deadlineAt) {
-			if (runs.size >= options.maxPending) {
+			// Whoever holds the writer must be able to finish: everybody else waits for that.
+			if (runs.size >= options.maxPending && !fields.inTransaction) {
 				const error = new SkeinError("too many requests wait for the leader: try again later", {
 					code: "OVERLOADED",
 				});
 				return Promise.resolve({ type: "failed", error });
 			}
+			if (isFull(to)) return Promise.resolve({ type: "full" });
 			const requestId = nextRequestId++;
 			const bytes = encodeMessage({ type: "run-request", group, from: self, to, requestId, ...fields });
-			if (!network.send(to, "log", bytes)) return Promise.resolve({ type: "not-sent" });
+			const unsent = trySend(to, bytes);
+			if (unsent !== null) return Promise.resolve(unsent);
 			return new Promise((settle) => {
 				const deadline = deadlines.add(deadlineAt, () => settleRun(requestId, { type: "timed-out" }));
 				runs.set(requestId, { to, settle, deadline });
@@ -133,7 +162,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 			});
 		},
 		closeStream(to, streamId) {
-			network.send(to, "log", encodeMessage({ type: "close-stream", group, from: self, to, streamId }));
+			outbox.send(to, encodeMessage({ type: "close-stream", group, from: self, to, streamId }));
 		},
 		onRunResponse(message) {
 			const { result } = message;
@@ -154,6 +183,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 			pending.resolve(result.body);
 		},
 		onUnreachable(node) {
+			fullAt.delete(node);
 			for (const [requestId, pending] of runs)
 				if (pending.to === node) settleRun(requestId, { type: "lost" });
 			for (const [requestId, pending] of calls) if (pending.to === node) failCall(requestId, callLost(node));
@@ -195,6 +225,13 @@ function fromReport(report: FailureReport): SkeinError {
 		outcome: report.outcome,
 		extendedCode: report.extendedCode ?? undefined,
 	});
+}
+
+function requestTooLarge(): SkeinError {
+	return new SkeinError(
+		"the request is larger than what nodes pass on to each other: send it in pieces, or to the leader itself",
+		{ code: "PAYLOAD_TOO_LARGE" },
+	);
 }
 
 function callLost(to: NodeId): SkeinError {

@@ -10,12 +10,14 @@ import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
+import { defaultPeerLimits } from "../peer/limits.ts";
 import type { CallRequest, PeerMessage } from "../peer/message.ts";
 import type { Clock, Timer } from "../world/clock.ts";
 import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Network } from "../world/network.ts";
 import type { Random } from "../world/random.ts";
+import { createAnswers } from "./answers.ts";
 import { createAppliedIndex } from "./applied-index.ts";
 import { clusterView } from "./cluster-view.ts";
 import { createCompaction } from "./compaction.ts";
@@ -24,6 +26,7 @@ import { createDeadlines } from "./deadlines.ts";
 import { createDirectory } from "./directory.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
+import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
 import { coreState } from "./recovery.ts";
@@ -92,13 +95,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const leaderWatch = createLeaderWatch(clock, deadlines);
 	const directory = createDirectory(clock);
 	const planner = createPlanner();
+	const outbox = createOutbox({ network, clock, maxBytes: settings.maxWaitingAnswerBytes });
 	const forwarding = createForwarding({
 		self,
 		group,
 		network,
 		clock,
 		deadlines,
+		outbox,
 		maxPending: settings.maxForwarded,
+		maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		firstRequestId: firstId(),
 	});
 	const runner = createCoreRunner({
@@ -150,8 +156,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		stateMachine,
 		statementTimeoutMs,
 		leads: () => runner.state.role === "leader",
-		respond: (to, requestId, result) =>
-			send(to, { type: "run-response", group, from: self, to, requestId, result }),
+		respond: createAnswers({ self, group, outbox, maxMessageBytes: defaultPeerLimits.maxMessageBytes.log }),
 	});
 	const holds = createSnapshotHolds({
 		clock,
@@ -243,6 +248,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			sendStatus();
 		} else {
 			runner.step({ type: "unreachable", node });
+			outbox.onUnreachable(node);
 			forwarding.onUnreachable(node);
 			remoteWrites.onUnreachable(node);
 		}
@@ -405,6 +411,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			await compaction.stop();
 			await snapshotSender.stop();
 			routing.stop();
+			outbox.stop();
 			await stateMachine.stop();
 			runner.stop();
 			readIndex.stop();

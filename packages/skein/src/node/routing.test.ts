@@ -187,6 +187,22 @@ test.each(cases)("%s, of %s: %s", async (end, kind, expected) => {
 	expect(parts.forwarding.pending).toBe(0);
 });
 
+test("no room on the way to the leader is waited for, within the limit, and told for what it is", async () => {
+	const { network, clock, write, requests } = await createBench();
+	network.isFull = (sent) => sent.lane === "log";
+	const [waits, gives] = [
+		write({ deadlineAt: clock.now() + 6_000 }),
+		write({ deadlineAt: clock.now() + 300 }),
+	];
+	await clock.run(1_000);
+	expect([waits.settled, gives.settled]).toEqual([false, true]);
+	expect(gives.error).toMatchObject({ code: "OVERLOADED", outcome: "did-not-happen" });
+	network.isFull = () => false;
+	await clock.run(200);
+	expect(waits.value).toMatchObject({ position: { index: 7 } });
+	expect(requests.length).toBe(1);
+});
+
 test("with a key a write survives its leader: the next one gets it", async () => {
 	const bench = await createBench();
 	const { network, clock, leading, requests } = bench;

@@ -100,6 +100,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					// It was answered by a leader until now, so the wait for the next one begins now.
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
+				case "full":
 				case "not-leader":
 				case "not-sent":
 				case undefined:
@@ -109,7 +110,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					throw new Error(String(never));
 				}
 			}
-			if (clock.now() >= waitUntil) throw noLeader(options.runner());
+			if (clock.now() >= waitUntil) throw result?.type === "full" ? noRoom() : noLeader(options.runner());
 			await change.wait(waitUntil);
 		}
 	}
@@ -215,6 +216,15 @@ function timedOut(request: RoutedWrite): SkeinError {
 		code: "TIMEOUT",
 		outcome: request.mayCommit ? "unknown" : "did-not-happen",
 	});
+}
+
+function noRoom(): SkeinError {
+	return new SkeinError(
+		"there is no room on the way to the leader: try again later, or ask the leader itself",
+		{
+			code: "OVERLOADED",
+		},
+	);
 }
 
 function noLeader(runner: CoreRunner): SkeinError {

@@ -14,8 +14,10 @@ export interface NodeSettings {
 	readonly maxQueuedWrites: number;
 	/** Reads that wait for a read index; one more is OVERLOADED. */
 	readonly maxQueuedReads: number;
-	/** Requests passed to the leader and not answered yet; one more is OVERLOADED. */
+	/** Requests passed to the leader and not answered yet; one more is OVERLOADED, unless its transaction is open there. */
 	readonly maxForwarded: number;
+	/** Bytes of answers to other nodes that wait for room on their way; one more large one is OVERLOADED. */
+	readonly maxWaitingAnswerBytes: number;
 	/** Streams with an open transaction, on the node that the client reached. */
 	readonly maxStreams: number;
 	/** An interactive transaction that sends nothing for this long is rolled back. */
@@ -69,6 +71,7 @@ export const defaultNodeSettings: NodeSettings = {
 	maxQueuedWrites: 10_000,
 	maxQueuedReads: 20_000,
 	maxForwarded: 10_000,
+	maxWaitingAnswerBytes: 256 * 1024 * 1024,
 	maxStreams: 10_000,
 	transactionIdleMs: 5_000,
 	transactionTotalMs: 60_000,

@@ -265,7 +265,15 @@ test("a part that fails as a whole does not make undone what was before it", asy
 test("parts whose results are large enough together are not followed by another", async () => {
 	const large = "select printf('%.*c', 20000000, 'x')";
 	const stream = leader.openStream();
-	const program = ["insert into t values (1)", large, "begin", large, "commit", "begin", "insert into t values (2)"];
+	const program = [
+		"insert into t values (1)",
+		large,
+		"begin",
+		large,
+		"commit",
+		"begin",
+		"insert into t values (2)",
+	];
 	const { outcome } = await stream.run(programOf(...program), request);
 	const codes = outcome.errors.map((error) => error?.code ?? null);
 	expect(codes).toEqual([null, null, null, null, null, "PAYLOAD_TOO_LARGE", "PAYLOAD_TOO_LARGE"]);

@@ -31,6 +31,8 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 	/** Grows when a connection breaks: what was on its way is lost. */
 	let life = 0;
 	const lastArrival = new Map<string, number>();
+	/** When a lane last had no room: then something is queued on it. */
+	const lastRefusal = new Map<string, number>();
 
 	const reachable = (from: NodeId, to: NodeId): boolean =>
 		receivers.has(from) && receivers.has(to) && !cuts.has(from) && !cuts.has(to);
@@ -51,8 +53,12 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 	}
 
 	function send(from: NodeId, to: NodeId, lane: Lane, bytes: Uint8Array): boolean {
-		if (!reachable(from, to) || memory.isFull({ from, to, lane, bytes })) return false;
+		if (!reachable(from, to)) return false;
 		const key = `${from}/${to}/${lane}`;
+		if (memory.isFull({ from, to, lane, bytes })) {
+			lastRefusal.set(key, clock.now());
+			return false;
+		}
 		const at = Math.max(clock.now() + 0.2 + random() * 2, lastArrival.get(key) ?? 0);
 		lastArrival.set(key, at);
 		const sentIn = life;
@@ -74,7 +80,7 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 				if (!cuts.has(node)) tell(node, true);
 			},
 			send: (to, lane, bytes) => send(node, to, lane, bytes),
-			queuedBytes: () => 0,
+			queuedBytes: (to, lane) => (lastRefusal.get(`${node}/${to}/${lane}`) === clock.now() ? 1 : 0),
 			reachable: (other) => reachable(node, other),
 			async stop() {
 				leave(node);

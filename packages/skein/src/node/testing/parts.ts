@@ -1,10 +1,13 @@
 /** What stands on one runner, wired as node.ts does it, for tests of one part among its real neighbours. */
 import { decodeMessage } from "../../peer/codec/message.ts";
+import { defaultPeerLimits } from "../../peer/limits.ts";
 import type { RunRequest, RunResponse } from "../../peer/message.ts";
 import { silentLogger } from "../../world/logger.ts";
+import { createAnswers } from "../answers.ts";
 import { type AppliedIndex, createAppliedIndex } from "../applied-index.ts";
 import { createForwarding, type Forwarding } from "../forwarding.ts";
 import { createLeaderWatch, type LeaderWatch } from "../leader-watch.ts";
+import { createOutbox } from "../outbox.ts";
 import { createReadIndex, type ReadIndex } from "../read-index.ts";
 import { createRemoteWrites, type RemoteWrites } from "../remote-writes.ts";
 import { createRouting, type Routing } from "../routing.ts";
@@ -46,13 +49,16 @@ export function createParts(
 		applied,
 	};
 	const leaderWatch = createLeaderWatch(clock, deadlines);
+	const outbox = createOutbox({ network, clock, maxBytes: settings.maxWaitingAnswerBytes });
 	const forwarding = createForwarding({
 		self,
 		group: 1,
 		network,
 		clock,
 		deadlines,
+		outbox,
 		maxPending: settings.maxForwarded,
+		maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		firstRequestId: 1,
 	});
 	const readIndex = createReadIndex({ ...common, leaderWaitMs, maxQueued: settings.maxQueuedReads });
@@ -67,7 +73,12 @@ export function createParts(
 		stateMachine,
 		statementTimeoutMs,
 		leads: () => runner.state.role === "leader",
-		respond: (to, requestId, result) => respond(member, to, requestId, result),
+		respond: createAnswers({
+			self,
+			group: 1,
+			outbox,
+			maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
+		}),
 	});
 	const routing = createRouting({
 		...common,
@@ -93,6 +104,7 @@ export function createParts(
 	};
 	member.onReachable = (node, reachable) => {
 		if (!reachable) {
+			outbox.onUnreachable(node);
 			forwarding.onUnreachable(node);
 			remoteWrites.onUnreachable(node);
 		}
