@@ -3,6 +3,7 @@ import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { SkeinError } from "../../../client/src/errors.ts";
 import { badRequest } from "./errors.ts";
+import { createJsonValueCount } from "./json-values.ts";
 import type { ApiLimits } from "./limits.ts";
 
 export interface BodyReader {
@@ -23,6 +24,18 @@ export function createBodyReader(limits: ApiLimits): BodyReader {
 		const chunks: Buffer[] = [];
 		let sizeBytes = 0;
 		let isDone = false;
+		const values = createJsonValueCount();
+		/** Chunks whose values are counted. */
+		let counted = 0;
+
+		function hasTooManyValues(): boolean {
+			// Every value has a byte at least, so most bodies need not be looked at.
+			if (sizeBytes <= limits.maxJsonValues) return false;
+			return chunks.slice(counted).some((chunk) => {
+				counted++;
+				return values.add(chunk) > limits.maxJsonValues;
+			});
+		}
 
 		function finish(error: Error | null, body?: unknown): void {
 			if (isDone) return;
@@ -39,7 +52,10 @@ export function createBodyReader(limits: ApiLimits): BodyReader {
 			sizes.set(request, sizeBytes);
 			if (sizeBytes > limits.maxBodyBytes) finish(tooLarge(limits));
 			else if (bufferedBytes > limits.maxBufferedBytes) finish(overloaded());
-			else chunks.push(chunk);
+			else {
+				chunks.push(chunk);
+				if (hasTooManyValues()) finish(tooManyValues(limits));
+			}
 		});
 		request.on("end", () => {
 			if (isDone) return;
@@ -92,6 +108,13 @@ function tooLarge(limits: ApiLimits): SkeinError {
 	return new SkeinError(`a request's body can have ${limits.maxBodyBytes} bytes`, {
 		code: "PAYLOAD_TOO_LARGE",
 	});
+}
+
+function tooManyValues(limits: ApiLimits): SkeinError {
+	return new SkeinError(
+		`a request's body can have ${limits.maxJsonValues} JSON values: send it in several requests`,
+		{ code: "PAYLOAD_TOO_LARGE" },
+	);
 }
 
 function overloaded(): SkeinError {

@@ -4,6 +4,8 @@ import type { Milliseconds } from "../world/clock.ts";
 export interface ApiLimits {
 	/** One request's body; more is PAYLOAD_TOO_LARGE. Below what nodes pass on in one message, so that it does not depend on the node. */
 	readonly maxBodyBytes: number;
+	/** JSON values in one body; more is PAYLOAD_TOO_LARGE. Together with `maxBodyBytes` it also bounds what a body becomes between nodes. */
+	readonly maxJsonValues: number;
 	/** Bodies of all requests in flight together; more is OVERLOADED. */
 	readonly maxBufferedBytes: number;
 	/** Requests that were received and not answered yet; one more is OVERLOADED. */
@@ -36,6 +38,7 @@ export interface ApiLimits {
 
 export const defaultApiLimits: ApiLimits = {
 	maxBodyBytes: 32 * 1024 * 1024,
+	maxJsonValues: 1_000_000,
 	maxBufferedBytes: 512 * 1024 * 1024,
 	maxInFlight: 10_000,
 	maxStreams: 10_000,

@@ -56,6 +56,21 @@ test("bodies are bounded, with and without a length", async () => {
 	expect((await api.post("/sql", { sql: "SELECT 1" })).status).toBe(200);
 });
 
+test("the values of a body are bounded before they are parsed; a long text is one value", async () => {
+	await using api = await startTestApi();
+	const ones = (count: number): string => `[${"1,".repeat(count)}1]`;
+	// Parsed, the first would be told from JSON.
+	for (const text of [`${ones(1_000_000)}x`, `{"sql":"SELECT ?","args":${ones(1_000_000)}}`]) {
+		const many = await api.post("/sql", text);
+		expect([many.status, many.body["code"]]).toEqual([413, "PAYLOAD_TOO_LARGE"]);
+		expect(many.body["message"]).toContain("1000000 JSON values");
+	}
+	expect((await api.post("/sql", ones(999_000))).body["code"]).toBe("BAD_REQUEST");
+	const text = ",[{".repeat(1_000_000);
+	const long = await api.post("/sql", { sql: "SELECT length(?)", args: [text] });
+	expect(long.body["rows"]).toEqual([[3_000_000]]);
+});
+
 test("requests in flight are bounded; health is always answered", async () => {
 	await using api = await startTestApi({ maxInFlight: 2 });
 	const letGo = api.service.hold();

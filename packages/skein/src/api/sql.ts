@@ -129,10 +129,11 @@ function decodeArguments(
 ): { arguments: readonly Value[]; namedArguments: readonly NamedArgument[] } {
 	if (args === undefined || args === null) return { arguments: [], namedArguments: [] };
 	if (!Array.isArray(args) && !isRecord(args)) throw badRequest(`${path} must be an array or an object`);
-	const entries: [string, unknown][] = Object.entries(args);
-	if (entries.length > maxArguments) {
-		throw badRequest(`${path} has ${entries.length} arguments; a statement can have ${maxArguments}`);
+	const count = Array.isArray(args) ? args.length : Object.keys(args).length;
+	if (count > maxArguments) {
+		throw badRequest(`${path} has ${count} arguments; a statement can have ${maxArguments}`);
 	}
+	const entries: [string, unknown][] = Object.entries(args);
 	return Array.isArray(args)
 		? {
 				arguments: entries.map(([key, value]) => decodeArgument(value, `${path}[${key}]`)),
