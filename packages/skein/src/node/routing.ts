@@ -12,6 +12,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { Forwarded, Forwarding } from "./forwarding.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
 import type { StateMachine } from "./state-machine.ts";
+import { noRoom } from "./write-errors.ts";
 
 export interface RoutedWrite {
 	readonly streamId: number;
@@ -216,15 +217,6 @@ function timedOut(request: RoutedWrite): SkeinError {
 		code: "TIMEOUT",
 		outcome: request.mayCommit ? "unknown" : "did-not-happen",
 	});
-}
-
-function noRoom(): SkeinError {
-	return new SkeinError(
-		"there is no room on the way to the leader: try again later, or ask the leader itself",
-		{
-			code: "OVERLOADED",
-		},
-	);
 }
 
 function noLeader(runner: CoreRunner): SkeinError {

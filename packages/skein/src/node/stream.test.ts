@@ -16,6 +16,7 @@ import type { RoutedAnswer, RoutedWrite } from "./routing.ts";
 import type { RequestOptions, Stream } from "./service.ts";
 import { createStream } from "./stream.ts";
 import { createVirtualClock } from "./testing/virtual-clock.ts";
+import { noRoom } from "./write-errors.ts";
 
 const limitMs = 20_000;
 const request: RequestOptions = {
@@ -233,6 +234,43 @@ test("the leader that is lost leaves a write unknown only if it may have committ
 	await stream.run(programOf("insert into t values (3)"), request);
 	await stream.run(programOf("insert into t values (4)", "commit"), request);
 	expect(leader.writes.map(({ mayCommit }) => mayCommit)).toEqual([true, false, false, true]);
+});
+
+test("a request that was not sent leaves its transaction open, and can be sent again", async () => {
+	const stream = leader.openStream();
+	await stream.run(programOf("begin immediate", "insert into t values (1)"), request);
+	leader.failAt = { number: 1, error: noRoom() };
+	const second = programOf("insert into t values (2)");
+	await expect(stream.run(second, request)).rejects.toMatchObject({ code: "OVERLOADED" });
+	expect(stream.autocommit).toBe(false);
+	await stream.run(second, request);
+	await stream.run(programOf("commit"), request);
+	expect(await leader.content()).toEqual([1n, 2n]);
+});
+
+test("a read transaction that is refused its first write for now may ask again", async () => {
+	const stream = leader.openStream();
+	await stream.run(programOf("begin", "select n from t"), request);
+	const busy = new SkeinError("too many writes are waiting", { code: "OVERLOADED" });
+	leader.failAt = { number: 0, error: busy };
+	await expect(stream.run(programOf("insert into t values (1)"), request)).rejects.toBe(busy);
+	expect(stream.autocommit).toBe(false);
+	await stream.run(programOf("insert into t values (1)"), request);
+	await stream.run(programOf("commit"), request);
+	expect(await leader.content()).toEqual([1n]);
+});
+
+test.each([
+	["OVERLOADED", "did-not-happen", "was rolled back, nothing of it happened"],
+	["NO_LEADER", "did-not-happen", "was rolled back, nothing of it happened"],
+	["TIMEOUT", "unknown", "the open transaction is over"],
+] as const)("%s (%s) that ends a transaction says so", async (code, outcome, says) => {
+	const stream = leader.openStream();
+	await stream.run(programOf("begin immediate"), request);
+	leader.failAt = { number: 1, error: new SkeinError("?", { code, outcome }) };
+	const failed = stream.run(programOf("insert into t values (2)"), request);
+	await expect(failed).rejects.toMatchObject({ code, outcome, message: expect.stringContaining(says) });
+	expect(stream.autocommit).toBe(true);
 });
 
 test("a read before BEGIN is a read, and a deferred transaction behind it stays on the reader", async () => {

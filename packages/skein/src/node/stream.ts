@@ -22,6 +22,7 @@ import { cutShort, joined, partOf, refuseForeignCounters, withBegin } from "./pr
 import type { ReadIndex } from "./read-index.ts";
 import type { Routing } from "./routing.ts";
 import type { Answer, RequestOptions, Stream } from "./service.ts";
+import { NotSentError, withTransactionEnd } from "./write-errors.ts";
 
 type Transaction =
 	| {
@@ -217,18 +218,22 @@ export function createStream(options: StreamOptions): Stream {
 		} catch (error) {
 			transaction = null;
 			await current.snapshot.close();
-			throw error;
+			throw withTransactionEnd(error);
 		}
 		if (outcome.autocommit) {
 			transaction = null;
 			await current.snapshot.close();
 		} else {
-			current.idle = deadlines.add(clock.now() + options.transactionIdleMs, () => {
-				current.expired = true;
-				void current.snapshot.close();
-			});
+			limitIdle(current);
 		}
 		return { outcome, position: current.snapshot.applied, replayed: false };
+	}
+
+	function limitIdle(current: Extract<Transaction, { type: "read" }>): void {
+		current.idle = deadlines.add(clock.now() + options.transactionIdleMs, () => {
+			current.expired = true;
+			void current.snapshot.close();
+		});
 	}
 
 	/** A deferred transaction writes for the first time: begun anew on the leader, on the same state. */
@@ -248,10 +253,18 @@ export function createStream(options: StreamOptions): Stream {
 				snapshotIndex,
 				mayStayOpen: true,
 			});
-		} finally {
-			// Also when the leader refused: nobody else knows this snapshot, and it would hold a reader for ever.
+		} catch (error) {
+			if (isRefusedForNow(error) && !closed) {
+				// It may be sent again, on the same state.
+				transaction = current;
+				limitIdle(current);
+				throw error;
+			}
+			// Nobody else knows this snapshot, and it would hold a reader for ever.
 			await current.snapshot.close();
+			throw withTransactionEnd(error);
 		}
+		await current.snapshot.close();
 		const { results, errors } = answer.outcome;
 		return { ...answer, outcome: { ...answer.outcome, results: results.slice(1), errors: errors.slice(1) } };
 	}
@@ -281,12 +294,13 @@ export function createStream(options: StreamOptions): Stream {
 			foreignKeys = answer.outcome.foreignKeys;
 			return { outcome: answer.outcome, position: answer.position, replayed: answer.replayed };
 		} catch (error) {
-			// Whatever went wrong with the request as a whole, its transaction cannot go on: after a
+			if (transactionAt !== null && error instanceof NotSentError) throw error;
+			// Whatever else went wrong with the request as a whole, its transaction cannot go on: after a
 			// timeout nobody knows which of its statements ran.
 			if (transaction?.type === "write") options.closeAt(transaction.node, streamId);
 			else if (mayStayOpen) options.closeAt(null, streamId);
 			transaction = null;
-			throw error;
+			throw transactionAt === null ? error : withTransactionEnd(error);
 		}
 	}
 
@@ -320,6 +334,10 @@ export function createStream(options: StreamOptions): Stream {
 			if (!busy) await release();
 		},
 	};
+}
+
+function isRefusedForNow(error: unknown): boolean {
+	return error instanceof SkeinError && error.code === "OVERLOADED" && error.outcome === "did-not-happen";
 }
 
 /** What the parts of one program may answer before the next is begun: each is bounded by itself. */

@@ -31,9 +31,34 @@ export function logOverloaded(): SkeinError {
 	);
 }
 
+/** It never left this node: whoever has a transaction open at the leader still has it. */
+export class NotSentError extends SkeinError {}
+
+export function noRoom(): NotSentError {
+	return new NotSentError(
+		"there is no room on the way to the leader: nothing was sent, and an open transaction stays open; try again later, or ask the leader itself",
+		{ code: "OVERLOADED" },
+	);
+}
+
+/** An open transaction ended with this error. Without a word its client would go on outside of it. */
+export function withTransactionEnd(error: unknown): unknown {
+	if (!(error instanceof SkeinError) || saysItself.test(error.message)) return error;
+	const { code, extendedCode, cause, outcome } = error;
+	const end =
+		outcome === "did-not-happen"
+			? "the open transaction was rolled back, nothing of it happened: begin it again"
+			: "the open transaction is over";
+	return new SkeinError(`${error.message}; ${end}`, { code, extendedCode, cause, outcome });
+}
+
+/** Also from another node, which sends no more than the text. */
+const saysItself =
+	/transaction .*(was rolled back|is over|has ended)|it was rolled back, nothing of it happened/;
+
 export function snapshotTooOld(): SkeinError {
 	return new SkeinError(
-		"the database changed after this transaction first read it, so it cannot write: roll back and begin again, with BEGIN IMMEDIATE",
+		"the database changed after this transaction first read it, so it cannot write: it was rolled back, nothing of it happened; begin it again, with BEGIN IMMEDIATE",
 		{ code: "SQLITE_BUSY", extendedCode: "SQLITE_BUSY_SNAPSHOT" },
 	);
 }

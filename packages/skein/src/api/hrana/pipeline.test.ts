@@ -336,3 +336,23 @@ test("each program of one request has an idempotency key of its own", async () =
 	expect(api.service.programs.map(({ options }) => options.idempotencyKey)).toEqual(["k", "k\n1"]);
 	expect(api.service.programs[0]?.options.consistency).toEqual({ level: "eventual" });
 });
+
+test("what was to run inside of a transaction that ended with an error does not run outside of it", async () => {
+	await using api = await startTestApi();
+	await api.post("/sql", { sql: "CREATE TABLE t (x)" });
+	const { baton } = await api.pipeline([execute("BEGIN"), execute("INSERT INTO t VALUES (1)")]);
+	api.service.failNext(new SkeinError("?", { code: "OVERLOADED" }));
+	const autocommit = { type: "get_autocommit" };
+	const insert = execute("INSERT INTO t VALUES (2)");
+	const answer = await api.pipeline(
+		[insert, autocommit, insert, { type: "sequence", sql: insert.stmt.sql }],
+		baton,
+	);
+	expect(answer.body["results"]).toMatchObject([
+		{ type: "error", error: { code: "OVERLOADED" } },
+		{ type: "ok", response: { is_autocommit: true } },
+		{ type: "error", error: { code: "OVERLOADED", outcome: "did-not-happen" } },
+		{ type: "error", error: { code: "OVERLOADED", outcome: "did-not-happen" } },
+	]);
+	expect((await api.post("/sql", { sql: "SELECT count(*) FROM t" })).body["rows"]).toEqual([[0]]);
+});

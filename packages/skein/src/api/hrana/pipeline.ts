@@ -43,6 +43,8 @@ interface Run {
 	position: Position | null;
 	replayed: boolean;
 	closed: boolean;
+	/** Why the transaction that was open ended without its client: what was sent to run inside of it must not run outside. */
+	transactionEnd: SkeinError | null;
 }
 
 export async function runPipeline(
@@ -67,6 +69,7 @@ export async function runPipeline(
 		position: null,
 		replayed: false,
 		closed: false,
+		transactionEnd: null,
 	};
 	try {
 		for (const [slot, request] of requests.entries()) await handle(run, request, slot);
@@ -106,6 +109,7 @@ async function handle(run: Run, request: StreamRequest, slot: number): Promise<v
 	run.results[slot] = "";
 	try {
 		if (run.closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
+		if (run.transactionEnd !== null && executes(request)) throw outsideOfTransaction(run.transactionEnd);
 		await perform(run, request, slot);
 	} catch (error) {
 		run.results[slot] = failed(run, error);
@@ -157,6 +161,17 @@ async function perform(run: Run, request: StreamRequest, slot: number): Promise<
 			return never;
 		}
 	}
+}
+
+function executes({ type }: StreamRequest): boolean {
+	return type === "execute" || type === "batch" || type === "sequence";
+}
+
+function outsideOfTransaction({ code }: SkeinError): SkeinError {
+	return new SkeinError(
+		"the transaction ended with the error of an earlier request of this body, and this one was not run outside of it",
+		{ code },
+	);
 }
 
 function resolveStatement(run: Run, statement: WireStatement): Statement {
@@ -221,6 +236,7 @@ async function flush(run: Run): Promise<void> {
 		run.replayed ||= replayed;
 		unfold(fold, outcome, run.results);
 	} catch (error) {
+		if (fold.wasOpen && run.open.stream.autocommit && error instanceof SkeinError) run.transactionEnd = error;
 		const text = failed(run, error);
 		for (const { slot } of fold.parts) run.results[slot] = text;
 	}

@@ -18,7 +18,7 @@ import type { RequestOptions, Service, Stream } from "../../node/service.ts";
 export interface MemoryService extends Service {
 	/** Every program that was run, in order, with its options. */
 	readonly programs: readonly { readonly program: Program; readonly options: RequestOptions }[];
-	/** The next program fails with this as a whole. */
+	/** The next program fails with this as a whole, and the transaction that is open ends with it. */
 	failNext(error: Error): void;
 	/** Programs wait until the returned function is called. */
 	hold(): () => void;
@@ -64,6 +64,7 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 				if (nextError !== null) {
 					const error = nextError;
 					nextError = null;
+					if (!autocommit) endTransaction();
 					throw error;
 				}
 				await own(self);
@@ -100,11 +101,15 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 				if (isClosed) return;
 				isClosed = true;
 				open--;
-				if (owner !== self) return;
-				if (database.isTransaction) database.exec("ROLLBACK");
-				release();
+				if (owner === self) endTransaction();
 			},
 		};
+
+		function endTransaction(): void {
+			autocommit = true;
+			if (database.isTransaction) database.exec("ROLLBACK");
+			release();
+		}
 	}
 
 	return {
