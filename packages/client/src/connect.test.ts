@@ -272,6 +272,53 @@ test("a transaction keeps to its stream, and rolls back by closing it", async ()
 	expect(received.at(-1)?.body.requests).toEqual([{ type: "close" }]);
 });
 
+/** Answers as a stream with a transaction does. */
+const inTransaction: Reply = ({ body }, response) =>
+	json(response, 200, {
+		baton: body.requests.some(({ type }) => type === "close") ? null : "b",
+		results: body.requests.map(({ type }) => ({
+			type: "ok",
+			response: { type, is_autocommit: false, ...(type === "execute" ? { result: emptyResult } : {}) },
+		})),
+	});
+
+test("a node that is overloaded for a moment does not cost the transaction", async () => {
+	const busy = refuse(503, "OVERLOADED", "did-not-happen");
+	const { url, received } = await serverWith(inTransaction, busy, busy, inTransaction);
+	const stream = connect(url).openStream();
+	await stream.execute("begin");
+	await stream.execute("insert into t values (1)");
+	expect(received.map(({ body }) => body.baton)).toEqual([null, "b", "b", "b"]);
+	expect(stream.isAutocommit).toBe(false);
+});
+
+test("a transaction that ended with an error: it is told, closed, and nothing runs outside of it", async () => {
+	const refused = refuse(503, "NO_LEADER", "did-not-happen");
+	const { url, received } = await serverWith(inTransaction, refused, refused, inTransaction, refused);
+	const results = await connect(url)
+		.transaction((transaction) =>
+			// The second is asked for before the first has failed.
+			Promise.allSettled([
+				transaction.execute("insert into t values (1)"),
+				transaction.execute("insert into t values (2)"),
+			]),
+		)
+		.catch((error: unknown) => error);
+	expect(results).toMatchObject({ code: "CLOSED" });
+	const statements = received.flatMap(({ body }) => body.requests.map(({ type, stmt }) => stmt?.sql ?? type));
+	expect(statements).not.toContain("insert into t values (2)");
+	expect(statements).not.toContain("COMMIT");
+	await expect.poll(() => received.at(-1)?.body).toEqual({ baton: "b", requests: [{ type: "close" }] });
+
+	const stream = connect(url).openStream();
+	received.length = 0;
+	await stream.execute("begin");
+	const error = await failureOf(stream.execute("insert into t values (1)"));
+	expect(error).toMatchObject({ code: "NO_LEADER", outcome: "did-not-happen" });
+	expect(error.message).toContain("rolled back, nothing of it happened");
+	expect(stream.isAutocommit).toBe(true);
+});
+
 test("what is not Skein is told so", async () => {
 	const { url } = await serverWith((_, response) => {
 		response.end("<html>");

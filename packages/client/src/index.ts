@@ -11,7 +11,7 @@ import {
 	transactionRequest,
 } from "./pipeline.ts";
 import { createRouter, type RoutedRequest } from "./routing.ts";
-import { openStream, type Stream } from "./stream.ts";
+import { openStream, type Stream, type TransactionStream } from "./stream.ts";
 import type { Arguments, IntegerMode } from "./values.ts";
 
 export { type ClientErrorCode, type Outcome, SkeinError, type SkeinErrorCode } from "./errors.ts";
@@ -120,7 +120,7 @@ export function connect(urls: string | readonly string[], options: ConnectOption
 		return { response: result, session: answer.session };
 	};
 
-	const stream = (): Stream =>
+	const stream = (): TransactionStream =>
 		openStream({
 			router,
 			integers,
@@ -146,8 +146,8 @@ export function connect(urls: string | readonly string[], options: ConnectOption
 			const own = stream();
 			try {
 				await own.execute("BEGIN IMMEDIATE");
-				const value = await work({ execute: (sql, args) => own.execute(sql, args) });
-				await own.execute("COMMIT");
+				const value = await work({ execute: (sql, args) => own.executeInside(sql, args) });
+				await own.executeInside("COMMIT");
 				return value;
 			} finally {
 				// Rolls back what is still open.

@@ -7,7 +7,7 @@ import {
 	type PipelineRequest,
 	type Result,
 } from "./pipeline.ts";
-import { protocolError, send } from "./request.ts";
+import { type HttpAnswer, protocolError, send } from "./request.ts";
 import type { RoutedRequest, Router } from "./routing.ts";
 import type { Arguments, IntegerMode } from "./values.ts";
 
@@ -20,13 +20,22 @@ export interface Stream {
 	close(): Promise<void>;
 }
 
+/** Of `Client.transaction`. */
+export interface TransactionStream extends Stream {
+	/** As `execute`, but never outside of the transaction: if that ended with an error, nothing is sent. */
+	executeInside(sql: string, args?: Arguments): Promise<Result>;
+}
+
 export interface StreamOptions {
 	readonly router: Router;
 	readonly integers: IntegerMode;
 	readonly route: (body: unknown, signal: AbortSignal | undefined) => RoutedRequest;
 }
 
-export function openStream({ router, integers, route }: StreamOptions): Stream {
+const firstPauseMs = 20;
+const longestPauseMs = 500;
+
+export function openStream({ router, integers, route }: StreamOptions): TransactionStream {
 	/** Where the transaction lives; null while there is none to lose. */
 	let pinned: { readonly baton: string; readonly url: string } | null = null;
 	let isAutocommit = true;
@@ -38,10 +47,16 @@ export function openStream({ router, integers, route }: StreamOptions): Stream {
 		const answer =
 			pinned === null
 				? await router.request(request)
-				: { ...(await send({ ...request, url: new URL(request.path, pinned.url).href })), url: pinned.url };
+				: { ...(await sendPinned(request, pinned.url)), url: pinned.url };
 		const pipeline = decodePipeline(answer.body, requests.length);
 		pinned = pipeline.baton === null ? null : { baton: pipeline.baton, url: pipeline.baseUrl ?? answer.url };
 		return { results: pipeline.results, session: answer.session };
+	};
+
+	/** For everybody who waits for the writer: else the server learns only from the silence that nobody comes. */
+	const giveUp = (lost: { readonly baton: string; readonly url: string }): void => {
+		const request = route({ baton: lost.baton, requests: [{ type: "close" }] }, undefined);
+		send({ ...request, url: new URL(request.path, lost.url).href }).catch(() => {});
 	};
 
 	const execute = async (
@@ -54,10 +69,14 @@ export function openStream({ router, integers, route }: StreamOptions): Stream {
 		try {
 			answer = await post([executeRequest({ sql, args }), { type: "get_autocommit" }], signal);
 		} catch (error) {
-			// The server forgets a stream when a request of it fails as a whole: so does the transaction end here.
+			// Nobody has the next baton of a stream whose request failed as a whole: so its transaction ends here.
+			const lost = pinned;
+			const wasOpen = !isAutocommit;
 			pinned = null;
 			isAutocommit = true;
-			throw error;
+			if (!wasOpen) throw error;
+			if (lost !== null) giveUp(lost);
+			throw withTransactionEnd(error);
 		}
 		const [result, autocommit] = answer.results;
 		if (autocommit !== undefined && !(autocommit instanceof SkeinError)) {
@@ -68,12 +87,19 @@ export function openStream({ router, integers, route }: StreamOptions): Stream {
 		return decodeResult(result["result"], answer.session, integers);
 	};
 
+	const inTurn = (work: () => Promise<Result>): Promise<Result> => {
+		const next = last.then(work);
+		last = next.catch(() => {});
+		return next;
+	};
+
 	return {
-		execute(sql, args, options = {}) {
-			const next = last.then(() => execute(sql, args, options.signal));
-			last = next.catch(() => {});
-			return next;
-		},
+		execute: (sql, args, options = {}) => inTurn(() => execute(sql, args, options.signal)),
+		executeInside: (sql, args) =>
+			inTurn(() => {
+				if (isAutocommit) throw transactionOver();
+				return execute(sql, args, undefined);
+			}),
 		get isAutocommit() {
 			return isAutocommit;
 		},
@@ -86,4 +112,37 @@ export function openStream({ router, integers, route }: StreamOptions): Stream {
 			pinned = null;
 		},
 	};
+}
+
+/** A node that refuses all requests for now has not looked at the baton: the same may be sent again. */
+async function sendPinned(request: RoutedRequest, url: string): Promise<HttpAnswer> {
+	const deadline = performance.now() + request.timeoutMs;
+	for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
+		try {
+			const timeoutMs = deadline - performance.now();
+			return await send({ ...request, url: new URL(request.path, url).href, timeoutMs });
+		} catch (error) {
+			const isPassing = error instanceof SkeinError && error.code === "OVERLOADED";
+			const isOver = performance.now() + pauseMs >= deadline || request.signal?.aborted === true;
+			if (!isPassing || error.outcome !== "did-not-happen" || isOver) throw error;
+			await new Promise((resolve) => setTimeout(resolve, pauseMs));
+		}
+	}
+}
+
+function withTransactionEnd(error: unknown): unknown {
+	if (!(error instanceof SkeinError)) return error;
+	const { message, code, extendedCode, outcome } = error;
+	const end =
+		outcome === "did-not-happen"
+			? "the open transaction is rolled back, nothing of it happened: begin it again"
+			: "the open transaction is over";
+	return new SkeinError(`${message}; ${end}`, { code, extendedCode, outcome, cause: error });
+}
+
+function transactionOver(): SkeinError {
+	return new SkeinError(
+		"the transaction is over, by an earlier error or statement of it: this one was not run outside of it",
+		{ code: "CLOSED" },
+	);
 }
