@@ -54,6 +54,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 					({ began } = ran);
 					return ran.outcome;
 				}),
+			describe: () => Promise.reject(new Error("the register machine describes nothing")),
 			async close() {
 				readers.delete(name);
 			},

@@ -68,6 +68,8 @@ export interface SnapshotFile {
 export interface ReadTransaction {
 	readonly applied: Position;
 	run(program: Program, options: { timeoutMs: Milliseconds }): Promise<ProgramOutcome>;
+	/** As of the snapshot. */
+	describe(sql: string, options: { timeoutMs: Milliseconds }): Promise<Description>;
 	/** Always safe to call; ends the snapshot. */
 	close(): Promise<void>;
 }
@@ -100,6 +102,7 @@ export interface Database {
 	/** Runs a read-only program on a reader, on the newest committed state. A statement that writes fails with SQLITE_READONLY. */
 	read(program: Program, options: { timeoutMs: Milliseconds }): Promise<ProgramOutcome>;
 	beginRead(options: { timeoutMs: Milliseconds }): Promise<ReadTransaction>;
+	/** As of the newest committed state. */
 	describe(sql: string): Promise<Description>;
 
 	/** Copies committed effects into the main file and makes it durable, as far as readers let it. Resolves with the durable applied index. */

@@ -5,7 +5,7 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Position } from "../consensus/types.ts";
 import type { ReadTransaction } from "./database.ts";
-import type { ProgramOutcome } from "./program.ts";
+import type { Description, ProgramOutcome } from "./program.ts";
 import type { ReaderThreadData } from "./reader-thread.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { readError, startThread, type Thread, withinASecond } from "./thread-calls.ts";
@@ -131,6 +131,8 @@ export function createReadTransactions(options: {
 						limit.timeoutMs,
 						chosen.thread.call("run", [number, program, limit.timeoutMs]),
 					),
+				describe: (sql, limit) =>
+					limited<Description>(chosen, limit.timeoutMs, chosen.thread.call("describeIn", [number, sql])),
 				async close() {
 					if (closed) return;
 					closed = true;

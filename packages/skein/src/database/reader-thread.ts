@@ -26,8 +26,9 @@ function readerMethods({ path, settings, running }: ReaderThreadData) {
 		end: (number: number) => reader.end(number),
 		describe(ticket: number, sql: string) {
 			Atomics.store(running, 0, ticket);
-			return reader.describe(sql);
+			return reader.describe(sql, null);
 		},
+		describeIn: (number: number, sql: string) => reader.describe(sql, number),
 	};
 }
 

@@ -14,7 +14,8 @@ export interface Reader {
 	begin(number: number): Position;
 	run(number: number, program: Program, timeoutMs: number): ProgramOutcome;
 	end(number: number): void;
-	describe(sql: string): Description;
+	/** As of the newest committed state; inside a transaction as of its own. */
+	describe(sql: string, number: number | null): Description;
 	close(): void;
 }
 
@@ -57,6 +58,23 @@ export function createReader(options: {
 		return session;
 	}
 
+	function describe({ connection, cache }: ReadSession, sql: string): Description {
+		// SQLite notices that another connection changed the schema only when a statement runs, and what it
+		// prepared before keeps its columns until it runs itself: so one runs, and this is prepared anew.
+		readState(connection);
+		const prepared = cache.prepareAnew(sql);
+		const { parsed } = prepared;
+		if (parsed.problem !== null) throw new DescribeRefused(parsed.problem.message, parsed.problem.code);
+		const isReadonly = parsed.kind === "read" || parsed.kind === "no-op";
+		const parameters = parsed.parameters.map((name) => ({ name }));
+		const { noOpAnswer } = parsed;
+		if (parsed.kind === "no-op" || parsed.kind === "pragma-foreign-keys") {
+			const columns = noOpAnswer === null ? [] : [{ name: noOpAnswer.column, declaredType: null }];
+			return { parameters, columns, isExplain: false, isReadonly };
+		}
+		return { parameters, columns: prepared.columns(), isExplain: parsed.isExplain, isReadonly };
+	}
+
 	return {
 		read(program, timeoutMs) {
 			// One statement sees one state by itself; several see the same one inside a transaction.
@@ -94,18 +112,15 @@ export function createReader(options: {
 			if (idle.length < 4) idle.push(session);
 			else session.connection.close();
 		},
-		describe(sql) {
-			const prepared = main.cache.get(sql);
-			const { parsed } = prepared;
-			if (parsed.problem !== null) throw new DescribeRefused(parsed.problem.message, parsed.problem.code);
-			const isReadonly = parsed.kind === "read" || parsed.kind === "no-op";
-			const parameters = parsed.parameters.map((name) => ({ name }));
-			const { noOpAnswer } = parsed;
-			if (parsed.kind === "no-op" || parsed.kind === "pragma-foreign-keys") {
-				const columns = noOpAnswer === null ? [] : [{ name: noOpAnswer.column, declaredType: null }];
-				return { parameters, columns, isExplain: false, isReadonly };
+		describe(sql, number) {
+			if (number !== null) return describe(sessionOf(number), sql);
+			const { connection } = main;
+			connection.exec("BEGIN");
+			try {
+				return describe(main, sql);
+			} finally {
+				connection.exec("ROLLBACK");
 			}
-			return { parameters, columns: prepared.columns(), isExplain: parsed.isExplain, isReadonly };
 		},
 		close() {
 			for (const session of [...transactions.values(), ...idle, main]) session.connection.close();

@@ -20,6 +20,8 @@ export interface Prepared {
 
 export interface StatementCache {
 	get(sql: string): Prepared;
+	/** Not one that was prepared before, and not kept. */
+	prepareAnew(sql: string): Prepared;
 	/** After a change of the schema: columns may be others. */
 	clear(): void;
 }
@@ -44,6 +46,7 @@ export function createStatementCache(connection: DatabaseSync, guard: Guard): St
 			}
 			return prepared;
 		},
+		prepareAnew: (sql) => prepare(connection, guard, sql),
 		clear: () => cache.clear(),
 	};
 }

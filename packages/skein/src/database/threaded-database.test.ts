@@ -183,6 +183,19 @@ test("readers see a schema change", async () => {
 	await write(database, "alter table t add column b default 2");
 	const outcome = await database.read(program("select * from t"), { timeoutMs: limitMs });
 	expect(outcome.results[0]?.columns.map(({ name }) => name)).toEqual(["a", "b"]);
+	const described = async (): Promise<string[]> =>
+		(await database.describe("select * from t")).columns.map(({ name }) => name);
+	expect(await described()).toEqual(["a", "b"]);
+	await write(database, "alter table t add column c");
+	expect(await described()).toEqual(["a", "b", "c"]);
+	const snapshot = await database.beginRead({ timeoutMs: limitMs });
+	await write(database, "alter table t drop column a");
+	expect(await described()).toEqual(["b", "c"]);
+	const held = await snapshot.describe("select * from t", { timeoutMs: limitMs });
+	expect(held.columns.map(({ name }) => name)).toEqual(["a", "b", "c"]);
+	await snapshot.close();
+	await write(database, "drop table t");
+	expect(await codeOf(described())).toBe("SQLITE_ERROR");
 	expect(rowsOf(outcome)).toEqual([[1n, 2n]]);
 });
 

@@ -165,6 +165,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 			applied,
 			run: (program, { timeoutMs }) =>
 				queue.onReader(settings.readMs, () => asReads(() => reader.run(number, program, timeoutMs))),
+			describe: (sql) => queue.onReader(settings.readMs, () => asReads(() => reader.describe(sql, number))),
 			async close() {
 				if (closed) return;
 				closed = true;
@@ -253,7 +254,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 		prepareToLead: () => onWriter(1, (one) => one.prepareToLead()),
 		read: (program, { timeoutMs }) => onReader(() => currentReaders().reader.read(program, timeoutMs)),
 		beginRead: () => onReader(beginRead),
-		describe: (sql) => onReader(() => currentReaders().reader.describe(sql)),
+		describe: (sql) => onReader(() => currentReaders().reader.describe(sql, null)),
 		async checkpoint() {
 			const made = new Promise<CheckpointResult>((resolve, reject) => {
 				const asked = (): void => {

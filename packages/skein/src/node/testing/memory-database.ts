@@ -142,6 +142,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 					began = ran.began;
 					return ran.outcome;
 				},
+				describe: () => Promise.reject(new Error("not here")),
 				async close() {
 					if (isOpen) file.openReads--;
 					isOpen = false;
