@@ -12,6 +12,8 @@ export interface ProgramPlan {
 	readonly begins: boolean;
 	/** How, if the first step does; anything less plain counts as immediate. */
 	readonly beginMode: BeginMode;
+	/** Some step may change the schema. */
+	readonly changesSchema: boolean;
 	/** If every step runs, a transaction is open afterwards. */
 	readonly mayStayOpen: boolean;
 	/** Where no transaction is open before. Cut only if one may be open afterwards: else all of it is answered for at its end. */
@@ -82,6 +84,7 @@ function planOf(program: Program): ProgramPlan {
 		onlyReads,
 		begins,
 		beginMode,
+		changesSchema: kinds.includes("schema"),
 		mayStayOpen: open,
 		outside: open ? outside : { ...outside, cuts: [] },
 		inside: reachOf(program.steps, kinds, true),

@@ -236,6 +236,32 @@ test("the leader that is lost leaves a write unknown only if it may have committ
 	expect(leader.writes.map(({ mayCommit }) => mayCommit)).toEqual([true, false, false, true]);
 });
 
+test("describe tells of the schema that its transaction sees, or says that it cannot", async () => {
+	const [stream, other] = [leader.openStream(), leader.openStream()];
+	const columns = async (of: Stream): Promise<string[]> =>
+		(await of.describe("select * from t", request)).columns.map(({ name }) => name);
+	await stream.run(programOf("begin", "select n from t"), request);
+	await other.run(programOf("alter table t add column later"), request);
+	expect([await columns(stream), await columns(other)]).toEqual([["n"], ["n", "later"]]);
+	await expect(stream.describe("select * from nowhere", request)).rejects.toMatchObject({
+		code: "SQLITE_ERROR",
+	});
+	expect(stream.autocommit).toBe(false);
+	await stream.run(programOf("rollback"), request);
+
+	await stream.run(programOf("begin immediate", "insert into t (n) values (1)"), request);
+	expect(await columns(stream)).toEqual(["n", "later"]);
+	await stream.run(programOf("alter table t drop column later"), request);
+	await expect(columns(stream)).rejects.toMatchObject({
+		code: "BAD_REQUEST",
+		message: expect.stringContaining("after COMMIT"),
+	});
+	await stream.run(programOf("select n from t"), request);
+	await expect(columns(stream)).rejects.toMatchObject({ code: "BAD_REQUEST" });
+	await stream.run(programOf("commit"), request);
+	expect(await columns(stream)).toEqual(["n"]);
+});
+
 test("a request that was not sent leaves its transaction open, and can be sent again", async () => {
 	const stream = leader.openStream();
 	await stream.run(programOf("begin immediate", "insert into t values (1)"), request);

@@ -34,7 +34,12 @@ type Transaction =
 			/** The idle limit ended it; its client is told at its next request. */
 			expired: boolean;
 	  }
-	| { readonly type: "write"; readonly node: NodeId };
+	| {
+			readonly type: "write";
+			readonly node: NodeId;
+			/** By the transaction itself; no other can while it is open. */
+			readonly schemaChanged: boolean;
+	  };
 
 interface WriteOptions {
 	/** The node that holds the stream's open transaction. */
@@ -132,10 +137,7 @@ export function createStream(options: StreamOptions): Stream {
 				mayStayOpen: true,
 			});
 		if (transaction?.type === "read") {
-			if (transaction.expired) {
-				transaction = null;
-				throw idleTooLong();
-			}
+			refuseExpired(transaction);
 			if (transaction.readonly || plan.onlyReads) return readInTransaction(transaction, program);
 			return upgrade(transaction, program, plan, request, deadlineAt);
 		}
@@ -173,19 +175,67 @@ export function createStream(options: StreamOptions): Stream {
 		return { outcome, position, replayed: false };
 	}
 
-	/** A read of the schema, so it waits like one: a table that this client just made must be there. */
 	async function describe(sql: string, request: RequestOptions): Promise<Description> {
 		if (closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
 		if (busy) throw new Error("two requests of one stream at a time");
 		busy = true;
 		try {
-			// Inside a transaction this shows the newest committed schema, not the transaction's own (DESIGN.md).
-			await waitFor(request, clock.now() + request.timeoutMs);
-			return await database.describe(sql);
+			return await describeAs(transaction, sql, request, clock.now() + request.timeoutMs);
 		} finally {
 			busy = false;
 			if (closed) await release();
 		}
+	}
+
+	/** A read of the schema, so it waits like one: a table that this client just made must be there. */
+	async function describeAs(
+		current: Transaction | null,
+		sql: string,
+		request: RequestOptions,
+		deadlineAt: MonotonicTime,
+	): Promise<Description> {
+		switch (current?.type) {
+			case undefined:
+				await waitFor(request, deadlineAt);
+				return await database.describe(sql);
+			case "write":
+				if (current.schemaChanged) throw describesOwnSchema();
+				// Nobody changes the schema while it is open, so what is committed is what it sees.
+				await waitFor({ ...request, consistency: { level: "linearizable" } }, deadlineAt);
+				return await database.describe(sql);
+			case "read":
+				return await describeInSnapshot(current, sql, deadlineAt);
+			default: {
+				const never: never = current;
+				throw new Error(String(never));
+			}
+		}
+	}
+
+	async function describeInSnapshot(
+		current: Extract<Transaction, { type: "read" }>,
+		sql: string,
+		deadlineAt: MonotonicTime,
+	): Promise<Description> {
+		refuseExpired(current);
+		current.idle.cancel();
+		try {
+			return await current.snapshot.describe(sql, { timeoutMs: timeLeft(deadlineAt) });
+		} catch (error) {
+			// Its thread went with it; anything else is said of the statement.
+			if (!(error instanceof SkeinError) || error.code !== "TIMEOUT") throw error;
+			transaction = null;
+			await current.snapshot.close();
+			throw withTransactionEnd(error);
+		} finally {
+			if (transaction === current) limitIdle(current);
+		}
+	}
+
+	function refuseExpired(current: Extract<Transaction, { type: "read" }>): void {
+		if (!current.expired) return;
+		transaction = null;
+		throw idleTooLong();
 	}
 
 	async function beginRead(
@@ -290,7 +340,9 @@ export function createStream(options: StreamOptions): Stream {
 				mayCommit: (inTransaction ? plan.inside : plan.outside).mayCommit,
 				deadlineAt,
 			});
-			transaction = answer.outcome.autocommit ? null : { type: "write", node: answer.node };
+			const schemaChanged =
+				plan.changesSchema || (transaction?.type === "write" && transaction.schemaChanged);
+			transaction = answer.outcome.autocommit ? null : { type: "write", node: answer.node, schemaChanged };
 			foreignKeys = answer.outcome.foreignKeys;
 			return { outcome: answer.outcome, position: answer.position, replayed: answer.replayed };
 		} catch (error) {
@@ -334,6 +386,13 @@ export function createStream(options: StreamOptions): Stream {
 			if (!busy) await release();
 		},
 	};
+}
+
+function describesOwnSchema(): SkeinError {
+	return new SkeinError(
+		"this transaction changed the schema, which describe cannot see before it is committed: describe after COMMIT; executing a statement tells its columns too",
+		{ code: "BAD_REQUEST" },
+	);
 }
 
 function isRefusedForNow(error: unknown): boolean {
