@@ -48,6 +48,12 @@ export interface MemberLogs {
 
 const noPromise: VotePromise = { term: 0, votedFor: null };
 
+/** What is durable from here on is still to be replaced: it must not become the base. */
+function firstPendingCut({ pending }: MemberLog): LogIndex {
+	const cuts = pending.map((work) => (work.type === "append" ? work.truncateFrom : null));
+	return Math.min(...cuts.map((index) => index ?? Number.POSITIVE_INFINITY));
+}
+
 export function createMemberLogs(): MemberLogs {
 	const logs = new Map<NodeId, MemberLog>();
 	const registry = new Map<string, number>();
@@ -177,7 +183,7 @@ export function createMemberLogs(): MemberLogs {
 				case "log-compacted": {
 					const log = get(observation.node);
 					compact(log.issued, Math.min(observation.index, lastIndex(log.issued)));
-					compact(log.durable, Math.min(observation.index, lastIndex(log.durable)));
+					compact(log.durable, Math.min(observation.index, lastIndex(log.durable), firstPendingCut(log) - 1));
 					return;
 				}
 				case "applied":

@@ -131,6 +131,20 @@ test("acknowledgements", () => {
 			s.send("b", "a", 2, accept(1));
 		}),
 	).toBe("acknowledgements");
+	// A snapshot lets the log be compacted up to an entry whose replacement is still on its way to the disk.
+	expect(
+		scene((s) => {
+			s.append("b", ["1/1", "2/1"]);
+			s.promise("b", 2, null);
+			s.append("a", ["1/1", "2/2"]);
+			s.look("a", { role: "leader", term: 2 });
+			s.append("b", ["2/2"], { cutFrom: 2, durable: false });
+			s.apply("b", "2/2");
+			s.show({ type: "log-compacted", node: "b", index: 2 });
+			s.durable("b");
+			s.send("b", "a", 2, accept(2));
+		}),
+	).toBe(null);
 });
 
 test("leader append-only", () => {
