@@ -114,3 +114,13 @@ test("good: who writes may see what another left in the same entry", () => {
 	];
 	expect(reasons(lines, "1 x=1 x=2")).toEqual([]);
 });
+
+test("good: who goes the way of a write may see it too, and change nothing", () => {
+	const lines = (details: object): Line[] => [
+		["A", 0, 9, "x=1"],
+		["B", 0, 9, "x?1", { index: 1, ...details }],
+		["C", 0, 9, "x=2"],
+	];
+	expect(reasons(lines({ mode: "quorum" }), "1 x=1 x=2")).toEqual([]);
+	expect(reasons(lines({}), "1 x=1 x=2")).toEqual([expect.stringMatching(/never so together/u)]);
+});

@@ -10,7 +10,6 @@
  */
 import type { Timeline } from "./effects.ts";
 import type { History, Key, Operation, Value } from "./history.ts";
-import { isWrite } from "./history.ts";
 import { type Producers, producersOf } from "./producers.ts";
 import { sightingsOf } from "./versions.ts";
 import type { Violation } from "./violation.ts";
@@ -74,11 +73,11 @@ interface Window {
 }
 
 /**
- * An operation that only reads stands between two entries. One that writes stands between two writes:
- * others may be in its entry.
+ * An operation that goes the way of a read stands between two entries. One that goes the way of a write stands
+ * between two writes, also if it writes nothing itself: others may be in the entry of its batch.
  */
 function together(operation: Operation, sightings: readonly Sighting[], timeline: Timeline): Violation[] {
-	const writes = operation.steps.some(isWrite);
+	const writes = operation.level === null;
 	const all: Window[][] = [];
 	for (const { key, value } of sightings) {
 		const windows = windowsOf(key, value, timeline, writes);

@@ -116,6 +116,14 @@ export function startClient(options: ClientOptions): Client {
 				return readTransaction();
 			case "refused":
 				return refused(register);
+			case "lost-race":
+				// Nobody ever wrote what it expects.
+				return write(
+					[{ kind: "compare-and-set", key: register, expected: newValue(), value: newValue() }],
+					null,
+				);
+			case "locked-read":
+				return lockedRead(register);
 			default: {
 				const never: never = kind;
 				throw new Error(String(never));
@@ -145,9 +153,11 @@ export function startClient(options: ClientOptions): Client {
 		return programOf([statement("BEGIN IMMEDIATE"), ...statements, statement("COMMIT")]);
 	}
 
-	async function write(steps: readonly Step[]): Promise<void> {
+	const drawIdempotencyKey = (): string | null =>
+		chance.happens(settings.keyedShare) ? `${id}/${keys++}` : null;
+
+	async function write(steps: readonly Step[], idempotencyKey = drawIdempotencyKey()): Promise<void> {
 		const program = programFor(steps);
-		const idempotencyKey = chance.happens(settings.keyedShare) ? `${id}/${keys++}` : null;
 		for (let attempt = 1; attempt <= settings.attempts; attempt++) {
 			const member = attempt === 1 ? home : chance.pick(members);
 			if (attempt > 1) tell({ type: "client", client: id, what: "tries again with its key" });
@@ -253,17 +263,38 @@ export function startClient(options: ClientOptions): Client {
 		connection.close();
 	}
 
-	/** A request whose statement fails: it must say so, and leave nothing. */
+	/**
+	 * A request whose last statement fails: it must say so, and leave nothing. It changes nothing, so that no
+	 * log shows that its leader still led; what it read before must be the latest all the same.
+	 */
 	async function refused(key: Key): Promise<void> {
+		const steps: readonly Step[] = [{ kind: "read", key }];
+		const idempotencyKey = chance.happens(0.3) ? `${id}/${keys++}` : null;
+		const operationId = invoke(home, { steps, level: null, idempotencyKey, attempt: 1 });
 		const connection = open(home);
-		const reply = await send(
-			connection,
-			programOf([refusedStatement(key)]),
-			optionsFor({ level: "linearizable" }, chance.happens(0.3) ? `${id}/${keys++}` : null),
+		const program = programOf([readStatement(key), refusedStatement(key)]);
+		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, idempotencyKey));
+		if (reply.type === "answer") {
+			const { outcome, position } = reply.answer;
+			if (outcome.errors[1] === null)
+				onOutrage(new Error(`a statement that must fail did not, on ${home.id}`));
+			const hasRead = outcome.errors[0] === null;
+			complete(operationId, { outcome: "ok", position, seen: [hasRead ? valueIn(outcome, 0) : undefined] });
+		} else complete(operationId, completionOf(reply, null));
+		connection.close();
+	}
+
+	/** Reads in the way of a write: whoever begins so wants the latest, and nobody to write meanwhile. */
+	async function lockedRead(key: Key): Promise<void> {
+		const steps: readonly Step[] = [{ kind: "read", key }];
+		const operationId = invoke(home, { steps, level: null, idempotencyKey: null, attempt: 1 });
+		const connection = open(home);
+		const program = programOf([statement("BEGIN IMMEDIATE"), readStatement(key), statement("COMMIT")]);
+		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, null));
+		complete(
+			operationId,
+			completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
 		);
-		if (reply.type === "answer" && reply.answer.outcome.errors[0] === null) {
-			onOutrage(new Error(`a statement that must fail did not, on ${home.id}`));
-		}
 		connection.close();
 	}
 

@@ -41,5 +41,7 @@ export const operationKinds = [
 	"read-transaction",
 	"upgrade",
 	"refused",
+	"lost-race",
+	"locked-read",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];

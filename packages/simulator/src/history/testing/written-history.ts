@@ -23,6 +23,7 @@ export interface Details {
 	readonly key?: string;
 	/** Index of the answer's position. */
 	readonly index?: number;
+	/** Given for what only reads: it goes the way of a write. */
 	readonly mode?: "async" | "semi-sync" | "quorum" | "sync" | "chain";
 	readonly replayed?: boolean;
 }
@@ -44,7 +45,7 @@ export function written(lines: readonly Line[]): History {
 		const details: Details = typeof given === "string" ? { outcome: given } : (given ?? {});
 		const parsed = text.split(" ").map(parseStep);
 		const steps = parsed.map(({ step }) => step);
-		const onlyReads = steps.every(({ kind }) => kind === "read");
+		const onlyReads = details.mode === undefined && steps.every(({ kind }) => kind === "read");
 		let id = -1;
 		const invoke = (): void => {
 			const { key } = details;
