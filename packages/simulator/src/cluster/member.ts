@@ -51,6 +51,7 @@ export interface Member {
 	/** The clock of the process that runs. */
 	readonly clock: SimulatedClock | null;
 	readonly core: CoreView | null;
+	readonly keepsClientsOut: boolean;
 	start(): void;
 	/** As SIGTERM: hands over, and is killed if it takes too long. */
 	stop(): void;
@@ -62,6 +63,8 @@ export interface Member {
 	slow(meanMs: number): void;
 	pause(kind: PauseKind): void;
 	resume(): void;
+	/** Clients do not get through to it; what they had sent before goes on. */
+	keepClientsOut(isOut: boolean): void;
 	wipe(): void;
 }
 
@@ -94,6 +97,7 @@ export function createMember(options: MemberOptions): Member {
 	let failure: Error | null = null;
 	let running: Running | null = null;
 	let lives = 0;
+	let keepsClientsOut = false;
 
 	function start(): void {
 		if (running !== null || state === "lost") return;
@@ -239,6 +243,9 @@ export function createMember(options: MemberOptions): Member {
 		get core() {
 			return running?.node?.core ?? null;
 		},
+		get keepsClientsOut() {
+			return keepsClientsOut;
+		},
 		start,
 		stop,
 		crash,
@@ -259,6 +266,10 @@ export function createMember(options: MemberOptions): Member {
 			tell({ type: "resume", node: id });
 			running.clock.resume();
 			running.life.resume();
+		},
+		keepClientsOut(isOut) {
+			keepsClientsOut = isOut;
+			if (isOut) tell({ type: "clients-kept-out", node: id });
 		},
 		wipe() {
 			end("power");

@@ -55,7 +55,7 @@ export function connect(options: ConnectionOptions): Connection {
 
 	return {
 		send(program, request, patienceMs) {
-			if (server === null || server.life.over) {
+			if (server === null || server.life.over || options.member.keepsClientsOut) {
 				return new Promise((resolve) => {
 					scheduler.after(travelMs(), () => resolve({ type: "unreachable" }));
 				});

@@ -103,6 +103,8 @@ function nameOf(event: TraceEvent): string | null {
 			const away = Number(field("refused")) + Number(field("failed"));
 			return away * 2 < Number(field("of")) ? "beyond: a majority is left" : "beyond: no majority is left";
 		}
+		case "plot":
+			return `plot (${field("plot")})`;
 		case "client":
 			return `client: ${field("what")}`;
 		case "start":

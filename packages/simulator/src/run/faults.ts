@@ -48,6 +48,8 @@ const rarity: Readonly<Partial<Record<FaultKind, number>>> = {
 	"disk-error": 3,
 };
 
+const plotShare = 0.5;
+
 /** What must come, and soon, where the damage goes beyond what Skein survives. */
 const damage: ReadonlySet<FaultKind> = new Set(["disk-rot", "disk-misdirect"]);
 
@@ -59,7 +61,9 @@ export function drawFaults(chance: Chance, size: number, electionTimeoutMs: numb
 	const everyMs = Object.fromEntries(
 		faultKinds.map((kind) => {
 			if (atlas === "beyond" && damage.has(kind)) return [kind, chance.pick([500, 2_000])];
-			const never = calm || !chance.happens(share) || (kind === "wipe" && size < 3);
+			// Plots are all there is against what is dangerous in an order only.
+			const rate = kind === "plot" ? Math.max(share, plotShare) : share;
+			const never = calm || !chance.happens(rate) || (kind === "wipe" && size < 3);
 			const mean = chance.pick([500, 2_000, 6_000, 20_000]);
 			return [kind, never ? Number.POSITIVE_INFINITY : mean * (rarity[kind] ?? 1)];
 		}),

@@ -267,6 +267,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				member.slow(0);
 				member.disk.heal();
 				member.store.setFull(false);
+				member.keepClientsOut(false);
 			}
 			network.heal(nodes);
 			keepWell(healed);

@@ -8,46 +8,28 @@
  *
  * What is not mended when the safety phase ends stays as it is.
  */
-import type { NodeId } from "../../../skein/src/consensus/types.ts";
-import type { Cluster } from "../cluster/cluster.ts";
 import type { CrashKind, Member } from "../cluster/member.ts";
-import type { Chance } from "../engine/chance.ts";
-import type { Tell } from "../trace/event.ts";
 import type { CutMode } from "../world/lane.ts";
 import { isolation, split, type Way } from "../world/partitions.ts";
-
-export interface PlotOptions {
-	readonly cluster: Cluster;
-	readonly chance: Chance;
-	readonly tell: Tell;
-	readonly electionTimeoutMs: number;
-	/** Does nothing when the safety phase is over. */
-	readonly later: (delayMs: number, work: () => void) => void;
-	readonly transfer: (from: Member, to: NodeId) => void;
-}
+import { heldRead } from "./held-read.ts";
+import { createStage, type PlotOptions } from "./plot-stage.ts";
+import { twoReigns } from "./two-reigns.ts";
 
 const troubles = ["none", "disk-hangs", "disk-slow", "pause", "cut-off", "asleep", "asleep"] as const;
+
+const kinds = ["sleeper", "minority reign", "held read", "two reigns"] as const;
 
 export interface Plots {
 	begin(): void;
 }
 
-export function createPlots({
-	cluster,
-	chance,
-	tell,
-	electionTimeoutMs,
-	later,
-	transfer,
-}: PlotOptions): Plots {
+export function createPlots(options: PlotOptions): Plots {
+	const { cluster, chance, tell, later } = options;
+	const stage = createStage(options);
 	const { members, network } = cluster;
-	const ids = members.map(({ id }) => id);
-	const between = (low: number, high: number): number => chance.between(low, high) * electionTimeoutMs;
-
-	function leader(): Member | null {
-		const leaders = members.filter(({ core, paused }) => core?.established === true && !paused);
-		return leaders.sort((one, other) => (other.core?.term ?? 0) - (one.core?.term ?? 0))[0] ?? null;
-	}
+	const { ids, between } = stage;
+	/** The long ones come one at a time: each would spoil the other. */
+	let isLong = false;
 
 	/** How to end it again. */
 	function trouble(member: Member): () => void {
@@ -86,16 +68,6 @@ export function createPlots({
 		}
 	}
 
-	/** Again and again: a leader that has just been elected has nothing to hand over yet. */
-	function bringBack(to: Member, tries: number): void {
-		later(between(0.1, 1), () => {
-			const now = leader();
-			if (now === to || tries === 0) return;
-			if (now !== null) transfer(now, to.id);
-			bringBack(to, tries - 1);
-		});
-	}
-
 	/** The leader and a few companions go on without all the others. */
 	function minorityReign(old: Member): void {
 		const most = Math.max(0, Math.floor((members.length - 1) / 2) - 1);
@@ -113,7 +85,7 @@ export function createPlots({
 			// Long enough, now and then, for a snapshot that the old leader needs then.
 			later(between(0.5, chance.pick([4, 4, 20])), () => {
 				network.mend(ways);
-				if (chance.happens(0.7)) bringBack(old, 8);
+				if (chance.happens(0.7)) stage.bringBack(old, 8);
 				later(between(0, 4), () => {
 					for (const end of ends) end();
 				});
@@ -138,12 +110,31 @@ export function createPlots({
 		});
 	}
 
+	function longEnds(): void {
+		isLong = false;
+	}
+
 	return {
 		begin() {
-			const old = leader();
-			if (old === null || members.length < 3) return;
-			if (chance.happens(0.5)) sleeper(old);
-			else minorityReign(old);
+			const old = stage.leader();
+			if (old === null || members.length < 3 || isLong) return;
+			const kind = chance.pick(kinds);
+			switch (kind) {
+				case "sleeper":
+					return sleeper(old);
+				case "minority reign":
+					return minorityReign(old);
+				case "held read":
+					isLong = true;
+					return heldRead(stage, old, longEnds);
+				case "two reigns":
+					isLong = true;
+					return twoReigns(stage, old, longEnds);
+				default: {
+					const never: never = kind;
+					throw new Error(String(never));
+				}
+			}
 		},
 	};
 }

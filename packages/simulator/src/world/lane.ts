@@ -10,6 +10,9 @@ import type { ScheduledEvent, Scheduler, WorldTime } from "../engine/scheduler.t
 import type { Tell } from "../trace/event.ts";
 import type { NetworkSettings } from "./network-settings.ts";
 
+/** Of what one call of `keepCopies` keeps. */
+const maxKeptCopies = 50;
+
 /** Where a connection leads: one life of the receiving process. */
 export interface Door {
 	readonly open: boolean;
@@ -50,6 +53,11 @@ export interface SimulatedLane {
 	cut(mode: CutMode): void;
 	mend(): void;
 	clog(forMs: number): void;
+	/**
+	 * Of what is sent from now on, a copy of each of the next messages stays on the way: all of them come
+	 * when the function that is returned is called, however much later and whatever came meanwhile.
+	 */
+	keepCopies(): () => void;
 	/** The sending process is gone, with its memory. */
 	die(): void;
 }
@@ -85,6 +93,8 @@ export function createLane(options: LaneOptions): SimulatedLane {
 	/** Grows with each connection: news and ends of an earlier one mean nothing. */
 	let connection = 0;
 	let stall: ScheduledEvent | null = null;
+	/** Copies that stay on the way until they are let go. */
+	const keepers = new Set<Message[]>();
 
 	function lose(message: Message, why: string): void {
 		const { bytes, sentAt } = message;
@@ -109,6 +119,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		const arrivesAt = Math.max(departsAt + delayMs(), lastArrival);
 		lastArrival = arrivesAt;
 		underWay.add(message);
+		for (const kept of keepers) if (kept.length < maxKeptCopies) kept.push(message);
 		message.arrival = scheduler.at(arrivesAt, () => {
 			underWay.delete(message);
 			deliver(message, false);
@@ -303,6 +314,14 @@ export function createLane(options: LaneOptions): SimulatedLane {
 			dial();
 		},
 		clog,
+		keepCopies() {
+			const kept: Message[] = [];
+			keepers.add(kept);
+			return () => {
+				keepers.delete(kept);
+				for (const message of kept.splice(0)) scheduler.after(0, () => deliver(message, true));
+			};
+		},
 		die() {
 			noStall();
 			if (state.type === "dialling") state.event.cancel();

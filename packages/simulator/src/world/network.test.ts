@@ -141,6 +141,52 @@ test("a clogged way carries nothing for a while and then everything", async () =
 	expect(of("b").numbers("log")).toEqual([0, 1, 2, 3, 4]);
 });
 
+test("a held lane is overtaken by the others, and carries everything when it is let go or healed", async () => {
+	const { scheduler, network, of } = await world();
+	const release = network.holdLane(["a", "b"], "log");
+	for (let number = 0; number < 3; number++) of("a").send("b", "log", number);
+	of("a").send("b", "control", 7);
+	await scheduler.runUntil(scheduler.now + 50);
+	expect(of("b").numbers("log")).toEqual([]);
+	expect(of("b").numbers("control")).toEqual([7]);
+	release();
+	await scheduler.runUntil(scheduler.now + 50);
+	expect(of("b").numbers("log")).toEqual([0, 1, 2]);
+
+	const later = network.holdLane(["a", "b"], "log");
+	network.cut([["a", "b"]], "hold");
+	later();
+	of("a").send("b", "log", 3);
+	await scheduler.runUntil(scheduler.now + 50);
+	expect(of("b").numbers("log")).toEqual([0, 1, 2]);
+	network.mend([["a", "b"]]);
+	network.holdLane(["a", "b"], "log");
+	network.heal(new Set(["a", "b"]));
+	await scheduler.runUntil(scheduler.now + 500);
+	of("a").send("b", "log", 4);
+	await scheduler.runUntil(scheduler.now + 50);
+	expect(of("b").numbers("log").at(-1)).toBe(4);
+});
+
+test("copies that are kept come when they are let go, once, behind what came meanwhile", async () => {
+	const { scheduler, network, of } = await world();
+	of("a").send("b", "control", 0);
+	await scheduler.runUntil(scheduler.now + 50);
+	const release = network.keepCopies(["a", "b"]);
+	for (let number = 1; number < 100; number++) of("a").send("b", "control", number);
+	await scheduler.runUntil(scheduler.now + 50);
+	network.breakConnections(["a", "b"]);
+	await scheduler.runUntil(scheduler.now + 500);
+	of("a").send("b", "control", 100);
+	await scheduler.runUntil(scheduler.now + 50);
+	const numbers = Array.from({ length: 101 }, (_, number) => number);
+	expect(of("b").numbers("control")).toEqual(numbers);
+	release();
+	release();
+	await scheduler.runUntil(scheduler.now + 50);
+	expect(of("b").numbers("control")).toEqual([...numbers, ...numbers.slice(1, 51)]);
+});
+
 test("a cut that resets is noticed at once, and connections come back when it is mended", async () => {
 	const { scheduler, network, of } = await world();
 	of("a").send("b", "log", 1);

@@ -25,6 +25,13 @@ export interface SimulatedNetwork {
 	mend(ways: readonly Way[]): void;
 	/** Nothing leaves this way for so long; it waits. */
 	clog(way: Way, forMs: number): void;
+	/**
+	 * What one lane of this way carries waits until the function that is returned is called, or the way is
+	 * mended. The other lanes go on, and overtake it.
+	 */
+	holdLane(way: Way, lane: Lane): () => void;
+	/** Copies of what goes this way stay on it, and come when the function that is returned is called. */
+	keepCopies(way: Way): () => void;
 	/** All connections of this way end, noticed or not. */
 	breakConnections(way: Way): void;
 	/** Between these nodes all is well for good; what the faults of the rest do to them stays. */
@@ -183,6 +190,20 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 		clog([from, to], forMs) {
 			if (!healed.has(keyOf(from, to))) eachLane(from, to, (lane) => lane.clog(forMs));
 		},
+		holdLane([from, to], lane) {
+			const key = keyOf(from, to);
+			const held = links.get(key)?.[lane];
+			if (held === undefined || healed.has(key) || cuts.has(key)) return () => {};
+			tell({ type: "lane-held", from, to, lane });
+			held.cut("hold");
+			return () => {
+				if (!cuts.has(key)) held.mend();
+			};
+		},
+		keepCopies([from, to]) {
+			if (healed.has(keyOf(from, to))) return () => {};
+			return links.get(keyOf(from, to))?.control.keepCopies() ?? (() => {});
+		},
 		breakConnections([from, to]) {
 			if (!healed.has(keyOf(from, to))) eachLane(from, to, (lane) => lane.end());
 		},
@@ -192,6 +213,7 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 			);
 			for (const [from, to] of ways) healed.add(keyOf(from, to));
 			for (const way of ways) mend(way);
+			for (const [from, to] of ways) eachLane(from, to, (lane) => lane.mend());
 			for (const [from, to] of ways) {
 				eachLane(from, to, (lane) => {
 					// What waits behind a clog or an end that nobody has noticed begins anew.

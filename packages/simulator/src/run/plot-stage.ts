@@ -1,0 +1,63 @@
+/** What every plot needs: who leads, time in election timeouts, and waiting until something is so. */
+import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import type { Member } from "../cluster/member.ts";
+import type { Chance } from "../engine/chance.ts";
+import type { Tell } from "../trace/event.ts";
+
+export interface PlotOptions {
+	readonly cluster: Cluster;
+	readonly chance: Chance;
+	readonly tell: Tell;
+	readonly electionTimeoutMs: number;
+	/** Does nothing when the safety phase is over. */
+	readonly later: (delayMs: number, work: () => void) => void;
+	readonly transfer: (from: Member, to: NodeId) => void;
+}
+
+export interface Stage extends PlotOptions {
+	readonly ids: readonly NodeId[];
+	/** So many election timeouts, in milliseconds. */
+	between(low: number, high: number): number;
+	/** Of the latest term, established and awake. */
+	leader(): Member | null;
+	/** Looks again and again: `then` follows when it is so, and in any case after so many election timeouts. */
+	when(holds: () => boolean, timeouts: number, then: () => void): void;
+	/** Again and again: a leader that has just been elected has nothing to hand over yet. */
+	bringBack(to: Member, tries: number): void;
+}
+
+const looksInTimeout = 40;
+
+export function createStage(options: PlotOptions): Stage {
+	const { cluster, chance, electionTimeoutMs, later, transfer } = options;
+
+	function leader(): Member | null {
+		const leaders = cluster.members.filter(({ core, paused }) => core?.established === true && !paused);
+		return leaders.sort((one, other) => (other.core?.term ?? 0) - (one.core?.term ?? 0))[0] ?? null;
+	}
+
+	function look(holds: () => boolean, looks: number, then: () => void): void {
+		later(electionTimeoutMs / looksInTimeout, () => {
+			if (looks <= 0 || holds()) then();
+			else look(holds, looks - 1, then);
+		});
+	}
+
+	const stage: Stage = {
+		...options,
+		ids: cluster.members.map(({ id }) => id),
+		between: (low, high) => chance.between(low, high) * electionTimeoutMs,
+		leader,
+		when: (holds, timeouts, then) => look(holds, timeouts * looksInTimeout, then),
+		bringBack(to, tries) {
+			later(stage.between(0.1, 1), () => {
+				const now = leader();
+				if (now === to || tries === 0) return;
+				if (now !== null) transfer(now, to.id);
+				stage.bringBack(to, tries - 1);
+			});
+		},
+	};
+	return stage;
+}

@@ -1,0 +1,114 @@
+/** The long plots on calm clusters: what they are to bring about comes about, and nothing of it stays. */
+import { expect, test } from "vitest";
+import { createCluster } from "../cluster/cluster.ts";
+import { createChance } from "../engine/chance.ts";
+import { createScheduler } from "../engine/scheduler.ts";
+import { connect } from "../load/connection.ts";
+import { programOf, statementOf } from "../machine/statements.ts";
+import { registersProfile } from "../machine/store.ts";
+import type { TraceEvent } from "../trace/event.ts";
+import { calmDisk } from "../world/disk-settings.ts";
+import { calmNetwork } from "../world/network-settings.ts";
+import { heldRead } from "./held-read.ts";
+import { createStage } from "./plot-stage.ts";
+import { drawSettings } from "./swarm.ts";
+import { twoReigns } from "./two-reigns.ts";
+
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+const options = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs: 5_000 } as const;
+
+async function world(size: number, seed: number) {
+	const scheduler = createScheduler(settle);
+	const chance = createChance(seed);
+	const events: TraceEvent[] = [];
+	const settings = drawSettings(chance.fork("settings"));
+	const cluster = createCluster({
+		size,
+		scheduler,
+		chance: chance.fork("cluster"),
+		profile: registersProfile(settle),
+		settings,
+		networkSettings: calmNetwork,
+		diskSettingsOf: () => calmDisk,
+		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05 },
+		tell: (event) => events.push(event),
+		observe: () => {},
+	});
+	const { electionTimeoutMs } = settings.consensus;
+	const stage = createStage({
+		cluster,
+		chance: chance.fork("plots"),
+		tell: (event) => events.push(event),
+		electionTimeoutMs,
+		later: (delayMs, work) => void scheduler.after(delayMs, work),
+		transfer: (from, to) => void from.server?.service.transfer(to).catch(() => {}),
+	});
+	const run = (timeouts: number): Promise<void> =>
+		scheduler.runUntil(scheduler.now + timeouts * electionTimeoutMs, () => void cluster.look());
+	for (const member of cluster.members) member.start();
+	await run(10);
+	const old = stage.leader();
+	if (old === null) throw new Error("nobody leads");
+	const termThen = old.core?.term ?? 0;
+	const fail = (error: unknown): void => {
+		throw error;
+	};
+	// Somebody who writes all the time, everywhere.
+	const write = (number: number): void => {
+		const member = chance.pick(cluster.members);
+		const connection = connect({ member, scheduler, chance, delayMs: 0.1, onOutrage: fail });
+		const program = programOf([statementOf({ kind: "write", key: "a", value: `${number}` })]);
+		connection.send(program, options, 1_000).then(() => connection.close(), fail);
+		scheduler.after(electionTimeoutMs / 5, () => write(number + 1));
+	};
+	write(0);
+	await run(1);
+	return { cluster, stage, run, old, termThen, events };
+}
+
+test.for([3, 5, 7])("two reigns of one leader among %i, and another one between", async (size) => {
+	const { cluster, stage, run, old, termThen, events } = await world(size, 10 + size);
+	let isDone = false;
+	twoReigns(stage, old, () => {
+		isDone = true;
+	});
+	for (let tries = 0; tries < 60 && !isDone; tries++) await run(1);
+	expect(isDone).toBe(true);
+	await run(10);
+	const reigns = events.filter((event) => event.type === "role" && event["established"] === true);
+	const later = reigns.map((event) => ("node" in event ? event.node : null));
+	const first = later.indexOf(old.id);
+	expect(later.slice(first).some((node) => node !== old.id)).toBe(true);
+	expect(later.lastIndexOf(old.id)).toBeGreaterThan(first + 1);
+	expect(events.filter((event) => event.type === "message" && event["copy"] === true)).not.toEqual([]);
+	expect(stage.leader()?.core?.term).toBeGreaterThan(termThen + 1);
+	expect(cluster.members.filter(({ paused, keepsClientsOut }) => paused || keepsClientsOut)).toEqual([]);
+	const { network } = cluster;
+	const ways = stage.ids.flatMap((from) => stage.ids.map((to) => network.isCut(from, to)));
+	expect(ways.filter(Boolean)).toEqual([]);
+	expect(new Set(cluster.members.map(({ core }) => core?.term)).size).toBe(1);
+});
+
+test.for([3, 5])(
+	"a leader among %i sleeps until another one reigns, and its clients come back",
+	async (size) => {
+		const { cluster, stage, run, old, termThen } = await world(size, 20 + size);
+		let isDone = false;
+		let reigning = 0;
+		heldRead(stage, old, () => {
+			isDone = true;
+		});
+		for (let tries = 0; tries < 1_000 && !isDone; tries++) {
+			await run(0.02);
+			const isDeposed = cluster.members.some(({ core }) => core?.established && core.term > termThen);
+			// The clients' door is open, and the old leader does not know yet.
+			if (isDeposed && !old.keepsClientsOut && old.core?.established === true) reigning++;
+		}
+		expect(isDone).toBe(true);
+		expect(reigning).toBeGreaterThan(4);
+		await run(5);
+		expect(old.paused).toBe(false);
+		expect(old.core?.role).toBe("follower");
+		expect(cluster.members.filter(({ core }) => core?.established === true).length).toBe(1);
+	},
+);
