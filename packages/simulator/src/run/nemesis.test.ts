@@ -1,0 +1,78 @@
+/** A member whose disk was damaged where no start may miss it must not run, and the nemesis says which those are. */
+import { crc32 } from "node:zlib";
+import { expect, test } from "vitest";
+import { createCluster } from "../cluster/cluster.ts";
+import { createChance } from "../engine/chance.ts";
+import { createScheduler } from "../engine/scheduler.ts";
+import { connect } from "../load/connection.ts";
+import { programOf, statementOf } from "../machine/statements.ts";
+import { registersProfile } from "../machine/store.ts";
+import { calmDisk } from "../world/disk-settings.ts";
+import { calmNetwork } from "../world/network-settings.ts";
+import { drawFaults } from "./faults.ts";
+import { startNemesis } from "./nemesis.ts";
+import { drawSettings } from "./swarm.ts";
+
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+const options = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs: 1_000 } as const;
+
+function fail(error: unknown): never {
+	throw error;
+}
+
+test("who must refuse does, and others run again after a damage that is harmless", async () => {
+	let mustRefuse = 0;
+	let refused = 0;
+	let ran = 0;
+	for (let seed = 1; seed <= 12; seed++) {
+		const scheduler = createScheduler(settle);
+		const chance = createChance(seed);
+		const settings = drawSettings(chance.fork("settings"));
+		const cluster = createCluster({
+			size: 3,
+			scheduler,
+			chance: chance.fork("cluster"),
+			profile: registersProfile(settle, crc32),
+			settings: { ...settings, logSegmentBytes: 1_024, compactLogBytes: 16_384 },
+			networkSettings: calmNetwork,
+			diskSettingsOf: () => calmDisk,
+			storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05 },
+			tell: () => {},
+			observe: () => {},
+		});
+		const none = drawFaults(chance.fork("faults"), 3, settings.consensus.electionTimeoutMs);
+		const never = Object.fromEntries(
+			Object.keys(none.everyMs).map((kind) => [kind, Number.POSITIVE_INFINITY]),
+		) as typeof none.everyMs;
+		const nemesis = startNemesis({
+			cluster,
+			scheduler,
+			chance: chance.fork("nemesis"),
+			tell: () => {},
+			settings: { ...none, atlas: "beyond", everyMs: { ...never, power: 2_000, "disk-rot": 2_000 } },
+			onOutrage: fail,
+		});
+		const write = (number: number): void => {
+			const member = chance.pick(cluster.members);
+			const connection = connect({ member, scheduler, chance, delayMs: 0.1, onOutrage: fail });
+			const program = programOf([statementOf({ kind: "write", key: "a", value: `${number}` })]);
+			connection.send(program, options, 2_000).then(() => connection.close(), fail);
+			scheduler.after(50, () => write(number + 1));
+		};
+		write(0);
+		const seen = new Set<string>();
+		await scheduler.runUntil(30_000, () => {
+			for (const { id, state } of cluster.look()) {
+				if (nemesis.mustRefuse(id)) {
+					if (!seen.has(id)) mustRefuse++;
+					seen.add(id);
+					expect(state).not.toBe("running");
+					if (state === "refused") refused++;
+				} else if (state === "running") ran++;
+			}
+		});
+	}
+	expect(mustRefuse).toBeGreaterThan(3);
+	expect(refused).toBeGreaterThanOrEqual(mustRefuse);
+	expect(ran).toBeGreaterThan(1_000);
+});
