@@ -40,8 +40,6 @@ export interface LifeOptions {
 }
 
 export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
-	let over = false;
-	let paused = false;
 	let slowMs = 0;
 	/** When the last that was made to wait may enter: nobody overtakes it. */
 	let lastEntersAt = 0;
@@ -51,7 +49,7 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 	const overCalls = new Set<() => void>();
 
 	function enter(work: () => void): void {
-		if (over) return;
+		if (life.over) return;
 		if (slowMs === 0 && lastEntersAt <= scheduler.now) return enterNow(work);
 		const delayMs = slowMs === 0 ? 0 : chance.exponential(slowMs);
 		lastEntersAt = Math.max(lastEntersAt, scheduler.now + delayMs);
@@ -59,8 +57,8 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 	}
 
 	function enterNow(work: () => void): void {
-		if (over) return;
-		if (paused) {
+		if (life.over) return;
+		if (life.paused) {
 			waiting.push(work);
 			return;
 		}
@@ -69,8 +67,8 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 	}
 
 	function end(): void {
-		if (over) return;
-		over = true;
+		if (life.over) return;
+		life.over = true;
 		waiting = [];
 		touched();
 		const calls = [...overCalls];
@@ -78,16 +76,12 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 		for (const call of calls) call();
 	}
 
-	return {
-		get over() {
-			return over;
-		},
-		get paused() {
-			return paused;
-		},
+	const life: Life & { over: boolean; paused: boolean } = {
+		over: false,
+		paused: false,
 		enter,
 		act() {
-			if (over) return false;
+			if (life.over) return false;
 			actionsLeft--;
 			if (actionsLeft > 0) return true;
 			const call = onLastAction;
@@ -104,11 +98,11 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 				);
 			}),
 		pause() {
-			paused = true;
+			life.paused = true;
 		},
 		resume() {
-			if (!paused || over) return;
-			paused = false;
+			if (!life.paused || life.over) return;
+			life.paused = false;
 			const held = waiting;
 			waiting = [];
 			// Each as an event of its own, in order; what arrives later is later.
@@ -123,9 +117,10 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 			onLastAction = onEnd;
 		},
 		whenOver(call) {
-			if (over) call();
+			if (life.over) call();
 			else overCalls.add(call);
 			return () => overCalls.delete(call);
 		},
 	};
+	return life;
 }

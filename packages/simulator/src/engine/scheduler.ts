@@ -37,9 +37,7 @@ interface Pending extends ScheduledEvent {
 export function createScheduler(settle: Settle): Scheduler {
 	/** A heap: each element is not later than the two below it. Cancelled events stay until they come up. */
 	const heap: Pending[] = [];
-	let now: WorldTime = 0;
 	let numbers = 0;
-	let events = 0;
 	let running = false;
 
 	function push(event: Pending): void {
@@ -77,7 +75,7 @@ export function createScheduler(settle: Settle): Scheduler {
 	}
 
 	function at(time: WorldTime, callback: () => void): ScheduledEvent {
-		if (!(time >= now)) throw new RangeError(`an event at ${time}, and it is ${now}`);
+		if (!(time >= scheduler.now)) throw new RangeError(`an event at ${time}, and it is ${scheduler.now}`);
 		const event: Pending = {
 			at: time,
 			number: numbers++,
@@ -90,15 +88,11 @@ export function createScheduler(settle: Settle): Scheduler {
 		return event;
 	}
 
-	return {
-		get now() {
-			return now;
-		},
-		get events() {
-			return events;
-		},
+	const scheduler: Scheduler & { now: WorldTime; events: number } = {
+		now: 0,
+		events: 0,
 		at,
-		after: (delayMs, callback) => at(now + Math.max(0, delayMs), callback),
+		after: (delayMs, callback) => at(scheduler.now + Math.max(0, delayMs), callback),
 		async runUntil(time, afterEach) {
 			if (running) throw new Error("the world is running already");
 			running = true;
@@ -110,18 +104,19 @@ export function createScheduler(settle: Settle): Scheduler {
 					pop();
 					const { callback } = next;
 					if (callback === null) continue;
-					now = next.at;
-					events++;
+					scheduler.now = next.at;
+					scheduler.events++;
 					callback();
 					await settle();
 					afterEach?.();
 				}
-				now = Math.max(now, time);
+				scheduler.now = Math.max(scheduler.now, time);
 			} finally {
 				running = false;
 			}
 		},
 	};
+	return scheduler;
 }
 
 function isBefore(one: Pending, other: Pending): boolean {

@@ -1,7 +1,8 @@
 /** What must hold. A core that finds itself wrong stops, rather than break a promise. */
 
-export function assert(holds: boolean, message: string): asserts holds {
-	if (!holds) throw new Error(`consensus: ${message}`);
+/** A message that says numbers is a function: to put it together costs more than most of what is asserted. */
+export function assert(holds: boolean, message: string | (() => string)): asserts holds {
+	if (!holds) throw new Error(`consensus: ${typeof message === "string" ? message : message()}`);
 }
 
 export function unreachable(value: never): never {

@@ -35,20 +35,20 @@ export function initialConfiguration(members: readonly Member[]): Configuration 
 export function validateConfiguration(configuration: Configuration): void {
 	const { members, voters, outgoingVoters, learners } = configuration;
 	const ids = members.map((member) => member.id);
-	assert(members.length <= maxMembers, `a configuration of ${members.length} members`);
+	assert(members.length <= maxMembers, () => `a configuration of ${members.length} members`);
 	for (const { id, peer } of members) {
-		assert(idPattern.test(id), `node id ${JSON.stringify(id)}`);
-		assert(peerPattern.test(peer), `peer address ${JSON.stringify(peer)}`);
+		assert(idPattern.test(id), () => `node id ${JSON.stringify(id)}`);
+		assert(peerPattern.test(peer), () => `peer address ${JSON.stringify(peer)}`);
 	}
 	assert(voters.length > 0, "a configuration without voters");
 	for (const list of [ids, voters, outgoingVoters, learners]) {
 		assert(new Set(list).size === list.length, "a configuration that names a node twice");
-		for (const id of list) assert(ids.includes(id), `${id} is not a member`);
+		for (const id of list) assert(ids.includes(id), () => `${id} is not a member`);
 	}
-	for (const id of learners) assert(!voters.includes(id), `${id} is voter and learner`);
+	for (const id of learners) assert(!voters.includes(id), () => `${id} is voter and learner`);
 	for (const id of ids) {
 		const named = voters.includes(id) || outgoingVoters.includes(id) || learners.includes(id);
-		assert(named, `member ${id} is neither voter nor learner`);
+		assert(named, () => `member ${id} is neither voter nor learner`);
 	}
 }
 
@@ -89,11 +89,14 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 	};
 	const takeList = <T>(take: () => T): T[] => {
 		const count = (takeByte() << 8) | takeByte();
-		assert(count <= maxMembers, `a list of ${count} nodes in a configuration entry`);
+		assert(count <= maxMembers, () => `a list of ${count} nodes in a configuration entry`);
 		return Array.from({ length: count }, take);
 	};
 	const version = takeByte();
-	assert(version === formatVersion, `configuration format ${version}, this program knows ${formatVersion}`);
+	assert(
+		version === formatVersion,
+		() => `configuration format ${version}, this program knows ${formatVersion}`,
+	);
 	const configuration: Configuration = {
 		members: takeList(() => ({ id: takeText(), peer: takeText() })),
 		voters: takeList<NodeId>(takeText),

@@ -48,23 +48,21 @@ export interface Core {
 	/** What the core knows just now; every property is read anew. */
 	readonly view: CoreView;
 	/** A tick before this does nothing, unless another input comes first; now or earlier: every tick counts. */
-	readonly tickDueAt: MonotonicTime;
+	tickDueAt(): MonotonicTime;
 }
 
 export function createCore(options: CoreOptions): Core {
 	const state = createState(options);
 	return {
 		step(input) {
-			assert(input.now >= state.now, `time went back from ${state.now} to ${input.now}`);
+			assert(input.now >= state.now, () => `time went back from ${state.now} to ${input.now}`);
 			state.now = input.now;
 			state.outputs = [];
 			dispatch(state, input);
 			return state.outputs;
 		},
 		view: createView(state),
-		get tickDueAt() {
-			return tickDueAt(state);
-		},
+		tickDueAt: () => tickDueAt(state),
 	};
 }
 
@@ -83,10 +81,13 @@ function createState(options: CoreOptions): CoreState {
 	const entered = log.base.term > options.promise.term;
 	const promise = entered ? { term: log.base.term, votedFor: null } : options.promise;
 	// Terms below the log's mean that the promise was lost: voting again would be a second vote (bug 2).
-	assert(promise.term >= log.last.term, `promise of term ${promise.term} behind the log's ${log.last.term}`);
+	assert(
+		promise.term >= log.last.term,
+		() => `promise of term ${promise.term} behind the log's ${log.last.term}`,
+	);
 	assert(
 		commitIndex >= log.base.index && commitIndex <= log.last.index,
-		`applied ${commitIndex}, the log holds ${log.base.index} to ${log.last.index}`,
+		() => `applied ${commitIndex}, the log holds ${log.base.index} to ${log.last.index}`,
 	);
 	const configurations = [options.configuration, ...options.configurations];
 	for (const { value } of configurations) validateConfiguration(value);
@@ -112,7 +113,7 @@ function createState(options: CoreOptions): CoreState {
 		// Apart from those of earlier lives of this member: an answer to one of them must not count.
 		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
 		transfer: null,
-		announcedRole: "",
+		announcedRole: null,
 	};
 	announceRole(state);
 	return state;
@@ -176,7 +177,7 @@ function onDurable(state: CoreState, ticket: number): void {
 }
 
 function onCompacted(state: CoreState, index: LogIndex): void {
-	assert(index <= state.commitIndex, `compacted to ${index}, committed is ${state.commitIndex}`);
+	assert(index <= state.commitIndex, () => `compacted to ${index}, committed is ${state.commitIndex}`);
 	state.log.compactTo(index);
 	// The one in force at the base stays: a cut may need to go back to it (bug 16).
 	const inForce = state.configurations.findLastIndex((one) => one.index <= state.log.base.index);

@@ -48,7 +48,7 @@ export function issueReset(ledger: DiskLedger, now: MonotonicTime, baseIndex: Lo
 
 /** This ticket and all earlier ones are durable. A ticket that completed before changes nothing. */
 export function complete(ledger: DiskLedger, ticket: number): void {
-	assert(ticket < ledger.nextTicket, `disk ticket ${ticket} was never issued`);
+	assert(ticket < ledger.nextTicket, () => `disk ticket ${ticket} was never issued`);
 	for (
 		let first = ledger.pending[0];
 		first !== undefined && first.ticket <= ticket;

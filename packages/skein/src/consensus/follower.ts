@@ -34,10 +34,10 @@ export function becomeFollower(state: CoreState, leader: NodeId | null): Followe
 
 /** A message that only the leader of the present term can send. */
 export function hearLeader(state: CoreState, leader: NodeId): FollowerState {
-	assert(state.roleState.role !== "leader", `${leader} leads our own term ${state.promise.term}`);
+	assert(state.roleState.role !== "leader", () => `${leader} leads our own term ${state.promise.term}`);
 	assert(
 		state.leader === null || state.leader === leader,
-		`two leaders in term ${state.promise.term}: ${state.leader} and ${leader}`,
+		() => `two leaders in term ${state.promise.term}: ${state.leader} and ${leader}`,
 	);
 	state.lastLeaderContact = state.now;
 	state.elector.rest(state.now);
@@ -70,7 +70,10 @@ function store(state: CoreState, entries: readonly Entry[]): void {
 	if (first === undefined) return;
 	const truncateFrom = first.index <= log.last.index ? first.index : null;
 	if (truncateFrom !== null) {
-		assert(truncateFrom > state.commitIndex, `cut at ${truncateFrom}, committed is ${state.commitIndex}`);
+		assert(
+			truncateFrom > state.commitIndex,
+			() => `cut at ${truncateFrom}, committed is ${state.commitIndex}`,
+		);
 		log.truncateFrom(truncateFrom);
 		// A configuration counts from the moment it is in the log, and is taken back with it.
 		state.configurations = state.configurations.filter((one) => one.index < truncateFrom);
@@ -110,7 +113,7 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 	// though after a restart we do not know that ourselves any more.
 	assert(
 		message.commitIndex <= state.log.last.index,
-		`${message.from} counts on ${message.commitIndex}, our log ends at ${state.log.last.index}`,
+		() => `${message.from} counts on ${message.commitIndex}, our log ends at ${state.log.last.index}`,
 	);
 	follower.verifiedIndex = Math.max(follower.verifiedIndex, message.commitIndex);
 	learnCommitIndex(state, follower, message.commitIndex);
@@ -171,7 +174,7 @@ export function onSnapshotInstalled(
 	if (index < state.log.base.index) return;
 	if (state.log.termAt(index) !== term) {
 		assert(state.roleState.role !== "leader", "a leader's log lacks what a snapshot holds");
-		assert(index > state.commitIndex, `a snapshot at ${index} contradicts what is committed`);
+		assert(index > state.commitIndex, () => `a snapshot at ${index} contradicts what is committed`);
 		// What was asked for with the log as it was is not worth winning.
 		if (state.roleState.role === "candidate") becomeFollower(state, null);
 		const base = { index, term };

@@ -42,7 +42,6 @@ export interface LogView {
 }
 
 export function createLogView(start: Position, headers: readonly LogHeader[]): LogView {
-	let base: Position = start;
 	let runs: TermRun[] = [];
 	/** totals[offset + i]: bytes of the first i entries after base; grows at the end, is cut at the front. */
 	let totals = new Float64Array(1024);
@@ -50,11 +49,11 @@ export function createLogView(start: Position, headers: readonly LogHeader[]): L
 	let count = 0;
 
 	function lastIndex(): LogIndex {
-		return base.index + count;
+		return view.base.index + count;
 	}
 
 	function total(index: LogIndex): number {
-		const place = Math.min(Math.max(index - base.index, 0), count);
+		const place = Math.min(Math.max(index - view.base.index, 0), count);
 		return totals[offset + place] ?? 0;
 	}
 
@@ -79,48 +78,52 @@ export function createLogView(start: Position, headers: readonly LogHeader[]): L
 		offset = 0;
 	}
 
-	const view: LogView = {
-		get base() {
-			return base;
-		},
-		get last() {
-			return { index: lastIndex(), term: runs.at(-1)?.term ?? base.term };
-		},
+	function noteLast(): void {
+		view.last = { index: lastIndex(), term: runs.at(-1)?.term ?? view.base.term };
+	}
+
+	const view: LogView & { base: Position; last: Position } = {
+		base: start,
+		last: start,
 		termAt(index) {
-			if (index < base.index || index > lastIndex()) return null;
-			return runs[runOf(index)]?.term ?? base.term;
+			if (index < view.base.index || index > lastIndex()) return null;
+			return runs[runOf(index)]?.term ?? view.base.term;
 		},
 		append(header) {
-			assert(header.index === lastIndex() + 1, `entry ${header.index} after ${lastIndex()}`);
-			assert(header.term >= view.last.term, `term ${header.term} after ${view.last.term}`);
+			assert(header.index === lastIndex() + 1, () => `entry ${header.index} after ${lastIndex()}`);
+			assert(header.term >= view.last.term, () => `term ${header.term} after ${view.last.term}`);
 			makeRoom();
 			totals[offset + count + 1] = total(lastIndex()) + header.sizeBytes + entryOverheadBytes;
 			if (runs.at(-1)?.term !== header.term) runs.push({ firstIndex: header.index, term: header.term });
 			count++;
+			noteLast();
 		},
 		truncateFrom(index) {
-			assert(index > base.index, `cut at ${index}, at or below the base ${base.index}`);
+			assert(index > view.base.index, () => `cut at ${index}, at or below the base ${view.base.index}`);
 			if (index > lastIndex()) return;
-			count = index - 1 - base.index;
+			count = index - 1 - view.base.index;
 			runs = runs.filter((run) => run.firstIndex < index);
+			noteLast();
 		},
 		compactTo(index) {
-			if (index <= base.index) return;
+			if (index <= view.base.index) return;
 			const term = view.termAt(index);
-			assert(term !== null, `compaction to ${index} beyond the end ${lastIndex()}`);
+			assert(term !== null, () => `compaction to ${index} beyond the end ${lastIndex()}`);
 			const kept = runs.slice(runOf(index + 1));
-			offset += index - base.index;
-			count -= index - base.index;
-			base = { index, term };
+			offset += index - view.base.index;
+			count -= index - view.base.index;
+			view.base = { index, term };
 			runs =
 				count === 0 ? [] : kept.map((run) => ({ ...run, firstIndex: Math.max(run.firstIndex, index + 1) }));
+			noteLast();
 		},
 		reset(next) {
-			base = next;
+			view.base = next;
 			runs = [];
 			totals = new Float64Array(1024);
 			offset = 0;
 			count = 0;
+			noteLast();
 		},
 		sizeBetween(after, last) {
 			return Math.max(0, total(last) - total(after));
@@ -144,7 +147,7 @@ export function createLogView(start: Position, headers: readonly LogHeader[]): L
 				place = (found?.firstIndex ?? 1) - 1;
 			}
 			// Below the base nothing is known but that it is committed: probing there is answered by a snapshot.
-			return { index: Math.min(place, base.index), term: base.term };
+			return { index: Math.min(place, view.base.index), term: view.base.term };
 		},
 	};
 	for (const header of headers) view.append(header);

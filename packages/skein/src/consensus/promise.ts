@@ -17,13 +17,13 @@ export function isUpToDate(candidate: Position, own: Position): boolean {
 
 /** Enters a later term without a vote in it. */
 export function adoptTerm(state: CoreState, term: Term): void {
-	assert(term > state.promise.term, `term ${term} after ${state.promise.term}`);
+	assert(term > state.promise.term, () => `term ${term} after ${state.promise.term}`);
 	writePromise(state, { term, votedFor: null });
 }
 
 /** Promises `term` to ourselves; the ticket of the write. */
 export function promiseToSelf(state: CoreState, term: Term): number {
-	assert(term > state.promise.term, `standing for term ${term} in ${state.promise.term}`);
+	assert(term > state.promise.term, () => `standing for term ${term} in ${state.promise.term}`);
 	return writePromise(state, { term, votedFor: state.self });
 }
 
@@ -32,7 +32,7 @@ export function promiseToSelf(state: CoreState, term: Term): number {
  * not behind ours. The answer goes out when the promise is durable: see `tellGrant`.
  */
 export function grantVote(state: CoreState, candidate: NodeId, term: Term, last: Position): boolean {
-	assert(term >= state.promise.term, `a vote for term ${term} in ${state.promise.term}`);
+	assert(term >= state.promise.term, () => `a vote for term ${term} in ${state.promise.term}`);
 	const votedFor = term > state.promise.term ? null : state.promise.votedFor;
 	if (votedFor !== null && votedFor !== candidate) return false;
 	if (!isUpToDate(last, state.log.last)) return false;

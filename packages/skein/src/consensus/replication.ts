@@ -95,7 +95,7 @@ export function onAppendResponse(state: CoreState, leader: LeaderState, message:
 	if (result.accepted) {
 		assert(
 			result.matchIndex <= state.log.last.index,
-			`${message.from} acknowledged ${result.matchIndex}, our log ends at ${state.log.last.index}`,
+			() => `${message.from} acknowledged ${result.matchIndex}, our log ends at ${state.log.last.index}`,
 		);
 		acceptUpTo(progress, result.matchIndex, state.log.base.index);
 		return true;

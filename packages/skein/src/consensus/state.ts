@@ -114,7 +114,7 @@ export interface CoreState {
 	nextRequestId: number;
 	/** A transfer that was asked for here; it outlives our own leadership. */
 	transfer: Transfer | null;
-	announcedRole: string;
+	announcedRole: Extract<Output, { type: "role" }> | null;
 }
 
 type Timeless<M> = M extends ConsensusMessage ? Omit<M, "group" | "from" | "to" | "term"> : never;
@@ -137,10 +137,15 @@ export function announceRole(state: CoreState): void {
 	const role: Role = state.roleState.role;
 	const established = state.roleState.role === "leader" && state.roleState.established;
 	const { term } = state.promise;
-	const key = `${role} ${term} ${state.leader} ${established}`;
-	if (key === state.announcedRole) return;
-	state.announcedRole = key;
-	state.outputs.push({ type: "role", role, term, leader: state.leader, established });
+	const { announcedRole: before, leader } = state;
+	const isKnown =
+		before?.role === role &&
+		before.term === term &&
+		before.leader === leader &&
+		before.established === established;
+	if (isKnown) return;
+	state.announcedRole = { type: "role", role, term, leader, established };
+	state.outputs.push(state.announcedRole);
 }
 
 /** Says what may be applied: committed, and durable here (a leader may learn the first before the second). */

@@ -38,69 +38,98 @@ export interface CoreView {
 	bytesAfter(index: LogIndex): number;
 }
 
+/** A class, and no literal with getters: V8 keeps such literals as dictionaries, and all of this is asked for often. */
+class View implements CoreView {
+	readonly #state: CoreState;
+
+	constructor(state: CoreState) {
+		this.#state = state;
+	}
+
+	get role(): Role {
+		return this.#state.roleState.role;
+	}
+
+	get term(): Term {
+		return this.#state.promise.term;
+	}
+
+	get votedFor(): NodeId | null {
+		return this.#state.promise.votedFor;
+	}
+
+	get leader(): NodeId | null {
+		return this.#state.leader;
+	}
+
+	get established(): boolean {
+		return this.#state.roleState.role === "leader" && this.#state.roleState.established;
+	}
+
+	get commitIndex(): LogIndex {
+		return this.#state.commitIndex;
+	}
+
+	get base(): Position {
+		return this.#state.log.base;
+	}
+
+	get lastIndex(): LogIndex {
+		return this.#state.log.last.index;
+	}
+
+	get lastTerm(): Term {
+		return this.#state.log.last.term;
+	}
+
+	get durableIndex(): LogIndex {
+		return this.#state.disk.durableIndex;
+	}
+
+	get configuration(): Configuration {
+		return configurationOf(this.#state);
+	}
+
+	get configurationIndex(): LogIndex {
+		return this.#state.configurations.at(-1)?.index ?? 0;
+	}
+
+	get transferTo(): NodeId | null {
+		return this.#state.transfer?.to ?? null;
+	}
+
+	get pendingReads(): number {
+		const leader = this.#state.roleState;
+		if (leader.role !== "leader") return this.#state.followerReads.size;
+		return leader.waitingReads.length + leader.runningReads.length;
+	}
+
+	get progress(): ReadonlyMap<NodeId, ProgressView> {
+		const leader = this.#state.roleState;
+		if (leader.role !== "leader") return new Map<NodeId, ProgressView>();
+		return new Map(
+			[...leader.progress].map(([node, progress]) => [
+				node,
+				{
+					matchIndex: progress.matchIndex,
+					nextIndex: progress.nextIndex,
+					state: progress.mode,
+					inFlightBytes: inFlightBytes(this.#state, progress),
+					lastContact: progress.lastContact,
+				},
+			]),
+		);
+	}
+
+	termAt(index: LogIndex): Term | null {
+		return this.#state.log.termAt(index);
+	}
+
+	bytesAfter(index: LogIndex): number {
+		return this.#state.log.sizeBetween(index, this.#state.log.last.index);
+	}
+}
+
 export function createView(state: CoreState): CoreView {
-	return {
-		get role() {
-			return state.roleState.role;
-		},
-		get term() {
-			return state.promise.term;
-		},
-		get votedFor() {
-			return state.promise.votedFor;
-		},
-		get leader() {
-			return state.leader;
-		},
-		get established() {
-			return state.roleState.role === "leader" && state.roleState.established;
-		},
-		get commitIndex() {
-			return state.commitIndex;
-		},
-		get base() {
-			return state.log.base;
-		},
-		get lastIndex() {
-			return state.log.last.index;
-		},
-		get lastTerm() {
-			return state.log.last.term;
-		},
-		get durableIndex() {
-			return state.disk.durableIndex;
-		},
-		get configuration() {
-			return configurationOf(state);
-		},
-		get configurationIndex() {
-			return state.configurations.at(-1)?.index ?? 0;
-		},
-		get transferTo() {
-			return state.transfer?.to ?? null;
-		},
-		get pendingReads() {
-			const leader = state.roleState;
-			if (leader.role !== "leader") return state.followerReads.size;
-			return leader.waitingReads.length + leader.runningReads.length;
-		},
-		get progress() {
-			const leader = state.roleState;
-			if (leader.role !== "leader") return new Map<NodeId, ProgressView>();
-			return new Map(
-				[...leader.progress].map(([node, progress]) => [
-					node,
-					{
-						matchIndex: progress.matchIndex,
-						nextIndex: progress.nextIndex,
-						state: progress.mode,
-						inFlightBytes: inFlightBytes(state, progress),
-						lastContact: progress.lastContact,
-					},
-				]),
-			);
-		},
-		termAt: (index) => state.log.termAt(index),
-		bytesAfter: (index) => state.log.sizeBetween(index, state.log.last.index),
-	};
+	return new View(state);
 }

@@ -268,7 +268,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		// Timers come before the sockets: without this word the core would take our own sleep for silence.
 		if (lateMs >= sleptFromMs) step({ type: "slept", forMs: lateMs });
 		step({ type: "tick" });
-		if (!stopped) tickIn(waitOf(core.tickDueAt - clock.now()));
+		if (!stopped) tickIn(waitOf(core.tickDueAt() - clock.now()));
 	}
 
 	function waitOf(untilDueMs: Milliseconds): Milliseconds {

@@ -111,7 +111,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 	function step(node: SimulatedNode, input: TimelessInput): void {
 		const { core } = node;
 		if (core === null) return;
-		const isEarly = input.type === "tick" && simulation.now < core.tickDueAt;
+		const isEarly = input.type === "tick" && simulation.now < core.tickDueAt();
 		const outputs = core.step({ ...input, now: simulation.now } as Input);
 		if (isEarly && outputs.length > 0) throw new Error("a tick that was not due did something");
 		for (const output of outputs) {
