@@ -11,13 +11,21 @@ const shortStringLength = 24;
 
 export class Reader {
 	readonly #bytes: Uint8Array;
-	readonly #view: DataView;
+	/** Of the bytes, from when it is first needed. */
+	#view: DataView | null = null;
 	#offset = 0;
 
 	constructor(bytes: Uint8Array) {
 		// A plain Uint8Array, since `slice` of Node's Buffer does not copy.
-		this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-		this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+		const isPlain = bytes.constructor === Uint8Array;
+		this.#bytes = isPlain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	}
+
+	/** Most messages have no number that needs it, and to make it costs as much as to read a small one. */
+	#wide(): DataView {
+		const { buffer, byteOffset, byteLength } = this.#bytes;
+		this.#view ??= new DataView(buffer, byteOffset, byteLength);
+		return this.#view;
 	}
 
 	get remaining(): number {
@@ -51,7 +59,7 @@ export class Reader {
 	}
 
 	u32(): number {
-		return this.#view.getUint32(this.#take(4), true);
+		return this.#wide().getUint32(this.#take(4), true);
 	}
 
 	varint(): number {
@@ -73,11 +81,11 @@ export class Reader {
 	}
 
 	f64(): number {
-		return this.#view.getFloat64(this.#take(8), true);
+		return this.#wide().getFloat64(this.#take(8), true);
 	}
 
 	i64(): bigint {
-		return this.#view.getBigInt64(this.#take(8), true);
+		return this.#wide().getBigInt64(this.#take(8), true);
 	}
 
 	/** A view of the received bytes: it keeps them all alive. */

@@ -16,6 +16,8 @@ import { WireError } from "./wire-error.ts";
 
 const encoder = new TextEncoder();
 const shortStringLength = 48;
+/** V8 keeps so few bytes in the array itself; a view of them would first have to give them a buffer of their own. */
+const cheaplyCopiedBytes = 64;
 
 export class Writer {
 	#buffer: Uint8Array<ArrayBuffer>;
@@ -27,8 +29,9 @@ export class Writer {
 		this.#buffer = new Uint8Array(capacityBytes);
 	}
 
-	/** What was written: a view, so the writer must not be used afterwards. */
+	/** What was written: a view if it is long, so the writer must not be used afterwards. */
 	finish(): Uint8Array {
+		if (this.#buffer.length <= cheaplyCopiedBytes) return this.#buffer.slice(0, this.#length);
 		return this.#buffer.subarray(0, this.#length);
 	}
 
