@@ -1,10 +1,14 @@
 /**
- * Deadlines of many requests at the price of one timer: all are looked at a few times a second, so
- * each ends at most `sweepIntervalMs` late. Waiting requests are counted in thousands, not millions.
+ * Deadlines of many requests at the price of one timer. All are looked at when the earliest may have come,
+ * and then not again for a while: many that end soon share a look, and each ends at most
+ * `sweepIntervalMs` late. Waiting requests are counted in thousands, not millions.
  */
 import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.ts";
 
 const sweepIntervalMs: Milliseconds = 25;
+
+/** No request waits for ever, whatever its deadline: a timer must not outlive by much what it was set for. */
+const maxSleepMs: Milliseconds = 1_000;
 
 export interface Deadline {
 	cancel(): void;
@@ -24,19 +28,31 @@ export interface Deadlines {
 export function createDeadlines(clock: Clock): Deadlines {
 	const waiting = new Set<Waiting>();
 	let timer: Timer | null = null;
+	/** When the timer fires: too early, perhaps, if what it was set for was cancelled. */
+	let sweepAt: MonotonicTime = Number.POSITIVE_INFINITY;
 	let stopped = false;
 
 	function sweep(): void {
-		timer = null;
+		sweepAt = Number.POSITIVE_INFINITY;
 		const now = clock.now();
 		for (const entry of waiting) {
 			if (entry.at <= now && waiting.delete(entry)) entry.expire();
 		}
-		arm();
+		if (waiting.size === 0) return;
+		let earliest = Number.POSITIVE_INFINITY;
+		for (const { at } of waiting) earliest = Math.min(earliest, at);
+		sweepBy(earliest);
 	}
 
-	function arm(): void {
-		if (timer === null && waiting.size > 0 && !stopped) timer = clock.setTimer(sweepIntervalMs, sweep);
+	/** The next sweep is in time for a deadline at `at`. */
+	function sweepBy(at: MonotonicTime): void {
+		if (stopped || at >= sweepAt) return;
+		const now = clock.now();
+		const sleepMs = Math.min(Math.max(at - now, sweepIntervalMs), maxSleepMs);
+		if (now + sleepMs >= sweepAt) return;
+		timer?.cancel();
+		sweepAt = now + sleepMs;
+		timer = clock.setTimer(sleepMs, sweep);
 	}
 
 	return {
@@ -44,7 +60,7 @@ export function createDeadlines(clock: Clock): Deadlines {
 			const entry: Waiting = { at, expire, cancel: () => waiting.delete(entry) };
 			if (stopped) return entry;
 			waiting.add(entry);
-			arm();
+			sweepBy(at);
 			return entry;
 		},
 		stop() {
