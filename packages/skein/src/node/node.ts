@@ -40,7 +40,8 @@ import { createSnapshotReceiver } from "./snapshot-receiver.ts";
 import { createSnapshotSender } from "./snapshot-sender.ts";
 import { createStateMachine } from "./state-machine.ts";
 import { createStream } from "./stream.ts";
-import { createTransfer, type TransferDone } from "./transfer.ts";
+import { createTransfer } from "./transfer.ts";
+import { createTransferRequests } from "./transfer-requests.ts";
 
 /** The one group there is so far: the database `default`. */
 export const defaultGroup: GroupId = 1;
@@ -189,6 +190,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		stateMachine,
 		leaderWatch,
 		timeoutMs: settings.consensus.transferTimeoutMs,
+	});
+	const transferTo = createTransferRequests({
+		...common,
+		self,
+		transfer,
+		forwarding,
+		leaderWatch,
+		timeoutMs: settings.consensus.transferTimeoutMs,
+		stopped: () => stopped,
 	});
 	let statusTimer: Timer | null = null;
 	let nextStreamId = firstId();
@@ -368,17 +378,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 				openStreams--;
 			},
 		});
-	}
-
-	async function transferTo(to: NodeId | null): Promise<TransferDone> {
-		const { leader } = runner.state;
-		if (leader === null)
-			throw new SkeinError("there is no leader to take leadership from", { code: "NO_LEADER" });
-		if (leader === self) return await transfer.handOver(to);
-		const deadlineAt = clock.now() + settings.consensus.transferTimeoutMs * 2;
-		return JSON.parse(
-			await forwarding.call(leader, "transfer", JSON.stringify(to), deadlineAt),
-		) as TransferDone;
 	}
 
 	return {

@@ -215,3 +215,39 @@ test("a node that is stopped while it hands over tells who asked", async () => {
 	expect(asked.error).toMatchObject({ code: "NO_LEADER" });
 	expect(written.settled).toBe(true);
 });
+
+test("one transfer right after another waits until the new leader serves", async () => {
+	const cluster = await createCluster({ size: 3, seed: 5 });
+	const first = await cluster.leader();
+	const [second, third] = cluster.members.filter((member) => member !== first);
+	const ask = (of: typeof first | undefined, to: string | undefined) =>
+		watch(of?.node?.service.transfer(to ?? null) ?? Promise.reject());
+	ask(first, second?.id);
+	while (second?.node?.core.role !== "leader") await cluster.clock.run(1);
+	expect(second.node.core.established).toBe(false);
+	// Asked of one that does not know yet who leads.
+	expect(third?.node?.core.leader).not.toBe(second.id);
+	const next = ask(third, third?.id);
+	await cluster.clock.run(500);
+	expect(next.error).toBe(null);
+	expect(next.value).toMatchObject({ leader: third?.id });
+	expect(third?.node?.core.established).toBe(true);
+	// Whoever leads already need not be told how.
+	const again = ask(first, third?.id);
+	await cluster.clock.run(100);
+	expect(again.value).toEqual({ leader: third?.id, pausedMs: 0 });
+});
+
+test("a leader that was just elected and reaches nobody says that it cannot hand over, in time", async () => {
+	const cluster = await createCluster({ size: 3, seed: 5 });
+	const first = await cluster.leader();
+	const [second, third] = cluster.members.filter((member) => member !== first);
+	cluster.network.intercept = (sent) => (isOfType(sent, "append-response") ? null : sent.bytes);
+	watch(first.node?.service.transfer(second?.id ?? null) ?? Promise.reject());
+	while (second?.node?.core.role !== "leader") await cluster.clock.run(1);
+	const asked = watch(second.node.service.transfer(third?.id ?? null));
+	await cluster.clock.run(timeoutMs + 3_000);
+	expect(asked.settled).toBe(true);
+	expect(asked.error).toMatchObject({ outcome: "did-not-happen", code: "TIMEOUT" });
+	expect(String(asked.error)).toContain("ask again when it serves");
+});

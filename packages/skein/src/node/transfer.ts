@@ -44,13 +44,14 @@ export function createTransfer(options: TransferOptions): Transfer {
 	async function handOver(to: NodeId | null): Promise<TransferDone> {
 		if (stopped) throw stopping();
 		check(to);
-		if (waiting !== null) throw new SkeinError("another transfer is under way", { code: "BAD_REQUEST" });
+		if (waiting !== null) throw underWay();
 		if (to === self) return { leader: self, pausedMs: 0 };
 		const startedAt = clock.now();
 		const ended = new Promise<TransferEnd | null>((resolve) => {
 			waiting = resolve;
 		});
 		try {
+			await established(startedAt + options.timeoutMs);
 			await stateMachine.pause({ finishMs: finishLimitMs, limitMs: pauseLimitMs });
 			options.runner().step({ type: "transfer", to });
 			const end = await ended;
@@ -66,9 +67,22 @@ export function createTransfer(options: TransferOptions): Transfer {
 		}
 	}
 
+	/** Right after its election a leader hands nothing over: what it has is not committed yet. */
+	async function established(until: MonotonicTime): Promise<void> {
+		for (;;) {
+			const change = leaderWatch.change();
+			const { role, established: isEstablished } = options.runner().state;
+			if (stopped) throw stopping();
+			if (role !== "leader") throw notLeading();
+			if (isEstablished) return;
+			if (clock.now() >= until) throw justElected();
+			await change.wait(until);
+		}
+	}
+
 	function check(to: NodeId | null): void {
 		const { state, core } = options.runner();
-		if (state.role !== "leader") throw new SkeinError("this node does not lead", { code: "NO_LEADER" });
+		if (state.role !== "leader") throw notLeading();
 		const { voters } = core.view.configuration;
 		if (to !== null && !voters.includes(to)) {
 			throw new SkeinError(`"${to}" is not a voter; the voters are ${voters.join(", ")}`, {
@@ -100,6 +114,23 @@ export function createTransfer(options: TransferOptions): Transfer {
 			leaderWatch.changed();
 		},
 	};
+}
+
+function notLeading(): SkeinError {
+	return new SkeinError("this node does not lead", { code: "NO_LEADER" });
+}
+
+function underWay(): SkeinError {
+	return new SkeinError("another transfer is under way: look who leads when it has ended, and ask again", {
+		code: "BAD_REQUEST",
+	});
+}
+
+function justElected(): SkeinError {
+	return new SkeinError(
+		"leadership was not handed over: this leader was just elected and does not serve yet, since it reaches no majority; ask again when it serves",
+		{ code: "TIMEOUT" },
+	);
 }
 
 function stopping(): SkeinError {
