@@ -189,6 +189,7 @@ export function createMemberLogs(): MemberLogs {
 				case "applied":
 					get(observation.node).applied = observation.position.index;
 					return;
+				case "apply-refused":
 				case "ended":
 				case "snapshot":
 				case "sent":

@@ -40,6 +40,13 @@ export type Observation =
 			readonly position: Position;
 			readonly digest: string | null;
 	  }
+	/** The database could not apply committed entries, and not for want of a disk that works. */
+	| {
+			readonly type: "apply-refused";
+			readonly node: NodeId;
+			readonly position: Position;
+			readonly reason: string;
+	  }
 	/** The database made a snapshot of itself. */
 	| { readonly type: "snapshot"; readonly node: NodeId; readonly position: Position }
 	| { readonly type: "sent"; readonly message: ConsensusMessage }

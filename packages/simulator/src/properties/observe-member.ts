@@ -55,8 +55,15 @@ export function observeDatabase(
 			observe({ type: "applied", node, position, digest: digest() });
 		},
 		async apply(entries) {
-			await database.apply(entries);
 			const position = entries.at(-1)?.position;
+			try {
+				await database.apply(entries);
+			} catch (error) {
+				const reason = String(error);
+				if (position !== undefined && !isOfTheDisk(error))
+					observe({ type: "apply-refused", node, position, reason });
+				throw error;
+			}
 			if (position !== undefined) observe({ type: "applied", node, position, digest: digest() });
 		},
 		async installSnapshot(path, sha256) {
@@ -70,6 +77,12 @@ export function observeDatabase(
 			return snapshot;
 		},
 	};
+}
+
+/** A disk that is made to refuse work does so to the database as well. */
+function isOfTheDisk(error: unknown): boolean {
+	const code = error instanceof Error && "code" in error ? String(error.code) : "";
+	return /EIO|ENOSPC|DISK_FULL|IOERR/.test(`${code} ${String(error)}`);
 }
 
 /**

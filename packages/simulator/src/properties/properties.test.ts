@@ -297,6 +297,16 @@ test("equal applied index, equal state", () => {
 	).toBe("equal applied index, equal state");
 });
 
+test("committed entries fit", () => {
+	expect(
+		scene((s) => {
+			committed(s);
+			s.apply("a", "2/1", "x");
+			s.refuseToApply("b", "2/1");
+		}),
+	).toBe("committed entries fit");
+});
+
 test("orderings", () => {
 	const name = "orderings";
 	expect(

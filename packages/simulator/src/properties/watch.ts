@@ -8,6 +8,7 @@ import { appendOnly } from "./append-only.ts";
 import { commitOnMajority } from "./commit-on-majority.ts";
 import { createCommitted } from "./committed.ts";
 import { committedStays } from "./committed-stays.ts";
+import { entriesFit } from "./entries-fit.ts";
 import { leaderCompleteness } from "./leader-completeness.ts";
 import { logMatching } from "./log-matching.ts";
 import { createMemberLogs } from "./member-logs.ts";
@@ -50,6 +51,7 @@ export function createWatch(): Watch {
 		// After those that ask for what was committed before: it adds what is new.
 		committedStays(logs, committed),
 		stateEquality(),
+		entriesFit(),
 		orderings(),
 		monotonic(),
 	];

@@ -7,7 +7,7 @@ import { SkeinError } from "../../../client/src/errors.ts";
 import type { GroupId, NodeId, Position } from "../consensus/types.ts";
 import type { ProgramOutcome } from "../database/program.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
-import type { CallResponse, FailureReport, RunRequest, RunResponse } from "../peer/message.ts";
+import type { CallRequest, CallResponse, FailureReport, RunRequest, RunResponse } from "../peer/message.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Network } from "../world/network.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
@@ -38,7 +38,7 @@ export interface Forwarding {
 	/** The body of the answer. Rejects with SkeinError. */
 	call(
 		to: NodeId,
-		operation: "transfer" | "cluster",
+		operation: CallRequest["operation"],
 		body: string,
 		deadlineAt: MonotonicTime,
 	): Promise<string>;

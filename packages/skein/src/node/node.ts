@@ -5,7 +5,7 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import { createCore } from "../consensus/core.ts";
-import type { Configuration, GroupId, NodeId } from "../consensus/types.ts";
+import type { Configuration, GroupId, LogIndex, NodeId } from "../consensus/types.ts";
 import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
@@ -24,6 +24,7 @@ import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createDirectory } from "./directory.ts";
+import { createFitDatabase } from "./fit-database.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createOutbox } from "./outbox.ts";
@@ -141,8 +142,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		...common,
 		readIndex,
 		mustRunAlone: options.mustRunAlone,
+		askForSnapshot,
 		onFailure,
 	});
+	const readable = createFitDatabase(database, () => stateMachine.unfit);
 	const routing = createRouting({
 		...common,
 		self,
@@ -205,6 +208,37 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	let openStreams = 0;
 	let stopped = false;
 
+	function askForSnapshot(atLeast: LogIndex): void {
+		const { leader } = runner.state;
+		if (leader === null || leader === self) return;
+		forwarding
+			.call(leader, "snapshot", JSON.stringify({ atLeast }), clock.now() + settings.statusIntervalMs)
+			.catch((error: unknown) => logger.debug({ leader, error: String(error) }, "asked for a snapshot"));
+	}
+
+	/** A follower's database does not fit the log: the core does not know, its log is well. */
+	function answerSnapshotCall(from: NodeId, body: string): object {
+		const { role, term } = runner.state;
+		if (role !== "leader") throw new SkeinError("this node does not lead", { code: "NO_LEADER" });
+		snapshotSender.send(from, term, Number(JSON.parse(body).atLeast));
+		return {};
+	}
+
+	async function answerTo({ from, operation, body }: CallRequest): Promise<object> {
+		switch (operation) {
+			case "cluster":
+				return view();
+			case "transfer":
+				return await transfer.handOver(JSON.parse(body));
+			case "snapshot":
+				return answerSnapshotCall(from, body);
+			default: {
+				const never: never = operation;
+				throw new Error(String(never));
+			}
+		}
+	}
+
 	function send(to: NodeId, message: PeerMessage): void {
 		network.send(to, "log", encodeMessage(message));
 	}
@@ -266,11 +300,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	async function answerCall(message: CallRequest): Promise<void> {
-		const { from, requestId, operation } = message;
+		const { from, requestId } = message;
 		const envelope = { type: "call-response", group, from: self, to: from, requestId } as const;
 		try {
-			const body = operation === "cluster" ? view() : await transfer.handOver(JSON.parse(message.body));
-			send(from, { ...envelope, result: { ok: true, body: JSON.stringify(body) } });
+			const body = JSON.stringify(await answerTo(message));
+			send(from, { ...envelope, result: { ok: true, body } });
 		} catch (error) {
 			const failure =
 				error instanceof SkeinError ? error : new SkeinError(String(error), { code: "BAD_REQUEST" });
@@ -342,6 +376,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	function readiness(): Readiness {
 		if (stopped) return { ready: false, reason: "this node is stopping" };
 		if (runner.diskFull) return { ready: false, reason: "the disk is full" };
+		if (stateMachine.unfit) {
+			return {
+				ready: false,
+				reason: "the database does not fit the log and waits for a copy of the leader's",
+			};
+		}
 		const { role, leader } = runner.state;
 		if (leader === null) return { ready: false, reason: "there is no leader" };
 		if (role === "leader") {
@@ -363,6 +403,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		openStreams++;
 		return createStream({
 			...common,
+			database: readable,
 			streamId: nextStreamId++,
 			routing,
 			readIndex,

@@ -22,6 +22,7 @@ const tryAgainMs: Milliseconds = 1_000;
 interface Transfer {
 	readonly to: NodeId;
 	readonly term: Term;
+	readonly atLeast: LogIndex;
 	snapshot: SnapshotFile | null;
 	file: DiskFile | null;
 	acknowledged: number;
@@ -42,7 +43,8 @@ interface Current {
 }
 
 export interface SnapshotSender {
-	send(to: NodeId, term: Term): void;
+	/** `atLeast`: the snapshot must hold this index; default: one that the log continues. */
+	send(to: NodeId, term: Term, atLeast?: LogIndex): void;
 	onWant(message: SnapshotWant): void;
 	onDone(message: SnapshotDone): void;
 	/** A new connection: what was on the way is lost, so the follower is asked where to go on. */
@@ -76,15 +78,15 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 	let stopped = false;
 
 	/** One snapshot serves all followers that need one at about the same time. */
-	async function takeSnapshot(): Promise<SnapshotFile> {
+	async function takeSnapshot(atLeast: LogIndex): Promise<SnapshotFile> {
 		if (current !== null) {
 			const { file } = current;
 			current.usedAt = clock.now();
 			const ready = await file;
-			if (options.stillUseful(ready.applied.index)) return ready;
+			if (ready.applied.index >= atLeast && options.stillUseful(ready.applied.index)) return ready;
 			// Another transfer may have found the same, and begun the next one already.
 			if (current?.file === file) await drop();
-			if (current !== null) return await takeSnapshot();
+			if (current !== null) return await takeSnapshot(atLeast);
 		}
 		const made: Current = { file: database.createSnapshot(), ready: null, usedAt: clock.now() };
 		current = made;
@@ -107,7 +109,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 
 	async function begin(transfer: Transfer): Promise<void> {
 		try {
-			const snapshot = await takeSnapshot();
+			const snapshot = await takeSnapshot(transfer.atLeast);
 			if (transfer.over) return;
 			holds.begin(transfer.to, snapshot.applied.index);
 			const file = await disk.open(snapshot.path, { create: false });
@@ -246,7 +248,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 	}
 
 	return {
-		send(to, term) {
+		send(to, term, atLeast = 0) {
 			if (stopped) return;
 			const old = transfers.get(to);
 			if (old !== undefined) {
@@ -257,6 +259,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			const transfer: Transfer = {
 				to,
 				term,
+				atLeast,
 				snapshot: null,
 				file: null,
 				acknowledged: 0,

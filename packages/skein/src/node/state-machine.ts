@@ -7,10 +7,11 @@
  *   the term or the role changes. While it serves, the database changes only by batches.
  * - A batch's payloads go into the log in the term in which the batch was executed, or nowhere.
  * - The applied index advances only after SQLite has committed.
+ * - A database that an entry does not fit is not read, led or applied to any more: a snapshot replaces it.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import { decodeConfiguration } from "../consensus/configuration.ts";
-import type { Entry, LogIndex, Position } from "../consensus/types.ts";
+import type { Entry, LogIndex, Position, Term } from "../consensus/types.ts";
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
@@ -28,6 +29,7 @@ import type { PauseLimits } from "./write-pause.ts";
 import type { QueuedWrite, StreamKey } from "./write-queue.ts";
 
 const diskFullPauseMs: Milliseconds = 500;
+const askAgainMs: Milliseconds = 2_000;
 
 export interface StateMachine {
 	submit(write: QueuedWrite): void;
@@ -37,6 +39,8 @@ export interface StateMachine {
 	onCommit(index: LogIndex): void;
 	/** Serving writes as leader. */
 	readonly serving: boolean;
+	/** Committed entries do not fit this member's database: what it holds is not to be shown to anybody. */
+	readonly unfit: boolean;
 	/** Finishes what is under way and begins no more writes (they wait) until `resume`. Used before leadership is handed over. Rejects when it takes too long. */
 	pause(limits: PauseLimits): Promise<void>;
 	resume(): void;
@@ -57,6 +61,8 @@ export interface StateMachineOptions {
 	readonly logger: Logger;
 	readonly settings: NodeSettings;
 	readonly mustRunAlone: (request: WriteRequest) => boolean;
+	/** Asks the leader, if there is one, for a snapshot that holds this index. It may be lost: it is asked again. */
+	readonly askForSnapshot: (index: LogIndex) => void;
 	readonly onFailure: (error: unknown) => void;
 }
 
@@ -78,6 +84,11 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	let cursor: LogIndex = applied.position.index + 1;
 	let installation: Installation | null = null;
 	let gathering: Timer | null = null;
+	/** The last of the entries that could not be applied. */
+	let unfitAt: LogIndex | null = null;
+	let asking: Timer | null = null;
+	/** That this member led when it last asked. */
+	let ledTerm: Term | null = null;
 	applied.onWait = () => {
 		// Past the loop, which may be inside a batch that runs for long.
 		database.hurry();
@@ -120,6 +131,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			await stopServing();
 			return await install();
 		}
+		if (unfitAt !== null) return seekSnapshot(unfitAt);
 		if (!leading.active) {
 			if (await applyCommitted()) return true;
 			const { state, core } = options.runner();
@@ -179,19 +191,46 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		await database.rollback();
 		joiner.reset();
 		cursor = applied.position.index + 1;
-		if (!isDiskFull(error)) {
-			// Committed effects do not fit this database: it is not the leader's any more. Going on would
-			// serve wrong rows.
-			const range = `${entries[0]?.index}…${entries.at(-1)?.index}`;
-			throw new Error(`entries ${range} could not be applied: this member has diverged or is damaged`, {
-				cause: error,
-			});
-		}
+		if (!isDiskFull(error)) return doesNotFit(error, entries);
 		logger.error({}, "the disk is full: this node does not lead, and committed entries wait to be applied");
 		// A leader that cannot apply serves nobody: somebody with room shall lead (found by simulation).
 		options.runner().step({ type: "step-down" });
 		await pauseFor(diskFullPauseMs);
 		return true;
+	}
+
+	/**
+	 * Committed effects do not fit this database: it is not the leader's any more, is damaged, or we apply wrongly what
+	 * the leader did. To go on would be to serve wrong rows; to stop would take every follower away where one
+	 * statement was captured wrongly, and again at each start. The leader's own file has what it did.
+	 */
+	function doesNotFit(error: unknown, entries: readonly Entry[]): boolean {
+		const last = entries.at(-1)?.index ?? cursor;
+		const range = `${entries[0]?.index}…${last}`;
+		const what = `entries ${range} could not be applied: this member has diverged or is damaged`;
+		if (options.runner().core.view.configuration.members.length === 1)
+			throw new Error(what, { cause: error });
+		logger.error(
+			{ error: String(error) },
+			`${what}; it serves nothing until a snapshot replaces its database`,
+		);
+		unfitAt = last;
+		return true;
+	}
+
+	function seekSnapshot(index: LogIndex): false {
+		leading.refuseQueued();
+		if (asking !== null) return false;
+		const { role, term } = options.runner().state;
+		// Whoever cannot apply cannot serve. Not at once: the others need our log first, or they could never win.
+		if (role === "leader" && term === ledTerm) options.runner().step({ type: "step-down" });
+		ledTerm = role === "leader" ? term : null;
+		options.askForSnapshot(index);
+		asking = clock.setTimer(askAgainMs, () => {
+			asking = null;
+			signal.wake();
+		});
+		return false;
 	}
 
 	function prepare(entry: Entry): AppliedEntry | null {
@@ -229,6 +268,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			if (state.configuration === null) throw new Error("the snapshot holds no configuration");
 			joiner.reset();
 			cursor = state.applied.index + 1;
+			unfitAt = null;
 			applied.advance(state.applied);
 			options.runner().step({
 				type: "snapshot-installed",
@@ -271,6 +311,9 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		get serving() {
 			return leading.active && leading.stillLeading();
 		},
+		get unfit() {
+			return unfitAt !== null;
+		},
 		pause: (limits) => leading.pause(limits),
 		resume() {
 			leading.resume();
@@ -294,6 +337,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		async stop() {
 			stopped = true;
 			gathering?.cancel();
+			asking?.cancel();
 			leading.onRole({ role: "follower", term: Number.MAX_SAFE_INTEGER, leader: null, established: false });
 			signal.wake();
 			await finished;

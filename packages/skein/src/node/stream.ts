@@ -11,12 +11,13 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { LogIndex, NodeId } from "../consensus/types.ts";
-import type { Database, ReadTransaction } from "../database/database.ts";
+import type { ReadTransaction } from "../database/database.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import { resultsTooLarge, sizeOfResults } from "../database/result-size.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { ReadableDatabase } from "./fit-database.ts";
 import type { Planner, ProgramPlan } from "./plan.ts";
 import { cutShort, joined, partOf, refuseForeignCounters, withBegin } from "./program-parts.ts";
 import type { ReadIndex } from "./read-index.ts";
@@ -51,7 +52,7 @@ interface WriteOptions {
 
 export interface StreamOptions {
 	readonly streamId: number;
-	readonly database: Database;
+	readonly database: ReadableDatabase;
 	readonly routing: Routing;
 	readonly readIndex: ReadIndex;
 	readonly applied: AppliedIndex;

@@ -17,6 +17,7 @@ export interface Scene {
 	durable(node: NodeId): void;
 	reset(node: NodeId, base: string): void;
 	apply(node: NodeId, position: string, digest?: string): void;
+	refuseToApply(node: NodeId, position: string): void;
 	look(node: NodeId, view: Partial<Pick<CoreView, "role" | "term" | "commitIndex" | "leader">>): void;
 	send(from: NodeId, to: NodeId, term: Term, body: object): void;
 	/** The name of the broken property. */
@@ -101,6 +102,9 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 		},
 		apply(node, text, digest) {
 			show({ type: "applied", node, position: positionOf(text), digest: digest ?? null });
+		},
+		refuseToApply(node, text) {
+			show({ type: "apply-refused", node, position: positionOf(text), reason: "SQL logic error" });
 		},
 		look: (node, given) => show({ type: "view", node, view: viewOf(node, given) }),
 		send(from, to, term, body) {

@@ -19,6 +19,8 @@ export interface DatabaseFile {
 	content: Content;
 	/** The next commit or apply fails with this. */
 	failure: Error | null;
+	/** An entry that holds this text cannot be applied here, ever. */
+	unfitFor: string | null;
 	openReads: number;
 }
 
@@ -26,6 +28,7 @@ export function createDatabaseFile(): DatabaseFile {
 	return {
 		content: { applied: { term: 0, index: 0 }, configuration: null, items: [] },
 		failure: null,
+		unfitFor: null,
 		openReads: 0,
 	};
 }
@@ -118,7 +121,9 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			for (const entry of entries) {
 				if (entry.position.index <= applied.index) throw new Error("applied twice");
 				applied = entry.position;
-				if (entry.kind === "command") items.push(...decode(entry.payload));
+				const added = entry.kind === "command" ? decode(entry.payload) : [];
+				if (file.unfitFor !== null && added.includes(file.unfitFor)) throw new Error("SQL logic error");
+				items.push(...added);
 				if (entry.configuration !== null)
 					configuration = { index: entry.position.index, value: entry.configuration };
 			}

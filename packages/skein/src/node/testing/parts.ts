@@ -66,6 +66,7 @@ export function createParts(
 		...common,
 		readIndex,
 		mustRunAlone: (request) => request.interactive,
+		askForSnapshot: () => {},
 		onFailure: (error) => member.failures.push(error),
 	});
 	const remoteWrites = createRemoteWrites({
