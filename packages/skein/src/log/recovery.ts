@@ -174,21 +174,27 @@ function firstUnproven(segment: Segment, records: readonly DecodedRecord[]): num
 }
 
 /**
- * Leaves nothing behind the last record but zeros, and all of it durable: a killed process leaves
- * records in the page cache that nobody has synced, and we are about to count them as durable
- * (reference bug 31).
+ * Leaves nothing behind the last record, and all of it durable: a killed process leaves records in the page
+ * cache that nobody has synced, and we are about to count them as durable (reference bug 31).
  *
  * What no record proves to have been synced is written anew, not only synced: after a sync that failed
  * in the life before, the cache may hold it as clean, and no sync would ever write it (bug 40,
- * https://lwn.net/Articles/752063/). Nobody was told of these entries, so a crash here may tear them.
+ * https://lwn.net/Articles/752063/). Nobody was told of these entries, or they are there already: a crash
+ * here may tear them.
+ *
+ * So is the end of the file, though it may look as it should: a cut, or the zeros behind the last record,
+ * may be in the cache only, and the device may have a tail there that was cut. After a loss of power it would
+ * be back, as entries or, behind others, as damage. The file is made longer first, since to set the length
+ * that it seems to have might do nothing.
  */
 async function cleanTail({ segment, records, bytes }: Scan): Promise<number> {
+	const { file, end } = segment;
 	let last = bytes.length;
-	while (last > segment.end && bytes[last - 1] === 0) last--;
-	const tornBytes = last - segment.end;
-	if (tornBytes > 0) await segment.file.truncate(segment.end);
+	while (last > end && bytes[last - 1] === 0) last--;
+	await file.truncate(end + 8);
+	await file.truncate(end);
 	const unproven = firstUnproven(segment, records);
-	if (unproven < segment.end) await segment.file.write(unproven, [bytes.subarray(unproven, segment.end)]);
-	await segment.file.sync();
-	return tornBytes;
+	if (unproven < end) await file.write(unproven, [bytes.subarray(unproven, end)]);
+	await file.sync();
+	return last - end;
 }

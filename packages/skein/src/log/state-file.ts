@@ -1,7 +1,9 @@
 /**
  * Identity, term and vote: one record in a small file of two slots. A change is written and synced to
  * one slot, then to the other: a crash tears one at most, and damage to one never brings an older
- * promise back (that would be a second vote in one term). Slot, 4096 bytes each, little endian:
+ * promise back (that would be a second vote in one term). Each write of a slot has a number of its own, so
+ * that a start knows which one was written last, and may be in the page cache only. Slot, 4096 bytes each,
+ * little endian:
  *
  *    0 "SKST" · 4 u32 CRC-32 of bytes 8 … 4096 · 8 u32 version 1 · 12 u32 zero · 16 u64 sequence ·
  *   24 u64 term · 32 four strings: cluster id, node id, incarnation, voted for; each a u16 count of
@@ -115,21 +117,24 @@ async function recoverStateFile(disk: Disk, file: DiskFile, path: string): Promi
 	const newest = first === null || (second !== null && second.sequence > first.sequence) ? second : first;
 	if (newest === null) throw new LogCorruptionError(path, 0, "both copies of term and vote are damaged");
 	let { state, sequence } = newest;
-	/** The slot that may be torn, if one is: it goes first, so that one good copy exists at every moment. */
-	let doubtful = newest === first ? 1 : 0;
+	/**
+	 * The slot that was written last. Only of the other one it is certain that the device has it: its sync
+	 * had succeeded before this one was written. It goes first, so that one good copy exists at every moment.
+	 */
+	let doubtful = doubtfulOf(first, second);
 
 	async function writeSlots(next: NodeState): Promise<void> {
-		sequence++;
-		const slot = encodeSlot(disk.checksum, next, sequence);
 		for (const place of [doubtful, 1 - doubtful]) {
+			sequence++;
 			doubtful = place;
-			await file.write(place * slotBytes, [slot]);
+			await file.write(place * slotBytes, [encodeSlot(disk.checksum, next, sequence)]);
 			await file.sync();
 		}
 		state = next;
 	}
 
-	// A killed process may have left a slot in the page cache only, and a crash a torn one.
+	// A killed process may have left a slot in the page cache only, and so did a sync that failed: there it is
+	// whole and seems to be clean, while the device has it torn (bug 40). A crash leaves a torn one.
 	await writeSlots(state);
 	return {
 		get state() {
@@ -138,4 +143,10 @@ async function recoverStateFile(disk: Disk, file: DiskFile, path: string): Promi
 		write: (promise) => writeSlots({ identity: state.identity, promise }),
 		close: () => file.close(),
 	};
+}
+
+/** One that cannot be read was torn while it was written; else it is the one with the higher number. */
+function doubtfulOf(first: Slot | null, second: Slot | null): number {
+	if (first === null || second === null) return first === null ? 0 : 1;
+	return first.sequence > second.sequence ? 0 : 1;
 }

@@ -25,7 +25,7 @@ export interface MemoryDisk extends Disk {
 export interface DiskFaults {
 	/** Operations from this number on never happen and reject: a crash at that boundary. */
 	stopAt: number;
-	/** This many more syncs (of files or directories) work; the next fails. */
+	/** This many more syncs (of files or directories) work; the next fails, and what it was to write is lost in part. */
 	syncsLeft: number;
 	/** No write may make the sum of file sizes larger than this; a write that would is done in part. */
 	capacityBytes: number;
@@ -105,6 +105,7 @@ export function createMemoryDisk(random: () => number): MemoryDisk {
 				}, bornIn),
 			sync: () =>
 				operation(() => {
+					if (faults.syncsLeft <= 0) file.failSync(random);
 					countSync();
 					file.sync();
 				}, bornIn),

@@ -6,6 +6,11 @@ export interface MemoryFile {
 	write(offset: number, bytes: Uint8Array): void;
 	truncate(size: number): void;
 	sync(): void;
+	/**
+	 * Any part of the unsynced changes reaches the device, and no later sync writes the rest: the system takes
+	 * it for clean. Readers see it on, as on ext4 and XFS, or what the device has, as on btrfs.
+	 */
+	failSync(random: () => number): void;
 	/** Any part of the unsynced changes survives. */
 	crash(random: () => number): void;
 	flip(offset: number, mask: number): void;
@@ -25,13 +30,28 @@ interface Content {
 
 export function createMemoryFile(): MemoryFile {
 	let current: Content = { bytes: new Uint8Array(1024), size: 0 };
-	let durable: Content = { bytes: new Uint8Array(1024), size: 0 };
+	const durable: Content = { bytes: new Uint8Array(1024), size: 0 };
 	let unsynced: Change[] = [];
 
 	function change(one: Change): void {
 		apply(current, one);
 		unsynced.push(one);
 	}
+
+	/** All, nothing, or each piece by chance: the extremes would be rare otherwise. */
+	function reachInPart(random: () => number): void {
+		const luck = random();
+		const pieceBytes = pieceSizes[random() < 0.5 ? 0 : 1] ?? 512;
+		const survives = () => (luck < 0.2 ? false : luck < 0.4 ? true : random() < 0.5);
+		for (const one of unsynced) {
+			for (const piece of one.type === "write" ? pieces(one, pieceBytes) : [one]) {
+				if (survives()) apply(durable, piece);
+			}
+		}
+		unsynced = [];
+	}
+
+	const durableCopy = (): Content => ({ bytes: durable.bytes.slice(), size: durable.size });
 
 	return {
 		get sizeBytes() {
@@ -46,19 +66,13 @@ export function createMemoryFile(): MemoryFile {
 			for (const one of unsynced) apply(durable, one);
 			unsynced = [];
 		},
+		failSync(random) {
+			reachInPart(random);
+			if (random() < 0.5) current = durableCopy();
+		},
 		crash(random) {
-			// All, nothing, or each piece by chance: the extremes would be rare otherwise.
-			const luck = random();
-			const pieceBytes = pieceSizes[random() < 0.5 ? 0 : 1] ?? 512;
-			const survives = () => (luck < 0.2 ? false : luck < 0.4 ? true : random() < 0.5);
-			for (const one of unsynced) {
-				for (const piece of one.type === "write" ? pieces(one, pieceBytes) : [one]) {
-					if (survives()) apply(durable, piece);
-				}
-			}
-			unsynced = [];
-			current = { bytes: durable.bytes.slice(), size: durable.size };
-			durable = { bytes: durable.bytes.slice(), size: durable.size };
+			reachInPart(random);
+			current = durableCopy();
 		},
 		flip(offset, mask) {
 			for (const content of [current, durable]) {
