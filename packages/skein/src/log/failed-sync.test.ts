@@ -75,7 +75,8 @@ test.each(seeds)("what was cut does not come back behind the end that a start fo
 		const found = second.recovered.headers.length;
 		disk.faults.capacityBytes = Number.POSITIVE_INFINITY;
 		const isContinued = seed % 2 === 0;
-		if (isContinued) await second.append({ truncateFrom: null, entries: entries(found + 1, found + 1, 8, 3) });
+		if (isContinued)
+			await second.append({ truncateFrom: null, entries: entries(found + 1, found + 1, 8, 3) });
 		disk.crash();
 		const third = await open(disk);
 		expect(third.recovered.headers.length).toBe(found + (isContinued ? 1 : 0));
