@@ -48,12 +48,6 @@ export interface MemberLogs {
 
 const noPromise: VotePromise = { term: 0, votedFor: null };
 
-/** What is durable from here on is still to be replaced: it must not become the base. */
-function firstPendingCut({ pending }: MemberLog): LogIndex {
-	const cuts = pending.map((work) => (work.type === "append" ? work.truncateFrom : null));
-	return Math.min(...cuts.map((index) => index ?? Number.POSITIVE_INFINITY));
-}
-
 export function createMemberLogs(): MemberLogs {
 	const logs = new Map<NodeId, MemberLog>();
 	const registry = new Map<string, number>();
@@ -182,8 +176,9 @@ export function createMemberLogs(): MemberLogs {
 					return refuse(get(observation.node), observation.work);
 				case "log-compacted": {
 					const log = get(observation.node);
-					compact(log.issued, Math.min(observation.index, lastIndex(log.issued)));
-					compact(log.durable, Math.min(observation.index, lastIndex(log.durable), firstPendingCut(log) - 1));
+					const index = Math.min(observation.index, firstTouched(log) - 1);
+					compact(log.issued, Math.min(index, lastIndex(log.issued)));
+					compact(log.durable, Math.min(index, lastIndex(log.durable)));
 					return;
 				}
 				case "applied":
@@ -202,4 +197,17 @@ export function createMemberLogs(): MemberLogs {
 			}
 		},
 	};
+}
+
+/**
+ * Where work that is not done cuts or writes. A snapshot may allow to drop more, but until that work is done
+ * the disk has another log there, and may come back with it.
+ */
+function firstTouched({ pending, refused }: MemberLog): LogIndex {
+	let first = Number.POSITIVE_INFINITY;
+	for (const work of [...pending, ...refused]) {
+		if (work.type !== "append") continue;
+		first = Math.min(first, work.truncateFrom ?? work.entries[0]?.index ?? first);
+	}
+	return first;
 }

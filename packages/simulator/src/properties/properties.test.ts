@@ -147,6 +147,59 @@ test("acknowledgements", () => {
 	).toBe(null);
 });
 
+/**
+ * b has an old log, longer than the snapshot that it installed. The log's reset finds the disk full, or waits
+ * behind what did: until there is room, what the database has counts, and a restart would believe it too.
+ */
+test("a log that a snapshot overtook, on a full disk", () => {
+	const acknowledges = (how: "refused" | "waits" | "not reset", base = "2/2"): string | null =>
+		scene((s) => {
+			for (const node of ["a", "c"]) s.append(node, ["1/1", "2/2", "3/2"]);
+			s.append("b", ["1/1", "2/1", "3/1"]);
+			s.promise("b", 2, null);
+			s.look("a", { role: "leader", term: 2, commitIndex: 0 });
+			s.look("a", { role: "leader", term: 2, commitIndex: 3 });
+			s.append("b", ["4/1"], { durable: false });
+			s.refuse("b");
+			s.apply("b", base);
+			if (how === "refused") {
+				s.reset("b", base, false);
+				s.refuse("b");
+			}
+			if (how === "waits") s.resetWaits("b", base);
+			s.look("b", { term: 2, commitIndex: 2 });
+			s.send("b", "a", 2, { type: "append-response", result: { accepted: true, matchIndex: 2 } });
+		});
+	expect(acknowledges("refused")).toBe(null);
+	expect(acknowledges("waits")).toBe(null);
+	// The core knows nothing of the snapshot: it acknowledges what its log has there.
+	expect(acknowledges("not reset")).not.toBe(null);
+	expect(acknowledges("waits", "2/1")).not.toBe(null);
+});
+
+test("a log that a snapshot overtook, and whose compaction is allowed up to there", () => {
+	const comesBackWith = (log: readonly string[], how: "pending" | "refused"): string | null =>
+		scene((s) => {
+			s.append("b", ["1/1", "2/1", "3/1", "4/1"]);
+			s.append("b", ["3/2", "4/2", "5/2"], { cutFrom: 3, durable: false });
+			if (how === "refused") s.refuse("b");
+			s.apply("b", "5/2");
+			s.show({ type: "log-compacted", node: "b", index: 5 });
+			s.start("b", { log });
+		});
+	for (const how of ["pending", "refused"] as const) {
+		// Nothing of the cut is on disk, half of it is, all is.
+		for (const log of [
+			["1/1", "2/1", "3/1", "4/1"],
+			["1/1", "2/1"],
+			["1/1", "2/1", "3/2", "4/2", "5/2"],
+		])
+			expect([log, comesBackWith(log, how)]).toEqual([log, null]);
+		expect(comesBackWith(["1/1"], how)).toBe("recovered log");
+		expect(comesBackWith(["1/1", "2/1", "3/1", "4/3"], how)).toBe("recovered log");
+	}
+});
+
 test("leader append-only", () => {
 	const leader = (then: (s: Scene) => void): string | null =>
 		scene((s) => {

@@ -2,7 +2,7 @@
 import type { ConsensusMessage } from "../../../../skein/src/consensus/message.ts";
 import type { Entry, LogIndex, NodeId, Position, Role, Term } from "../../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../../skein/src/consensus/view.ts";
-import type { Observation } from "../observation.ts";
+import type { LogWork, Observation } from "../observation.ts";
 import { createWatch, type Watch } from "../watch.ts";
 
 export interface Scene {
@@ -15,7 +15,12 @@ export interface Scene {
 	promise(node: NodeId, term: Term, votedFor: NodeId | null, durable?: boolean): void;
 	/** The oldest work is on disk. */
 	durable(node: NodeId): void;
-	reset(node: NodeId, base: string): void;
+	/** The log begins after `base` and, but for `durable: false`, its disk knows it. */
+	reset(node: NodeId, base: string, durable?: boolean): void;
+	/** The core's log begins after `base`; the log itself is not asked: work before it waits for room. */
+	resetWaits(node: NodeId, base: string): void;
+	/** The oldest work found the disk full. */
+	refuse(node: NodeId): void;
 	apply(node: NodeId, position: string, digest?: string): void;
 	refuseToApply(node: NodeId, position: string): void;
 	look(node: NodeId, view: Partial<Pick<CoreView, "role" | "term" | "commitIndex" | "leader">>): void;
@@ -26,6 +31,8 @@ export interface Scene {
 
 export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene {
 	const watch = createWatch();
+	/** What was asked of each log and is not done. */
+	const pending = new Map<NodeId, LogWork[]>();
 	/** What the fake core holds: terms by index. */
 	const logs = new Map<NodeId, { base: Position; terms: Map<LogIndex, Term>; applied: LogIndex }>();
 
@@ -35,6 +42,17 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 		} catch (error) {
 			if (watch.broken === null) throw error;
 		}
+	}
+
+	function ask(node: NodeId, work: LogWork, isDurable: boolean): void {
+		show({ type: "log-work", node, work });
+		pending.set(node, [...(pending.get(node) ?? []), work]);
+		if (isDurable) finish(node);
+	}
+
+	function finish(node: NodeId): void {
+		pending.get(node)?.shift();
+		show({ type: "log-durable", node });
 	}
 
 	function logOf(node: NodeId) {
@@ -77,6 +95,7 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 			const promise = { term: has.term ?? 0, votedFor: has.votedFor ?? null };
 			const terms = new Map(headers.map(({ index, term }) => [index, term]));
 			logs.set(node, { base, terms, applied: base.index });
+			pending.delete(node);
 			show({ type: "started", node, recovered: { promise, base, headers }, applied: base });
 		},
 		append(node, texts, how = {}) {
@@ -86,19 +105,25 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 			if (truncateFrom !== null)
 				for (const index of terms.keys()) if (index >= truncateFrom) terms.delete(index);
 			for (const { index, term } of entries) terms.set(index, term);
-			show({ type: "log-work", node, work: { type: "append", truncateFrom, entries } });
-			if (how.durable !== false) show({ type: "log-durable", node });
+			ask(node, { type: "append", truncateFrom, entries }, how.durable !== false);
 		},
 		promise(node, term, votedFor, durable = true) {
-			show({ type: "log-work", node, work: { type: "promise", promise: { term, votedFor } } });
-			if (durable) show({ type: "log-durable", node });
+			ask(node, { type: "promise", promise: { term, votedFor } }, durable);
 		},
-		durable: (node) => show({ type: "log-durable", node }),
-		reset(node, text) {
+		durable: finish,
+		reset(node, text, durable = true) {
 			const base = positionOf(text);
 			logs.set(node, { base, terms: new Map(), applied: base.index });
-			show({ type: "log-work", node, work: { type: "reset", base } });
-			show({ type: "log-durable", node });
+			ask(node, { type: "reset", base }, durable);
+		},
+		resetWaits(node, text) {
+			const base = positionOf(text);
+			logs.set(node, { base, terms: new Map(), applied: base.index });
+		},
+		refuse(node) {
+			const work = pending.get(node)?.shift();
+			if (work === undefined) throw new Error("nothing was asked");
+			show({ type: "log-refused", node, work });
 		},
 		apply(node, text, digest) {
 			show({ type: "applied", node, position: positionOf(text), digest: digest ?? null });
