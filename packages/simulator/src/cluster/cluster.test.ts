@@ -63,7 +63,7 @@ test.for([1, 3, 5])(
 			.run(programOf([readStatement("a")]), options);
 		await run(200);
 		expect((await again)?.outcome.results[0]?.rows).toEqual([["1"]]);
-		expect(watch.committedIndex).toBeGreaterThan(2);
+		expect(watch.committedIndex()).toBeGreaterThan(2);
 	},
 );
 

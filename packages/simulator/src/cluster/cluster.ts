@@ -59,15 +59,14 @@ export function createCluster(options: ClusterOptions): Cluster {
 	const touched = new Set<Member>();
 	const nobody: readonly Member[] = [];
 	const shown = new Map<NodeId, Shown>();
-	let broken: unknown = null;
 
 	/** Inside production code: what an observer throws must not be taken for a failure of the code that it watches. */
 	function observe(observation: Observation): void {
-		if (broken !== null) return;
+		if (cluster.broken !== null) return;
 		try {
 			options.observe(observation);
 		} catch (error) {
-			broken = error;
+			cluster.broken = error;
 		}
 	}
 
@@ -149,7 +148,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 		observe({ type: "view", node: id, view: core });
 	}
 
-	return {
+	const cluster: Cluster & { broken: unknown } = {
 		members,
 		network,
 		member(id) {
@@ -164,13 +163,12 @@ export function createCluster(options: ClusterOptions): Cluster {
 			for (const member of members) show(member);
 			return members;
 		},
-		get broken() {
-			return broken;
-		},
+		broken: null,
 		dispose() {
 			for (const { store } of members) store.dispose();
 		},
 	};
+	return cluster;
 }
 
 function hasSameRole(one: Shown, other: Shown): boolean {

@@ -19,17 +19,17 @@ export interface Committed {
 export function createCommitted(): Committed {
 	const links: (Link | null)[] = [];
 	const terms: Term[] = [];
-	return {
-		get index() {
-			return links.length;
-		},
+	const committed: Committed & { index: LogIndex } = {
+		index: 0,
 		at: (index) => links[index - 1] ?? null,
 		termOf: (index) => terms[index - 1] ?? 0,
 		extend(index, term, entryAt) {
 			while (links.length < index) {
 				links.push(entryAt(links.length + 1));
 				terms.push(term);
+				committed.index = links.length;
 			}
 		},
 	};
+	return committed;
 }

@@ -31,7 +31,7 @@ export interface Watch {
 	/** What was thrown. */
 	readonly broken: Error | null;
 	/** The highest index that anybody knew to be committed. */
-	readonly committedIndex: number;
+	committedIndex(): number;
 	/** By property: how often it was asked; what is 0 was not tested by a run. */
 	readonly asked: ReadonlyMap<string, number>;
 }
@@ -66,7 +66,6 @@ export function createWatch(): Watch {
 	}
 	/** What a process still computes after its end has no effect, and is nobody's. */
 	const ended = new Set<NodeId>();
-	let broken: Error | null = null;
 
 	function isOver(observation: Observation): boolean {
 		const node = observation.type === "sent" ? observation.message.from : observation.node;
@@ -85,22 +84,19 @@ export function createWatch(): Watch {
 		}
 	}
 
-	return {
+	const watch: Watch & { broken: Error | null } = {
+		broken: null,
 		observe(observation) {
-			if (broken !== null || isOver(observation)) return;
+			if (watch.broken !== null || isOver(observation)) return;
 			try {
 				look(observation);
 			} catch (error) {
-				broken = error instanceof Error ? error : new Error(String(error));
-				throw broken;
+				watch.broken = error instanceof Error ? error : new Error(String(error));
+				throw watch.broken;
 			}
 		},
-		get broken() {
-			return broken;
-		},
-		get committedIndex() {
-			return committed.index;
-		},
+		committedIndex: () => committed.index,
 		asked,
 	};
+	return watch;
 }

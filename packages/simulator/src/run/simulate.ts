@@ -194,7 +194,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 
 	/** Where a majority may be gone for good, what is committed may be so too. */
 	function allIsApplied(): boolean {
-		return everApplied >= watch.committedIndex;
+		return everApplied >= watch.committedIndex();
 	}
 
 	/** Members that have applied everything. */
@@ -254,7 +254,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			if (!(await runWhile(() => !allIsApplied(), plan.livenessMs))) {
 				throw new BrokenProperty(
 					"liveness",
-					`nobody has applied ${watch.committedIndex}, which is committed`,
+					`nobody has applied ${watch.committedIndex()}, which is committed`,
 				);
 			}
 			const handed = handOver({ members, scheduler, tell: trace.tell, onOutrage });

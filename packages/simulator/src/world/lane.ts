@@ -79,7 +79,6 @@ type State =
 export function createLane(options: LaneOptions): SimulatedLane {
 	const { scheduler, chance, tell, from, to, lane } = options;
 	let state: State = { type: "down" };
-	let ready = false;
 	let blocked: "hold" | "drop" | null = null;
 	/** In the order of their sending, which is that of their arrival. */
 	const underWay = new Set<Message>();
@@ -167,7 +166,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 	}
 
 	function send(bytes: Uint8Array): boolean {
-		if (!ready) return false;
+		if (!self.ready) return false;
 		const { maxQueuedBytes, lossProbability } = options.settings();
 		if (queuedBytes() + bytes.length > maxQueuedBytes[lane]) {
 			// Its peer reads nothing: old heartbeats help nobody (tcp-network.ts).
@@ -243,8 +242,8 @@ export function createLane(options: LaneOptions): SimulatedLane {
 	}
 
 	function news(now: boolean): void {
-		if (ready === now) return;
-		ready = now;
+		if (self.ready === now) return;
+		self.ready = now;
 		tell({ type: now ? "connected" : "disconnected", from, to, lane });
 		options.onNews(now);
 	}
@@ -285,10 +284,8 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		underWay.clear();
 	}
 
-	return {
-		get ready() {
-			return ready;
-		},
+	const self: SimulatedLane & { ready: boolean } = {
+		ready: false,
 		send,
 		queuedBytes,
 		dial,
@@ -330,7 +327,8 @@ export function createLane(options: LaneOptions): SimulatedLane {
 			if (state.type === "up") loseUnderWay();
 			connection++;
 			state = { type: "down" };
-			ready = false;
+			self.ready = false;
 		},
 	};
+	return self;
 }

@@ -50,9 +50,8 @@ export interface SimulatedNetworkOptions {
 
 /** One life of a node, as far as the network knows. */
 interface Attachment {
-	open: boolean;
 	readonly receiver: NetworkReceiver;
-	readonly door: Door;
+	readonly door: Door & { open: boolean };
 	readonly credentials: Credentials | null;
 }
 
@@ -117,12 +116,9 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 	function attach(node: NodeId, receiver: NetworkReceiver, credentials: Credentials | null): Attachment {
 		if (attached.has(node)) throw new Error(`${node} is connected twice`);
 		const attachment: Attachment = {
-			open: true,
 			receiver,
 			door: {
-				get open() {
-					return attachment.open;
-				},
+				open: true,
 				onMessage: (from, lane, bytes) => receiver.onMessage(from, lane, bytes),
 			},
 			credentials,
@@ -139,8 +135,8 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 	}
 
 	function detach(node: NodeId, attachment: Attachment): void {
-		if (!attachment.open) return;
-		attachment.open = false;
+		if (!attachment.door.open) return;
+		attachment.door.open = false;
 		attached.delete(node);
 		for (const other of others(node)) {
 			eachLane(node, other, (lane) => lane.die());

@@ -42,9 +42,7 @@ export interface WorkQueueOptions {
 export function createWorkQueue({ storage, stateFile, onProgress }: WorkQueueOptions): WorkQueue {
 	let waiting: Work[] = [];
 	let running: readonly Work[] = [];
-	let failure: LogFailedError | null = null;
 	let loop: Promise<void> | null = null;
-	let firstUnwritten = Number.POSITIVE_INFINITY;
 
 	async function run(): Promise<void> {
 		while (waiting.length > 0) {
@@ -61,8 +59,9 @@ export function createWorkQueue({ storage, stateFile, onProgress }: WorkQueueOpt
 			}
 			running = [];
 			// Before those who asked hear of it: what they ask next must find it so.
-			firstUnwritten = Number.POSITIVE_INFINITY;
-			for (const work of waiting) firstUnwritten = Math.min(firstUnwritten, firstTouched(work.change));
+			queue.firstUnwritten = Number.POSITIVE_INFINITY;
+			for (const work of waiting)
+				queue.firstUnwritten = Math.min(queue.firstUnwritten, firstTouched(work.change));
 			onProgress(false);
 			tell();
 		}
@@ -123,34 +122,31 @@ export function createWorkQueue({ storage, stateFile, onProgress }: WorkQueueOpt
 	}
 
 	function fail(error: unknown): LogFailedError {
-		failure ??=
+		queue.failure ??=
 			error instanceof LogFailedError
 				? error
 				: new LogFailedError("the disk failed under the log", { cause: error });
-		return failure;
+		return queue.failure;
 	}
 
-	return {
+	const queue: WorkQueue & { firstUnwritten: LogIndex; failure: LogFailedError | null } = {
 		add(change) {
-			if (failure !== null) return Promise.reject(failure);
-			firstUnwritten = Math.min(firstUnwritten, firstTouched(change));
+			if (queue.failure !== null) return Promise.reject(queue.failure);
+			queue.firstUnwritten = Math.min(queue.firstUnwritten, firstTouched(change));
 			return new Promise((resolve, reject) => {
 				waiting.push({ change, resolve, reject });
 				// Not at once: whatever the caller adds in this turn goes into the same group.
 				loop ??= Promise.resolve().then(run);
 			});
 		},
-		get firstUnwritten() {
-			return firstUnwritten;
-		},
-		get failure() {
-			return failure;
-		},
+		firstUnwritten: Number.POSITIVE_INFINITY,
+		failure: null,
 		fail,
 		async idle() {
 			while (loop !== null || running.length > 0) await loop;
 		},
 	};
+	return queue;
 }
 
 function firstTouched(change: Change): LogIndex {

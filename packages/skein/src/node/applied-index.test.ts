@@ -37,7 +37,7 @@ test("everybody is called once, when the index is there, not before", () => {
 					}
 					const position = applied.position.index;
 					for (const wait of waits) expect(wait.calls).toBe(!wait.isOver && wait.index <= position ? 1 : 0);
-					expect(applied.awaited).toBe(waits.some((wait) => wait.calls === 0 && !wait.isOver));
+					expect(applied.awaited()).toBe(waits.some((wait) => wait.calls === 0 && !wait.isOver));
 				}
 				expect(begun).toBeLessThanOrEqual(waits.length);
 			},
@@ -79,9 +79,9 @@ test("pieces of a transaction that is not whole hold nobody up, and do not move 
 	const reached: number[] = [];
 	for (const index of [5, 7]) applied.whenReached(index, () => reached.push(index));
 	applied.reflects(6);
-	expect([reached, applied.position.index, applied.awaited]).toEqual([[5], 3, true]);
+	expect([reached, applied.position.index, applied.awaited()]).toEqual([[5], 3, true]);
 	applied.whenReached(6, () => reached.push(6));
 	applied.reflects(4);
 	applied.advance({ term: 1, index: 7 });
-	expect([reached, applied.awaited]).toEqual([[5, 6, 7], false]);
+	expect([reached, applied.awaited()]).toEqual([[5, 6, 7], false]);
 });

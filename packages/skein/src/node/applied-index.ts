@@ -13,7 +13,7 @@ export interface AppliedIndex {
 	 */
 	reflects(index: LogIndex): void;
 	/** Somebody waits for more than there is. */
-	readonly awaited: boolean;
+	awaited(): boolean;
 	/** Called whenever somebody begins to wait. */
 	onWait: () => void;
 	/** Calls back once all effects up to `index` are applied (at once if they are). The returned function ends the wait. */
@@ -26,31 +26,23 @@ interface Waiting {
 }
 
 export function createAppliedIndex(start: Position): AppliedIndex {
-	let position = start;
-	let reflected = start.index;
 	const waiting = new Set<Waiting>();
 
-	const applied: AppliedIndex = {
-		get position() {
-			return position;
-		},
-		get reflected() {
-			return reflected;
-		},
-		get awaited() {
-			return waiting.size > 0;
-		},
+	const applied: AppliedIndex & { position: Position; reflected: LogIndex } = {
+		position: start,
+		reflected: start.index,
+		awaited: () => waiting.size > 0,
 		onWait: () => {},
 		advance(next) {
-			if (next.index < position.index) {
-				throw new Error(`applied index went back: ${position.index} to ${next.index}`);
+			if (next.index < applied.position.index) {
+				throw new Error(`applied index went back: ${applied.position.index} to ${next.index}`);
 			}
-			position = next;
+			applied.position = next;
 			applied.reflects(next.index);
 		},
 		reflects(index) {
-			if (index <= reflected) return;
-			reflected = index;
+			if (index <= applied.reflected) return;
+			applied.reflected = index;
 			for (const entry of waiting) {
 				if (entry.index > index) continue;
 				waiting.delete(entry);
@@ -58,7 +50,7 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 			}
 		},
 		whenReached(index, reached) {
-			if (index <= reflected) {
+			if (index <= applied.reflected) {
 				reached();
 				return () => {};
 			}

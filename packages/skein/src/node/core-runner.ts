@@ -51,7 +51,7 @@ export interface CoreRunner {
 	readonly core: Core;
 	readonly state: RoleState;
 	readonly commitIndex: LogIndex;
-	readonly diskFull: boolean;
+	diskFull(): boolean;
 	start(): void;
 	step(input: TimelessInput): void;
 	propose(entries: readonly ProposedEntry[]): Proposal;
@@ -94,8 +94,6 @@ const maxWaitingAppends = 16;
 
 export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	const { core, group, self, log, network, clock, logger, listener } = options;
-	let state: RoleState = readState(core);
-	let commitIndex: LogIndex = core.view.commitIndex;
 	let timer: Timer | null = null;
 	let stopped = false;
 	let busy = false;
@@ -150,12 +148,12 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 			case "send-snapshot":
 				return listener.onSnapshotNeeded(output.to, output.term);
 			case "commit":
-				if (output.index < commitIndex)
-					throw new Error(`commit index went back: ${commitIndex} to ${output.index}`);
-				commitIndex = output.index;
+				if (output.index < runner.commitIndex)
+					throw new Error(`commit index went back: ${runner.commitIndex} to ${output.index}`);
+				runner.commitIndex = output.index;
 				return listener.onCommit(output.index);
 			case "role":
-				state = {
+				runner.state = {
 					role: output.role,
 					term: output.term,
 					leader: output.leader,
@@ -163,7 +161,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 				};
 				// A new leader has more to do at a tick than it had before.
 				if (timer !== null) tickIn(options.tickIntervalMs);
-				return listener.onRole(state);
+				return listener.onRole(runner.state);
 			case "proposal-accepted":
 				proposal = {
 					accepted: true,
@@ -201,7 +199,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	}
 
 	function stillLeads(term: Term): boolean {
-		return !stopped && state.term === term && state.role === "leader";
+		return !stopped && runner.state.term === term && runner.state.role === "leader";
 	}
 
 	function sendEntries(output: SendEntries): void {
@@ -288,17 +286,11 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		inputs.length = 0;
 	}
 
-	return {
+	const runner: CoreRunner & { state: RoleState; commitIndex: LogIndex } = {
 		core,
-		get state() {
-			return state;
-		},
-		get commitIndex() {
-			return commitIndex;
-		},
-		get diskFull() {
-			return diskQueue.full;
-		},
+		state: readState(core),
+		commitIndex: core.view.commitIndex,
+		diskFull: () => diskQueue.full,
 		start: () => tick(clock.now()),
 		step,
 		propose(entries) {
@@ -310,6 +302,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		read,
 		stop,
 	};
+	return runner;
 }
 
 function readState(core: Core): RoleState {

@@ -35,7 +35,6 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 	/** Given to the log and not finished, oldest first; then the work that waits for room. */
 	const issued: DiskWork[] = [];
 	const waiting: DiskWork[] = [];
-	let full = false;
 	let failed = false;
 
 	function start(work: DiskWork): Promise<void> {
@@ -62,8 +61,8 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 	function written(work: DiskWork): void {
 		const first = issued.shift();
 		if (first !== work) throw new Error(`disk work finished out of order: ticket ${work.ticket}`);
-		if (full && waiting.length === 0) {
-			full = false;
+		if (queue.full && waiting.length === 0) {
+			queue.full = false;
 			logger.info({}, "the disk has room again");
 		}
 		onDurable(work.ticket);
@@ -85,8 +84,8 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 		waiting.push(work);
 		// Before the news, which may bring more work: the timer runs whenever something waits.
 		if (waiting.length === 1) clock.setTimer(retryWhenFullMs, retry);
-		if (full) return;
-		full = true;
+		if (queue.full) return;
+		queue.full = true;
 		logger.error({}, "the disk is full: this node does not lead until there is room");
 		onFull();
 	}
@@ -101,14 +100,13 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 		for (const work of waiting.splice(0)) issue(work);
 	}
 
-	return {
+	const queue: DiskQueue & { full: boolean } = {
 		add(work) {
 			if (failed) return;
 			if (waiting.length > 0) waiting.push(work);
 			else issue(work);
 		},
-		get full() {
-			return full;
-		},
+		full: false,
 	};
+	return queue;
 }

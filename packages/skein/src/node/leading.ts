@@ -292,7 +292,7 @@ export function createLeading(options: LeadingOptions): Leading {
 				wake();
 			},
 		);
-		if (applied.awaited) database.hurry();
+		if (applied.awaited()) database.hurry();
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */

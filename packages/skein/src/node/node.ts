@@ -375,7 +375,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
 	function readiness(): Readiness {
 		if (stopped) return { ready: false, reason: "this node is stopping" };
-		if (runner.diskFull) return { ready: false, reason: "the disk is full" };
+		if (runner.diskFull()) return { ready: false, reason: "the disk is full" };
 		if (stateMachine.unfit) {
 			return {
 				ready: false,

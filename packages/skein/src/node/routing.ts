@@ -220,7 +220,7 @@ function timedOut(request: RoutedWrite): SkeinError {
 }
 
 function noLeader(runner: CoreRunner): SkeinError {
-	if (runner.diskFull) {
+	if (runner.diskFull()) {
 		return new SkeinError("the disk of this node is full and no other node leads: make room", {
 			code: "DISK_FULL",
 		});

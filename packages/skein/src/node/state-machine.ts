@@ -102,7 +102,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	 * waits for them. Each transaction of its own would cost it a wake-up of its writer thread.
 	 */
 	function applySoon(): void {
-		if (applied.awaited || options.runner().state.role === "leader") return signal.wake();
+		if (applied.awaited() || options.runner().state.role === "leader") return signal.wake();
 		gathering ??= clock.setTimer(settings.applyDelayMs, () => {
 			gathering = null;
 			signal.wake();

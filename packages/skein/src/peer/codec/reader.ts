@@ -59,7 +59,10 @@ export class Reader {
 	}
 
 	u32(): number {
-		return this.#wide().getUint32(this.#take(4), true);
+		const start = this.#take(4);
+		let value = 0;
+		for (let index = start + 3; index >= start; index--) value = value * 256 + (this.#bytes[index] ?? 0);
+		return value;
 	}
 
 	varint(): number {
