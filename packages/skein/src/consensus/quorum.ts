@@ -6,6 +6,7 @@ import type { Configuration, NodeId } from "./types.ts";
  * the absent half of a configuration that is not joint never holds anything back.
  */
 export function majorityValue(voters: readonly NodeId[], valueOf: (voter: NodeId) => number): number {
+	if (voters.length === 0) return Number.POSITIVE_INFINITY;
 	// Sorted anew each time: an incrementally kept order went wrong elsewhere (openraft issue 1802).
 	const values = voters.map(valueOf).sort((a, b) => b - a);
 	return values[Math.floor(values.length / 2)] ?? Number.POSITIVE_INFINITY;

@@ -60,6 +60,7 @@ export function assignWaitingReads(state: CoreState, leader: LeaderState): void 
 
 /** After an answer to a heartbeat: the reads whose round, or a later one, a quorum has confirmed. */
 export function releaseReads(state: CoreState, leader: LeaderState): void {
+	if (leader.runningReads.length === 0) return;
 	const confirmed = quorumValue(configurationOf(state), (voter) =>
 		voter === state.self ? leader.round : (leader.progress.get(voter)?.confirmedRound ?? 0),
 	);

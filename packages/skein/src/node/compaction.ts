@@ -40,9 +40,12 @@ export function createCompaction(options: CompactionOptions): Compaction {
 	let stopped = false;
 	let running: Promise<void> = Promise.resolve();
 
+	function isLogLarge(): boolean {
+		return log.sizeBytes() > settings.compactLogBytes;
+	}
+
 	async function look(): Promise<void> {
-		const logIsLarge = log.sizeBytes() > settings.compactLogBytes;
-		if (!logIsLarge && database.walBytes() <= settings.checkpointBytes) return;
+		const logIsLarge = isLogLarge();
 		const durableIndex = await database.checkpoint();
 		if (!logIsLarge) return;
 		const { view } = options.runner().core;
@@ -66,6 +69,7 @@ export function createCompaction(options: CompactionOptions): Compaction {
 	function arm(): void {
 		if (stopped) return;
 		timer = clock.setTimer(settings.compactionIntervalMs, () => {
+			if (!isLogLarge() && database.walBytes() <= settings.checkpointBytes) return arm();
 			running = look()
 				.catch((error: unknown) =>
 					logger.warn({ error: String(error) }, "compaction failed; it is tried again"),
