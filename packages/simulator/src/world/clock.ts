@@ -28,7 +28,6 @@ export interface SimulatedClock extends Clock {
 	setLateness(meanMs: Milliseconds): void;
 	/** The process has ended: no timer of this life fires any more. */
 	stop(): void;
-	readonly paused: boolean;
 }
 
 export interface SimulatedClockOptions {
@@ -111,9 +110,6 @@ export function createSimulatedClock(options: SimulatedClockOptions): SimulatedC
 	}
 
 	return {
-		get paused() {
-			return pausedAs !== null;
-		},
 		now,
 		wallTime: () => Math.floor(wallOffsetMs + elapsedOnWall()),
 		setTimer(delayMs, callback) {
