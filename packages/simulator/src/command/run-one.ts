@@ -1,7 +1,7 @@
 // What a thread is told to do, and what it says about it: plain data.
 import type { Profile } from "../machine/store.ts";
 import type { Coverage } from "../run/coverage.ts";
-import { type Failure, simulate } from "../run/simulate.ts";
+import { type Failure, type RunResult, simulate } from "../run/simulate.ts";
 
 export type ProfileName = Profile["name"];
 
@@ -23,7 +23,24 @@ export interface Outcome {
 
 export async function runOne(order: Order, profile: Profile): Promise<Outcome> {
 	const begunAt = performance.now();
-	const result = await simulate(order.seed, profile, { seconds: order.seconds });
+	let result = await withoutStacks(() => play(order, profile));
+	// What ended a member or the run is worth its stack, and comes again: the same seed is the same run.
+	if (result.failure?.kind === "crash") result = await play(order, profile);
 	const { failure, hash, coverage, asked } = result;
 	return { order, failure, hash, coverage, asked, tookMs: performance.now() - begunAt };
+}
+
+function play({ seed, seconds }: Order, profile: Profile): Promise<RunResult> {
+	return simulate(seed, profile, { seconds });
+}
+
+/** Thousands of errors are what clients are told, and most of what an error costs is its stack. */
+async function withoutStacks<T>(work: () => Promise<T>): Promise<T> {
+	const before = Error.stackTraceLimit;
+	Error.stackTraceLimit = 0;
+	try {
+		return await work();
+	} finally {
+		Error.stackTraceLimit = before;
+	}
 }
