@@ -76,7 +76,7 @@ async function tryMutation(mutation: Mutation, budgetSeconds: number): Promise<F
 			const run = await search(workspace, {
 				budgetSeconds: budgetSeconds - seconds,
 				firstSeed,
-				options: ["--threads", values.threads],
+				options: ["--threads", values.threads, "--profile", mutation.profile],
 			});
 			if (values.output) console.log(run.output.slice(-20_000));
 			runs += run.runs;

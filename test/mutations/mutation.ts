@@ -1,6 +1,7 @@
 /**
  * The list of mutations: real bugs of other systems as patches to production code, in `patches/`. Each
- * begins with lines `Bug:`, `Link:`, `Breaks:`, `Caught by:`; git apply passes over them.
+ * begins with lines `Bug:`, `Link:`, `Breaks:`, `Caught by:`, and `Profile: sqlite` where only that state machine
+ * has what is broken; git apply passes over them.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +14,8 @@ export interface Mutation {
 	readonly name: string;
 	readonly path: string;
 	readonly headers: ReadonlyMap<string, string>;
+	/** Of the simulator. */
+	readonly profile: string;
 }
 
 export function listMutations(): Mutation[] {
@@ -20,7 +23,9 @@ export function listMutations(): Mutation[] {
 	if (names.length === 0) throw new Error("there are no mutations: this list is looking in the wrong place");
 	return names.sort().map((file) => {
 		const path = join(directory, file);
-		return { name: file.slice(0, -".patch".length), path, headers: headersOf(path) };
+		const headers = headersOf(path);
+		const profile = headers.get("Profile") ?? "registers";
+		return { name: file.slice(0, -".patch".length), path, headers, profile };
 	});
 }
 

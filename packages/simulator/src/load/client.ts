@@ -19,6 +19,8 @@ export interface Client {
 	stop(): Promise<void>;
 	/** Operations that ended well. */
 	readonly acknowledged: number;
+	/** A visitor does this there, now, also where other clients are kept out; not if it is still busy. False: it is. */
+	visit(member: Member, kind: OperationKind): boolean;
 }
 
 export interface ClientOptions {
@@ -29,6 +31,8 @@ export interface ClientOptions {
 	readonly recorder: Recorder;
 	readonly tell: Tell;
 	readonly settings: LoadSettings;
+	/** It does nothing by itself, only what it is sent for (`visit`). */
+	readonly isVisitor: boolean;
 	/** SQL besides registers. */
 	readonly others: OtherStatements | null;
 	readonly onOutrage: (error: unknown) => void;
@@ -50,7 +54,8 @@ export function startClient(options: ClientOptions): Client {
 	let keys = 0;
 	let acknowledged = 0;
 	let home = chance.pick(members);
-	const finished = loop();
+	let isBusy = false;
+	let finished = options.isVisitor ? Promise.resolve() : loop();
 	finished.catch(onOutrage);
 
 	async function loop(): Promise<void> {
@@ -308,7 +313,8 @@ export function startClient(options: ClientOptions): Client {
 	}
 
 	function open(member: Member): Connection {
-		return connect({ member, scheduler, chance, delayMs: settings.delayMs, onOutrage });
+		const { delayMs } = settings;
+		return connect({ member, scheduler, chance, delayMs, isLetIn: options.isVisitor, onOutrage });
 	}
 
 	function optionsFor(
@@ -358,6 +364,16 @@ export function startClient(options: ClientOptions): Client {
 	return {
 		get acknowledged() {
 			return acknowledged;
+		},
+		visit(member, kind) {
+			if (isBusy || stopped || !options.isVisitor) return false;
+			isBusy = true;
+			home = member;
+			finished = operation(kind).finally(() => {
+				isBusy = false;
+			});
+			finished.catch(onOutrage);
+			return true;
 		},
 		async stop() {
 			stopped = true;

@@ -31,6 +31,8 @@ export interface ConnectionOptions {
 	readonly chance: Chance;
 	/** One way, on average. */
 	readonly delayMs: number;
+	/** Also where clients are kept out. */
+	readonly isLetIn: boolean;
 	/** An answer that no node may give, whatever happens. */
 	readonly onOutrage: (error: unknown) => void;
 }
@@ -55,7 +57,8 @@ export function connect(options: ConnectionOptions): Connection {
 
 	return {
 		send(program, request, patienceMs) {
-			if (server === null || server.life.over || options.member.keepsClientsOut) {
+			const isKeptOut = options.member.keepsClientsOut && !options.isLetIn;
+			if (server === null || server.life.over || isKeptOut) {
 				return new Promise((resolve) => {
 					scheduler.after(travelMs(), () => resolve({ type: "unreachable" }));
 				});

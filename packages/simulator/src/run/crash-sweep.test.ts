@@ -50,7 +50,7 @@ async function sweepOf(seed: number) {
 	sweeps.begin(member);
 	// Entries to write, or it would never come to its operation.
 	for (let round = 0; round < 40; round++) {
-		const connection = connect({ member, scheduler, chance, delayMs: 0.1, onOutrage: fail });
+		const connection = connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage: fail });
 		const program = programOf([statementOf({ kind: "write", key: "a", value: `${round}` })]);
 		connection.send(program, options, 2_000).then(() => connection.close(), fail);
 		await scheduler.runUntil(scheduler.now + 3_000);

@@ -56,15 +56,16 @@ const damage: ReadonlySet<FaultKind> = new Set(["disk-rot", "disk-misdirect"]);
 export function drawFaults(chance: Chance, size: number, electionTimeoutMs: number): FaultSettings {
 	const atlas = chance.happens(0.1) ? "beyond" : "covered";
 	const calm = atlas === "covered" && chance.happens(0.05);
-	// Where everything goes wrong little is done, and what only a long log shows never happens.
-	const share = chance.pick([0.1, 0.25, 0.4]);
+	// Where everything goes wrong little is done, and what only a long log shows never happens; nor is a plot
+	// carried out, so that some runs have plots alone.
+	const share = chance.pick([0, 0.1, 0.25, 0.4]);
 	const everyMs = Object.fromEntries(
 		faultKinds.map((kind) => {
 			if (atlas === "beyond" && damage.has(kind)) return [kind, chance.pick([500, 2_000])];
-			// Plots are all there is against what is dangerous in an order only.
-			const rate = kind === "plot" ? Math.max(share, plotShare) : share;
+			const isPlot = kind === "plot";
+			const rate = isPlot ? (share === 0 ? 1 : plotShare) : share;
 			const never = calm || !chance.happens(rate) || (kind === "wipe" && size < 3);
-			const mean = chance.pick([500, 2_000, 6_000, 20_000]);
+			const mean = chance.pick(isPlot ? [500, 2_000, 6_000] : [500, 2_000, 6_000, 20_000]);
 			return [kind, never ? Number.POSITIVE_INFINITY : mean * (rarity[kind] ?? 1)];
 		}),
 	) as Record<FaultKind, number>;

@@ -5,7 +5,7 @@
  * asked now may be answered from what it knew (etcd 20418, rqlite 8.32).
  */
 import type { Member } from "../cluster/member.ts";
-import type { CutMode } from "../world/lane.ts";
+import { type OperationKind, operationKinds } from "../load/settings.ts";
 import { isolation } from "../world/partitions.ts";
 import type { Stage } from "./plot-stage.ts";
 
@@ -14,21 +14,23 @@ export function heldRead(stage: Stage, old: Member, done: () => void): void {
 	const { members, network } = cluster;
 	const term = old.core?.term ?? 0;
 	tell({ type: "plot", plot: "held read", leader: old.id, companions: "" });
-	when(asksForOthers, 1, () => {
-		network.cut(isolation(ids, old.id, "in"), "hold");
-		old.keepClientsOut(true);
-		old.pause("suspended");
-		network.cut(isolation(ids, old.id, "out"), chance.pick<CutMode>(["hold", "drop"]));
-		when(anotherLeads, 6, () => later(between(0.1, 1), comeBack));
+	// What clients had asked of it is done before it sleeps: a write under way would hold up the next ones.
+	old.keepClientsOut(true);
+	later(between(0.05, 0.3), () => {
+		stage.visit(chance.pick(members.filter((member) => member !== old)), "read");
+		stage.soon(asks, sleep);
 	});
 
-	/** The leader asks on behalf of a follower: its own questions are one after the other. */
-	function asksForOthers(): boolean {
-		if ((old.core?.pendingReads ?? 0) === 0) return false;
-		return members.some(
-			({ core, id }) =>
-				id !== old.id && core?.leader === old.id && core.term === term && core.pendingReads > 0,
-		);
+	/** Its own clients are away: it asks on behalf of a follower. */
+	function asks(): boolean {
+		return (old.core?.pendingReads ?? 0) > 0;
+	}
+
+	function sleep(): void {
+		// Its question is on its way and arrives; what comes back waits.
+		network.cut(isolation(ids, old.id, "in"), "hold");
+		old.pause("suspended");
+		when(anotherLeads, 10, () => later(between(0.1, 1), comeBack));
 	}
 
 	function anotherLeads(): boolean {
@@ -37,13 +39,18 @@ export function heldRead(stage: Stage, old: Member, done: () => void): void {
 	}
 
 	function comeBack(): void {
-		old.keepClientsOut(false);
-		later(between(0.1, 0.5), () => {
+		// Who changes something waits for its commit, and all that come behind: that not everybody does.
+		const kinds = chance.pick([unchanging, unchanging, operationKinds]);
+		for (let visits = 0; visits < 3; visits++) stage.visit(old, chance.pick(kinds));
+		later(between(0.02, 0.2), () => {
 			old.resume();
+			old.keepClientsOut(false);
 			later(between(0, 0.3), () => {
-				network.mend(isolation(ids, old.id));
+				network.mend(isolation(ids, old.id, "in"));
 				done();
 			});
 		});
 	}
 }
+
+const unchanging: readonly OperationKind[] = ["read", "multi-read", "locked-read", "lost-race", "refused"];

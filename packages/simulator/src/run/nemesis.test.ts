@@ -50,11 +50,19 @@ test("who must refuse does, and others run again after a damage that is harmless
 			chance: chance.fork("nemesis"),
 			tell: () => {},
 			settings: { ...none, atlas: "beyond", everyMs: { ...never, power: 2_000, "disk-rot": 2_000 } },
+			visit: fail,
 			onOutrage: fail,
 		});
 		const write = (number: number): void => {
 			const member = chance.pick(cluster.members);
-			const connection = connect({ member, scheduler, chance, delayMs: 0.1, onOutrage: fail });
+			const connection = connect({
+				member,
+				scheduler,
+				chance,
+				delayMs: 0.1,
+				isLetIn: false,
+				onOutrage: fail,
+			});
 			const program = programOf([statementOf({ kind: "write", key: "a", value: `${number}` })]);
 			connection.send(program, options, 2_000).then(() => connection.close(), fail);
 			scheduler.after(50, () => write(number + 1));

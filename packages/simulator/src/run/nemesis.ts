@@ -7,6 +7,8 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
+import { connect } from "../load/connection.ts";
+import type { OperationKind } from "../load/settings.ts";
 import type { Tell } from "../trace/event.ts";
 import { maxClockDrift } from "../world/clock.ts";
 import { createFaultAtlas } from "../world/fault-atlas.ts";
@@ -38,6 +40,8 @@ export interface NemesisOptions {
 	readonly chance: Chance;
 	readonly tell: Tell;
 	readonly settings: FaultSettings;
+	/** Somebody comes to a member and asks for something, if anybody is free. */
+	readonly visit: (member: Member, kind: OperationKind) => void;
 	readonly onOutrage: (error: unknown) => void;
 }
 
@@ -219,6 +223,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		});
 	}
 
+	const clientChance = chance.fork("clients of plots");
 	const plots = createPlots({
 		cluster,
 		chance: chance.fork("plots"),
@@ -226,6 +231,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		electionTimeoutMs: settings.electionTimeoutMs,
 		later,
 		transfer,
+		visit: options.visit,
+		connect: (member) =>
+			connect({ member, scheduler, chance: clientChance, delayMs: 0.1, isLetIn: false, onOutrage }),
 	});
 
 	/** Looks now and then who has ended, as a supervisor does. */

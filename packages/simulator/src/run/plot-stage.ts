@@ -3,6 +3,8 @@ import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
+import type { Connection } from "../load/connection.ts";
+import type { OperationKind } from "../load/settings.ts";
 import type { Tell } from "../trace/event.ts";
 
 export interface PlotOptions {
@@ -13,6 +15,10 @@ export interface PlotOptions {
 	/** Does nothing when the safety phase is over. */
 	readonly later: (delayMs: number, work: () => void) => void;
 	readonly transfer: (from: Member, to: NodeId) => void;
+	/** Somebody comes to a member and asks for something, also where clients are kept out. */
+	readonly visit: (member: Member, kind: OperationKind) => void;
+	/** As a client does. */
+	readonly connect: (member: Member) => Connection;
 }
 
 export interface Stage extends PlotOptions {
@@ -21,6 +27,8 @@ export interface Stage extends PlotOptions {
 	between(low: number, high: number): number;
 	/** Of the latest term, established and awake. */
 	leader(): Member | null;
+	/** Looks at every moment, for not long: `then` follows at once when it is so, or in the end. */
+	soon(holds: () => boolean, then: () => void): void;
 	/** Looks again and again: `then` follows when it is so, and in any case after so many election timeouts. */
 	when(holds: () => boolean, timeouts: number, then: () => void): void;
 	/** Again and again: a leader that has just been elected has nothing to hand over yet. */
@@ -28,6 +36,8 @@ export interface Stage extends PlotOptions {
 }
 
 const looksInTimeout = 40;
+const momentMs = 0.25;
+const moments = 200;
 
 export function createStage(options: PlotOptions): Stage {
 	const { cluster, chance, electionTimeoutMs, later, transfer } = options;
@@ -37,10 +47,10 @@ export function createStage(options: PlotOptions): Stage {
 		return leaders.sort((one, other) => (other.core?.term ?? 0) - (one.core?.term ?? 0))[0] ?? null;
 	}
 
-	function look(holds: () => boolean, looks: number, then: () => void): void {
-		later(electionTimeoutMs / looksInTimeout, () => {
+	function look(everyMs: number, holds: () => boolean, looks: number, then: () => void): void {
+		later(everyMs, () => {
 			if (looks <= 0 || holds()) then();
-			else look(holds, looks - 1, then);
+			else look(everyMs, holds, looks - 1, then);
 		});
 	}
 
@@ -49,7 +59,9 @@ export function createStage(options: PlotOptions): Stage {
 		ids: cluster.members.map(({ id }) => id),
 		between: (low, high) => chance.between(low, high) * electionTimeoutMs,
 		leader,
-		when: (holds, timeouts, then) => look(holds, timeouts * looksInTimeout, then),
+		soon: (holds, then) => look(momentMs, holds, moments, then),
+		when: (holds, timeouts, then) =>
+			look(electionTimeoutMs / looksInTimeout, holds, timeouts * looksInTimeout, then),
 		bringBack(to, tries) {
 			later(stage.between(0.1, 1), () => {
 				const now = leader();

@@ -17,6 +17,10 @@ import { twoReigns } from "./two-reigns.ts";
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 const options = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs: 5_000 } as const;
 
+function fail(error: unknown): never {
+	throw error;
+}
+
 async function world(size: number, seed: number) {
 	const scheduler = createScheduler(settle);
 	const chance = createChance(seed);
@@ -41,6 +45,9 @@ async function world(size: number, seed: number) {
 		tell: (event) => events.push(event),
 		electionTimeoutMs,
 		later: (delayMs, work) => void scheduler.after(delayMs, work),
+		visit: () => {},
+		connect: (member) =>
+			connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage: fail }),
 		transfer: (from, to) => void from.server?.service.transfer(to).catch(() => {}),
 	});
 	const run = (timeouts: number): Promise<void> =>
@@ -50,13 +57,10 @@ async function world(size: number, seed: number) {
 	const old = stage.leader();
 	if (old === null) throw new Error("nobody leads");
 	const termThen = old.core?.term ?? 0;
-	const fail = (error: unknown): void => {
-		throw error;
-	};
 	// Somebody who writes all the time, everywhere.
 	const write = (number: number): void => {
 		const member = chance.pick(cluster.members);
-		const connection = connect({ member, scheduler, chance, delayMs: 0.1, onOutrage: fail });
+		const connection = connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage: fail });
 		const program = programOf([statementOf({ kind: "write", key: "a", value: `${number}` })]);
 		connection.send(program, options, 1_000).then(() => connection.close(), fail);
 		scheduler.after(electionTimeoutMs / 5, () => write(number + 1));

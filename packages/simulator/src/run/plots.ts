@@ -12,12 +12,13 @@ import type { CrashKind, Member } from "../cluster/member.ts";
 import type { CutMode } from "../world/lane.ts";
 import { isolation, split, type Way } from "../world/partitions.ts";
 import { heldRead } from "./held-read.ts";
+import { lingeringReader } from "./lingering-reader.ts";
 import { createStage, type PlotOptions } from "./plot-stage.ts";
 import { twoReigns } from "./two-reigns.ts";
 
 const troubles = ["none", "disk-hangs", "disk-slow", "pause", "cut-off", "asleep", "asleep"] as const;
 
-const kinds = ["sleeper", "minority reign", "held read", "two reigns"] as const;
+const kinds = ["sleeper", "minority reign", "held read", "two reigns", "lingering reader"] as const;
 
 export interface Plots {
 	begin(): void;
@@ -127,6 +128,8 @@ export function createPlots(options: PlotOptions): Plots {
 				case "held read":
 					isLong = true;
 					return heldRead(stage, old, longEnds);
+				case "lingering reader":
+					return lingeringReader(stage, chance.pick(members));
 				case "two reigns":
 					isLong = true;
 					return twoReigns(stage, old, longEnds);

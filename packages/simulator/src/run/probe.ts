@@ -53,7 +53,7 @@ export function probe(options: ProbeOptions): Probe {
 				attempt: 1,
 			});
 			tell({ type: "invoke", operation: id, client: "probe", node: member.id, what });
-			const connection = connect({ member, scheduler, chance, delayMs: 0.1, onOutrage });
+			const connection = connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage });
 			const request = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs } as const;
 			const reply = await connection.send(programOf([statementOf(step)]), request, 2 * timeoutMs);
 			connection.close();

@@ -49,6 +49,8 @@ export interface RunResult {
 }
 
 const keptEvents = 200;
+/** Who comes when a plot needs somebody. */
+const visitorCount = 6;
 
 export async function simulate(
 	seed: number,
@@ -121,27 +123,33 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			if (observation.type === "started") applied.set(observation.node, observation.applied.index);
 		},
 	});
+	const clientOf = (name: string, isVisitor: boolean): Client =>
+		startClient({
+			id: name,
+			members: cluster.members,
+			scheduler,
+			chance: chance.fork(`client ${name}`),
+			recorder,
+			tell: trace.tell,
+			settings: plan.load,
+			isVisitor,
+			others: profile.otherStatements,
+			onOutrage,
+		});
+	const visitors = Array.from({ length: visitorCount }, (_, number) => clientOf(`v${number + 1}`, true));
 	const nemesis: Nemesis = startNemesis({
 		cluster,
 		scheduler,
 		chance: chance.fork("nemesis"),
 		tell: trace.tell,
 		settings: plan.faults,
+		visit: (member, kind) => void visitors.some((visitor) => visitor.visit(member, kind)),
 		onOutrage,
 	});
-	const clients: Client[] = Array.from({ length: plan.load.clients }, (_, number) =>
-		startClient({
-			id: `c${number + 1}`,
-			members: cluster.members,
-			scheduler,
-			chance: chance.fork(`client ${number + 1}`),
-			recorder,
-			tell: trace.tell,
-			settings: plan.load,
-			others: profile.otherStatements,
-			onOutrage,
-		}),
-	);
+	const clients: Client[] = [
+		...Array.from({ length: plan.load.clients }, (_, number) => clientOf(`c${number + 1}`, false)),
+		...visitors,
+	];
 	let healed: ReadonlySet<NodeId> = new Set();
 	const explained = new WeakSet<Error>();
 

@@ -30,10 +30,11 @@ export function twoReigns(stage: Stage, old: Member, done: () => void): void {
 		const group = new Set([old, ...companions].map(({ id }) => id));
 		const ways = split(ids, (node) => (group.has(node) ? 0 : 1));
 		network.cut(ways, "drop");
+		stage.visit(old, "multi-write");
 		// Long enough for a write to reach the companions; they would stand if they waited for longer.
 		later(between(0.1, 0.7), () => {
 			const wake = companions.map(asleep);
-			when(anotherLeads, 6, () => otherReign(ways, wake));
+			when(anotherLeads, 10, () => otherReign(ways, wake));
 		});
 	}
 
@@ -46,6 +47,11 @@ export function twoReigns(stage: Stage, old: Member, done: () => void): void {
 			const release = chance.happens(0.7) ? slowEntries(member) : () => {};
 			network.mend(ways);
 			member.resume();
+			when(
+				() => member.core?.term === old.core?.term,
+				2,
+				() => stage.visit(member, "read"),
+			);
 			later(between(0.2, 1), release);
 		};
 	}
