@@ -18,7 +18,14 @@ import { twoReigns } from "./two-reigns.ts";
 
 const troubles = ["none", "disk-hangs", "disk-slow", "pause", "cut-off", "asleep", "asleep"] as const;
 
-const kinds = ["sleeper", "minority reign", "held read", "two reigns", "lingering reader"] as const;
+const kinds = [
+	"sleeper",
+	"minority reign",
+	"held read",
+	"two reigns",
+	"two reigns",
+	"lingering reader",
+] as const;
 
 export interface Plots {
 	begin(): void;

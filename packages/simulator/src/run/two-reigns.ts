@@ -32,7 +32,7 @@ export function twoReigns(stage: Stage, old: Member, done: () => void): void {
 		network.cut(ways, "drop");
 		stage.visit(old, "multi-write");
 		// Long enough for a write to reach the companions; they would stand if they waited for longer.
-		later(between(0.1, 0.7), () => {
+		later(between(0.3, 0.8), () => {
 			const wake = companions.map(asleep);
 			when(anotherLeads, 10, () => otherReign(ways, wake));
 		});
@@ -52,7 +52,7 @@ export function twoReigns(stage: Stage, old: Member, done: () => void): void {
 				2,
 				() => stage.visit(member, "read"),
 			);
-			later(between(0.2, 1), release);
+			later(between(0.5, 1.5), release);
 		};
 	}
 
@@ -85,13 +85,12 @@ export function twoReigns(stage: Stage, old: Member, done: () => void): void {
 	}
 
 	function secondReign(wake: readonly (() => void)[]): void {
-		later(between(0, 1), () => {
+		// Soon: rounds of the first reign count for as many of the second, if they count.
+		later(between(0, 0.5), () => {
 			for (const end of wake) end();
-			later(between(0, 1), () => {
-				for (const release of copies) release();
-				if (chance.happens(0.6)) later(between(0, 1), () => heldRead(stage, old, done));
-				else done();
-			});
+			for (const release of copies) release();
+			if (chance.happens(0.7)) later(between(0.1, 0.5), () => heldRead(stage, old, done));
+			else done();
 		});
 	}
 }
