@@ -53,7 +53,14 @@ const cases: readonly Case[] = [
 	{ commandLine: ["start", "--help"], exitCode: 0, says: /--cluster[^]*Examples:/ },
 	{ commandLine: ["strat"], exitCode: 2, says: /Did you mean start/ },
 	{ commandLine: ["start", "--lisen", "1"], exitCode: 2, says: /Did you mean --listen/ },
-	{ commandLine: ["start"], exitCode: 2, says: /--id is missing/ },
+	{ commandLine: ["start"], exitCode: 2, says: /--id is missing[^]*Try: skein start --help/ },
+	{ commandLine: ["bench", "a"], exitCode: 2, says: /too many arguments[^]*Try: skein bench --help/ },
+	{ commandLine: ["sql", "--url", "8080", "--url", "8081"], exitCode: 2, says: /--url is given twice/ },
+	{
+		commandLine: ["status", "-w", "--watch"],
+		exitCode: 2,
+		says: /--watch is given twice[^]*skein status --help/,
+	},
 	{
 		commandLine: ["start", "--id", "n1", "--cluster", "n2=a:1"],
 		exitCode: 2,

@@ -23,6 +23,7 @@ const configurationFileName = "skein.config.json";
 
 /** Runs one command and leaves the exit code in `process.exitCode`: 0 done, 1 failed, 2 wrong usage. */
 export async function main(commandLine: readonly string[]): Promise<void> {
+	surviveClosedOutput();
 	try {
 		await program().parseAsync(commandLine, { from: "user" });
 	} catch (error) {
@@ -30,11 +31,20 @@ export async function main(commandLine: readonly string[]): Promise<void> {
 	}
 }
 
+/** `skein … | head`: who reads our output has enough. Without a listener the process would end with a stack trace. */
+function surviveClosedOutput(): void {
+	for (const output of [process.stdout, process.stderr]) {
+		output.on("error", (error: NodeJS.ErrnoException) => {
+			if (error.code !== "EPIPE") throw error;
+		});
+	}
+}
+
 /** Returns the exit code. Commander has already printed what it has to say. */
 function report(error: unknown): number {
 	if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
 	if (error instanceof UsageError) {
-		console.error(`skein: ${error.message}\nTry: skein --help`);
+		console.error(`skein: ${error.message}\n${tryHelp(error.command)}`);
 		return 2;
 	}
 	const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
@@ -49,6 +59,7 @@ function program(): Command {
 		.version(skeinVersion(), "-V, --version")
 		.exitOverride()
 		.showSuggestionAfterError()
+		.showHelpAfterError(tryHelp(null))
 		.configureHelp({ sortSubcommands: false })
 		.addHelpText("after", rootHelp);
 
@@ -96,6 +107,10 @@ function program(): Command {
 	return root;
 }
 
+function tryHelp(command: string | null): string {
+	return `Try: skein ${command === null ? "" : `${command} `}--help`;
+}
+
 const rootHelp = `
 Start here:
   $ skein dev                              three nodes on this machine
@@ -120,7 +135,7 @@ function addCommand<Table extends OptionTable>(
 	table: Table,
 	definition: CommandDefinition<Table>,
 ): void {
-	const command = root.command(name).description(definition.description);
+	const command = root.command(name).description(definition.description).showHelpAfterError(tryHelp(name));
 	if (definition.argument !== undefined) command.argument(...definition.argument);
 	for (const [key, option] of Object.entries(table)) {
 		const short = option.short === null ? "" : `-${option.short}, `;
@@ -129,19 +144,34 @@ function addCommand<Table extends OptionTable>(
 		const commanderOption = new CommanderOption(`${short}${flagName(key)}${value}`, description);
 		if (key in consensusTuning || key in nodeTuning) commanderOption.helpGroup("Tuning:");
 		command.addOption(commanderOption);
+		refuseTwice(command, commanderOption.name());
 	}
 	command.option(
 		"--config <file>",
 		`options from this file (default: ${configurationFileName} if it is there)`,
 	);
+	refuseTwice(command, "config");
 	command.addHelpText("after", `\nExamples:\n${definition.examples.map((line) => `  $ ${line}`).join("\n")}`);
 	command.action(async () => {
 		const given: Record<string, unknown> = command.opts();
 		const flags: Record<string, string> = {};
 		for (const [key, value] of Object.entries(given)) flags[key] = String(value);
-		const file = await configurationFile(flags["config"]);
-		const values = resolveOptions(table, { flags, environment: process.env, file });
-		await definition.run(values, command.args[0]);
+		try {
+			const file = await configurationFile(flags["config"]);
+			const values = resolveOptions(table, { flags, environment: process.env, file });
+			await definition.run(values, command.args[0]);
+		} catch (error) {
+			throw error instanceof UsageError ? new UsageError(error.message, name) : error;
+		}
+	});
+}
+
+/** The last of two would win, and the first be ignored without a word. */
+function refuseTwice(command: Command, option: string): void {
+	let isGiven = false;
+	command.on(`option:${option}`, () => {
+		if (isGiven) throw new UsageError(`--${option} is given twice`, command.name());
+		isGiven = true;
 	});
 }
 

@@ -2,12 +2,13 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { connect, type Stream } from "../../../client/src/index.ts";
+import { connect, SkeinError, type Stream } from "../../../client/src/index.ts";
 import { commandLineClient } from "./client-options.ts";
 import type { OptionValues, sqlOptions } from "./options.ts";
+import { createScriptProgress } from "./sql/script-progress.ts";
+import { readScript } from "./sql/script-reader.ts";
 import { errorText } from "./sql/show-error.ts";
 import { jsonOf, tableOf } from "./sql/show-result.ts";
-import { cutStatements } from "./sql/statement-reader.ts";
 
 type SqlValues = OptionValues<typeof sqlOptions>;
 
@@ -21,41 +22,60 @@ export async function sql(values: SqlValues, argument: string | undefined): Prom
 	}
 	const stream = client.openStream();
 	const source = argument === undefined ? process.stdin.setEncoding("utf8") : [argument];
+	const progress = createScriptProgress();
+	const output = watchOutput();
 	try {
-		for await (const statement of statementsOf(source)) await runOne(stream, statement, values);
+		for await (const statement of readScript(source)) {
+			if (output.isClosed()) throw new OutputClosed();
+			progress.begins(statement);
+			const text = await runOne(stream, statement.text, values);
+			progress.succeeded(stream.isAutocommit);
+			if (text !== "") await output.write(text);
+		}
 		if (!stream.isAutocommit) throw new Error("the script left a transaction open: it is rolled back");
 	} catch (error) {
-		console.error(`Error: ${errorText(error)}`);
 		process.exitCode = 1;
+		// Who closed it knows that, and wants to hear no more.
+		if (error instanceof OutputClosed) return;
+		const outcome = error instanceof SkeinError ? error.outcome : "did-not-happen";
+		const report = progress.report(outcome);
+		console.error(`Error: ${errorText(error)}${report === "" ? "" : `\n${report}`}`);
 	} finally {
 		await stream.close();
 	}
 }
 
-async function runOne(stream: Stream, statement: string, values: SqlValues): Promise<void> {
+/** What is to be printed. */
+async function runOne(stream: Stream, statement: string, values: SqlValues): Promise<string> {
 	const result = await stream.execute(statement);
 	const text = values.json ? jsonOf(result) : tableOf(result);
-	if (text !== "") await write(`${text}\n`);
-	else if (result.changes > 0 && process.stdout.isTTY) {
-		await write(`${result.changes} ${result.changes === 1 ? "row" : "rows"} changed\n`);
-	}
+	if (text !== "") return `${text}\n`;
+	if (result.changes === 0 || !process.stdout.isTTY) return "";
+	return `${result.changes} ${result.changes === 1 ? "row" : "rows"} changed\n`;
 }
 
-/** Statement by statement, so that a script may be longer than the memory. The last needs no semicolon. */
-async function* statementsOf(source: AsyncIterable<unknown> | Iterable<string>): AsyncGenerator<string> {
-	let pending = "";
-	for await (const chunk of source) {
-		const cut = cutStatements(pending + String(chunk));
-		yield* cut.statements;
-		pending = cut.rest;
-	}
-	const last = cutStatements(`${pending}\n`);
-	yield* last.statements;
-	if (last.rest !== "") yield last.rest;
+/** Whoever read our output (`| head`) has enough. */
+class OutputClosed extends Error {}
+
+interface Output {
+	isClosed(): boolean;
+	/** Waits until a slow reader has taken it, and so bounds what is buffered. */
+	write(text: string): Promise<void>;
 }
 
-/** Waits until a slow reader of our output has taken it, and so bounds what is buffered. */
-async function write(text: string): Promise<void> {
-	if (process.stdout.write(text)) return;
-	await new Promise<void>((resolve) => process.stdout.once("drain", resolve));
+function watchOutput(): Output {
+	let isClosed = false;
+	const closed = new Promise<void>((resolve) => {
+		process.stdout.once("error", () => {
+			isClosed = true;
+			resolve();
+		});
+	});
+	return {
+		isClosed: () => isClosed,
+		async write(text) {
+			if (process.stdout.write(text)) return;
+			await Promise.race([closed, new Promise((resolve) => process.stdout.once("drain", resolve))]);
+		},
+	};
 }

@@ -22,6 +22,7 @@ export async function status(values: StatusValues): Promise<void> {
 		return;
 	}
 	const { asked } = listenForStop(() => process.exit(0));
+	process.stdout.once("error", () => process.exit(0));
 	while (!asked.aborted) {
 		const text = await draw().catch((error: unknown) => `no node answers: ${errorText(error)}`);
 		show(

@@ -90,9 +90,22 @@ const scripts: readonly Case[] = [
 	{
 		script: "select 1; select * from nowhere; select 3;",
 		exitCode: 1,
-		prints: /│ 1 │[^]*no such table: nowhere/,
+		prints:
+			/│ 1 │[^]*no such table: nowhere\nAt statement 2, line 1: select \* from nowhere;\nKept: statement 1\n/,
 	},
-	{ script: "begin; create table u (a);", exitCode: 1, prints: /left a transaction open/ },
+	{
+		script:
+			"create table t (a);\n-- more\ninsert into t values (1);\nbegin;\ninsert into t values (2);\n\nselec 1;",
+		exitCode: 1,
+		prints: /At statement 5, line 7: selec 1;\nKept: statements 1 to 2; rolled back: statements 3 to 4\n/,
+	},
+	{ script: "begin;\nselec 1", exitCode: 1, prints: /line 2: selec 1\nRolled back: statement 1\n/ },
+	{ script: "selec 1", exitCode: 1, prints: /^Error: SQLITE_ERROR: near "selec": syntax error\n$/ },
+	{
+		script: "begin; create table u (a);",
+		exitCode: 1,
+		prints: /left a transaction open[^]*Rolled back: statements 1 to 2/,
+	},
 	{ script: "-- nothing", exitCode: 0, prints: /^$/ },
 ];
 
@@ -107,4 +120,23 @@ test.each(scripts)("a script from stdin: $script", async ({ script, exitCode, pr
 	expect(await new Promise((resolve) => child.once("close", resolve))).toBe(exitCode);
 	expect(text).toMatch(prints);
 	expect(text).not.toContain("│ 3 │");
+});
+
+test("a script whose reader has enough ends quietly, and runs no further", async () => {
+	await using api = await startTestApi();
+	const child = spawn(process.execPath, [door, "sql", "--url", api.url]);
+	let errors = "";
+	child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk));
+	const ended = new Promise((resolve) => child.once("close", resolve));
+	child.stdin.write("begin; select 1;");
+	await new Promise((resolve) => child.stdout.once("data", resolve));
+	child.stdout.destroy();
+	await new Promise((resolve) => child.stdout.once("close", resolve));
+	child.stdin.write("select 2;");
+	await expect.poll(() => api.service.programs.length).toBe(3);
+	child.stdin.end("select 3; select 4;".repeat(20));
+	expect(await ended).toBe(1);
+	expect(errors).toBe("");
+	expect(api.service.programs.length).toBeLessThan(6);
+	expect(api.service.openStreams()).toBe(0);
 });

@@ -1,5 +1,11 @@
 // Cuts typed or piped text into whole statements, as SQLite's own shell does (sqlite3_complete).
 
+export interface PlacedStatement {
+	readonly text: string;
+	/** Of its first character in the text that was cut. */
+	readonly start: number;
+}
+
 export interface CutText {
 	/** Whole statements, each with its semicolon. */
 	readonly statements: readonly string[];
@@ -12,7 +18,15 @@ const tokens =
 	/'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/|\s+|[A-Za-z_][\w$]*|[^]/gy;
 
 export function cutStatements(text: string): CutText {
-	const statements: string[] = [];
+	const { statements, rest } = placeStatements(text);
+	return { statements: statements.map((statement) => statement.text), rest };
+}
+
+export function placeStatements(text: string): {
+	readonly statements: readonly PlacedStatement[];
+	readonly rest: string;
+} {
+	const statements: PlacedStatement[] = [];
 	let start = 0;
 	/** The statement's first words, and the two significant tokens before the present one. */
 	let words: string[] = [];
@@ -32,8 +46,7 @@ export function cutStatements(text: string): CutText {
 		isBlank = false;
 		if (token === ";" && endsStatement(words, previous, beforePrevious)) {
 			const end = match.index + 1;
-			const statement = text.slice(start, end).trim();
-			if (words.length > 0) statements.push(statement);
+			if (words.length > 0) statements.push({ text: text.slice(start, end).trim(), start });
 			start = end;
 			words = [];
 			previous = "";
