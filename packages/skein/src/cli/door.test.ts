@@ -82,6 +82,15 @@ test.concurrent.each(cases)(
 	},
 );
 
+test("output that nobody reads ends a command quietly", async () => {
+	const child = spawn(process.execPath, [door, "start", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+	let errors = "";
+	child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+	child.stdout.destroy();
+	expect(await new Promise((resolve) => child.once("close", resolve))).toBe(0);
+	expect(errors).toBe("");
+});
+
 test.skipIf(oldNode === null)("an old Node starts the right one and passes exit codes on", async () => {
 	const { stdout } = await run(process.execPath, "--version");
 	expect(await run(oldNode ?? "", "--version")).toMatchObject({ status: 0, stdout });
