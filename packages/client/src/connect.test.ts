@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { whyBlocked } from "./blocked-ports.ts";
 import { connect, SkeinError } from "./index.ts";
 
 interface Received {
@@ -179,6 +180,25 @@ test("when no node can be reached at all, it says so soon", async () => {
 	const error = await failureOf(client.execute("insert into t values (1)"));
 	expect(error).toMatchObject({ code: "UNREACHABLE", outcome: "did-not-happen" });
 	expect(performance.now() - startedAt).toBeLessThan(2_000);
+});
+
+test("a port that fetch refuses is told at once, also among others", async () => {
+	const { url, received } = await serverWith(ok);
+	const error = await failureOf(connect([url, "http://127.0.0.1:6000"]).execute("select 1"));
+	expect(error).toMatchObject({ code: "BAD_REQUEST", outcome: "did-not-happen" });
+	expect(error.message).toContain("port 6000");
+	expect(received.length).toBe(0);
+});
+
+test("the ports that are told are those that fetch refuses", async () => {
+	for (const port of [22, 79, 6000, 6566, 10080]) {
+		expect(whyBlocked(`http://127.0.0.1:${port}/`)).not.toBe(null);
+		const failure: unknown = await fetch(`http://127.0.0.1:${port}/`).catch((reason: unknown) => reason);
+		expect(failure).toMatchObject({ cause: { message: "bad port" } });
+	}
+	for (const url of ["http://a/", "https://a/", "http://a:8080/", "http://a:6001/"]) {
+		expect(whyBlocked(url)).toBe(null);
+	}
 });
 
 test("a write whose connection broke is sent again with the same idempotency key", async () => {

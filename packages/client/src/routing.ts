@@ -1,4 +1,5 @@
 // Which node to ask, and whether to ask again: until one answers or the time is over.
+import { whyBlocked } from "./blocked-ports.ts";
 import { SkeinError } from "./errors.ts";
 import { type HttpAnswer, send } from "./request.ts";
 
@@ -27,6 +28,8 @@ const longestPauseMs = 500;
 
 export function createRouter(urls: readonly string[]): Router {
 	const bases = urls.map((url) => (url.endsWith("/") ? url : `${url}/`));
+	/** Told at once, though others might answer: the one would be missed on the day on which they do not. */
+	const blocked = bases.map(whyBlocked).find((why) => why !== null);
 	let current = 0;
 	const base = (): string => {
 		const url = bases[current % bases.length];
@@ -38,6 +41,7 @@ export function createRouter(urls: readonly string[]): Router {
 			return base();
 		},
 		async request(request) {
+			if (blocked !== undefined) throw new SkeinError(blocked, { code: "BAD_REQUEST" });
 			const startedAt = performance.now();
 			const deadline = startedAt + request.timeoutMs;
 			/** Moved to the end of all time by the first sign of life. */

@@ -73,15 +73,7 @@ export function createBodyReader(limits: ApiLimits): BodyReader {
 
 	return {
 		read(request, done) {
-			const type = request.headers["content-type"];
-			const refusal =
-				type !== undefined && !acceptedTypes.test(type)
-					? new SkeinError(`the body must be application/json, not ${type}`, {
-							code: "UNSUPPORTED_MEDIA_TYPE",
-						})
-					: Number(request.headers["content-length"] ?? 0) > limits.maxBodyBytes
-						? tooLarge(limits)
-						: null;
+			const refusal = unsupported(request) ?? announcedTooLarge(request, limits);
 			if (refusal === null) return collect(request, done);
 			request.resume();
 			done(refusal);
@@ -91,6 +83,21 @@ export function createBodyReader(limits: ApiLimits): BodyReader {
 			sizes.delete(request);
 		},
 	};
+}
+
+function unsupported({ headers }: IncomingMessage): SkeinError | null {
+	const { "content-type": type, "content-encoding": encoding } = headers;
+	const message =
+		type !== undefined && !acceptedTypes.test(type)
+			? `the body must be application/json, not ${type}`
+			: encoding !== undefined && !/^(identity)?$/i.test(encoding.trim())
+				? `the body must be sent as it is: Content-Encoding ${encoding} is not supported`
+				: null;
+	return message === null ? null : new SkeinError(message, { code: "UNSUPPORTED_MEDIA_TYPE" });
+}
+
+function announcedTooLarge({ headers }: IncomingMessage, limits: ApiLimits): SkeinError | null {
+	return Number(headers["content-length"] ?? 0) > limits.maxBodyBytes ? tooLarge(limits) : null;
 }
 
 function parse(bytes: Buffer): unknown {

@@ -30,6 +30,8 @@ test.each([
 	],
 	["POST", "/sql", { "skein-ack": "async" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "idempotency-key": "x".repeat(256) }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
+	["POST", "/sql", { "content-encoding": "gzip" }, "zipped", 415, "UNSUPPORTED_MEDIA_TYPE"],
+	["POST", "/v2/pipeline", { "content-encoding": "br, gzip" }, "zipped", 415, "UNSUPPORTED_MEDIA_TYPE"],
 	["GET", "/%zz", {}, undefined, 400, "BAD_REQUEST"],
 ] as const)("%s %s %j: an error in the one shape", async (method, path, headers, body, status, code) => {
 	await using api = await startTestApi();

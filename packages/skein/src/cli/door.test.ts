@@ -53,6 +53,16 @@ const cases: readonly Case[] = [
 	{ commandLine: ["start", "--help"], exitCode: 0, says: /--cluster[^]*Examples:/ },
 	{ commandLine: ["strat"], exitCode: 2, says: /Did you mean start/ },
 	{ commandLine: ["start", "--lisen", "1"], exitCode: 2, says: /Did you mean --listen/ },
+	{
+		commandLine: ["bench", "--url", "6000"],
+		exitCode: 2,
+		says: /--url is "6000": port 6000 is one of those/,
+	},
+	{
+		commandLine: ["status", "--url", `${nobody},localhost:6000`],
+		exitCode: 2,
+		says: /port 6000 is one of those/,
+	},
 	{ commandLine: ["start"], exitCode: 2, says: /--id is missing[^]*Try: skein start --help/ },
 	{ commandLine: ["bench", "a"], exitCode: 2, says: /too many arguments[^]*Try: skein bench --help/ },
 	{ commandLine: ["sql", "--url", "8080", "--url", "8081"], exitCode: 2, says: /--url is given twice/ },

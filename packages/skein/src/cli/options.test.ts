@@ -69,8 +69,8 @@ test("addresses: names, IPv4, IPv6 in brackets, a port alone", () => {
 });
 
 test("URLs: whole, without http://, or a port of this machine", () => {
-	const { url } = resolveOptions(sqlOptions, { ...nothing, flags: { url: "https://a/,b:1, 8081" } });
-	expect(url).toEqual(["https://a/", "http://b:1/", "http://127.0.0.1:8081/"]);
+	const { url } = resolveOptions(sqlOptions, { ...nothing, flags: { url: "https://a/,b:1024, 8081" } });
+	expect(url).toEqual(["https://a/", "http://b:1024/", "http://127.0.0.1:8081/"]);
 });
 
 test("a member list keeps its order", () => {

@@ -1,4 +1,5 @@
 // Every option of every command, once: its flag, environment variable, key in skein.config.json and help text.
+import { whyBlocked } from "../../../client/src/blocked-ports.ts";
 import { defaultNodeSettings } from "../node/settings.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -149,6 +150,8 @@ function parseUrls(value: string): readonly string[] {
 		if (!URL.canParse(candidate)) throw new Error(`"${part.trim()}" is no URL`);
 		const url = new URL(candidate);
 		if (url.protocol !== "http:" && url.protocol !== "https:") throw new Error("it must be http or https");
+		const blocked = whyBlocked(url.href);
+		if (blocked !== null) throw new Error(blocked);
 		return url.href;
 	});
 }
