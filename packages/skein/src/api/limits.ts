@@ -15,6 +15,8 @@ export interface ApiLimits {
 	/** Characters of SQL, and statements, in one request; more is PAYLOAD_TOO_LARGE. */
 	readonly maxSqlLength: number;
 	readonly maxStatements: number;
+	/** Characters of one pipeline's answer from which on no further program of it is run; each is bounded by itself. More is PAYLOAD_TOO_LARGE. */
+	readonly maxAnswerLength: number;
 	/** Arguments of one statement: SQLite's own bound for parameters. */
 	readonly maxArguments: number;
 	/** SQL texts that one stream may store, and the characters of each. */
@@ -44,6 +46,7 @@ export const defaultApiLimits: ApiLimits = {
 	maxStreams: 10_000,
 	maxSqlLength: 4 * 1024 * 1024,
 	maxStatements: 20_000,
+	maxAnswerLength: 64 * 1024 * 1024,
 	maxArguments: 32_766,
 	maxStoredTexts: 50,
 	maxStoredTextLength: 5_000,

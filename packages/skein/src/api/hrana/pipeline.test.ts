@@ -356,3 +356,20 @@ test("what was to run inside of a transaction that ended with an error does not 
 	]);
 	expect((await api.post("/sql", { sql: "SELECT count(*) FROM t" })).body["rows"]).toEqual([[0]]);
 });
+
+test("a program is not run any more when the answer is full", async () => {
+	await using api = await startTestApi({ maxAnswerLength: 10_000 });
+	const large = execute("SELECT printf('%.*c', 20000, 'x')");
+	const state = { type: "get_autocommit" };
+	const create = execute("CREATE TABLE t (x)");
+	const answer = await api.pipeline([large, large, state, create, state, close]);
+	expect(answer.body["results"]).toMatchObject([
+		{ type: "ok" },
+		{ type: "ok" },
+		{ type: "ok" },
+		{ type: "error", error: { code: "PAYLOAD_TOO_LARGE", outcome: "did-not-happen" } },
+		{ type: "ok" },
+		{ type: "ok" },
+	]);
+	expect(api.service.programs).toHaveLength(1);
+});

@@ -40,6 +40,8 @@ interface Run {
 	fold: Fold;
 	readonly budget: SqlBudget;
 	programs: number;
+	/** Characters of the results so far. */
+	answerLength: number;
 	position: Position | null;
 	replayed: boolean;
 	closed: boolean;
@@ -66,6 +68,7 @@ export async function runPipeline(
 		fold: emptyFold(),
 		budget: createSqlBudget(context.limits),
 		programs: 0,
+		answerLength: 0,
 		position: null,
 		replayed: false,
 		closed: false,
@@ -235,6 +238,7 @@ async function flush(run: Run): Promise<void> {
 		run.position = position;
 		run.replayed ||= replayed;
 		unfold(fold, outcome, run.results);
+		for (const { slot } of fold.parts) run.answerLength += run.results[slot]?.length ?? 0;
 	} catch (error) {
 		if (fold.wasOpen && run.open.stream.autocommit && error instanceof SkeinError) run.transactionEnd = error;
 		const text = failed(run, error);
@@ -251,6 +255,14 @@ function nextOptions(run: Run): RequestOptions {
 	const timeoutMs = run.deadline - context.clock.now();
 	if (timeoutMs <= 0) {
 		throw new SkeinError(`the requests before took the whole ${options.timeoutMs} ms`, { code: "TIMEOUT" });
+	}
+	if (run.answerLength > context.limits.maxAnswerLength) {
+		throw new SkeinError(
+			"the results of the requests before fill the whole answer: send this in a body of its own",
+			{
+				code: "PAYLOAD_TOO_LARGE",
+			},
+		);
 	}
 	// A client's own key is printable, so it cannot collide with these.
 	const idempotencyKey = options.idempotencyKey === null ? null : `${options.idempotencyKey}\n${ordinal}`;
