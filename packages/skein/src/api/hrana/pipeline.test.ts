@@ -1,7 +1,7 @@
 // The wire of the libSQL protocol, request by request, over a real server.
-import { expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { SkeinError } from "../../../../client/src/errors.ts";
-import { startTestApi } from "../testing/test-api.ts";
+import { startTestApi, type TestApi } from "../testing/test-api.ts";
 
 const execute = (sql: string, args: unknown[] = []) => ({
 	type: "execute",
@@ -337,24 +337,55 @@ test("each program of one request has an idempotency key of its own", async () =
 	expect(api.service.programs[0]?.options.consistency).toEqual({ level: "eventual" });
 });
 
-test("what was to run inside of a transaction that ended with an error does not run outside of it", async () => {
-	await using api = await startTestApi();
-	await api.post("/sql", { sql: "CREATE TABLE t (x)" });
-	const { baton } = await api.pipeline([execute("BEGIN"), execute("INSERT INTO t VALUES (1)")]);
-	api.service.failNext(new SkeinError("?", { code: "OVERLOADED" }));
+describe("a transaction that ended with an error, without its client", () => {
 	const autocommit = { type: "get_autocommit" };
 	const insert = execute("INSERT INTO t VALUES (2)");
-	const answer = await api.pipeline(
-		[insert, autocommit, insert, { type: "sequence", sql: insert.stmt.sql }],
-		baton,
-	);
-	expect(answer.body["results"]).toMatchObject([
-		{ type: "error", error: { code: "OVERLOADED" } },
-		{ type: "ok", response: { is_autocommit: true } },
-		{ type: "error", error: { code: "OVERLOADED", outcome: "did-not-happen" } },
-		{ type: "error", error: { code: "OVERLOADED", outcome: "did-not-happen" } },
-	]);
-	expect((await api.post("/sql", { sql: "SELECT count(*) FROM t" })).body["rows"]).toEqual([[0]]);
+	const refused = { type: "error", error: { code: "OVERLOADED", outcome: "did-not-happen" } };
+
+	async function begun(): Promise<{ api: TestApi; baton: string | null }> {
+		const api = await startTestApi();
+		onTestFinished(() => api.api.close());
+		await api.post("/sql", { sql: "CREATE TABLE t (x)" });
+		const { baton } = await api.pipeline([execute("BEGIN"), execute("INSERT INTO t VALUES (1)")]);
+		api.service.failNext(new SkeinError("?", { code: "OVERLOADED" }));
+		const failed = await api.pipeline(
+			[insert, autocommit, insert, { type: "sequence", sql: insert.stmt.sql }],
+			baton,
+		);
+		expect(failed.body["results"]).toMatchObject([
+			refused,
+			{ type: "ok", response: { is_autocommit: false } },
+			refused,
+			refused,
+		]);
+		return { api, baton: failed.baton };
+	}
+
+	test("what was to run inside does not run outside, also in later requests", async () => {
+		const { api, baton } = await begun();
+		const batch = { type: "batch", batch: { steps: [{ stmt: insert.stmt }] } };
+		const later = await api.pipeline([insert, batch, execute("ROLLBACK"), autocommit, close], baton);
+		expect(later.body["results"]).toMatchObject([
+			refused,
+			refused,
+			{ type: "ok", response: { type: "execute", result: { cols: [], rows: [] } } },
+			{ type: "ok", response: { is_autocommit: true } },
+			{ type: "ok" },
+		]);
+		expect((await api.post("/sql", { sql: "SELECT count(*) FROM t" })).body["rows"]).toEqual([[0]]);
+		expect(api.service.openStreams()).toBe(0);
+	});
+
+	test.each([
+		["COMMIT", refused],
+		["BEGIN", { type: "ok" }],
+	])("%s ends that state", async (sql, result) => {
+		const { api, baton } = await begun();
+		const answer = await api.pipeline([execute(sql), insert, close], baton);
+		expect(answer.body["results"]).toMatchObject([result, { type: "ok" }, { type: "ok" }]);
+		const rows = (await api.post("/sql", { sql: "SELECT count(*) FROM t" })).body["rows"];
+		expect(rows).toEqual([[sql === "BEGIN" ? 0 : 1]]);
+	});
 });
 
 test("a program is not run any more when the answer is full", async () => {

@@ -9,9 +9,16 @@ import type { Clock } from "../../world/clock.ts";
 import { badRequest, encodeError, viewOf } from "../errors.ts";
 import type { ApiLimits } from "../limits.ts";
 import { createSqlBudget, type SqlBudget } from "../sql-budget.ts";
-import { decodePipeline, type SqlSource, type StreamRequest, type WireStatement } from "./decode.ts";
+import {
+	decodePipeline,
+	type SqlSource,
+	type StreamRequest,
+	type WireStatement,
+	type WireStep,
+} from "./decode.ts";
+import { afterEnd, ends, outsideOfTransaction } from "./ended-transaction.ts";
 import { addBatch, addExecute, addSequence, emptyFold, type Fold, unfold } from "./fold.ts";
-import { encodeDescription, errorResult, okResult } from "./results.ts";
+import { emptyResult, encodeDescription, errorResult, okResult } from "./results.ts";
 import type { OpenStream, Streams } from "./streams.ts";
 
 export interface PipelineContext {
@@ -45,8 +52,6 @@ interface Run {
 	position: Position | null;
 	replayed: boolean;
 	closed: boolean;
-	/** Why the transaction that was open ended without its client: what was sent to run inside of it must not run outside. */
-	transactionEnd: SkeinError | null;
 }
 
 export async function runPipeline(
@@ -72,7 +77,6 @@ export async function runPipeline(
 		position: null,
 		replayed: false,
 		closed: false,
-		transactionEnd: null,
 	};
 	try {
 		for (const [slot, request] of requests.entries()) await handle(run, request, slot);
@@ -96,7 +100,7 @@ export async function runPipeline(
  * client that is gone will never learn its baton, so what it holds is rolled back at once.
  */
 async function release({ context, open, closed, response }: Run): Promise<string | null> {
-	const isDisposable = open.stream.disposable && open.storedSql.size === 0;
+	const isDisposable = open.stream.disposable && open.storedSql.size === 0 && open.transactionEnd === null;
 	if (!closed && !isDisposable && !isGone(response)) return context.streams.keep(open);
 	await context.streams.close(open);
 	return null;
@@ -112,8 +116,7 @@ async function handle(run: Run, request: StreamRequest, slot: number): Promise<v
 	run.results[slot] = "";
 	try {
 		if (run.closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
-		if (run.transactionEnd !== null && executes(request)) throw outsideOfTransaction(run.transactionEnd);
-		await perform(run, request, slot);
+		if (!answeredAfterEnd(run, request, slot)) await perform(run, request, slot);
 	} catch (error) {
 		run.results[slot] = failed(run, error);
 	}
@@ -152,7 +155,10 @@ async function perform(run: Run, request: StreamRequest, slot: number): Promise<
 			return;
 		case "get_autocommit":
 			await flush(run);
-			results[slot] = okResult("get_autocommit", `,"is_autocommit":${open.stream.autocommit}`);
+			results[slot] = okResult(
+				"get_autocommit",
+				`,"is_autocommit":${open.stream.autocommit && open.transactionEnd === null}`,
+			);
 			return;
 		case "close":
 			await flush(run);
@@ -166,15 +172,40 @@ async function perform(run: Run, request: StreamRequest, slot: number): Promise<
 	}
 }
 
-function executes({ type }: StreamRequest): boolean {
-	return type === "execute" || type === "batch" || type === "sequence";
+/** True: the request is answered. Throws what it is answered with. */
+function answeredAfterEnd({ open, results }: Run, request: StreamRequest, slot: number): boolean {
+	const { transactionEnd } = open;
+	if (transactionEnd === null) return false;
+	const source = firstStatement(request);
+	if (source === null) return false;
+	const sql = typeof source === "string" ? source : storedSql(open, source.sqlId);
+	const what = afterEnd(sql);
+	if (what !== "inside") open.transactionEnd = null;
+	if (what === "begins") return false;
+	if (what !== "acknowledged") throw outsideOfTransaction(transactionEnd);
+	results[slot] = okResult(request.type, request.type === "execute" ? `,"result":${emptyResult}` : "");
+	return true;
 }
 
-function outsideOfTransaction({ code }: SkeinError): SkeinError {
-	return new SkeinError(
-		"the transaction ended with the error of an earlier request of this body, and this one was not run outside of it",
-		{ code },
-	);
+/** Null: the request runs none. */
+function firstStatement(request: StreamRequest): SqlSource | null {
+	switch (request.type) {
+		case "execute":
+			return request.statement.sql;
+		case "sequence":
+			return request.sql;
+		case "batch":
+			// One that only ends it is sent by nobody, and would need results for all of its steps.
+			return request.steps.length === 0 ? null : firstOf(request.steps);
+		default:
+			return null;
+	}
+}
+
+function firstOf([first]: readonly WireStep[]): SqlSource {
+	if (first === undefined) return "";
+	const { sql } = first.statement;
+	return typeof sql === "string" && afterEnd(sql) !== "begins" ? "" : sql;
 }
 
 function resolveStatement(run: Run, statement: WireStatement): Statement {
@@ -240,7 +271,8 @@ async function flush(run: Run): Promise<void> {
 		unfold(fold, outcome, run.results);
 		for (const { slot } of fold.parts) run.answerLength += run.results[slot]?.length ?? 0;
 	} catch (error) {
-		if (fold.wasOpen && run.open.stream.autocommit && error instanceof SkeinError) run.transactionEnd = error;
+		const isOver = fold.wasOpen && run.open.stream.autocommit && !ends(fold.steps);
+		if (isOver && error instanceof SkeinError) run.open.transactionEnd = error;
 		const text = failed(run, error);
 		for (const { slot } of fold.parts) run.results[slot] = text;
 	}

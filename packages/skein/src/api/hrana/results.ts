@@ -43,6 +43,9 @@ function encodeColumns(columns: readonly Column[]): string {
 	return `[${list}]`;
 }
 
+/** Of a statement without rows that changed nothing. */
+export const emptyResult = '{"cols":[],"rows":[],"affected_row_count":0,"last_insert_rowid":null}';
+
 export function encodeDescription(description: Description): string {
 	const parameters = description.parameters.map(({ name }) => `{"name":${JSON.stringify(name)}}`).join(",");
 	return `{"params":[${parameters}],"cols":${encodeColumns(description.columns)},"is_explain":${description.isExplain},"is_readonly":${description.isReadonly}}`;

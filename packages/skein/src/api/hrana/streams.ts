@@ -16,6 +16,8 @@ export interface OpenStream {
 	/** SQL texts that the client stored, by its own number. */
 	readonly storedSql: Map<number, string>;
 	sequence: number;
+	/** Why its transaction ended, while its client may not know of it: see ended-transaction.ts. */
+	transactionEnd: SkeinError | null;
 	/** Null while a request holds the stream. */
 	idleTimer: Timer | null;
 }
@@ -80,6 +82,7 @@ export function createStreams({ service, clock, random, limits }: StreamsOptions
 				stream: service.openStream(),
 				storedSql: new Map(),
 				sequence: 0,
+				transactionEnd: null,
 				idleTimer: null,
 			};
 			streams.set(open.id, open);
