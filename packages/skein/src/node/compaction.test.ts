@@ -243,7 +243,7 @@ test("while the disk is full, a snapshot lets nothing be cut that work which wai
 	await send("n1", 10, { index: 40, term: 10 }, 45);
 	// The next leader cuts into the first segment, as soon as there is room for what comes before that.
 	await send("n3", 11, { index: 20, term: 10 }, 60);
-	expect(runner.diskFull).toBe(true);
+	expect(runner.diskFull()).toBe(true);
 	const configuration = runner.core.view.configuration;
 	member.file.content = {
 		applied: { term: 11, index: 50 },
