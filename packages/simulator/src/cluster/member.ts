@@ -91,23 +91,23 @@ interface Running {
 	node: Node | null;
 }
 
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
 export function createMember(options: MemberOptions): Member {
 	const { id, scheduler, chance, tell, disk, store, bootstrap, settings, observe } = options;
-	let state: MemberState = "down";
-	let failure: Error | null = null;
 	let running: Running | null = null;
 	let lives = 0;
-	let keepsClientsOut = false;
 
 	function start(): void {
-		if (running !== null || state === "lost") return;
+		if (running !== null || member.state === "lost") return;
 		lives++;
 		const life = createLife({ scheduler, chance: chance.fork(`life ${lives}`), touched: options.touched });
 		const clock = createSimulatedClock({ scheduler, chance, ...options.clockFault });
 		const current: Running = { life, clock, network: options.connect(id), node: null };
 		running = current;
-		state = "starting";
-		failure = null;
+		member.clock = clock;
+		member.state = "starting";
+		member.failure = null;
 		tell({ type: "start", node: id, life: lives });
 		boot(current).catch((error: unknown) => endBySelf(current, "refused", error));
 	}
@@ -147,7 +147,11 @@ export function createMember(options: MemberOptions): Member {
 		void node.failed.then((error) => endBySelf(current, "failed", error));
 		await node.start();
 		current.node = node;
-		state = "running";
+		member.state = "running";
+		if (running === current) {
+			member.core = node.core;
+			member.server = { life, service: node.service };
+		}
 		tell({ type: "started", node: id, applied: applied.index, last: node.core.lastIndex });
 	}
 
@@ -165,10 +169,10 @@ export function createMember(options: MemberOptions): Member {
 	/** A process that throws is a process that exits. */
 	function endBySelf(current: Running, how: "refused" | "failed", error: unknown): void {
 		if (current.life.over || running !== current) return;
-		failure = error instanceof Error ? error : new Error(String(error));
-		tell({ type: how, node: id, reason: failure.message });
+		member.failure = error instanceof Error ? error : new Error(String(error));
+		tell({ type: how, node: id, reason: member.failure.message });
 		end("kill");
-		state = how;
+		member.state = how;
 	}
 
 	/** The process is gone, however. */
@@ -176,6 +180,10 @@ export function createMember(options: MemberOptions): Member {
 		const current = running;
 		if (current === null) return;
 		running = null;
+		member.paused = false;
+		member.core = null;
+		member.server = null;
+		member.clock = null;
 		current.life.end();
 		current.clock.stop();
 		void current.network.stop();
@@ -183,13 +191,13 @@ export function createMember(options: MemberOptions): Member {
 		store.crash(kind);
 		observe({ type: "ended", node: id });
 		options.touched();
-		state = "down";
+		member.state = "down";
 	}
 
 	function crash(kind: CrashKind): void {
 		if (running === null) {
 			// A machine may also lose power while nothing of Skein runs on it.
-			if (kind === "power" && state !== "lost") {
+			if (kind === "power" && member.state !== "lost") {
 				disk.crash(kind);
 				store.crash(kind);
 			}
@@ -201,9 +209,9 @@ export function createMember(options: MemberOptions): Member {
 
 	function stop(): void {
 		const current = running;
-		if (current?.node === null || current === null || state !== "running") return;
+		if (current?.node === null || current === null || member.state !== "running") return;
 		const { node, life } = current;
-		state = "stopping";
+		member.state = "stopping";
 		scheduler.after(2 * settings.stopTimeoutMs, () => {
 			if (running === current) crash("kill");
 		});
@@ -218,34 +226,17 @@ export function createMember(options: MemberOptions): Member {
 		});
 	}
 
-	return {
+	const member: Writable<Member> = {
 		id,
 		disk,
 		store,
-		get state() {
-			return state;
-		},
-		get paused() {
-			return running?.life.paused ?? false;
-		},
-		get failure() {
-			return failure;
-		},
-		get server() {
-			const node = running?.node;
-			return running === null || node === null || node === undefined
-				? null
-				: { life: running.life, service: node.service };
-		},
-		get clock() {
-			return running?.clock ?? null;
-		},
-		get core() {
-			return running?.node?.core ?? null;
-		},
-		get keepsClientsOut() {
-			return keepsClientsOut;
-		},
+		state: "down",
+		paused: false,
+		failure: null,
+		server: null,
+		clock: null,
+		core: null,
+		keepsClientsOut: false,
 		start,
 		stop,
 		crash,
@@ -260,23 +251,26 @@ export function createMember(options: MemberOptions): Member {
 			tell({ type: "pause", node: id, kind });
 			running.clock.pause(kind);
 			running.life.pause();
+			member.paused = running.life.paused;
 		},
 		resume() {
 			if (running === null || !running.life.paused) return;
 			tell({ type: "resume", node: id });
 			running.clock.resume();
 			running.life.resume();
+			member.paused = running.life.paused;
 		},
 		keepClientsOut(isOut) {
-			keepsClientsOut = isOut;
+			member.keepsClientsOut = isOut;
 			if (isOut) tell({ type: "clients-kept-out", node: id });
 		},
 		wipe() {
 			end("power");
-			state = "lost";
+			member.state = "lost";
 			disk.wipe();
 			tell({ type: "wipe", node: id });
 			observe({ type: "disk-lost", node: id });
 		},
 	};
+	return member;
 }
