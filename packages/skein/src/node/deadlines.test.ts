@@ -22,9 +22,8 @@ function setUp() {
 		deadlines,
 		ended,
 		wakings: () => wakings,
-		add(name: string, afterMs: number) {
-			return deadlines.add(virtual.now() + afterMs, () => ended.push([name, virtual.now()]));
-		},
+		add: (name: string, afterMs: number) =>
+			deadlines.add(virtual.now() + afterMs, () => ended.push([name, virtual.now()])),
 	};
 }
 
