@@ -205,10 +205,6 @@ export function after(step: Step, before: Value): Value {
 	}
 }
 
-export function isWrite(step: Step): boolean {
-	return step.kind !== "read";
-}
-
 /** Whether a check of writes and of linearizable reads concerns it. */
 export function isLinearizable(operation: Operation): boolean {
 	return operation.level === null || operation.level.level === "linearizable";

@@ -24,13 +24,13 @@ export interface PlotOptions {
 export interface Stage extends PlotOptions {
 	readonly ids: readonly NodeId[];
 	/** So many election timeouts, in milliseconds. */
-	between(low: number, high: number): number;
+	readonly between: (low: number, high: number) => number;
 	/** Of the latest term, established and awake. */
 	leader(): Member | null;
 	/** Looks at every moment, for not long: `then` follows at once when it is so, or in the end. */
-	soon(holds: () => boolean, then: () => void): void;
+	readonly soon: (holds: () => boolean, then: () => void) => void;
 	/** Looks again and again: `then` follows when it is so, and in any case after so many election timeouts. */
-	when(holds: () => boolean, timeouts: number, then: () => void): void;
+	readonly when: (holds: () => boolean, timeouts: number, then: () => void) => void;
 	/** Again and again: a leader that has just been elected has nothing to hand over yet. */
 	bringBack(to: Member, tries: number): void;
 }
