@@ -88,6 +88,13 @@ function is(column: string | undefined, value: Value): string {
 	return `${column} IS ${value.isText ? "+CAST(? AS TEXT)" : "?"}`;
 }
 
+/** As a tree: a chain as long as a table may be wide is deeper than SQLite lets an expression be. */
+function allOf(conditions: readonly string[]): string {
+	if (conditions.length <= 10) return conditions.join(" AND ");
+	const middle = conditions.length >> 1;
+	return `(${allOf(conditions.slice(0, middle))}) AND (${allOf(conditions.slice(middle))})`;
+}
+
 function whereOld(
 	tables: Tables,
 	change: Change,
@@ -105,24 +112,32 @@ function whereOld(
 		values.push(value.value);
 	}
 	if (keys === 0) throw new Error(`a changeset names no key of ${change.table}`);
-	return { sql: conditions.join(" AND "), values };
+	return { sql: allOf(conditions), values };
 }
 
 function readRow(tables: Tables, change: Change): Value[] | null {
 	const columns = tables.columnsOf(change.table);
-	const reads = columns.flatMap((name) => [
-		`CASE typeof(${name}) WHEN 'text' THEN CAST(${name} AS BLOB) ELSE ${name} END`,
-		`typeof(${name}) = 'text'`,
-	]);
 	const { sql, values } = whereOld(tables, change, true);
-	const statement = tables.prepare(
-		`SELECT ${reads.join(", ")} FROM main.${quoteName(change.table)} WHERE ${sql}`,
-	);
-	statement.setReadBigInts(true);
-	statement.setReturnArrays(true);
-	const row = statement.get(...values) as unknown as SQLInputValue[] | undefined;
-	if (row === undefined) return null;
-	return columns.map((_, place) => ({ value: row[place * 2] ?? null, isText: row[place * 2 + 1] === 1n }));
+	const row: Value[] = [];
+	// A row wider than SQLite's limit on result columns is read in slices.
+	for (let start = 0; start < columns.length; start += 500) {
+		const reads = columns
+			.slice(start, start + 500)
+			.flatMap((name) => [
+				`CASE typeof(${name}) WHEN 'text' THEN CAST(${name} AS BLOB) ELSE ${name} END`,
+				`typeof(${name}) = 'text'`,
+			]);
+		const statement = tables.prepare(
+			`SELECT ${reads.join(", ")} FROM main.${quoteName(change.table)} WHERE ${sql}`,
+		);
+		statement.setReadBigInts(true);
+		statement.setReturnArrays(true);
+		const slice = statement.get(...values) as unknown as SQLInputValue[] | undefined;
+		if (slice === undefined) return null;
+		for (let place = 0; place < slice.length; place += 2)
+			row.push({ value: slice[place] ?? null, isText: slice[place + 1] === 1n });
+	}
+	return row;
 }
 
 /** False: there is no such row. */
@@ -140,7 +155,7 @@ function remove(tables: Tables, change: Change): boolean {
 function insert(tables: Tables, table: string, values: readonly Value[]): void {
 	const columns = tables.columnsOf(table);
 	const bound = values.map(({ value }) => value);
-	const same = values.map((value, place) => is(columns[place], value)).join(" AND ");
+	const same = allOf(values.map((value, place) => is(columns[place], value)));
 	if (tables.prepare(`SELECT 1 FROM main.${quoteName(table)} WHERE ${same}`).get(...bound) !== undefined)
 		return;
 	const places = values.map(({ isText }) => (isText ? "CAST(? AS TEXT)" : "?"));

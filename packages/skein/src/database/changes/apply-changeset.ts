@@ -1,7 +1,8 @@
 /**
  * Applies a changeset. SQLite's own way goes change by change, and a change that is in another's way
- * is tried again later; what only fits as a whole (two rows that swap a unique value) never does. Then,
- * and for tables that are delicate, the rows are put in place by state.
+ * is tried again later; what only fits as a whole (two rows that swap a unique value) never does. Some
+ * it cannot even put into SQL. Then, and for tables that are delicate, the rows are put in place by
+ * state. That hides no divergence: it asks of each row that it holds what the changeset says it held.
  */
 import { constants, type DatabaseSync } from "node:sqlite";
 import { isSqliteError } from "../sqlite-failure.ts";
@@ -9,6 +10,15 @@ import { applyByState, DoesNotFit } from "./apply-by-state.ts";
 import { keepTables, readChanges } from "./changeset.ts";
 import type { DelicateTables } from "./delicate-tables.ts";
 
+/**
+ * Of these, SQLite has taken back what it did, and they speak of its way, not of the file or the disk.
+ *
+ * - ERROR: a table of about 1000 columns, which it compares in a chain deeper than an expression may be;
+ *   a key that became another one that is equal to it (1 and 1.0, 'a' and 'A' under NOCASE), noted as an
+ *   update of nothing.
+ * - CONSTRAINT: keys that are equal under their collation only.
+ */
+const errorCode = 1;
 const constraintCode = 19;
 
 export function applyChangeset(
@@ -49,8 +59,7 @@ function tryApply(
 	try {
 		return connection.applyChangeset(changeset, { onConflict });
 	} catch (error) {
-		// Keys that are equal under their collation only: SQLite has taken back what it did. By state it may fit.
-		if (isSqliteError(error) && (error.errcode & 255) === constraintCode) return false;
+		if (isSqliteError(error) && [errorCode, constraintCode].includes(error.errcode & 255)) return false;
 		throw error;
 	}
 }

@@ -33,12 +33,20 @@ function rowsOf(connection: DatabaseSync, table: string, withoutRowid: boolean):
 	const unordered = table.startsWith("sqlite_stat");
 	const rowid =
 		withoutRowid || unordered ? undefined : ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
-	// As text and blob side by side: text may hold bytes that no string can.
-	const values = names.flatMap((name) => [`typeof(${name})`, `hex(CAST(${name} AS BLOB))`, `quote(${name})`]);
-	const selected = (rowid === undefined ? values : [rowid, ...values]).join(", ");
-	const statement = connection.prepare(
-		`SELECT ${selected} FROM ${quoted(table)} ORDER BY ${rowid ?? names.join(", ")}`,
-	);
-	statement.setReturnArrays(true);
-	return statement.all();
+	const rows: unknown[][] = [];
+	// SQLite allows 2000 columns, also in a result.
+	for (let start = 0; start < names.length; start += 600) {
+		// As text and blob side by side: text may hold bytes that no string can.
+		const values = names
+			.slice(start, start + 600)
+			.flatMap((name) => [`typeof(${name})`, `hex(CAST(${name} AS BLOB))`, `quote(${name})`]);
+		const selected = (rowid === undefined ? values : [rowid, ...values]).join(", ");
+		const statement = connection.prepare(
+			`SELECT ${selected} FROM ${quoted(table)} ORDER BY ${rowid ?? names.join(", ")}`,
+		);
+		statement.setReturnArrays(true);
+		for (const [place, row] of statement.all().entries())
+			rows[place] = [...(rows[place] ?? []), ...Object.values(row)];
+	}
+	return rows;
 }

@@ -15,6 +15,9 @@ function each(...statements: readonly string[]): string[][] {
 	return statements.map((statement) => [statement]);
 }
 
+/** SQLite allows 2000, and an expression no deeper than 1000. */
+const manyNames = Array.from({ length: 1100 }, (_, place) => `c${place}`);
+
 export const sqlCases: readonly SqlCase[] = [
 	{
 		name: "triggers: before, after, on views, and triggers that fire triggers",
@@ -468,5 +471,62 @@ export const sqlCases: readonly SqlCase[] = [
 			],
 		],
 		after: each("update rk set k = k - 1", "delete from rk where k = 3", "update lk set u = u + 10"),
+	},
+	{
+		name: "tables of more columns than an expression may be deep",
+		before: [
+			[`create table wi (id integer primary key, ${manyNames.join(", ")})`],
+			[`create table ww (k text primary key, ${manyNames.join(", ")}) without rowid`],
+			[`create table wn (${manyNames.join(", ")}, unique (c1))`],
+			[
+				`create table wk (${manyNames.join(", ")}, x, primary key (${manyNames.slice(0, 1000).join(", ")})) without rowid`,
+				`insert into wk (${manyNames.slice(0, 1000).join(", ")}) values (${manyNames.slice(0, 1000).fill("1")})`,
+				"update wk set x = 2, c1 = 5",
+			],
+			["insert into wi (id, c5, c1099) values (1, 'five', 'last'), (2, 'five', null), (3, 1, 2)"],
+			["insert into ww (k, c0, c1099) values ('a', 1, x'00'), ('b', 2, 2.5)"],
+			["insert into wn (c1, c1099) values ('a', 1), ('b', 2)"],
+			["update wi set c7 = c5, c1099 = id", "update ww set c3 = 'x', c1099 = null where k = 'a'"],
+			[
+				"delete from wi where id = 2",
+				"update ww set k = 'c' where k = 'b'",
+				"replace into wn (c1) values ('a')",
+			],
+		],
+		after: each("update wi set c0 = 9", "delete from ww where k = 'a'", "delete from wn", "delete from wi"),
+	},
+	{
+		name: "keys WITHOUT ROWID that become equal ones: 1 and 1.0, letters under NOCASE, blanks under RTRIM",
+		before: [
+			["create table eb (k primary key, v) without rowid"],
+			["create table ec (k blob, u integer, v, primary key (k, u)) without rowid"],
+			["create table ea (k any primary key, v any) strict, without rowid"],
+			["create table er (k text collate rtrim primary key) without rowid"],
+			["create table en (u integer, k text collate nocase, v, primary key (u, k)) without rowid"],
+			["create table ei (k integer primary key, v) without rowid"],
+			[
+				"insert into eb values (1, 'x'), (100, 'y'), (3, 'z')",
+				"insert into ec values (1, 1, 'x'), (5, 2, 'y')",
+			],
+			["insert into ea values (1, 'x'), (3, 'e')", "insert into er values ('a'), ('b')"],
+			["insert into en values (1, 'paris', 1), (2, 'rome', 2)"],
+			["insert into ei values (-9223372036854775808, 'least')"],
+			["update eb set k = 1.0 where k = 1"],
+			["update ec set k = k * 1.0"],
+			["update ea set k = 1.0 where k = 1"],
+			["update er set k = 'a ' where k = 'a'"],
+			["update en set k = 'Paris' where u = 1"],
+			["update ei set k = -9223372036854775808.0"],
+			["update eb set k = 100.0, v = 'changed' where k = 100", "insert into eb values (7, 'other')"],
+			["replace into eb values (3.0, 'replaced')", "replace into er values ('b  ')"],
+			["replace into en values (2, 'ROME', 2)", "update en set v = 5 where k = 'rome'"],
+			["begin", "update eb set k = 7.0 where k = 7", "update eb set k = 7 where k = 7", "commit"],
+			["begin", "update eb set k = 3 where k = 3", "delete from eb where k = 3", "commit"],
+		],
+		after: [
+			["update eb set k = cast(k as integer)", "update ec set k = cast(k as integer), v = u where u = 2"],
+			["update er set k = trim(k)", "update en set k = upper(k)", "delete from ea where k = 1"],
+			["insert into eb values (9, 9)", "update eb set k = 9.0 where k = 9"],
+		],
 	},
 ];
