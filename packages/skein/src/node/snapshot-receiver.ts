@@ -1,6 +1,7 @@
 /**
- * A follower's side of a snapshot: collects the chunks in a file named by the snapshot's hash (so
- * that a broken transfer goes on where it stopped), has it checked and installed, says how it ended.
+ * A follower's side of a snapshot: collects the chunks in a file, in whatever order they come, over broken
+ * connections too, has it checked and installed, says how it ended. To each chunk it says up to where it has
+ * everything: whether that is news, and what to send again, is for the sender to judge.
  */
 import type { GroupId, NodeId, Position, Term } from "../consensus/types.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
@@ -13,11 +14,22 @@ import type { AppliedIndex } from "./applied-index.ts";
 export const snapshotDirectory = "snapshots";
 const partSuffix = ".incoming";
 
+/** Pieces that wait for what is missing before them; a sender's window never makes more. */
+const maxPieces = 64;
+
+interface Piece {
+	readonly begin: number;
+	readonly end: number;
+}
+
 interface Incoming {
 	readonly offer: SnapshotOffer;
 	readonly path: string;
 	readonly file: DiskFile;
+	/** Everything before is here. */
 	received: number;
+	/** What is here behind that, in order and apart from each other. */
+	pieces: readonly Piece[];
 	installing: boolean;
 }
 
@@ -67,15 +79,10 @@ export function createSnapshotReceiver(options: SnapshotReceiverOptions): Snapsh
 			const path = `${snapshotDirectory}/${offer.sha256}${partSuffix}`;
 			await disk.makeDirectory(snapshotDirectory);
 			const file = await disk.open(path, { create: true });
-			const received = Math.min(await file.size(), offer.sizeBytes);
-			incoming = { offer, path, file, received, installing: false };
+			// What is there already, if anything, may have gaps.
+			incoming = { offer, path, file, received: 0, pieces: [], installing: false };
 			logger.info(
-				{
-					from: offer.from,
-					index: offer.applied.index,
-					sizeBytes: offer.sizeBytes,
-					resumedAtBytes: received,
-				},
+				{ from: offer.from, index: offer.applied.index, sizeBytes: offer.sizeBytes },
 				"receiving a snapshot: this node is too far behind for the log",
 			);
 		} else incoming = { ...incoming, offer };
@@ -88,18 +95,18 @@ export function createSnapshotReceiver(options: SnapshotReceiverOptions): Snapsh
 		if (current === null || current.offer.sha256 !== chunk.sha256 || current.offer.from !== chunk.from)
 			return;
 		if (current.installing) return;
-		const damaged = disk.checksum(chunk.bytes) !== chunk.checksum;
-		const fits =
-			chunk.offset === current.received && chunk.offset + chunk.bytes.length <= current.offer.sizeBytes;
-		if (damaged || !fits) {
-			if (damaged) logger.warn({ offset: chunk.offset }, "a snapshot chunk arrived damaged: asking again");
-			// Later chunks of a gap need no word, nor does what is here already: a word makes the sender send again
-			// from here, and what came doubled would so be doubled again and again. It asks when nothing moves.
-			if (damaged) want(current);
+		const { offset, bytes } = chunk;
+		const end = offset + bytes.length;
+		if (disk.checksum(bytes) !== chunk.checksum) {
+			logger.warn({ offset }, "a snapshot chunk arrived damaged: asking again");
+		} else if (end > current.offer.sizeBytes) {
 			return;
+		} else if (!isHere(current, offset, end)) {
+			if (current.pieces.length >= maxPieces && offset > current.received) return;
+			await current.file.write(offset, [bytes]);
+			add(current, { begin: offset, end });
 		}
-		await current.file.write(chunk.offset, [chunk.bytes]);
-		current.received += chunk.bytes.length;
+		// Also to what is here already: the answer to it may be lost.
 		want(current);
 		if (current.received === current.offer.sizeBytes) await install(current);
 	}
@@ -159,4 +166,19 @@ export function createSnapshotReceiver(options: SnapshotReceiverOptions): Snapsh
 			incoming = null;
 		},
 	};
+}
+
+function isHere({ received, pieces }: Incoming, begin: number, end: number): boolean {
+	return end <= received || pieces.some((piece) => piece.begin <= begin && end <= piece.end);
+}
+
+function add(current: Incoming, added: Piece): void {
+	const pieces: Piece[] = [];
+	for (const piece of [...current.pieces, added].sort((a, b) => a.begin - b.begin)) {
+		const last = pieces.at(-1);
+		if (piece.begin <= current.received) current.received = Math.max(current.received, piece.end);
+		else if (last === undefined || piece.begin > last.end) pieces.push(piece);
+		else pieces[pieces.length - 1] = { begin: last.begin, end: Math.max(last.end, piece.end) };
+	}
+	current.pieces = pieces;
 }

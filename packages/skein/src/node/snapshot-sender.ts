@@ -1,7 +1,8 @@
 /**
  * The leader's side of a snapshot: offers one, and streams it in checked chunks, a few on their way
- * at a time and not faster than allowed, on a lane of its own. The follower says from where it wants
- * to go on, so that a broken transfer of the same snapshot resumes.
+ * at a time and not faster than allowed, on a lane of its own. The follower says up to where it has
+ * everything, so that a broken transfer of the same snapshot resumes; what is lost goes again by itself, one
+ * chunk at a time, when its answer is overdue.
  */
 import type { GroupId, LogIndex, NodeId, Term } from "../consensus/types.ts";
 import type { Database, SnapshotFile } from "../database/database.ts";
@@ -13,20 +14,26 @@ import type { Logger } from "../world/logger.ts";
 import type { Network } from "../world/network.ts";
 import type { NodeSettings } from "./settings.ts";
 import type { SnapshotHolds } from "./snapshot-holds.ts";
+import { createSnapshotPace, type SnapshotPace } from "./snapshot-pace.ts";
 
 /** A finished snapshot is kept for the next follower, or the next try, for this long. */
 const keepMs: Milliseconds = 60_000;
-const offerAgainMs: Milliseconds = 1_000;
+const lookMs: Milliseconds = 1_000;
 const tryAgainMs: Milliseconds = 1_000;
 
 interface Transfer {
 	readonly to: NodeId;
 	readonly term: Term;
 	readonly atLeast: LogIndex;
+	readonly pace: SnapshotPace;
 	snapshot: SnapshotFile | null;
 	file: DiskFile | null;
+	/** The follower has everything before. */
 	acknowledged: number;
 	sent: number;
+	/** What comes first after `acknowledged` is to go once more. */
+	again: boolean;
+	/** It answered, and the connection stands since. */
 	wanted: boolean;
 	offeredAt: MonotonicTime;
 	progressAt: MonotonicTime;
@@ -152,11 +159,14 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 		transfer.pumping = true;
 		try {
 			while (mayGoOn(transfer)) {
-				const { file, snapshot } = transfer;
+				const { file, snapshot, again, pace } = transfer;
 				if (file === null || snapshot === null) return;
-				const offset = transfer.sent;
-				const bytes = await file.read(offset, settings.snapshotChunkBytes);
-				if (transfer.over || transfer.sent !== offset) continue;
+				const offset = again ? transfer.acknowledged : transfer.sent;
+				const bytes = await file.read(offset, pace.chunkBytes);
+				const stillMeant = again
+					? transfer.again && transfer.acknowledged === offset
+					: transfer.sent === offset;
+				if (transfer.over || !stillMeant) continue;
 				const message = encodeMessage({
 					type: "snapshot-chunk",
 					group,
@@ -168,8 +178,14 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 					bytes,
 				});
 				if (!network.send(transfer.to, "bulk", message)) return;
-				transfer.sent += bytes.length;
 				const now = clock.now();
+				if (again) {
+					transfer.again = false;
+					pace.sentAgain(now);
+				} else {
+					transfer.sent += bytes.length;
+					pace.sent(transfer.sent, now);
+				}
 				transfer.nextAt =
 					Math.max(transfer.nextAt, now - 1_000) + (bytes.length / settings.snapshotBytesPerSecond) * 1_000;
 			}
@@ -181,16 +197,31 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 		}
 	}
 
+	function advance(transfer: Transfer, offset: number, now: MonotonicTime): void {
+		transfer.pace.answered(offset, now);
+		transfer.acknowledged = offset;
+		// The follower may have had it from before.
+		transfer.sent = Math.max(transfer.sent, offset);
+		transfer.again = false;
+		transfer.progressAt = now;
+	}
+
+	/** Whatever is on its way does not count. */
+	function goOnFrom(transfer: Transfer, offset: number, now: MonotonicTime): void {
+		// A follower whose disk is full answers too, and gets nowhere.
+		if (offset > transfer.acknowledged) transfer.progressAt = now;
+		transfer.pace.lost();
+		transfer.acknowledged = offset;
+		transfer.sent = offset;
+		transfer.again = false;
+		transfer.wanted = true;
+	}
+
 	function mayGoOn(transfer: Transfer): boolean {
 		const size = transfer.snapshot?.sizeBytes ?? 0;
-		const window = settings.snapshotChunkBytes * settings.snapshotWindowChunks;
-		return (
-			!transfer.over &&
-			transfer.wanted &&
-			transfer.sent < size &&
-			transfer.sent - transfer.acknowledged < window &&
-			transfer.nextAt <= clock.now()
-		);
+		const window = transfer.pace.chunkBytes * settings.snapshotWindowChunks;
+		const hasNext = transfer.sent < size && transfer.sent - transfer.acknowledged < window;
+		return !transfer.over && transfer.wanted && (transfer.again || hasNext) && transfer.nextAt <= clock.now();
 	}
 
 	/**
@@ -222,6 +253,13 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 		options.onEnd(transfer.to, index);
 	}
 
+	/** An offer, a chunk or an answer may be lost. Not where the rate alone is waited for. */
+	function isSilent(transfer: Transfer, now: MonotonicTime): boolean {
+		const { wanted, pace, sent, snapshot } = transfer;
+		if (wanted && !pace.isWaiting && sent !== snapshot?.sizeBytes) return false;
+		return now - Math.max(transfer.offeredAt, transfer.progressAt) >= pace.waitMs;
+	}
+
 	function look(): void {
 		timer = null;
 		const now = clock.now();
@@ -234,8 +272,12 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 				end(transfer, null);
 				continue;
 			}
-			// Silence: an offer, a chunk or an answer may be lost. The follower says again where it is.
-			if (now - Math.max(transfer.offeredAt, transfer.progressAt) > offerAgainMs) offer(transfer);
+			if (isSilent(transfer, now)) {
+				// The follower says where it is. Nothing goes again before that: the question travels behind what is on
+				// its way, and on a slow link its answer shows that all of it has arrived.
+				transfer.pace.asked();
+				offer(transfer);
+			}
 			if (transfer.wanted) void pump(transfer);
 		}
 		if (transfers.size === 0 && current !== null && now - current.usedAt > keepMs) dropQuietly();
@@ -244,7 +286,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 
 	function arm(): void {
 		if (timer !== null || stopped || (transfers.size === 0 && current === null)) return;
-		timer = clock.setTimer(transfers.size > 0 ? settings.tickIntervalMs : offerAgainMs, look);
+		timer = clock.setTimer(transfers.size > 0 ? settings.tickIntervalMs : lookMs, look);
 	}
 
 	return {
@@ -260,10 +302,15 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 				to,
 				term,
 				atLeast,
+				pace: createSnapshotPace({
+					maxChunkBytes: settings.snapshotChunkBytes,
+					stallMs: settings.snapshotStallMs,
+				}),
 				snapshot: null,
 				file: null,
 				acknowledged: 0,
 				sent: 0,
+				again: false,
 				wanted: false,
 				offeredAt: now,
 				progressAt: now,
@@ -280,12 +327,14 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			const transfer = transfers.get(message.from);
 			if (transfer?.snapshot?.sha256 !== message.sha256 || message.offset > transfer.snapshot.sizeBytes)
 				return;
-			const repeated = transfer.wanted && message.offset <= transfer.acknowledged;
-			if (!transfer.wanted || repeated) transfer.sent = message.offset;
-			transfer.wanted = true;
-			// A follower whose disk is full answers too, and gets nowhere.
-			if (message.offset > transfer.acknowledged) transfer.progressAt = clock.now();
-			transfer.acknowledged = message.offset;
+			const now = clock.now();
+			if (!transfer.wanted) {
+				transfer.pace.offerTook(now - transfer.offeredAt);
+				goOnFrom(transfer, message.offset, now);
+			} else if (message.offset > transfer.acknowledged) advance(transfer, message.offset, now);
+			else if (message.offset === transfer.acknowledged) transfer.again ||= transfer.pace.isOverdue(now);
+			// An old word that comes late; or the follower had to begin anew, and nothing else will come.
+			else if (now - transfer.progressAt >= transfer.pace.waitMs) goOnFrom(transfer, message.offset, now);
 			void pump(transfer);
 		},
 		onDone(message) {
@@ -300,6 +349,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 			const transfer = transfers.get(node);
 			if (transfer === undefined) return;
 			transfer.wanted = false;
+			transfer.pace.lost();
 			offer(transfer);
 		},
 		onTermOver() {
