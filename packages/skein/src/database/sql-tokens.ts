@@ -11,7 +11,7 @@ export type TokenType = "word" | "quoted" | "string" | "variable" | "number" | "
 
 export interface Token {
 	readonly type: TokenType;
-	/** word: in upper case. quoted: the name without its quotes. Else as written. */
+	/** word: in upper case (ASCII only, as SQLite folds). quoted: the name without its quotes. Else as written. */
 	readonly text: string;
 }
 
@@ -193,7 +193,7 @@ class LazyToken implements Token {
 function textOf(sql: string, type: TokenType, start: number, end: number): string {
 	switch (type) {
 		case "word":
-			return sql.slice(start, end).toUpperCase();
+			return upperCase(sql.slice(start, end));
 		case "string":
 			return unquoted(sql, sql.charCodeAt(start) === singleQuote ? start : start + 1, end, "'");
 		case "quoted": {
@@ -210,6 +210,11 @@ function textOf(sql: string, type: TokenType, start: number, end: number): strin
 			throw new Error(String(never));
 		}
 	}
+}
+
+/** As SQLite does, which knows the case of ASCII letters only. */
+function upperCase(name: string): string {
+	return name.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 }
 
 function skipBlank(sql: string, offset: number): number {

@@ -187,8 +187,9 @@ function rollback(tokens: readonly Token[]): ParsedStatement {
 	return { ...plain, kind: "rollback-to", savepoint: name };
 }
 
+/** ASCII only: to SQLite É and é are two names. */
 function nameAt(tokens: readonly Token[], position: number): string {
-	return (tokens[position]?.text ?? "").toLowerCase();
+	return (tokens[position]?.text ?? "").replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 export function isWord(token: Token | undefined, text: string): boolean {

@@ -5,6 +5,7 @@
  */
 import type { DatabaseSync, Session } from "node:sqlite";
 import type { StatementKind } from "../parsed-statement.ts";
+import { parseStatement } from "../sql.ts";
 import { applyChangeset } from "./apply-changeset.ts";
 import { keepTables } from "./changeset.ts";
 import { createDelicateTables, type DelicateTables } from "./delicate-tables.ts";
@@ -262,8 +263,8 @@ function sizeOf(part: Part): number {
 	}
 }
 
-/** The last word of SAVEPOINT x, RELEASE x, ROLLBACK TO x, as SQLite compares names. */
 function savepointName(sql: string): string {
-	const word = /(?:"((?:[^"]|"")*)"|\[([^\]]*)\]|`([^`]*)`|'([^']*)'|([^\s;"'`[\]]+))\s*;?\s*$/.exec(sql);
-	return (word?.[1] ?? word?.[2] ?? word?.[3] ?? word?.[4] ?? word?.[5] ?? "").toLowerCase();
+	const { savepoint } = parseStatement(sql);
+	if (savepoint === null) throw new Error("a savepoint without a name");
+	return savepoint;
 }

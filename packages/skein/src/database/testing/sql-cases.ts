@@ -390,6 +390,42 @@ export const sqlCases: readonly SqlCase[] = [
 		after: [["begin", "insert into sp values (20, 20)", "rollback"], ["insert into sp values (21, 21)"]],
 	},
 	{
+		name: "savepoints with comments, and names that differ in the case of letters beyond ASCII",
+		before: [
+			["create table sv (id integer primary key)"],
+			[
+				"begin",
+				"savepoint a -- first",
+				"insert into sv values (1)",
+				"rollback to a -- undo",
+				"insert into sv values (2)",
+				"release a /* done */",
+				"commit",
+			],
+			[
+				"begin",
+				"savepoint É",
+				"insert into sv values (3)",
+				"savepoint é",
+				"insert into sv values (4)",
+				"rollback to É",
+				"insert into sv values (5)",
+				"commit",
+			],
+			[
+				"savepoint [B c]",
+				"insert into sv values (6)",
+				"savepoint 'D'",
+				"insert into sv values (7)",
+				"rollback transaction to savepoint d /* a */ -- b",
+				'release "d"',
+				"insert into sv values (8)",
+				"release savepoint `b C` -- done",
+			],
+		],
+		after: each("insert into sv values (20)", "update sv set id = id + 100"),
+	},
+	{
 		name: "names that need quotes, UPDATE FROM, RETURNING, common tables",
 		before: each(
 			'create table "odd ""name" ("a b", "select", "ROWID")',
