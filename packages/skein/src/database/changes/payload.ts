@@ -5,20 +5,18 @@
  * 1 changeset  a changeset of SQLite's session extension
  * 2 sql        one statement that changes the schema or a pragma of the file, UTF-8
  * 3 rows       exact rows of one table, by rowid (rows.ts)
- * 4 sequence   the whole of sqlite_sequence: JSON, an array of [rowid, name, value], all as text
+ * 5 sequence   the whole of sqlite_sequence, as rows
  */
-
-import type { SequenceValues } from "./sequence.ts";
 
 export type Part =
 	| { readonly type: "changeset"; readonly bytes: Uint8Array }
 	| { readonly type: "sql"; readonly sql: string }
 	| { readonly type: "rows"; readonly bytes: Uint8Array }
-	| { readonly type: "sequence"; readonly values: SequenceValues };
+	| { readonly type: "sequence"; readonly bytes: Uint8Array };
 
 const version = 1;
 const headerBytes = 5;
-const codes = { changeset: 1, sql: 2, rows: 3, sequence: 4 } as const;
+const codes = { changeset: 1, sql: 2, rows: 3, sequence: 5 } as const;
 
 export function encodePayload(parts: readonly Part[]): Uint8Array<ArrayBuffer> {
 	const bodies = parts.map(bodyOf);
@@ -40,11 +38,10 @@ function bodyOf(part: Part): Uint8Array {
 	switch (part.type) {
 		case "changeset":
 		case "rows":
+		case "sequence":
 			return part.bytes;
 		case "sql":
 			return new TextEncoder().encode(part.sql);
-		case "sequence":
-			return new TextEncoder().encode(JSON.stringify(part.values));
 	}
 }
 
@@ -73,7 +70,7 @@ function decodePart(code: number | undefined, body: Uint8Array): Part {
 		case codes.rows:
 			return { type: "rows", bytes: body };
 		case codes.sequence:
-			return { type: "sequence", values: JSON.parse(new TextDecoder().decode(body)) as SequenceValues };
+			return { type: "sequence", bytes: body };
 		default:
 			throw new Error(`a payload with an unknown part ${code}`);
 	}

@@ -16,13 +16,13 @@ import { decodePayload, encodePayload, type Part } from "./payload.ts";
 import { applyRows } from "./rows.ts";
 import type { SchemaKnowledge } from "./schema.ts";
 import { runSchemaStatement } from "./schema-statement.ts";
-import { applySequence, equalSequences, type SequenceValues, sequenceReader } from "./sequence.ts";
+import { applySequence, equalSequences, sequenceReader } from "./sequence.ts";
 
 /** What hangs on a connection that captures. */
 interface CapturingConnection {
 	readonly connection: DatabaseSync;
 	readonly notedRows: NotedRows;
-	readonly readSequence: () => SequenceValues;
+	readonly readSequence: () => Uint8Array;
 }
 
 /** What hangs on a connection that applies. */
@@ -86,7 +86,7 @@ function applyPart({ connection, delicateTables }: ApplyingConnection, part: Par
 		case "rows":
 			return applyRows(connection, part.bytes);
 		case "sequence":
-			return applySequence(connection, part.values);
+			return applySequence(connection, part.bytes);
 		default: {
 			const never: never = part;
 			throw new Error(String(never));
@@ -97,7 +97,7 @@ function applyPart({ connection, delicateTables }: ApplyingConnection, part: Par
 function createCapture({ connection, notedRows, readSequence }: CapturingConnection): Capture {
 	let knowledge: SchemaKnowledge | null = null;
 	let session: Session | null = null;
-	let sequenceBefore: SequenceValues | null = null;
+	let sequenceBefore: Uint8Array | null = null;
 	let parts: Part[] = [];
 	/** Where the client's savepoints began, innermost last: how many parts there were. */
 	const marks: { readonly name: string | null; readonly parts: number }[] = [];
@@ -130,9 +130,9 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 		parts.push(...notedRows.take());
 		if (sequenceBefore === null) return;
 		// Also when it is what it was: replaying rows moves a follower's own (an id above it, and back).
-		const values = readSequence();
-		if (parts.length > partsBefore || !equalSequences(sequenceBefore, values))
-			parts.push({ type: "sequence", values });
+		const bytes = readSequence();
+		if (parts.length > partsBefore || !equalSequences(sequenceBefore, bytes))
+			parts.push({ type: "sequence", bytes });
 		sequenceBefore = null;
 	}
 
@@ -255,11 +255,10 @@ function sizeOf(part: Part): number {
 	switch (part.type) {
 		case "changeset":
 		case "rows":
+		case "sequence":
 			return part.bytes.length;
 		case "sql":
 			return part.sql.length;
-		case "sequence":
-			return part.values.length;
 	}
 }
 

@@ -62,7 +62,7 @@ export function rowReader(connection: DatabaseSync, { from, rowid: key, columns 
 }
 
 export function encodeRows(
-	table: NotedTable,
+	table: Pick<NotedTable, "name" | "rowid" | "columns">,
 	rows: Iterable<readonly [rowid: bigint, values: RowValues | null]>,
 ): Uint8Array {
 	const out = createOutput();

@@ -135,6 +135,11 @@ function update(chance: Chance, table: Table, place: Place): string {
 			[5, () => literalOf(chance, type, table.strict)],
 			[2, () => `${chance.pick(columns)}`],
 			[1, () => `${name} + ${chance.pick(["1", "-1", "10"])}`],
+			// Equal to what it is, in keys too, and yet another value.
+			[
+				1,
+				() => chance.pick([`${name} * 1.0`, `CAST(${name} AS INTEGER)`, `upper(${name})`, `${name} || ' '`]),
+			],
 			[2, () => expression(chance, columns)],
 			[place.trigger === null ? 0 : 5, () => chance.pick(place.trigger ?? [])],
 		])();

@@ -4,7 +4,7 @@
  * statement by statement and still be run.
  */
 import { type Chance, createChance } from "./random-sql-chance.ts";
-import { expression } from "./random-sql-expressions.ts";
+import { expression, literal } from "./random-sql-expressions.ts";
 import {
 	createTable,
 	createTableAs,
@@ -114,15 +114,15 @@ function transaction(chance: Chance, before: Schema): Drawn {
 						[innermost === undefined ? 0 : 3, "back"],
 					]);
 		if (what === "savepoint") {
-			const name = chance.pick(["s", "S", '"s 1"', "u"]);
+			const name = chance.pick(["s", "S", '"s 1"', "u", "é", "É"]);
 			open.push({ name, schema });
-			statements.push(`SAVEPOINT ${name}`);
+			statements.push(`SAVEPOINT ${name}${comment(chance)}`);
 		} else if (what === "release" && innermost !== undefined) {
 			open.pop();
-			statements.push(`RELEASE ${innermost.name}`);
+			statements.push(`RELEASE ${innermost.name}${comment(chance)}`);
 		} else if (what === "back" && innermost !== undefined) {
 			schema = innermost.schema;
-			statements.push(`ROLLBACK TO ${innermost.name}`);
+			statements.push(`ROLLBACK TO ${innermost.name}${comment(chance)}`);
 		} else {
 			const drawn = drawStatement(chance, schema);
 			schema = drawn.schema;
@@ -136,6 +136,10 @@ function transaction(chance: Chance, before: Schema): Drawn {
 	]);
 	if (end !== "open") statements.push(end);
 	return { statements, alone: false, schema: end === "COMMIT" ? schema : before };
+}
+
+function comment(chance: Chance): string {
+	return chance.pick(["", "", "", " -- s", " /* u */"]);
 }
 
 function withoutForeignKeys(chance: Chance, schema: Schema): Drawn {
@@ -191,7 +195,10 @@ function sequenceChange(chance: Chance, schema: Schema): SchemaChange | null {
 	return {
 		sql: chance.pick([
 			`UPDATE sqlite_sequence SET seq = seq + ${chance.below(30)}`,
+			`UPDATE sqlite_sequence SET seq = ${chance.pick(["seq * 1.5", "CAST(seq AS TEXT)", "NULL", literal(chance)])}`,
 			`INSERT INTO sqlite_sequence VALUES ('${chance.pick(tables).name}', ${chance.below(50)})`,
+			`INSERT INTO sqlite_sequence VALUES (${literal(chance)}, ${literal(chance)})`,
+			"UPDATE sqlite_sequence SET rowid = rowid + 3",
 			"DELETE FROM sqlite_sequence",
 		]),
 		schema,

@@ -141,6 +141,27 @@ export const sqlCases: readonly SqlCase[] = [
 		),
 	},
 	{
+		name: "sqlite_sequence with what clients write there: no integers, no names, a name twice",
+		before: [
+			["create table as1 (id integer primary key autoincrement, x)", "insert into as1 (x) values (1)"],
+			["create table as2 (id integer primary key autoincrement, x)", "insert into as2 (x) values (1)"],
+			["update sqlite_sequence set seq = '10' where name = 'as1'"],
+			["insert into as1 (x) values (2)", "update sqlite_sequence set seq = seq * 1.5"],
+			["insert into as1 (x) values (3)"],
+			["update sqlite_sequence set seq = 30.5 where name = 'as1'"],
+			["update sqlite_sequence set seq = null where name = 'as2'", "insert into as1 (x) values (4)"],
+			["insert into as2 (x) values (2)"],
+			["insert into sqlite_sequence values (null, 9.5), ('as1', 90), ('other', 'text'), (x'6173', x'00ff')"],
+			["insert into sqlite_sequence values (cast(x'ff41' as text), cast(x'fe00' as text)), (5, -0.0)"],
+			["update sqlite_sequence set rowid = rowid + 100 where seq = 90", "insert into as1 (x) values (5)"],
+		],
+		after: [
+			["insert into as1 (x) values (6)", "insert into as2 (x) values (3)"],
+			["update sqlite_sequence set seq = 'x' where name = 'as2'", "insert into as2 (x) values (4)"],
+			["delete from sqlite_sequence where name is null", "drop table as2"],
+		],
+	},
+	{
 		name: "CREATE TABLE AS, with what is asked only once",
 		before: each(
 			"create table cs (x)",
