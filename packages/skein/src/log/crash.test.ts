@@ -271,7 +271,7 @@ test("a crash at any boundary loses nothing acknowledged and brings back nothing
 });
 
 test("nor does a crash after a sync that failed, whatever the page cache shows then", async () => {
-	expect(await runSeeds(1000, runSeedWithFailedSync)).toBeGreaterThan(100_000);
+	expect(await runSeeds(300, runSeedWithFailedSync)).toBeGreaterThan(30_000);
 });
 
 test("a full disk refuses what does not fit, keeps what was acknowledged, and works again with room", async () => {

@@ -131,7 +131,12 @@ test("the checksum by table is the platform's", () => {
 
 test.each([
 	["the record before", 5, 64 + 3 * 80 + 8],
+	["the term of the record before", 5, 64 + 3 * 80 + 16],
+	["the checksum of the record before", 5, 64 + 3 * 80],
+	["the payload of the record before", 5, 64 + 3 * 80 + 50],
 	["the header", 1, 16],
+	["the term in the header", 1, 24],
+	["the checksum of the header", 1, 12],
 ])("a cut behind %s that another write has gone over is damage", async (_what, truncateFrom, offset) => {
 	const disk = await filled(6);
 	const log = await open(disk);

@@ -6,13 +6,14 @@
 import type { Entry, LogIndex, Position, Term } from "../consensus/types.ts";
 import type { Disk, DiskFile } from "../world/disk.ts";
 import { isDiskFull } from "../world/disk.ts";
-import { getUint64, viewOf } from "./binary.ts";
+import { viewOf } from "./binary.ts";
 import { EntryAbsentError, LogCorruptionError, LogFailedError } from "./errors.ts";
 import type { Identity } from "./log.ts";
-import { decodeRecord, payloadAt, recordBytes, recordHeaderBytes } from "./record.ts";
+import { decodeRecord, payloadAt, recordBytes } from "./record.ts";
 import { encodeBatch } from "./record-batch.ts";
 import type { Segment } from "./segment.ts";
 import {
+	decodeSegmentHeader,
 	encodeSegmentHeader,
 	lastIndexOf,
 	newSegment,
@@ -164,21 +165,24 @@ export function createStorage(options: StorageOptions): Storage {
 		await mustSucceed(segment.file.sync());
 	}
 
-	/** What the record of `index` follows: the record before, or the segment's header. */
+	/**
+	 * What the record of `index` follows: the record before, or the segment's header. It may have rotted, or
+	 * another write may have gone astray over it: what follows it would look damaged, not this.
+	 */
 	async function readBefore(segment: Segment, index: LogIndex): Promise<{ term: Term; crc: number }> {
-		const isHeader = index === segment.firstIndex;
-		const offset = isHeader ? 0 : offsetOf(segment, index - 1);
-		const bytes = await segment.file.read(offset, recordHeaderBytes);
-		const view = viewOf(bytes);
-		// Another write may have gone astray over it: what follows it would look damaged, not this.
-		const isThere =
-			bytes.length === recordHeaderBytes &&
-			getUint64(view, isHeader ? 16 : 8) === (isHeader ? segment.firstIndex : index - 1);
-		if (!isThere) {
-			const reason = "what the next entry was to follow is not there any more";
-			throw new LogCorruptionError(pathOf(segment.name), offset, reason);
+		const path = pathOf(segment.name);
+		if (index === segment.firstIndex) {
+			const header = await segment.file.read(0, segmentHeaderBytes);
+			const { base, crc } = decodeSegmentHeader(checksum, identity, header, path);
+			return { term: base.term, crc };
 		}
-		return { term: getUint64(view, isHeader ? 24 : 16), crc: view.getUint32(isHeader ? 12 : 0, true) };
+		const offset = offsetOf(segment, index - 1);
+		const bytes = await segment.file.read(offset, offsetOf(segment, index) - offset);
+		const record = decodeRecord(checksum, bytes, viewOf(bytes), 0, segment.salt);
+		if (record?.index !== index - 1) {
+			throw new LogCorruptionError(path, offset, "what the next entry was to follow is not there any more");
+		}
+		return { term: record.term, crc: record.crc };
 	}
 
 	async function removeSegment(segment: Segment): Promise<void> {
