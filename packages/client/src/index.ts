@@ -11,6 +11,7 @@ import {
 	transactionRequest,
 } from "./pipeline.ts";
 import { createRouter, type RoutedRequest } from "./routing.ts";
+import { createSession } from "./session.ts";
 import { openStream, type Stream, type TransactionStream } from "./stream.ts";
 import type { Arguments, IntegerMode } from "./values.ts";
 
@@ -19,7 +20,12 @@ export type { Result, StatementInput } from "./pipeline.ts";
 export type { Stream } from "./stream.ts";
 export type { Argument, Arguments, IntegerMode, Value } from "./values.ts";
 
+/** What a read promises. */
+export type ConsistencyText = "linearizable" | "session" | "eventual" | `bounded;max-staleness-ms=${number}`;
+
 export interface ConnectOptions {
+	/** For every request that does not say its own; the server's default is "linearizable". */
+	readonly consistency?: ConsistencyText;
 	/** How long a request may take in all, with every retry. Default 30 s. */
 	readonly timeoutMs?: number;
 	/** How long to go on while no node can be reached at all. Default 5 s. */
@@ -33,8 +39,11 @@ export interface ConnectOptions {
 export interface RequestOptions {
 	readonly timeoutMs?: number;
 	readonly signal?: AbortSignal;
-	/** What a read promises; the server's default is "linearizable". */
-	readonly consistency?: "linearizable" | "session" | "eventual" | `bounded;max-staleness-ms=${number}`;
+	/**
+	 * What a read promises. "session": it shows at least what earlier requests of this client wrote or saw,
+	 * on any node.
+	 */
+	readonly consistency?: ConsistencyText;
 	/**
 	 * Makes a write safe to send twice. Writes get a random one by default; give your own to make
 	 * it safe over restarts of your program, or null for none (then an unknown outcome is yours).
@@ -78,7 +87,8 @@ const defaultConnectTimeoutMs = 5_000;
 export function connect(urls: string | readonly string[], options: ConnectOptions = {}): Client {
 	const list = typeof urls === "string" ? [urls] : urls;
 	if (list.length === 0) throw new SkeinError("no URL was given", { code: "BAD_REQUEST" });
-	const router = createRouter(list);
+	const session = createSession();
+	const router = createRouter(list, session);
 	const integers = options.integers ?? "auto";
 	let isClosed = false;
 
@@ -94,6 +104,7 @@ export function connect(urls: string | readonly string[], options: ConnectOption
 			path,
 			method,
 			headers: headersOf(options, request),
+			isSession: (request.consistency ?? options.consistency) === "session",
 			body: body === undefined ? null : JSON.stringify(body),
 			timeoutMs: request.timeoutMs ?? options.timeoutMs ?? defaultTimeoutMs,
 			connectTimeoutMs: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
@@ -123,6 +134,7 @@ export function connect(urls: string | readonly string[], options: ConnectOption
 	const stream = (): TransactionStream =>
 		openStream({
 			router,
+			session,
 			integers,
 			route: (body, signal) =>
 				route("v3/pipeline", "POST", body, false, signal === undefined ? {} : { signal }),
@@ -166,7 +178,8 @@ export function connect(urls: string | readonly string[], options: ConnectOption
 
 function headersOf(options: ConnectOptions, request: RequestOptions): Record<string, string> {
 	const headers: Record<string, string> = { "content-type": "application/json", ...options.headers };
-	if (request.consistency !== undefined) headers["skein-consistency"] = request.consistency;
+	const consistency = request.consistency ?? options.consistency;
+	if (consistency !== undefined) headers["skein-consistency"] = consistency;
 	if (typeof request.idempotencyKey === "string") headers["idempotency-key"] = request.idempotencyKey;
 	return headers;
 }

@@ -2,12 +2,15 @@
 import { whyBlocked } from "./blocked-ports.ts";
 import { SkeinError } from "./errors.ts";
 import { type HttpAnswer, send } from "./request.ts";
+import type { Session } from "./session.ts";
 
 export interface RoutedRequest {
 	readonly path: string;
 	readonly method: "GET" | "POST";
 	readonly headers: Readonly<Record<string, string>>;
 	readonly body: string | null;
+	/** It carries the token of the client's session. */
+	readonly isSession: boolean;
 	/** In all, every try and every pause included. */
 	readonly timeoutMs: number;
 	/** How long to go on while no node can be reached at all. */
@@ -26,7 +29,27 @@ export interface Router {
 const firstPauseMs = 20;
 const longestPauseMs = 500;
 
-export function createRouter(urls: readonly string[]): Router {
+/** One try on one node, as part of the session if it asks for that; what it saw is noted in every case. */
+export async function sendInSession(
+	request: RoutedRequest,
+	url: string,
+	timeoutMs: number,
+	session: Session,
+): Promise<HttpAnswer> {
+	const { token } = session;
+	const headers =
+		request.isSession && token !== null ? { ...request.headers, "skein-session": token } : request.headers;
+	try {
+		const answer = await send({ ...request, headers, url: new URL(request.path, url).href, timeoutMs });
+		session.saw(answer.session);
+		return answer;
+	} catch (error) {
+		if (error instanceof SkeinError) session.failed(token, error);
+		throw error;
+	}
+}
+
+export function createRouter(urls: readonly string[], session: Session): Router {
 	const bases = urls.map((url) => (url.endsWith("/") ? url : `${url}/`));
 	/** Told at once, though others might answer: the one would be missed on the day on which they do not. */
 	const blocked = bases.map(whyBlocked).find((why) => why !== null);
@@ -51,11 +74,7 @@ export function createRouter(urls: readonly string[]): Router {
 				const url = base();
 				const tried = current;
 				try {
-					const answer = await send({
-						...request,
-						url: new URL(request.path, url).href,
-						timeoutMs: deadline - performance.now(),
-					});
+					const answer = await sendInSession(request, url, deadline - performance.now(), session);
 					return { ...answer, url };
 				} catch (error) {
 					if (!(error instanceof SkeinError)) throw error;
@@ -91,6 +110,7 @@ const passing: ReadonlySet<string> = new Set([
 	"NO_LEADER",
 	"LEADERSHIP_LOST",
 	"OVERLOADED",
+	"TOO_STALE",
 ]);
 
 function mayRepeat(error: SkeinError, isRepeatable: boolean): boolean {

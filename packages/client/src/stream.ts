@@ -8,7 +8,8 @@ import {
 	type Result,
 } from "./pipeline.ts";
 import { type HttpAnswer, protocolError, send } from "./request.ts";
-import type { RoutedRequest, Router } from "./routing.ts";
+import { type RoutedRequest, type Router, sendInSession } from "./routing.ts";
+import type { Session } from "./session.ts";
 import type { Arguments, IntegerMode } from "./values.ts";
 
 export interface Stream {
@@ -28,6 +29,7 @@ export interface TransactionStream extends Stream {
 
 export interface StreamOptions {
 	readonly router: Router;
+	readonly session: Session;
 	readonly integers: IntegerMode;
 	readonly route: (body: unknown, signal: AbortSignal | undefined) => RoutedRequest;
 }
@@ -35,7 +37,7 @@ export interface StreamOptions {
 const firstPauseMs = 20;
 const longestPauseMs = 500;
 
-export function openStream({ router, integers, route }: StreamOptions): TransactionStream {
+export function openStream({ router, session, integers, route }: StreamOptions): TransactionStream {
 	/** Where the transaction lives; null while there is none to lose. */
 	let pinned: { readonly baton: string; readonly url: string } | null = null;
 	let isAutocommit = true;
@@ -47,7 +49,7 @@ export function openStream({ router, integers, route }: StreamOptions): Transact
 		const answer =
 			pinned === null
 				? await router.request(request)
-				: { ...(await sendPinned(request, pinned.url)), url: pinned.url };
+				: { ...(await sendPinned(request, pinned.url, session)), url: pinned.url };
 		const pipeline = decodePipeline(answer.body, requests.length);
 		pinned = pipeline.baton === null ? null : { baton: pipeline.baton, url: pipeline.baseUrl ?? answer.url };
 		return { results: pipeline.results, session: answer.session };
@@ -115,12 +117,12 @@ export function openStream({ router, integers, route }: StreamOptions): Transact
 }
 
 /** A node that refuses all requests for now has not looked at the baton: the same may be sent again. */
-async function sendPinned(request: RoutedRequest, url: string): Promise<HttpAnswer> {
+async function sendPinned(request: RoutedRequest, url: string, session: Session): Promise<HttpAnswer> {
 	const deadline = performance.now() + request.timeoutMs;
 	for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
 		try {
 			const timeoutMs = deadline - performance.now();
-			return await send({ ...request, url: new URL(request.path, url).href, timeoutMs });
+			return await sendInSession(request, url, timeoutMs, session);
 		} catch (error) {
 			const isPassing = error instanceof SkeinError && error.code === "OVERLOADED";
 			const isOver = performance.now() + pauseMs >= deadline || request.signal?.aborted === true;

@@ -1,13 +1,16 @@
 // open(): a member of a cluster inside your own process: its reads and writes are function calls, no HTTP between.
 import { SkeinError } from "../../client/src/errors.ts";
-import type { Result, StatementInput } from "../../client/src/index.ts";
+import type { ConsistencyText, Result, StatementInput } from "../../client/src/index.ts";
 import { type Argument, type Arguments, encodeArgument, type Value } from "../../client/src/values.ts";
+import type { Position } from "./consensus/types.ts";
 import type { Program, Statement, StatementResult, Value as StoredValue } from "./database/program.ts";
-import type { Answer, ClusterView, Consistency, RequestOptions } from "./node/service.ts";
+import { parseConsistency } from "./node/consistency.ts";
+import type { Answer, ClusterView, RequestOptions } from "./node/service.ts";
+import { formatToken, laterOf, parseToken } from "./node/session-token.ts";
 import type { Logger } from "./world/logger.ts";
 
 export { type Outcome, SkeinError, type SkeinErrorCode } from "../../client/src/errors.ts";
-export type { Result, StatementInput } from "../../client/src/index.ts";
+export type { ConsistencyText, Result, StatementInput } from "../../client/src/index.ts";
 export type { Argument, Arguments, Value } from "../../client/src/values.ts";
 export type { ClusterView } from "./node/service.ts";
 export type { LogFields, Logger } from "./world/logger.ts";
@@ -33,8 +36,10 @@ export interface OpenOptions {
 
 export interface ExecuteOptions {
 	readonly timeoutMs?: number;
-	/** Default "linearizable". "eventual" reads what this member has, at once. */
-	readonly consistency?: Consistency["level"];
+	/** What a read promises; default "linearizable". "eventual" reads what this member has, at once. */
+	readonly consistency?: ConsistencyText;
+	/** For "session": what has been seen, the `session` of a result. Default: all that was asked of this member object. */
+	readonly session?: string;
 	/** Makes a write safe to send again after an unknown outcome. */
 	readonly idempotencyKey?: string;
 }
@@ -86,10 +91,14 @@ export async function open(options: OpenOptions): Promise<Member> {
 		logger: options.logger ?? silentLogger,
 	});
 
+	/** What was seen by all that was asked here. */
+	let seen: Position | null = null;
 	const run = async (program: Program, given: ExecuteOptions): Promise<Answer> => {
 		const stream = node.service.openStream();
 		try {
-			return await stream.run(program, requestOptions(given));
+			const answer = await stream.run(program, requestOptions(given, seen));
+			seen = laterOf(seen, answer.position);
+			return answer;
 		} finally {
 			await stream.close();
 		}
@@ -113,9 +122,10 @@ export async function open(options: OpenOptions): Promise<Member> {
 	};
 }
 
-function requestOptions(given: ExecuteOptions): RequestOptions {
+function requestOptions(given: ExecuteOptions, seen: Position | null): RequestOptions {
+	const token = given.session === undefined ? seen : parseToken(given.session);
 	return {
-		consistency: { level: given.consistency ?? "linearizable" },
+		consistency: parseConsistency(given.consistency ?? "linearizable", token),
 		idempotencyKey: given.idempotencyKey ?? null,
 		timeoutMs: given.timeoutMs ?? defaultTimeoutMs,
 	};
@@ -178,7 +188,7 @@ function resultAt(answer: Answer, step: number): Result {
 	}
 	const result = results[step];
 	if (result === null || result === undefined) throw new Error(`step ${step} gave neither result nor error`);
-	return publicResult(result, `${answer.position.term}.${answer.position.index}`);
+	return publicResult(result, formatToken(answer.position));
 }
 
 function publicResult(result: StatementResult, session: string): Result {

@@ -72,7 +72,10 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		apply: (entries) => queue.onWriter(settings.executeMs, () => writer.apply(entries)),
 		prepareToLead: () => queue.onWriter(1, () => writer.prepareToLead()),
 		read: (program) =>
-			queue.onReader(settings.readMs, () => runReadOnly(program, file.current.registers, false).outcome),
+			queue.onReader(settings.readMs, () => {
+				const { registers, applied } = file.current;
+				return { outcome: runReadOnly(program, registers, false).outcome, applied, ranMs: 0 };
+			}),
 		beginRead: () => queue.onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
 		checkpoint: () =>

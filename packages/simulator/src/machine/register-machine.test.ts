@@ -138,7 +138,7 @@ test("the database does its work in time, and a snapshot of it is the same", asy
 		const snapshot = await one.createSnapshot();
 		const state = await other.installSnapshot(snapshot.path, snapshot.sha256);
 		expect(state.applied).toEqual({ term: 1, index: 2 });
-		return await other.read(programOf([readStatement("a")]), { timeoutMs: 1 });
+		return (await other.read(programOf([readStatement("a")]), { timeoutMs: 1 })).outcome;
 	})();
 	await scheduler.runUntil(100);
 	expect((await work).results[0]?.rows).toEqual([["1"]]);

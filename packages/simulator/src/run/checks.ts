@@ -10,7 +10,6 @@ import { checkSessions } from "../history/sessions.ts";
 import { checkSnapshots } from "../history/snapshots.ts";
 import type { Violation } from "../history/violation.ts";
 import { BrokenProperty } from "../properties/property.ts";
-import { maxClockDrift } from "../world/clock.ts";
 
 export interface EndState {
 	readonly history: History;

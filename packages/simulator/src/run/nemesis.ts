@@ -3,6 +3,7 @@
  * needs to be undone stays with it, so that what is not healed stays as broken as it is.
  */
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import { maxClockDrift } from "../../../skein/src/world/clock.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
@@ -10,7 +11,6 @@ import type { Scheduler } from "../engine/scheduler.ts";
 import { connect } from "../load/connection.ts";
 import type { OperationKind } from "../load/settings.ts";
 import type { Tell } from "../trace/event.ts";
-import { maxClockDrift } from "../world/clock.ts";
 import { createFaultAtlas } from "../world/fault-atlas.ts";
 import type { CutMode } from "../world/lane.ts";
 import { judgeDamage } from "../world/log-damage.ts";

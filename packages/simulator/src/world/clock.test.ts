@@ -1,8 +1,9 @@
 /** What a simulated clock shows, and when its timers fire, against the world's true time. */
 import { expect, test } from "vitest";
+import { maxClockDrift } from "../../../skein/src/world/clock.ts";
 import { createChance } from "../engine/chance.ts";
 import { createScheduler } from "../engine/scheduler.ts";
-import { createSimulatedClock, drawClockFault, maxClockDrift, worldBeginsAt } from "./clock.ts";
+import { createSimulatedClock, drawClockFault, worldBeginsAt } from "./clock.ts";
 
 const newScheduler = () => createScheduler(() => new Promise((resolve) => setImmediate(resolve)));
 

@@ -5,7 +5,7 @@
  * A new life gets a new clock, whose monotonic time begins anew, as `performance.now()` does: what a
  * node remembers of an earlier life's monotonic time means nothing.
  */
-import type { Clock, Milliseconds } from "../../../skein/src/world/clock.ts";
+import { type Clock, type Milliseconds, maxClockDrift } from "../../../skein/src/world/clock.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { ScheduledEvent, Scheduler } from "../engine/scheduler.ts";
 
@@ -43,14 +43,6 @@ export interface SimulatedClockOptions {
 
 /** What the world's time 0 is on a right wall clock: 2026-01-01. */
 export const worldBeginsAt = 1_767_225_600_000;
-
-/**
- * The most that a clock may be fast or slow, as a share of true time. Quartz is off by 0.0001 at worst,
- * a clock that is being corrected by 0.0005; two clocks of a cluster so differ by less than 1 in 50.
- * Nothing in Skein compares clocks of two nodes by more than this (consensus has no leases yet; what
- * comes to lean on time must allow for it).
- */
-export const maxClockDrift = 0.01;
 
 interface PendingTimer {
 	readonly dueAt: number;

@@ -5,11 +5,20 @@
  */
 import type { FastifyReply } from "fastify";
 import type { Position } from "../consensus/types.ts";
+import type { Answer } from "../node/service.ts";
+import { formatToken } from "../node/session-token.ts";
 import { type ErrorView, encodeError, isRetryable, statusOf } from "./errors.ts";
 
+/** Of an answer that reflects data: what its headers say. */
+export interface Reflected extends Pick<Answer, "stalenessMs" | "replayed"> {
+	/** Null: nothing was run. */
+	readonly position: Position | null;
+	/** What the session has seen now; null: nothing, and it came with nothing. */
+	readonly session: Position | null;
+}
+
 export interface Answerer {
-	/** `position`: what the answer reflects, when it reflects data. */
-	json(reply: FastifyReply, body: string, position?: Position | null, replayed?: boolean): void;
+	json(reply: FastifyReply, body: string, reflected?: Reflected): void;
 	text(reply: FastifyReply, body: string): void;
 	/** `headers`: names and values in turn. */
 	error(reply: FastifyReply, error: ErrorView, headers?: readonly string[]): void;
@@ -25,7 +34,7 @@ export function createAnswerer(nodeId: string): Answerer {
 		"access-control-allow-origin",
 		"*",
 		"access-control-expose-headers",
-		"skein-session, skein-node, skein-replayed, retry-after",
+		"skein-session, skein-index, skein-staleness-ms, skein-node, skein-replayed, retry-after",
 	];
 	const commonJson = [...common, "content-type", "application/json"];
 	let draining = false;
@@ -39,10 +48,9 @@ export function createAnswerer(nodeId: string): Answerer {
 	}
 
 	return {
-		json(reply, body, position = null, replayed = false) {
+		json(reply, body, reflected) {
 			const headers = commonJson.slice();
-			if (position !== null) headers.push("skein-session", `${position.term}.${position.index}`);
-			if (replayed) headers.push("skein-replayed", "true");
+			if (reflected !== undefined) addReflected(headers, reflected);
 			send(reply, 200, headers, body);
 		},
 		text(reply, body) {
@@ -61,4 +69,12 @@ export function createAnswerer(nodeId: string): Answerer {
 			draining = true;
 		},
 	};
+}
+
+function addReflected(headers: string[], { position, session, stalenessMs, replayed }: Reflected): void {
+	if (session !== null) headers.push("skein-session", formatToken(session));
+	if (position !== null) headers.push("skein-index", String(position.index));
+	// Rounded up: it is a bound.
+	if (stalenessMs !== null) headers.push("skein-staleness-ms", String(Math.ceil(stalenessMs)));
+	if (replayed) headers.push("skein-replayed", "true");
 }

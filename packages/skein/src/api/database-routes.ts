@@ -31,16 +31,16 @@ function registerUnder(app: FastifyInstance, prefix: string, routes: DatabaseRou
 	async function pipeline(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
 		checkDatabase(request);
 		const options = requestOptions(request.headers, limits.requestTimeoutMs);
-		const { body, position, replayed } = await runPipeline(context, request.body, options, reply.raw);
-		answer.json(reply, body, position, replayed);
+		const { body, reflected } = await runPipeline(context, request.body, options, reply.raw);
+		answer.json(reply, body, reflected);
 		return reply;
 	}
 
 	async function sql(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
 		checkDatabase(request);
 		const options = requestOptions(request.headers, limits.requestTimeoutMs);
-		const { body, position, replayed } = await runSql(service, limits, request.body, options);
-		answer.json(reply, body, position, replayed);
+		const { body, reflected } = await runSql(service, limits, request.body, options);
+		answer.json(reply, body, reflected);
 		return reply;
 	}
 

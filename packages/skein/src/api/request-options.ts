@@ -1,28 +1,34 @@
 /** Skein's request headers to the options of a request. What is not built yet is an error, never silently less. */
 import type { IncomingHttpHeaders } from "node:http";
+import type { Position } from "../consensus/types.ts";
+import { parseConsistency } from "../node/consistency.ts";
 import type { Consistency, RequestOptions } from "../node/service.ts";
+import { parseToken } from "../node/session-token.ts";
 import { badRequest } from "./errors.ts";
 
 const linearizable: Consistency = { level: "linearizable" };
-const eventual: Consistency = { level: "eventual" };
 
 export function requestOptions(headers: IncomingHttpHeaders, timeoutMs: number): RequestOptions {
 	checkAcknowledgement(headers["skein-ack"]);
 	return {
-		consistency: consistency(headers["skein-consistency"]),
+		consistency: consistency(headers["skein-consistency"], sessionToken(headers["skein-session"])),
 		idempotencyKey: idempotencyKey(headers["idempotency-key"]),
 		timeoutMs,
 	};
 }
 
-function consistency(header: string | string[] | undefined): Consistency {
-	if (header === undefined || header === "linearizable") return linearizable;
-	if (header === "eventual") return eventual;
-	const text = String(header);
-	if (/^(session|bounded)\b/.test(text)) {
-		throw badRequest(`Skein-Consistency: ${text} is not there yet; use linearizable or eventual`);
-	}
-	throw badRequest(`Skein-Consistency must be linearizable or eventual, not ${JSON.stringify(text)}`);
+/** The token that the request came with, where it counts: the answer's is not less. */
+export function tokenOf({ consistency }: RequestOptions): Position | null {
+	return consistency.level === "session" ? consistency.token : null;
+}
+
+function consistency(header: string | string[] | undefined, token: Position | null): Consistency {
+	return header === undefined ? linearizable : parseConsistency(String(header), token);
+}
+
+/** Also where the level does not ask for it: a token that cannot be read is a mistake. */
+function sessionToken(header: string | string[] | undefined): Position | null {
+	return header === undefined ? null : parseToken(String(header));
 }
 
 function checkAcknowledgement(header: string | string[] | undefined): void {

@@ -11,15 +11,17 @@ import type {
 } from "../database/program.ts";
 import { nextToken } from "../database/sql-tokens.ts";
 import type { RequestOptions, Service } from "../node/service.ts";
+import { laterOf } from "../node/session-token.ts";
+import type { Reflected } from "./answer.ts";
 import { badRequest } from "./errors.ts";
 import { decodeBase64, decodeInteger, encodeBase64, isRecord, notFinite } from "./hrana/values.ts";
 import type { ApiLimits } from "./limits.ts";
+import { tokenOf } from "./request-options.ts";
 import { createSqlBudget } from "./sql-budget.ts";
 
 export interface SqlAnswer {
 	readonly body: string;
-	readonly position: Position;
-	readonly replayed: boolean;
+	readonly reflected: Reflected;
 }
 
 export async function runSql(
@@ -38,7 +40,7 @@ export async function runSql(
 	const steps = isArray ? transaction(statements) : statements.map(alone);
 	const stream = service.openStream();
 	try {
-		const { outcome, position, replayed } = await stream.run({ steps }, options);
+		const { outcome, position, stalenessMs, replayed } = await stream.run({ steps }, options);
 		if (!outcome.autocommit) {
 			throw badRequest(
 				"a transaction cannot stay open here: it was rolled back. Send an array of statements, which is one transaction",
@@ -49,7 +51,11 @@ export async function runSql(
 		const results = statements.map((_, index) =>
 			encodeResult(outcome.results[first + index] ?? null, position),
 		);
-		return { body: isArray ? `{"results":[${results.join(",")}]}` : results.join(""), position, replayed };
+		const session = laterOf(tokenOf(options), position);
+		return {
+			body: isArray ? `{"results":[${results.join(",")}]}` : results.join(""),
+			reflected: { position, session, stalenessMs, replayed },
+		};
 	} finally {
 		await stream.close();
 	}

@@ -1,5 +1,6 @@
 // Every option of every command, once: its flag, environment variable, key in skein.config.json and help text.
 import { whyBlocked } from "../../../client/src/blocked-ports.ts";
+import type { ConsistencyText } from "../../../client/src/index.ts";
 import { defaultNodeSettings } from "../node/settings.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -320,7 +321,20 @@ const url = option<readonly string[]>("list", "url,…", parseUrls, {
 });
 const json = flag({ description: "print JSON for programs" });
 
-export const sqlOptions = { url, json } satisfies OptionTable;
+function parseConsistency(value: string): ConsistencyText {
+	if (value === "linearizable" || value === "session" || value === "eventual") return value;
+	const bound = /^bounded;max-staleness-ms=(\d{1,12})$/.exec(value);
+	if (bound === null)
+		throw new Error("it must be linearizable, session, eventual or bounded;max-staleness-ms=N");
+	return `bounded;max-staleness-ms=${Number(bound[1])}`;
+}
+
+const consistency = option<ConsistencyText>("text", "level", parseConsistency, {
+	description: "what reads promise: linearizable, session, eventual or bounded;max-staleness-ms=N",
+	default: "linearizable",
+});
+
+export const sqlOptions = { url, json, consistency } satisfies OptionTable;
 export const statusOptions = {
 	url,
 	json,

@@ -13,7 +13,7 @@ import { jsonOf, tableOf } from "./sql/show-result.ts";
 type SqlValues = OptionValues<typeof sqlOptions>;
 
 export async function sql(values: SqlValues, argument: string | undefined): Promise<void> {
-	const client = connect(values.url, commandLineClient);
+	const client = connect(values.url, { ...commandLineClient, consistency: values.consistency });
 	if (argument === undefined && process.stdin.isTTY) {
 		const { runShell } = await import("./sql/shell.ts");
 		const historyPath = join(homedir(), ".skein_history");

@@ -64,6 +64,14 @@ export interface SnapshotFile {
 	readonly sha256: string;
 }
 
+export interface ReadOutcome {
+	readonly outcome: ProgramOutcome;
+	/** The last entry in the state that was read, exactly: the file may be ahead of what anybody has heard. */
+	readonly applied: Position;
+	/** How long the read went on once SQLite had fixed that state. */
+	readonly ranMs: Milliseconds;
+}
+
 /** A read-only transaction over several requests: one snapshot, held by one reader. */
 export interface ReadTransaction {
 	readonly applied: Position;
@@ -100,7 +108,7 @@ export interface Database {
 	prepareToLead(): Promise<void>;
 
 	/** Runs a read-only program on a reader, on the newest committed state. A statement that writes fails with SQLITE_READONLY. */
-	read(program: Program, options: { timeoutMs: Milliseconds }): Promise<ProgramOutcome>;
+	read(program: Program, options: { timeoutMs: Milliseconds }): Promise<ReadOutcome>;
 	beginRead(options: { timeoutMs: Milliseconds }): Promise<ReadTransaction>;
 	/** As of the newest committed state. */
 	describe(sql: string): Promise<Description>;

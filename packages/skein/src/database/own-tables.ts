@@ -50,6 +50,15 @@ export function readState(connection: DatabaseSync): DatabaseState {
 	return { applied, configuration };
 }
 
+/** The position alone, for every read: a statement that is prepared once. */
+export function createPositionReader(connection: DatabaseSync): () => Position {
+	const statement = connection.prepare("SELECT applied_term, applied_index FROM skein_state WHERE id = 1");
+	return () => {
+		const row = statement.get();
+		return { term: Number(row?.["applied_term"]), index: Number(row?.["applied_index"]) };
+	};
+}
+
 export interface StateWriter {
 	applied(position: Position): void;
 	configuration(index: number, value: Configuration): void;

@@ -2,7 +2,7 @@
  * Requests and answers on their way between threads, as tuples: the structured clone writes and looks
  * up the name of every property of every object, which costs more than the values of a small request.
  */
-import type { WriteOutcome, WriteRequest } from "./database.ts";
+import type { ReadOutcome, WriteOutcome, WriteRequest } from "./database.ts";
 import type {
 	Column,
 	Condition,
@@ -81,6 +81,16 @@ export function unpackOutcome([results, errors, autocommit, foreignKeys]: Packed
 		autocommit,
 		foreignKeys,
 	};
+}
+
+export type PackedRead = readonly [outcome: PackedOutcome, term: number, index: number, ranMs: number];
+
+export function packRead({ outcome, applied, ranMs }: ReadOutcome): PackedRead {
+	return [packOutcome(outcome), applied.term, applied.index, ranMs];
+}
+
+export function unpackRead([outcome, term, index, ranMs]: PackedRead): ReadOutcome {
+	return { outcome: unpackOutcome(outcome), applied: { term, index }, ranMs };
 }
 
 function packResult({ columns, rows, changes, lastInsertRowid }: StatementResult): PackedResult {

@@ -5,8 +5,9 @@
  * at its time limit the reader is abandoned and replaced; its thread ends when the read returns.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import { type PackedOutcome, packProgram, unpackOutcome } from "./packing.ts";
-import type { Description, Program, ProgramOutcome } from "./program.ts";
+import type { ReadOutcome } from "./database.ts";
+import { type PackedRead, packProgram, unpackRead } from "./packing.ts";
+import type { Description, Program } from "./program.ts";
 import type { ReaderThreadData } from "./reader-thread.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { readError, startThread, type Thread, withinASecond } from "./thread-calls.ts";
@@ -45,7 +46,7 @@ interface PooledReader {
 }
 
 export interface ReaderPool {
-	read(program: Program, timeoutMs: number): Promise<ProgramOutcome>;
+	read(program: Program, timeoutMs: number): Promise<ReadOutcome>;
 	describe(sql: string): Promise<Description>;
 	/** Before the file is replaced: no reader is left, and none opens the file. What ran will run again. */
 	suspend(): Promise<void>;
@@ -220,7 +221,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 	return {
 		async read(program, timeoutMs) {
 			const answer = await ask("read", [packProgram(program), timeoutMs], timeoutMs);
-			return unpackOutcome(answer as PackedOutcome);
+			return unpackRead(answer as PackedRead);
 		},
 		describe: (sql) => ask("describe", [sql], describeTimeoutMs) as Promise<Description>,
 		async suspend() {

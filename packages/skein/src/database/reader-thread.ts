@@ -1,6 +1,6 @@
 /** Readers on a thread. Shows in shared memory which call it is in, so that a long one is noticed from outside. */
 import { parentPort, workerData } from "node:worker_threads";
-import { type PackedProgram, packOutcome, unpackProgram } from "./packing.ts";
+import { type PackedProgram, type PackedRead, packRead, unpackProgram } from "./packing.ts";
 import type { Program } from "./program.ts";
 import { createReader } from "./reader.ts";
 import type { DatabaseSettings } from "./settings.ts";
@@ -17,9 +17,9 @@ function readerMethods({ path, settings, running }: ReaderThreadData) {
 	const reader = createReader({ path, settings, now: () => performance.now() });
 
 	return {
-		read(ticket: number, program: PackedProgram, timeoutMs: number) {
+		read(ticket: number, program: PackedProgram, timeoutMs: number): PackedRead {
 			Atomics.store(running, 0, ticket);
-			return packOutcome(reader.read(unpackProgram(program), timeoutMs));
+			return packRead(reader.read(unpackProgram(program), timeoutMs));
 		},
 		begin: (number: number) => reader.begin(number),
 		run: (number: number, program: Program, timeoutMs: number) => reader.run(number, program, timeoutMs),

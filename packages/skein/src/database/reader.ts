@@ -2,14 +2,15 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Position } from "../consensus/types.ts";
 import { guardConnection, openReading } from "./connection.ts";
+import type { ReadOutcome } from "./database.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
-import { readState } from "./own-tables.ts";
+import { createPositionReader, readState } from "./own-tables.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { createStatementCache, type StatementCache } from "./statement-cache.ts";
 
 export interface Reader {
-	read(program: Program, timeoutMs: number): ProgramOutcome;
+	read(program: Program, timeoutMs: number): ReadOutcome;
 	/** Opens a read transaction under a number of the caller's. */
 	begin(number: number): Position;
 	run(number: number, program: Program, timeoutMs: number): ProgramOutcome;
@@ -33,6 +34,9 @@ export function createReader(options: {
 }): Reader {
 	const { path, settings, now } = options;
 	const main = open();
+	const begin = main.connection.prepare("BEGIN");
+	const end = main.connection.prepare("ROLLBACK");
+	const positionOf = createPositionReader(main.connection);
 	const transactions = new Map<number, ReadSession>();
 	/** Connections of ended transactions, to be used again. */
 	const idle: ReadSession[] = [];
@@ -77,19 +81,15 @@ export function createReader(options: {
 
 	return {
 		read(program, timeoutMs) {
-			// One statement sees one state by itself; several see the same one inside a transaction.
-			if (program.steps.length === 1) {
-				const only = program.steps[0];
-				const kind = only === undefined ? "read" : main.cache.get(only.statement.sql).parsed.kind;
-				if (kind === "read" || kind === "no-op")
-					return main.executor.run(program, noTransaction(true), timeoutMs);
-			}
-			main.connection.exec("BEGIN");
+			begin.run();
 			try {
+				// The first look fixes the state that everything in the transaction sees.
+				const applied = positionOf();
+				const from = now();
 				const outcome = main.executor.run(program, noTransaction(true), timeoutMs);
-				return { ...outcome, autocommit: true };
+				return { outcome: { ...outcome, autocommit: true }, applied, ranMs: now() - from };
 			} finally {
-				if (main.connection.isTransaction) main.connection.exec("ROLLBACK");
+				if (main.connection.isTransaction) end.run();
 			}
 		},
 		begin(number) {

@@ -83,7 +83,7 @@ async function write(database: ThreadedDatabase, ...statements: readonly string[
 }
 
 async function rows(database: Pick<ThreadedDatabase, "read">, sql: string): Promise<Value[][]> {
-	return rowsOf(await database.read(program(sql), { timeoutMs: limitMs }));
+	return rowsOf((await database.read(program(sql), { timeoutMs: limitMs })).outcome);
 }
 
 function rowsOf(outcome: ProgramOutcome): Value[][] {
@@ -138,7 +138,7 @@ test("a long read does not delay others", async () => {
 	expect(longEnded).toBe(false);
 	await write(database, "insert into t values (1)");
 	expect(longEnded).toBe(false);
-	expect(rowsOf(await long)[0]?.[0]).toBe(BigInt(rowsFor(2)));
+	expect(rowsOf((await long).outcome)[0]?.[0]).toBe(BigInt(rowsFor(2)));
 });
 
 test("a read beyond its time is given up, its reader replaced, and too many of them are OVERLOADED", async () => {
@@ -157,7 +157,7 @@ test("a read beyond its time is given up, its reader replaced, and too many of t
 test("what a reader refuses and cannot do reaches the client with its code", async () => {
 	const database = await openLeader();
 	await write(database, "create table t (id integer primary key)");
-	const outcome = await database.read(program("insert into t values (1)", "select 1"), {
+	const { outcome } = await database.read(program("insert into t values (1)", "select 1"), {
 		timeoutMs: limitMs,
 	});
 	expect(outcome.errors.map((error) => error?.code ?? null)).toEqual(["SQLITE_READONLY", null]);
@@ -181,7 +181,7 @@ test("readers see a schema change", async () => {
 	await write(database, "create table t (a)", "insert into t values (1)");
 	expect(await rows(database, "select * from t")).toEqual([[1n]]);
 	await write(database, "alter table t add column b default 2");
-	const outcome = await database.read(program("select * from t"), { timeoutMs: limitMs });
+	const { outcome } = await database.read(program("select * from t"), { timeoutMs: limitMs });
 	expect(outcome.results[0]?.columns.map(({ name }) => name)).toEqual(["a", "b"]);
 	const described = async (): Promise<string[]> =>
 		(await database.describe("select * from t")).columns.map(({ name }) => name);
@@ -282,7 +282,7 @@ test("installing a snapshot: readers move, what they ran runs again, open transa
 			configuration: { index: 1, value: configuration },
 		});
 		await Promise.all(during);
-		expect(rowsOf(await running)[0]?.[0]).toBe(BigInt(rowsFor(0.3)));
+		expect(rowsOf((await running).outcome)[0]?.[0]).toBe(BigInt(rowsFor(0.3)));
 		expect(await rows(database, "select x from t")).toEqual([["new"]]);
 		const old = await transaction.run(program("select count(*) from t"), { timeoutMs: limitMs });
 		expect(rowsOf(old)).toEqual([[2n]]);

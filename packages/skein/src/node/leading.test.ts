@@ -4,6 +4,7 @@ import type { Program } from "../database/program.ts";
 import { ThreadError } from "../database/thread-calls.ts";
 import { silentLogger } from "../world/logger.ts";
 import { createAppliedIndex } from "./applied-index.ts";
+import { createFreshness } from "./freshness.ts";
 import { createLeading, type Leading } from "./leading.ts";
 import { createReadIndex } from "./read-index.ts";
 import { defaultNodeSettings } from "./settings.ts";
@@ -41,11 +42,13 @@ async function createBench(
 		})),
 	);
 	const common = { runner: () => runner, clock, deadlines, settings: defaultNodeSettings };
-	const readIndex = createReadIndex({ ...common, leaderWaitMs: 1_000, maxQueued: 10 });
+	const applied = createAppliedIndex(file.content.applied);
+	const freshness = createFreshness({ clock, applied });
+	const readIndex = createReadIndex({ ...common, freshness, leaderWaitMs: 1_000, maxQueued: 10 });
 	const leading = createLeading({
 		...common,
 		database: options.database?.(member.database) ?? member.database,
-		applied: createAppliedIndex(file.content.applied),
+		applied,
 		readIndex,
 		logger: silentLogger,
 		mustRunAlone: () => false,

@@ -26,10 +26,12 @@ import { createDeadlines } from "./deadlines.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
+import { createFreshness } from "./freshness.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
+import { createReadLevels } from "./read-levels.ts";
 import { coreState } from "./recovery.ts";
 import { createRemoteWrites } from "./remote-writes.ts";
 import { createRouting } from "./routing.ts";
@@ -94,6 +96,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	 */
 	const firstId = (): number => options.random.below(2 ** 31) * requestsOfLife + 1;
 	const applied = createAppliedIndex(database.opened.applied);
+	const freshness = createFreshness({ clock, applied });
 	const leaderWatch = createLeaderWatch(clock, deadlines);
 	const directory = createDirectory(clock);
 	const planner = createPlanner();
@@ -137,7 +140,21 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	});
 	const common = { runner: () => runner, clock, deadlines, logger, settings, database, log, applied };
 	const { leaderWaitMs, statementTimeoutMs } = settings;
-	const readIndex = createReadIndex({ ...common, leaderWaitMs, maxQueued: settings.maxQueuedReads });
+	const readIndex = createReadIndex({
+		...common,
+		freshness,
+		leaderWaitMs,
+		maxQueued: settings.maxQueuedReads,
+	});
+	const readable = createFitDatabase(database, () => stateMachine.unfit);
+	const levels = createReadLevels({
+		...common,
+		database: readable,
+		readIndex,
+		freshness,
+		history: () => runner.core.view,
+		statementTimeoutMs,
+	});
 	const stateMachine = createStateMachine({
 		...common,
 		readIndex,
@@ -145,7 +162,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		askForSnapshot,
 		onFailure,
 	});
-	const readable = createFitDatabase(database, () => stateMachine.unfit);
 	const routing = createRouting({
 		...common,
 		self,
@@ -403,11 +419,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		openStreams++;
 		return createStream({
 			...common,
-			database: readable,
 			streamId: nextStreamId++,
 			routing,
-			readIndex,
+			levels,
 			planner,
+			describe: (sql) => readable.describe(sql),
 			transactionIdleMs: settings.transactionIdleMs,
 			statementTimeoutMs,
 			closeAt(node, streamId) {

@@ -162,6 +162,7 @@ export function joined(before: Answer, after: Answer): Answer {
 			errors: [...before.outcome.errors, ...after.outcome.errors],
 		},
 		position: after.position.index > before.position.index ? after.position : before.position,
+		stalenessMs: null,
 		replayed: before.replayed || after.replayed,
 	};
 }

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { decodeMessage } from "../peer/codec/message.ts";
+import { createAppliedIndex } from "./applied-index.ts";
+import { createFreshness } from "./freshness.ts";
 import { createReadIndex, type ReadIndex } from "./read-index.ts";
 import { watch } from "./testing/cluster.ts";
 import type { Sent } from "./testing/memory-network.ts";
@@ -32,6 +34,7 @@ async function createBench(maxQueued = 100): Promise<Bench> {
 			runner: () => member.runner,
 			clock,
 			deadlines,
+			freshness: createFreshness({ clock, applied: createAppliedIndex({ term: 0, index: 0 }) }),
 			leaderWaitMs,
 			maxQueued,
 		});

@@ -10,6 +10,7 @@ import type { LogIndex } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Freshness, Moment } from "./freshness.ts";
 
 interface Waiting {
 	readonly resolve: (index: LogIndex) => void;
@@ -28,6 +29,8 @@ export interface ReadIndexOptions {
 	readonly runner: () => CoreRunner;
 	readonly clock: Clock;
 	readonly deadlines: Deadlines;
+	/** Every answered question is a proof. */
+	readonly freshness: Pick<Freshness, "moment" | "answered">;
 	readonly leaderWaitMs: Milliseconds;
 	readonly maxQueued: number;
 }
@@ -37,13 +40,14 @@ export function createReadIndex(options: ReadIndexOptions): ReadIndex {
 	let nextReadId = 1;
 	let stopped = false;
 	/** Share the question that is under way. */
-	let asked: { readonly readId: number; readonly waiting: Set<Waiting> } | null = null;
+	let asked: { readonly readId: number; readonly waiting: Set<Waiting>; readonly at: Moment } | null = null;
 	/** Wait for the next question. */
 	let gathering = new Set<Waiting>();
 
 	function askNext(): void {
 		if (asked !== null || gathering.size === 0) return;
-		asked = { readId: nextReadId++, waiting: gathering };
+		// The core may ask again, later: the first time is the one that is safe to count from.
+		asked = { readId: nextReadId++, waiting: gathering, at: options.freshness.moment() };
 		gathering = new Set();
 		options.runner().step({ type: "read", readId: asked.readId });
 	}
@@ -76,8 +80,9 @@ export function createReadIndex(options: ReadIndexOptions): ReadIndex {
 		},
 		onReady(readId, index) {
 			if (asked?.readId !== readId) return;
-			const { waiting } = asked;
+			const { waiting, at } = asked;
 			asked = null;
+			options.freshness.answered(at, index);
 			askNext();
 			for (const one of waiting) {
 				one.deadline.cancel();

@@ -7,7 +7,12 @@ import type { NodeId, Position, Role } from "../consensus/types.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
 
-export type Consistency = { readonly level: "linearizable" } | { readonly level: "eventual" };
+export type Consistency =
+	| { readonly level: "linearizable" }
+	/** `token`: what the session has seen so far; null: it begins. */
+	| { readonly level: "session"; readonly token: Position | null }
+	| { readonly level: "bounded"; readonly maxStalenessMs: Milliseconds }
+	| { readonly level: "eventual" };
 
 export interface RequestOptions {
 	readonly consistency: Consistency;
@@ -20,6 +25,8 @@ export interface Answer {
 	readonly outcome: ProgramOutcome;
 	/** What the answer reflects: for a write its own entry, for a read the state it saw. */
 	readonly position: Position;
+	/** How old the state that a read saw was, at most, where that is proven; null: unknown, or a write. */
+	readonly stalenessMs: Milliseconds | null;
 	/** The answer was stored for the request's idempotency key by an earlier try. */
 	readonly replayed: boolean;
 }

@@ -11,7 +11,9 @@ import { openDatabase, type ThreadedDatabase } from "../database/threaded-databa
 
 import { createAppliedIndex } from "./applied-index.ts";
 import { createDeadlines } from "./deadlines.ts";
+import { createFreshness } from "./freshness.ts";
 import { createPlanner } from "./plan.ts";
+import { createReadLevels } from "./read-levels.ts";
 import type { RoutedAnswer, RoutedWrite } from "./routing.ts";
 import type { RequestOptions, Stream } from "./service.ts";
 import { createStream } from "./stream.ts";
@@ -75,6 +77,17 @@ async function createLeader(): Promise<Leader> {
 	}
 
 	const clock = createVirtualClock();
+	const deadlines = createDeadlines(clock);
+	const levels = createReadLevels({
+		database,
+		readIndex: { ask: async () => applied.position.index, onReady() {}, stop() {} },
+		applied,
+		freshness: createFreshness({ clock, applied }),
+		history: () => ({ commitIndex: 0, base: { term: 0, index: 0 }, termAt: () => null }),
+		clock,
+		deadlines,
+		statementTimeoutMs: limitMs,
+	});
 	const made: Leader = {
 		database,
 		writes,
@@ -82,13 +95,12 @@ async function createLeader(): Promise<Leader> {
 		openStream: () =>
 			createStream({
 				streamId: 1,
-				database,
+				levels,
+				describe: (sql) => database.describe(sql),
 				routing: { write, stop() {} },
-				readIndex: { ask: async () => applied.position.index, onReady() {}, stop() {} },
-				applied,
 				planner: createPlanner(),
 				clock,
-				deadlines: createDeadlines(clock),
+				deadlines,
 				transactionIdleMs: limitMs,
 				statementTimeoutMs: limitMs,
 				closeAt() {},
@@ -96,7 +108,7 @@ async function createLeader(): Promise<Leader> {
 			}),
 		async content() {
 			const read = await database.read(programOf("select n from t order by n"), { timeoutMs: limitMs });
-			return read.results[0]?.rows.map(([n]) => n);
+			return read.outcome.results[0]?.rows.map(([n]) => n);
 		},
 	};
 	await database.prepareToLead();

@@ -10,25 +10,26 @@
  * A program that leaves a transaction open may have to run in parts: see program-parts.ts.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import type { LogIndex, NodeId } from "../consensus/types.ts";
+import type { LogIndex, NodeId, Position } from "../consensus/types.ts";
 import type { ReadTransaction } from "../database/database.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import { resultsTooLarge, sizeOfResults } from "../database/result-size.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
-import type { AppliedIndex } from "./applied-index.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
-import type { ReadableDatabase } from "./fit-database.ts";
+import type { Moment } from "./freshness.ts";
 import type { Planner, ProgramPlan } from "./plan.ts";
 import { cutShort, joined, partOf, refuseForeignCounters, withBegin } from "./program-parts.ts";
-import type { ReadIndex } from "./read-index.ts";
+import type { ReadLevels } from "./read-levels.ts";
 import type { Routing } from "./routing.ts";
-import type { Answer, RequestOptions, Stream } from "./service.ts";
+import type { Answer, Consistency, RequestOptions, Stream } from "./service.ts";
+import { laterOf } from "./session-token.ts";
 import { NotSentError, withTransactionEnd } from "./write-errors.ts";
 
 type Transaction =
 	| {
 			readonly type: "read";
 			readonly snapshot: ReadTransaction;
+			readonly asOf: Moment | null;
 			/** BEGIN TRANSACTION READONLY: it never writes. */
 			readonly readonly: boolean;
 			idle: Deadline;
@@ -52,26 +53,27 @@ interface WriteOptions {
 
 export interface StreamOptions {
 	readonly streamId: number;
-	readonly database: ReadableDatabase;
 	readonly routing: Routing;
-	readonly readIndex: ReadIndex;
-	readonly applied: AppliedIndex;
+	readonly levels: ReadLevels;
 	readonly planner: Planner;
 	readonly clock: Clock;
 	readonly deadlines: Deadlines;
 	readonly transactionIdleMs: Milliseconds;
 	readonly statementTimeoutMs: Milliseconds;
+	readonly describe: (sql: string) => Promise<Description>;
 	/** Tells the node that may hold the stream's transaction (null: whoever leads) to roll it back. */
 	readonly closeAt: (node: NodeId | null, streamId: number) => void;
 	readonly onClosed: () => void;
 }
 
 export function createStream(options: StreamOptions): Stream {
-	const { streamId, database, routing, applied, planner, clock, deadlines } = options;
+	const { streamId, levels, routing, planner, clock, deadlines } = options;
 	let transaction: Transaction | null = null;
 	let foreignKeys = true;
 	let closed = false;
 	let busy = false;
+	/** What this stream was answered: at the level session it is part of the session. */
+	let seen: Position | null = null;
 
 	async function run(program: Program, request: RequestOptions): Promise<Answer> {
 		if (closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
@@ -81,8 +83,12 @@ export function createStream(options: StreamOptions): Stream {
 			const plan = planner.plan(program);
 			const deadlineAt = clock.now() + request.timeoutMs;
 			const { cuts } = transaction === null ? plan.outside : plan.inside;
-			if (cuts.length === 0) return await dispatch(program, plan, request, deadlineAt, false);
-			return await runInParts(program, cuts, request, deadlineAt);
+			const answer =
+				cuts.length === 0
+					? await dispatch(program, plan, request, deadlineAt, false)
+					: await runInParts(program, cuts, request, deadlineAt);
+			seen = laterOf(seen, answer.position);
+			return answer;
 		} finally {
 			busy = false;
 			if (closed) await release();
@@ -110,6 +116,7 @@ export function createStream(options: StreamOptions): Stream {
 				const options = { ...request, idempotencyKey: keyOfPart(request.idempotencyKey, number) };
 				const more = until < program.steps.length;
 				const answer: Answer = await dispatch(part, planner.plan(part), options, deadlineAt, more);
+				seen = laterOf(seen, answer.position);
 				whole = whole === null ? answer : joined(whole, answer);
 				resultBytes += sizeOfResults(answer.outcome);
 			} catch (error) {
@@ -142,7 +149,8 @@ export function createStream(options: StreamOptions): Stream {
 			if (transaction.readonly || plan.onlyReads) return readInTransaction(transaction, program);
 			return upgrade(transaction, program, plan, request, deadlineAt);
 		}
-		if (plan.onlyReads && !plan.begins && foreignKeys) return read(program, request, deadlineAt);
+		if (plan.onlyReads && !plan.begins && foreignKeys)
+			return levels.read(program, consistencyOf(request), deadlineAt);
 		if (plan.begins && (plan.beginMode === "readonly" || (plan.beginMode === "deferred" && plan.onlyReads))) {
 			return beginRead(program, plan, request, deadlineAt);
 		}
@@ -153,27 +161,10 @@ export function createStream(options: StreamOptions): Stream {
 		});
 	}
 
-	async function waitFor(request: RequestOptions, deadlineAt: MonotonicTime): Promise<void> {
-		if (request.consistency.level === "eventual") return;
-		const index = await options.readIndex.ask(deadlineAt);
-		if (index <= applied.reflected) return;
-		await new Promise<void>((resolve, reject) => {
-			const cancel = applied.whenReached(index, () => {
-				deadline.cancel();
-				resolve();
-			});
-			const deadline = deadlines.add(deadlineAt, () => {
-				cancel();
-				reject(new SkeinError("this node has not applied the newest writes in time", { code: "TIMEOUT" }));
-			});
-		});
-	}
-
-	async function read(program: Program, request: RequestOptions, deadlineAt: MonotonicTime): Promise<Answer> {
-		await waitFor(request, deadlineAt);
-		const position = applied.position;
-		const outcome = await database.read(program, { timeoutMs: timeLeft(deadlineAt) });
-		return { outcome, position, replayed: false };
+	/** The stream's requests are of one session, also where the client does not carry a token from one to the next. */
+	function consistencyOf({ consistency }: RequestOptions): Consistency {
+		if (consistency.level !== "session" || seen === null) return consistency;
+		return { level: "session", token: laterOf(consistency.token, seen) };
 	}
 
 	async function describe(sql: string, request: RequestOptions): Promise<Description> {
@@ -197,13 +188,13 @@ export function createStream(options: StreamOptions): Stream {
 	): Promise<Description> {
 		switch (current?.type) {
 			case undefined:
-				await waitFor(request, deadlineAt);
-				return await database.describe(sql);
+				await levels.reach(consistencyOf(request), deadlineAt);
+				return await options.describe(sql);
 			case "write":
 				if (current.schemaChanged) throw describesOwnSchema();
 				// Nobody changes the schema while it is open, so what is committed is what it sees.
-				await waitFor({ ...request, consistency: { level: "linearizable" } }, deadlineAt);
-				return await database.describe(sql);
+				await levels.reach({ level: "linearizable" }, deadlineAt);
+				return await options.describe(sql);
 			case "read":
 				return await describeInSnapshot(current, sql, deadlineAt);
 			default: {
@@ -245,11 +236,11 @@ export function createStream(options: StreamOptions): Stream {
 		request: RequestOptions,
 		deadlineAt: MonotonicTime,
 	): Promise<Answer> {
-		await waitFor(request, deadlineAt);
-		const snapshot = await database.beginRead({ timeoutMs: timeLeft(deadlineAt) });
+		const { snapshot, asOf } = await levels.begin(consistencyOf(request), deadlineAt);
 		const begun: Transaction = {
 			type: "read",
 			snapshot,
+			asOf,
 			readonly: plan.beginMode === "readonly",
 			idle: deadlines.add(Number.POSITIVE_INFINITY, () => {}),
 			expired: false,
@@ -277,7 +268,8 @@ export function createStream(options: StreamOptions): Stream {
 		} else {
 			limitIdle(current);
 		}
-		return { outcome, position: current.snapshot.applied, replayed: false };
+		const stalenessMs = levels.stalenessOf(current.asOf);
+		return { outcome, position: current.snapshot.applied, stalenessMs, replayed: false };
 	}
 
 	function limitIdle(current: Extract<Transaction, { type: "read" }>): void {
@@ -345,7 +337,8 @@ export function createStream(options: StreamOptions): Stream {
 				plan.changesSchema || (transaction?.type === "write" && transaction.schemaChanged);
 			transaction = answer.outcome.autocommit ? null : { type: "write", node: answer.node, schemaChanged };
 			foreignKeys = answer.outcome.foreignKeys;
-			return { outcome: answer.outcome, position: answer.position, replayed: answer.replayed };
+			const { outcome, position, replayed } = answer;
+			return { outcome, position, stalenessMs: null, replayed };
 		} catch (error) {
 			if (transactionAt !== null && error instanceof NotSentError) throw error;
 			// Whatever else went wrong with the request as a whole, its transaction cannot go on: after a

@@ -10,6 +10,12 @@ export type MonotonicTime = number;
 /** Milliseconds since 1970, for people and for records only: it may jump. */
 export type WallTime = number;
 
+/**
+ * The most that a clock is taken to be fast or slow, as a share of true time: quartz is off by 0.0001 at
+ * worst, a clock that is being corrected by 0.0005. Who leans on spans of time allows for it.
+ */
+export const maxClockDrift = 0.01;
+
 export interface Timer {
 	cancel(): void;
 }

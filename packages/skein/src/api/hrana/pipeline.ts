@@ -1,13 +1,15 @@
 /** POST …/pipeline: the requests of one body on one stream, in order, and the answer with the next baton. */
 import type { ServerResponse } from "node:http";
 import { SkeinError } from "../../../../client/src/errors.ts";
-import type { Position } from "../../consensus/types.ts";
 import type { Statement, Step } from "../../database/program.ts";
 import { splitStatements } from "../../database/sql.ts";
 import type { RequestOptions } from "../../node/service.ts";
+import { laterOf } from "../../node/session-token.ts";
 import type { Clock } from "../../world/clock.ts";
+import type { Reflected } from "../answer.ts";
 import { badRequest, encodeError, viewOf } from "../errors.ts";
 import type { ApiLimits } from "../limits.ts";
+import { tokenOf } from "../request-options.ts";
 import { createSqlBudget, type SqlBudget } from "../sql-budget.ts";
 import {
 	decodePipeline,
@@ -32,8 +34,7 @@ export interface PipelineContext {
 
 export interface PipelineAnswer {
 	readonly body: string;
-	readonly position: Position | null;
-	readonly replayed: boolean;
+	readonly reflected: Reflected;
 }
 
 /** One pipeline under way. */
@@ -49,8 +50,7 @@ interface Run {
 	programs: number;
 	/** Characters of the results so far. */
 	answerLength: number;
-	position: Position | null;
-	replayed: boolean;
+	reflected: Reflected;
 	closed: boolean;
 }
 
@@ -74,8 +74,7 @@ export async function runPipeline(
 		budget: createSqlBudget(context.limits),
 		programs: 0,
 		answerLength: 0,
-		position: null,
-		replayed: false,
+		reflected: { position: null, session: tokenOf(options), stalenessMs: null, replayed: false },
 		closed: false,
 	};
 	try {
@@ -90,8 +89,7 @@ export async function runPipeline(
 	const baseUrl = nextBaton === null ? "null" : context.baseUrlJson;
 	return {
 		body: `{"baton":${nextBaton === null ? "null" : `"${nextBaton}"`},"base_url":${baseUrl},"results":[${run.results.join(",")}]}`,
-		position: run.position,
-		replayed: run.replayed,
+		reflected: run.reflected,
 	};
 }
 
@@ -262,12 +260,15 @@ async function flush(run: Run): Promise<void> {
 			return;
 		}
 		fold.wasOpen = !run.open.stream.autocommit;
-		const { outcome, position, replayed } = await run.open.stream.run(
-			{ steps: fold.steps },
-			nextOptions(run),
-		);
-		run.position = position;
-		run.replayed ||= replayed;
+		const program = { steps: fold.steps };
+		const { outcome, position, stalenessMs, replayed } = await run.open.stream.run(program, nextOptions(run));
+		run.reflected = {
+			position,
+			// Of all programs of the body: a later one may have read less, at a weaker level.
+			session: laterOf(run.reflected.session, position),
+			stalenessMs,
+			replayed: run.reflected.replayed || replayed,
+		};
 		unfold(fold, outcome, run.results);
 		for (const { slot } of fold.parts) run.answerLength += run.results[slot]?.length ?? 0;
 	} catch (error) {

@@ -72,7 +72,8 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 				({ autocommit, foreignKeys } = outcome);
 				if (autocommit) release();
 				index++;
-				return { outcome, position: { term: 1, index }, replayed: false };
+				const isRead = /^\s*select/i.test(program.steps[0]?.statement.sql ?? "");
+				return { outcome, position: { term: 1, index }, stalenessMs: isRead ? 3.25 : null, replayed: false };
 			},
 			async describe(sql) {
 				try {

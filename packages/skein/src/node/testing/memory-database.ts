@@ -133,7 +133,8 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			leads = true;
 		},
 		async read(program) {
-			return run(program, [...file.content.items], null).outcome;
+			const { applied, items } = file.content;
+			return { outcome: run(program, [...items], null).outcome, applied, ranMs: 0 };
 		},
 		async beginRead() {
 			const { applied, items } = file.content;

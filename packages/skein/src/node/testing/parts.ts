@@ -6,6 +6,7 @@ import { silentLogger } from "../../world/logger.ts";
 import { createAnswers } from "../answers.ts";
 import { type AppliedIndex, createAppliedIndex } from "../applied-index.ts";
 import { createForwarding, type Forwarding } from "../forwarding.ts";
+import { createFreshness } from "../freshness.ts";
 import { createLeaderWatch, type LeaderWatch } from "../leader-watch.ts";
 import { createOutbox } from "../outbox.ts";
 import { createReadIndex, type ReadIndex } from "../read-index.ts";
@@ -61,7 +62,12 @@ export function createParts(
 		maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		firstRequestId: 1,
 	});
-	const readIndex = createReadIndex({ ...common, leaderWaitMs, maxQueued: settings.maxQueuedReads });
+	const readIndex = createReadIndex({
+		...common,
+		freshness: createFreshness({ clock, applied }),
+		leaderWaitMs,
+		maxQueued: settings.maxQueuedReads,
+	});
 	const stateMachine = createStateMachine({
 		...common,
 		readIndex,
