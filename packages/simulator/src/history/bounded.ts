@@ -1,7 +1,7 @@
 /**
  * Bounded reads: an answer shows every write that was acknowledged more than the bound before the read
  * began. (The state it shows may be as old as the bound when the member proves that it is not older,
- * which is after the read began.)
+ * which is after the read began.) An answer of any level that says how old its state is at most is held to that.
  *
  * Promised: what is reported is broken, if clocks drift no more than said. Times are the world's, which
  * no node knows: a node measures the bound with its own clock, so it is stretched by `clockDrift`. Not
@@ -60,6 +60,8 @@ export function checkBounded(history: History, options: BoundedOptions = {}): Vi
 	return violations;
 }
 
-function boundOf({ level }: Operation): number | null {
-	return level?.level === "bounded" ? level.maxStalenessMs : null;
+function boundOf({ level, stalenessMs }: Operation): number | null {
+	const asked = level?.level === "bounded" ? level.maxStalenessMs : Number.POSITIVE_INFINITY;
+	const bound = Math.min(asked, stalenessMs ?? Number.POSITIVE_INFINITY);
+	return bound === Number.POSITIVE_INFINITY ? null : bound;
 }

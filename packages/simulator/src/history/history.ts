@@ -86,6 +86,8 @@ export interface Operation extends Call {
 	readonly seen: readonly Seen[];
 	/** What the answer said it reflects (the session token); null: no answer, or it said nothing. */
 	readonly position: Position | null;
+	/** How old the state that it saw was, at most, by the answer; null: the answer did not say. */
+	readonly stalenessMs: number | null;
 	/** The answer was stored for its idempotency key by an earlier attempt. */
 	readonly replayed: boolean;
 	/** The error's code, for people who read a failing run. */
@@ -101,6 +103,7 @@ export interface Completion {
 	/** As long as the steps; left out: what `saw` noted, or nothing. */
 	readonly seen?: readonly Seen[];
 	readonly position?: Position | null;
+	readonly stalenessMs?: number | null;
 	readonly replayed?: boolean;
 	readonly code?: string;
 }
@@ -145,6 +148,7 @@ export function createRecorder(now: () => WorldTime): Recorder {
 				outcome: "unknown",
 				seen: call.steps.map(() => undefined),
 				position: null,
+				stalenessMs: null,
 				replayed: false,
 				code: null,
 			});
@@ -171,6 +175,7 @@ export function createRecorder(now: () => WorldTime): Recorder {
 			operation.completedOrder = orders++;
 			operation.outcome = completion.outcome;
 			operation.position = completion.position ?? null;
+			operation.stalenessMs = completion.stalenessMs ?? null;
 			operation.replayed = completion.replayed ?? false;
 			operation.code = completion.code ?? null;
 		},

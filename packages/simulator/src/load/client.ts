@@ -2,8 +2,10 @@
  * One client: one operation after the other on whatever member, tried again as clients do, and what it
  * heard of each noted in the history. It never writes a value twice.
  */
+import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { Program, ProgramOutcome, Statement } from "../../../skein/src/database/program.ts";
-import type { RequestOptions } from "../../../skein/src/node/service.ts";
+import type { Consistency, RequestOptions } from "../../../skein/src/node/service.ts";
+import { laterOf } from "../../../skein/src/node/session-token.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
@@ -53,6 +55,10 @@ export function startClient(options: ClientOptions): Client {
 	let values = 0;
 	let keys = 0;
 	let acknowledged = 0;
+	/** Of each session what it has seen, as its tokens say. It moves with the client from member to member. */
+	const tokens: (Position | null)[] = Array.from({ length: settings.sessions }, () => null);
+	/** The session of the operation under way. */
+	let session = 0;
 	let home = chance.pick(members);
 	let isBusy = false;
 	let finished = options.isVisitor ? Promise.resolve() : loop();
@@ -86,6 +92,7 @@ export function startClient(options: ClientOptions): Client {
 
 	function operation(kind: OperationKind): Promise<void> {
 		const register = drawRegister();
+		session = chance.below(settings.sessions);
 		tell({ type: "client", client: id, what: kind });
 		switch (kind) {
 			case "write":
@@ -113,6 +120,12 @@ export function startClient(options: ClientOptions): Client {
 				return read([register, drawRegister(), drawList()], { level: "linearizable" });
 			case "eventual-read":
 				return read([register, drawRegister()], { level: "eventual" });
+			case "session-read":
+				home = chance.pick(members);
+				return read([register, drawRegister(), drawList()], { level: "session" });
+			case "bounded-read":
+				home = chance.pick(members);
+				return read([register, drawRegister()], drawBound());
 			case "interactive":
 				return interactive("BEGIN IMMEDIATE");
 			case "upgrade":
@@ -144,6 +157,16 @@ export function startClient(options: ClientOptions): Client {
 		const name = `${id}.${values++}`;
 		if (settings.paddingLength === 0 || !chance.happens(0.1)) return name;
 		return `${name}/${"x".repeat(chance.below(settings.paddingLength))}`;
+	}
+
+	const drawBound = (): ReadLevel => ({
+		level: "bounded",
+		maxStalenessMs: chance.pick(settings.boundsMs),
+	});
+
+	function drawLevel(): ReadLevel {
+		const level = chance.pick(["linearizable", "session", "bounded", "eventual"] as const);
+		return level === "bounded" ? drawBound() : { level };
 	}
 
 	/** Steps as one request, in a transaction if there are several; what a step finds is read before it. */
@@ -195,10 +218,7 @@ export function startClient(options: ClientOptions): Client {
 		await write([{ kind: "compare-and-set", key, expected, value: newValue() }]);
 	}
 
-	async function read(
-		all: readonly Key[],
-		level: ReadLevel & { level: "linearizable" | "eventual" },
-	): Promise<void> {
+	async function read(all: readonly Key[], level: ReadLevel): Promise<void> {
 		const steps = [...new Set(all)].map((key): Step => ({ kind: "read", key }));
 		const program = programOf(steps.map(statementOf));
 		const operationId = invoke(home, { steps, level, idempotencyKey: null, attempt: 1 });
@@ -249,7 +269,7 @@ export function startClient(options: ClientOptions): Client {
 	}
 
 	async function readTransaction(): Promise<void> {
-		const level: ReadLevel = chance.happens(0.5) ? { level: "linearizable" } : { level: "eventual" };
+		const level = drawLevel();
 		const connection = open(home);
 		const operationId = invoke(home, { steps: [], level, idempotencyKey: null, attempt: 1 });
 		let before = [statement(chance.pick(["BEGIN", "BEGIN TRANSACTION READONLY"]))];
@@ -317,11 +337,10 @@ export function startClient(options: ClientOptions): Client {
 		return connect({ member, scheduler, chance, delayMs, isLetIn: options.isVisitor, onOutrage });
 	}
 
-	function optionsFor(
-		level: { level: "linearizable" | "eventual" },
-		idempotencyKey: string | null,
-	): RequestOptions {
-		return { consistency: level, idempotencyKey, timeoutMs: settings.timeoutMs };
+	function optionsFor(level: ReadLevel, idempotencyKey: string | null): RequestOptions {
+		const token = tokens[session] ?? null;
+		const consistency: Consistency = level.level === "session" ? { level: "session", token } : level;
+		return { consistency, idempotencyKey, timeoutMs: settings.timeoutMs };
 	}
 
 	async function send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply> {
@@ -329,6 +348,9 @@ export function startClient(options: ClientOptions): Client {
 		if (gone) tell({ type: "client", client: id, what: "goes away" });
 		const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
 		const reply = await connection.send(program, request, patienceMs);
+		if (reply.type === "answer") tokens[session] = laterOf(tokens[session] ?? null, reply.answer.position);
+		// No history is ever lost here, and no token is of elsewhere.
+		if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION") onOutrage(reply.error);
 		if (reply.type !== "unreachable") return reply;
 		if (chance.happens(settings.leavesShare)) home = chance.pick(members);
 		// As clients do; also, asking nobody again and again tests nothing.
@@ -343,7 +365,7 @@ export function startClient(options: ClientOptions): Client {
 		const acknowledgement = call.level === null ? "quorum" : null;
 		const operationId = recorder.invoke({
 			client: id,
-			session: null,
+			session: `${id}/${session}`,
 			acknowledgement,
 			node: member.id,
 			...call,
@@ -389,10 +411,10 @@ function isGood(reply: Reply): boolean {
 function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => Seen[]) | null): Completion {
 	switch (reply.type) {
 		case "answer": {
-			const { outcome, position, replayed } = reply.answer;
+			const { outcome, position, stalenessMs, replayed } = reply.answer;
 			const failed = outcome.errors.find((error) => error !== null);
 			if (failed !== undefined && failed !== null) return { outcome: "failed", code: failed.code };
-			const known = { outcome: "ok", position, replayed } as const;
+			const known = { outcome: "ok", position, stalenessMs, replayed } as const;
 			return seen === null ? known : { ...known, seen: seen(outcome) };
 		}
 		case "error":

@@ -25,6 +25,10 @@ export interface LoadSettings {
 	readonly wanders: boolean;
 	/** A client whose node does not take its connection goes to another one, this often. */
 	readonly leavesShare: number;
+	/** Of each client; an operation belongs to one of them. */
+	readonly sessions: number;
+	/** What bounded reads ask for. */
+	readonly boundsMs: readonly number[];
 }
 
 export const operationKinds = [
@@ -43,5 +47,7 @@ export const operationKinds = [
 	"refused",
 	"lost-race",
 	"locked-read",
+	"session-read",
+	"bounded-read",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];

@@ -127,5 +127,7 @@ function drawLoad(chance: Chance): LoadSettings {
 		goneShare: chance.pick([0, 0, 0.1]),
 		wanders: chance.happens(0.5),
 		leavesShare: chance.pick([0, 0.5, 1]),
+		sessions: chance.pick([1, 1, 3]),
+		boundsMs: chance.pick([[0, 20, 200], [50], [200, 1_000], [5_000]]),
 	};
 }
