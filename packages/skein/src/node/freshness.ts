@@ -4,7 +4,8 @@
  * here, the state is as fresh as the moment of asking, and every later state of this file is too.
  *
  * Nothing else proves anything. A heartbeat does not: that of a deposed leader looks the same, and so does one that
- * lay in a socket while this process stood still; neither says what others have acknowledged since.
+ * lay in a socket while this process stood still; neither says what others have acknowledged since. (And a heartbeat's
+ * commit index is at most what its receiver is known to hold.)
  *
  * Nothing of this outlives the process: after a loss of power the file may be older than it was.
  */
