@@ -359,3 +359,58 @@ test("an aborted request says that its outcome is unknown", async () => {
 	setTimeout(() => stop.abort(), 20);
 	expect(await failureOf(running)).toMatchObject({ code: "ABORTED", outcome: "unknown" });
 });
+
+test("a session's token goes with every request, to whichever node, and never back", async () => {
+	const answering =
+		(token: string): Reply =>
+		(received, response) => {
+			response.setHeader("skein-session", token);
+			const results = received.body.requests.map(({ type }) => ({
+				type: "ok",
+				response: { type, ...(type === "execute" ? { result: emptyResult } : {}) },
+			}));
+			response.writeHead(200, { "content-type": "application/json" });
+			response.end(JSON.stringify({ baton: null, base_url: null, results }));
+		};
+	const first = await serverWith(
+		answering("3.42"),
+		answering("3.40"),
+		refuse(503, "NO_LEADER", "did-not-happen"),
+	);
+	const second = await serverWith(answering("4.50"), answering("4.51"));
+	const client = connect([first.url, second.url], { consistency: "session" });
+	await client.execute("insert into t values (1)");
+	await client.execute("select 1");
+	// The first node refuses, the second answers.
+	await client.execute("select 1");
+	const stream = client.openStream();
+	await stream.execute("select 1");
+	await stream.close();
+	await client.execute("select 1", [], { consistency: "eventual" });
+	const sent = [...first.received, ...second.received].map(({ headers }) => [
+		headers["skein-consistency"],
+		headers["skein-session"],
+	]);
+	expect(sent).toEqual([
+		["session", undefined],
+		["session", "3.42"],
+		["session", "3.42"],
+		["session", "3.42"],
+		["session", "4.50"],
+		["eventual", undefined],
+	]);
+});
+
+test("a token of a lost history is an error once; then a session begins", async () => {
+	const lost: Reply = (_, response) => {
+		response.writeHead(400, { "content-type": "application/json" });
+		const error = { code: "BAD_REQUEST", extendedCode: "BAD_REQUEST_SESSION", outcome: "did-not-happen" };
+		response.end(JSON.stringify({ ...error, message: "lost" }));
+	};
+	const { url, received } = await serverWith(ok, lost, ok);
+	const client = connect(url, { consistency: "session" });
+	await client.execute("select 1");
+	expect(await failureOf(client.execute("select 1"))).toMatchObject({ extendedCode: "BAD_REQUEST_SESSION" });
+	await client.execute("select 1");
+	expect(received.map(({ headers }) => headers["skein-session"])).toEqual([undefined, "3.42", undefined]);
+});

@@ -15,6 +15,25 @@ test("one statement", async () => {
 	);
 });
 
+test("an answer says what it reflects, how old that is at most, and what its session has seen", async () => {
+	await using api = await startTestApi();
+	const level = { "skein-consistency": "session", "skein-session": "3.42" };
+	const read = await api.post("/sql", { sql: "SELECT 1" }, level);
+	const headers = ["skein-session", "skein-index", "skein-staleness-ms"].map((name) =>
+		read.headers.get(name),
+	);
+	// This service is behind the token, as a transaction that holds its state may be: the session keeps what it had.
+	expect(headers).toEqual(["3.42", "1", "4"]);
+	const written = await api.post("/sql", { sql: "CREATE TABLE t (a)" });
+	expect(written.headers.get("skein-staleness-ms")).toBe(null);
+	await api.post("/sql", { sql: "SELECT 1" }, { "skein-consistency": "bounded;max-staleness-ms=250" });
+	expect(api.service.programs.map(({ options }) => options.consistency)).toEqual([
+		{ level: "session", token: { term: 3, index: 42 } },
+		{ level: "linearizable" },
+		{ level: "bounded", maxStalenessMs: 250 },
+	]);
+});
+
 test("values", async () => {
 	await using api = await startTestApi();
 	const answer = await api.post("/sql", {

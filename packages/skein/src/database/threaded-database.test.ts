@@ -176,6 +176,31 @@ test("what a reader refuses and cannot do reaches the client with its code", asy
 	});
 });
 
+test("a read says exactly which state it saw, whatever is committed while it runs", async () => {
+	const database = await openLeader();
+	await write(database, "create table t (id integer primary key)");
+	const first = index;
+	const [long] = longRead(rowsFor(0.02)).steps;
+	const slowly = {
+		steps: [...program("select count(*) from t").steps, ...(long === undefined ? [] : [long])],
+	};
+	for (let number = 0; number < 10; number++) {
+		const reads = [slowly, program("select count(*) from t")].map((one) =>
+			database.read(one, { timeoutMs: limitMs }),
+		);
+		await database.execute([request("insert into t default values")]);
+		// Readers see it at once; this promise tells of it with the answer of the next call.
+		const committed = database.commit({ index: ++index, term: 1 });
+		reads.push(database.read(slowly, { timeoutMs: limitMs }));
+		for (const { outcome, applied } of await Promise.all(reads)) {
+			const seen = Number(outcome.results[0]?.rows[0]?.[0]);
+			expect(applied).toEqual({ term: 1, index: first + seen });
+		}
+		database.hurry();
+		await committed;
+	}
+});
+
 test("readers see a schema change", async () => {
 	const database = await openLeader();
 	await write(database, "create table t (a)", "insert into t values (1)");

@@ -404,3 +404,20 @@ test("a program is not run any more when the answer is full", async () => {
 	]);
 	expect(api.service.programs).toHaveLength(1);
 });
+
+test("the levels and the session's token count for every request of a stream", async () => {
+	await using api = await startTestApi();
+	const session = (token: string) => ({ "skein-consistency": "session", "skein-session": token });
+	const begun = await api.post("/v3/pipeline", { requests: [execute("BEGIN")] }, session("1.1"));
+	expect(begun.headers.get("skein-session")).toBe("1.1");
+	const requests = [execute("SELECT 1"), { type: "get_autocommit" }, execute("COMMIT")];
+	const ended = await api.post("/v2/pipeline", { baton: begun.body["baton"], requests }, session("1.2"));
+	expect(ended.headers.get("skein-session")).toBe("1.3");
+	expect(ended.headers.get("skein-index")).toBe("3");
+	expect(api.service.programs.map(({ options }) => options.consistency)).toEqual(
+		[1, 2, 2].map((index) => ({ level: "session", token: { term: 1, index } })),
+	);
+	const idle = await api.post("/v3/pipeline", { requests: [{ type: "get_autocommit" }] }, session("9.9"));
+	expect(idle.headers.get("skein-session")).toBe("9.9");
+	expect(idle.headers.get("skein-index")).toBe(null);
+});
