@@ -103,8 +103,8 @@ test("errors are JSON with exactly that content type", async () => {
 test("what comes later is refused, never silently less", async () => {
 	const { url } = await cluster().leader();
 	for (const headers of [
-		{ "skein-consistency": "session" },
-		{ "skein-consistency": "bounded;max-staleness-ms=5" },
+		{ "skein-consistency": "bounded" },
+		{ "skein-session": "nonsense" },
 		{ "skein-consistency": "nonsense" },
 		{ "skein-ack": "async" },
 		{ "skein-ack": "sync" },

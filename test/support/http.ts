@@ -32,6 +32,8 @@ export interface SqlSuccess {
 	readonly ok: true;
 	readonly results: readonly SqlResult[];
 	readonly session: string | null;
+	/** How old what was read is, at most; null: the node did not say. */
+	readonly stalenessMs: number | null;
 	readonly node: string | null;
 }
 
@@ -39,7 +41,9 @@ export type SqlAnswer = SqlSuccess | SqlFailure;
 
 export interface RequestOptions {
 	readonly timeoutMs?: number;
-	readonly consistency?: "linearizable" | "eventual";
+	readonly consistency?: "linearizable" | "session" | "eventual" | `bounded;max-staleness-ms=${number}`;
+	/** The token that a session has from earlier answers. */
+	readonly session?: string | null;
 	readonly idempotencyKey?: string;
 	readonly headers?: Readonly<Record<string, string>>;
 }
@@ -58,6 +62,7 @@ export interface HttpAnswer {
 function headersOf(options: RequestOptions): Record<string, string> {
 	return {
 		...(options.consistency === undefined ? {} : { "skein-consistency": options.consistency }),
+		...(typeof options.session === "string" ? { "skein-session": options.session } : {}),
 		...(options.idempotencyKey === undefined ? {} : { "idempotency-key": options.idempotencyKey }),
 		...options.headers,
 	};
@@ -100,6 +105,10 @@ function networkFailure(error: unknown): SqlFailure {
 	};
 }
 
+function numberOf(header: string | null): number | null {
+	return header === null ? null : Number(header);
+}
+
 /** POST /sql: one statement, or several as one transaction. */
 export async function sql(
 	url: string,
@@ -118,6 +127,7 @@ export async function sql(
 			ok: true,
 			results: Array.isArray(body.results) ? body.results : [body],
 			session: answer.headers.get("skein-session"),
+			stalenessMs: numberOf(answer.headers.get("skein-staleness-ms")),
 			node: answer.headers.get("skein-node"),
 		};
 	}
