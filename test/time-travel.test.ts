@@ -116,22 +116,20 @@ test("a client goes from node to node while one falls behind again and again: it
 	await cluster().heal();
 });
 
-test("a process that was stopped does not take its old proof for a young one", async () => {
+test("a process that was stopped does not take its old proof for a young one, nor what lies in its socket for a new", async () => {
 	const { leader, stale } = await nodesWithClock();
 	const bounded = { consistency: "bounded;max-staleness-ms=500", timeoutMs: 30_000 } as const;
 	expect(await sql(stale.url, { sql: question }, bounded)).toMatchObject({ ok: true });
 	stale.pause();
+	// Heartbeats gather in its socket; nothing that comes later does.
+	await sleep(300);
+	cluster().network.isolate(stale.id);
 	await run(leader.url, "update clock set tick = 2");
-	const acknowledgedAt = performance.now();
 	// Until the write is older than what will be asked for.
 	await sleep(1_000);
-	// They lie in its socket when it wakes: the first things it does are to answer them.
 	const reads = Array.from({ length: 20 }, () => sql(stale.url, { sql: question }, bounded));
-	expect(performance.now() - acknowledgedAt).toBeGreaterThan(500);
 	stale.resume();
-	for (const answer of await Promise.all(reads)) {
-		if (answer.ok) expect(answer.results[0]?.rows).toEqual([[2]]);
-		else expect(answer.code).toBe("TOO_STALE");
-	}
+	for (const answer of await Promise.all(reads))
+		expect(answer).toMatchObject({ ok: false, code: "TOO_STALE" });
 	await cluster().heal();
 });

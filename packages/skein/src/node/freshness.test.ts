@@ -15,21 +15,21 @@ function bench() {
 	return {
 		freshness,
 		applied,
-		passes(ms: number) {
+		passes: (ms: number): void => {
 			time.monotonic += ms;
 			time.wall += ms;
 		},
 		/** The machine stands still; nothing but the date goes on. */
-		suspended(ms: number) {
+		suspended: (ms: number): void => {
 			time.wall += ms;
 		},
-		ask(index: number, takesMs = 0) {
+		ask: (index: number, takesMs = 0): void => {
 			const asked = freshness.moment();
 			time.monotonic += takesMs;
 			time.wall += takesMs;
 			freshness.answered(asked, index);
 		},
-		age(reflected: number, agoMs?: number): number | null {
+		age: (reflected: number, agoMs?: number): number | null => {
 			const asOf = freshness.asOf(reflected);
 			return asOf === null ? null : freshness.age(asOf, agoMs);
 		},
