@@ -1,5 +1,5 @@
 // The session of a client: what its requests wrote and saw, so that later ones on any node see at least that.
-import { SkeinError } from "./errors.ts";
+import type { SkeinError } from "./errors.ts";
 
 export interface Session {
 	/** `term.index`; null: nothing yet. */
