@@ -105,9 +105,10 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 	 * another cluster, or of a history that was lost (docs/decisions/session-tokens.md).
 	 */
 	function refuseContradicted(token: Position): void {
-		const { commitIndex, base, termAt } = options.history();
-		if (token.index > commitIndex) return;
-		const known = termAt(token.index);
+		const history = options.history();
+		if (token.index > history.commitIndex) return;
+		const { base } = history;
+		const known = history.termAt(token.index);
 		// Where the log was cut terms are forgotten, but along a log they never become less.
 		const contradicts =
 			known === null ? token.index <= base.index && token.term > base.term : known !== token.term;
