@@ -1,11 +1,16 @@
 // Time travel: a client that reads from a node that is up to date, and then from one that is behind, goes back in
 // time with `eventual`, and never with `session`; a bounded read is young enough or refused.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { connect } from "../packages/client/src/index.ts";
+import { open } from "../packages/skein/src/index.ts";
 import { useCluster } from "./support/cluster.ts";
 import { run, sql } from "./support/http.ts";
 import type { NodeProcess } from "./support/node-process.ts";
+import { freePorts } from "./support/ports.ts";
 import { until } from "./support/until.ts";
 
 const cluster = useCluster();
@@ -132,4 +137,38 @@ test("a process that was stopped does not take its old proof for a young one, no
 	for (const answer of await Promise.all(reads))
 		expect(answer).toMatchObject({ ok: false, code: "TOO_STALE" });
 	await cluster().heal();
+});
+
+test("a member inside this process: the levels, and a session of its own", async () => {
+	const [port = 0, peerPort = 0] = await freePorts(2);
+	const directory = mkdtempSync(join(tmpdir(), "skein-member-"));
+	const host = "127.0.0.1";
+	const member = await open({
+		id: "n1",
+		data: directory,
+		listen: { host, port },
+		peer: { host, port: peerPort },
+	});
+	try {
+		await member.execute("create table t (x)");
+		const { session } = await member.execute("insert into t values (1)");
+		for (const consistency of ["session", "bounded;max-staleness-ms=1000", "eventual"] as const) {
+			const read = await member.execute("select x from t", [], { consistency });
+			// The last comes behind reads that waited until it was there.
+			expect([read.rows, read.session]).toEqual([[[1]], session]);
+		}
+		const strange = member.execute("select x from t", [], { consistency: "session", session: "9.5000" });
+		await expect(strange).rejects.toMatchObject({
+			code: "BAD_REQUEST",
+			extendedCode: "BAD_REQUEST_SESSION",
+		});
+		await expect(
+			member.execute("select 1", [], { consistency: "session", session: "9" }),
+		).rejects.toMatchObject({
+			code: "BAD_REQUEST",
+		});
+	} finally {
+		await member.close();
+		rmSync(directory, { recursive: true });
+	}
 });

@@ -73,6 +73,16 @@ test("URLs: whole, without http://, or a port of this machine", () => {
 	expect(url).toEqual(["https://a/", "http://b:1024/", "http://127.0.0.1:8081/"]);
 });
 
+test("what reads promise", () => {
+	const resolve = (consistency: string) =>
+		resolveOptions(sqlOptions, { ...nothing, flags: { consistency } }).consistency;
+	expect(resolveOptions(sqlOptions, nothing).consistency).toBe("linearizable");
+	expect(resolve("session")).toBe("session");
+	expect(resolve("bounded;max-staleness-ms=250")).toBe("bounded;max-staleness-ms=250");
+	for (const text of ["strong", "bounded", "bounded;max-staleness-ms=soon"])
+		expect(() => resolve(text)).toThrow("it must be linearizable, session, eventual or bounded");
+});
+
 test("a member list keeps its order", () => {
 	const { cluster } = resolveOptions(startOptions, {
 		...nothing,
