@@ -1,8 +1,10 @@
 /**
  * What is committed never changes: all who know an index to be committed have the same entry there, the
- * base of a snapshot is a committed entry, and nobody cuts a committed entry out of its log.
+ * base of a snapshot is a committed entry, and nobody cuts a committed entry out of its log. But for who has
+ * not entered the term in which it was committed: a leader of an earlier one may be heard late, and who still
+ * follows it was not counted (Raft counts the acknowledgements of the leader's own term).
  */
-import type { LogIndex, NodeId } from "../../../skein/src/consensus/types.ts";
+import type { LogIndex, NodeId, Term } from "../../../skein/src/consensus/types.ts";
 import type { Committed } from "./committed.ts";
 import type { MemberLogs } from "./member-logs.ts";
 import { must, type Property } from "./property.ts";
@@ -11,17 +13,31 @@ const name = "committed never changes";
 
 export function committedStays(logs: MemberLogs, committed: Committed): Property {
 	const looked = new Map<NodeId, LogIndex>();
+	/** In which each member was when it asked for its last work. */
+	const terms = new Map<NodeId, Term>();
+
+	function enter(node: NodeId, term: Term): Term {
+		const latest = Math.max(terms.get(node) ?? 0, term);
+		terms.set(node, latest);
+		return latest;
+	}
+
 	return {
 		name,
 		on: {
-			started: ({ node }) => looked.delete(node),
+			started({ node, recovered }) {
+				looked.delete(node);
+				terms.set(node, recovered.promise.term);
+			},
 			"log-work"({ node, work }) {
 				const { cut, issued } = logs.get(node);
+				if (work.type === "promise") enter(node, work.promise.term);
+				const term = enter(node, work.type === "append" ? (work.entries.at(-1)?.term ?? 0) : 0);
 				for (const [place, link] of cut.links.entries()) {
 					const index = cut.from + place;
 					if (index > committed.index) break;
 					must(
-						committed.at(index)?.hash !== link.hash,
+						committed.at(index)?.hash !== link.hash || term < committed.termOf(index),
 						name,
 						() => `${node} cut the committed entry ${index} of term ${link.term} out of its log`,
 					);

@@ -329,6 +329,19 @@ test("committed never changes", () => {
 			s.start("c", { log: [] });
 		}),
 	).not.toBe(null);
+	// c has an entry that a committed in term 3, and cuts it for a leader of term 2 that it heard late: nobody
+	// counted on c. In term 3 it must not.
+	const cutsIn = (term: number): string | null =>
+		scene((s) => {
+			for (const node of ["a", "b"]) s.append(node, ["1/1", "2/1", "3/3"]);
+			s.append("c", ["1/1", "2/1"]);
+			s.look("a", { role: "leader", term: 3, commitIndex: 0 });
+			s.look("a", { role: "leader", term: 3, commitIndex: 3 });
+			s.promise("c", term, null);
+			s.append("c", ["2/2"], { cutFrom: 2 });
+		});
+	expect(cutsIn(2)).toBe(null);
+	expect(cutsIn(3)).toBe(name);
 	const other = createScene();
 	for (const node of ["a", "b", "c"]) other.start(node);
 	other.append("a", ["1/1"]);
