@@ -3,13 +3,20 @@
  * 50 ms for a million characters: without a bound one request would hold up the heartbeats.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import { textProblem } from "../database/sql.ts";
+import { badRequest } from "./errors.ts";
 import type { ApiLimits } from "./limits.ts";
 
 export interface SqlBudget {
-	/** Counts a text before it is read. Throws PAYLOAD_TOO_LARGE. */
+	/** Counts a text before it is read. Throws PAYLOAD_TOO_LARGE; BAD_REQUEST for one that SQLite would not read as it is. */
 	take(sql: string): void;
 	/** Counts the statements that were found in it. Throws PAYLOAD_TOO_LARGE. */
 	takeStatements(count: number): void;
+}
+
+export function checkText(sql: string): void {
+	const problem = textProblem(sql);
+	if (problem !== null) throw badRequest(problem);
 }
 
 export function createSqlBudget(limits: Pick<ApiLimits, "maxSqlLength" | "maxStatements">): SqlBudget {
@@ -19,7 +26,7 @@ export function createSqlBudget(limits: Pick<ApiLimits, "maxSqlLength" | "maxSta
 	return {
 		take(sql) {
 			length += sql.length;
-			if (length <= maxSqlLength) return;
+			if (length <= maxSqlLength) return checkText(sql);
 			throw new SkeinError(
 				`the SQL texts of one request can have ${maxSqlLength} characters together: send values as parameters, or several requests`,
 				{ code: "PAYLOAD_TOO_LARGE" },

@@ -56,6 +56,9 @@ test.each([
 	["[3]", "[0] must be"],
 	[{ sql: "BEGIN" }, "cannot stay open"],
 	[{ sql: "SELECT 9e999" }, "JSON cannot carry"],
+	[{ sql: "SELECT 1\0 + 1" }, "a NUL character"],
+	[["CREATE TABLE t (a)", "SELECT '\ud800'"], "half of a surrogate pair"],
+	[{ sql: "SELECT ?", args: ["x\udc00"] }, "args[0] holds half of a surrogate pair"],
 ])("%j is refused with: %s", async (body, message) => {
 	await using api = await startTestApi();
 	const answer = await api.post("/sql", body);

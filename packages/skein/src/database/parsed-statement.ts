@@ -23,7 +23,7 @@ export type StatementKind =
 export type BeginMode = "deferred" | "immediate" | "exclusive" | "readonly";
 
 export interface StatementProblem {
-	readonly code: "UNSUPPORTED_SQL" | "SQL_NO_STATEMENT" | "SQL_MANY_STATEMENTS";
+	readonly code: "BAD_REQUEST" | "UNSUPPORTED_SQL" | "SQL_NO_STATEMENT" | "SQL_MANY_STATEMENTS";
 	readonly message: string;
 }
 

@@ -87,6 +87,16 @@ test("a script of statements with strings, names and comments is cut where they 
 	);
 });
 
+test.each([
+	"delete from t\0 where id = 1",
+	"select 1\0",
+	"-- \0\nselect 1",
+	"select '\ud800'",
+	"select 1 as \udc00",
+])("%j is not what SQLite would read", (sql) => {
+	expect(parseStatement(sql).problem?.code).toBe("BAD_REQUEST");
+});
+
 test.each<[sql: string, kind: StatementKind]>([
 	["select 1", "read"],
 	["values (1)", "read"],

@@ -82,8 +82,20 @@ function isTrigger(words: readonly string[]): boolean {
 	return words[place + 1] === "TRIGGER";
 }
 
+/** Why a text never reaches SQLite, which would read another one; null when it may. */
+export function textProblem(sql: string): string | null {
+	// "delete from t\0 where id = 1" would delete everything.
+	if (sql.includes("\0"))
+		return "the SQL text holds a NUL character, where SQLite would stop reading: send what holds it as an argument";
+	if (!sql.isWellFormed())
+		return "the SQL text holds half of a surrogate pair: it is no Unicode text, and would be changed on its way";
+	return null;
+}
+
 /** Looks at each character once: the text may have megabytes, and this runs on the event loop. */
 export function parseStatement(sql: string): ParsedStatement {
+	const unreadable = textProblem(sql);
+	if (unreadable !== null) return problem("BAD_REQUEST", unreadable);
 	const lexer = new Lexer(sql);
 	const tokens: Token[] = [];
 	while (tokens.length === 0) {

@@ -421,3 +421,36 @@ test("the levels and the session's token count for every request of a stream", a
 	expect(idle.headers.get("skein-session")).toBe("9.9");
 	expect(idle.headers.get("skein-index")).toBe(null);
 });
+
+test("SQL behind a NUL character is never silently left out, whatever way it comes", async () => {
+	await using api = await startTestApi();
+	await api.pipeline([execute("CREATE TABLE t (a)"), execute("INSERT INTO t VALUES (1), (2)")]);
+	const remove = "DELETE FROM t\0 WHERE a = 1";
+	const answer = await api.pipeline([
+		execute(remove),
+		{
+			type: "batch",
+			batch: { steps: [{ stmt: { sql: "INSERT INTO t VALUES (3)" } }, { stmt: { sql: remove } }] },
+		},
+		{ type: "sequence", sql: `INSERT INTO t VALUES (4); ${remove}` },
+		{ type: "describe", sql: remove },
+		{ type: "store_sql", sql_id: 1, sql: remove },
+		execute("SELECT group_concat(a), length(?) FROM t", [{ type: "text", value: "a\0b" }]),
+		close,
+	]);
+	const results = answer.body["results"] as unknown as {
+		error?: { code: string };
+		response?: { result: object };
+	}[];
+	expect(results.slice(0, 5).map(({ error }) => error?.code)).toEqual(Array(5).fill("BAD_REQUEST"));
+	expect(results[5]?.response?.result).toMatchObject({
+		rows: [
+			[
+				{ type: "text", value: "1,2" },
+				{ type: "integer", value: "1" },
+			],
+		],
+	});
+	const half = await api.pipeline([execute("SELECT ?", [{ type: "text", value: "\ud83d" }]), close]);
+	expect([half.status, half.body["code"]]).toEqual([400, "BAD_REQUEST"]);
+});

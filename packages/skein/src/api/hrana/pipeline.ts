@@ -10,7 +10,7 @@ import type { Reflected } from "../answer.ts";
 import { badRequest, encodeError, viewOf } from "../errors.ts";
 import type { ApiLimits } from "../limits.ts";
 import { tokenOf } from "../request-options.ts";
-import { createSqlBudget, type SqlBudget } from "../sql-budget.ts";
+import { checkText, createSqlBudget, type SqlBudget } from "../sql-budget.ts";
 import {
 	decodePipeline,
 	type SqlSource,
@@ -246,6 +246,7 @@ function storeSql({ open, context }: Run, sqlId: number, sql: string): void {
 	if (open.storedSql.size >= maxStoredTexts) {
 		throw new SkeinError(`a stream can store ${maxStoredTexts} SQL texts`, { code: "SQL_STORE_TOO_MANY" });
 	}
+	checkText(sql);
 	open.storedSql.set(sqlId, sql);
 }
 
