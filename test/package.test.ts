@@ -82,6 +82,10 @@ const member: Member = await open({
 });
 await member.execute("create table t (id integer primary key, name text)");
 await member.batch([{ sql: "insert into t (name) values (?)", args: ["Akka"] }, "insert into t (name) values ('Yksi')"]);
+for (const [sql, args] of [["delete from t\\0 where id = 1", []], ["select ?", ["\\ud800"]]] as const) {
+	const refusal: unknown = await member.execute(sql, args).catch((error: unknown) => error);
+	if ((refusal as { code?: unknown }).code !== "BAD_REQUEST") throw new Error("not refused: " + sql);
+}
 const result: Result = await member.execute("select id, name from t");
 const same = await connect(member.url).execute("select id, name from t");
 console.log(JSON.stringify([result.rows, same.rows]));

@@ -172,8 +172,13 @@ function storedValue(argument: Argument): StoredValue {
 		case "integer":
 			return BigInt(wire.value);
 		case "float":
-		case "text":
 			return wire.value;
+		case "text":
+			if (wire.value.isWellFormed()) return wire.value;
+			throw new SkeinError(
+				"a text argument holds half of a surrogate pair: it is no Unicode text; send such bytes as a blob",
+				{ code: "BAD_REQUEST" },
+			);
 		case "blob":
 			return Buffer.from(wire.base64, "base64");
 	}

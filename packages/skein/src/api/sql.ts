@@ -14,7 +14,14 @@ import type { RequestOptions, Service } from "../node/service.ts";
 import { laterOf } from "../node/session-token.ts";
 import type { Reflected } from "./answer.ts";
 import { badRequest } from "./errors.ts";
-import { decodeBase64, decodeInteger, encodeBase64, isRecord, notFinite } from "./hrana/values.ts";
+import {
+	decodeBase64,
+	decodeInteger,
+	encodeBase64,
+	isRecord,
+	notFinite,
+	notUnicode,
+} from "./hrana/values.ts";
 import type { ApiLimits } from "./limits.ts";
 import { tokenOf } from "./request-options.ts";
 import { createSqlBudget } from "./sql-budget.ts";
@@ -155,7 +162,11 @@ function decodeArguments(
 }
 
 function decodeArgument(value: unknown, path: string): Value {
-	if (value === null || typeof value === "string") return value;
+	if (value === null) return null;
+	if (typeof value === "string") {
+		if (value.isWellFormed()) return value;
+		throw badRequest(`${path} ${notUnicode}`);
+	}
 	if (typeof value === "boolean") return value ? 1n : 0n;
 	if (typeof value === "number") return decodeNumber(value, path);
 	if (isRecord(value) && "base64" in value) return decodeBase64(value["base64"], `${path}.base64`);

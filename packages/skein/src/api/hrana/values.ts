@@ -6,6 +6,9 @@ import { badRequest } from "../errors.ts";
 const integerPattern = /^-?\d{1,19}$/;
 const base64Pattern = /^[A-Za-z0-9+/]*={0,2}$/;
 
+/** Sent on as UTF-8 it would silently be another text. */
+export const notUnicode = "holds half of a surrogate pair: it is no Unicode text; send such bytes as a blob";
+
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -25,8 +28,9 @@ export function decodeValue(value: unknown, path: string, index: number): Value 
 		}
 		case "text": {
 			const text = value["value"];
-			if (typeof text === "string") return text;
-			throw badRequest(`${path}[${index}].value must be a string`);
+			if (typeof text !== "string") throw badRequest(`${path}[${index}].value must be a string`);
+			if (text.isWellFormed()) return text;
+			throw badRequest(`${path}[${index}].value ${notUnicode}`);
 		}
 		case "blob":
 			return decodeBase64(value["base64"], `${path}[${index}].base64`);
