@@ -1,12 +1,13 @@
 // `npm run simulate`: runs seeds on all cores until it is stopped, a limit is reached or one fails.
 import { randomInt } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { addCoverage, noCoverage } from "../run/coverage.ts";
 import { corpus } from "./corpus.ts";
-import { coverageText, defaultSeconds, exitCodes, failureText } from "./report.ts";
-import type { Order, Outcome, ProfileName } from "./run-one.ts";
+import { createCrew } from "./crew.ts";
+import { createOrders } from "./orders.ts";
+import { coverageText, defaultSeconds, exitCodes, failureText, underWayText } from "./report.ts";
+import type { Outcome, ProfileName } from "./run-one.ts";
 import { removeSqliteFiles } from "./sqlite/sqlite-profile.ts";
 
 interface Options {
@@ -31,7 +32,6 @@ async function main(): Promise<void> {
 	const first = options.seed ?? options.from ?? randomInt(2 ** 31);
 	const fresh = options.seed === undefined ? (options.seeds ?? Number.POSITIVE_INFINITY) : 1;
 	const count = known.length + fresh;
-	const endAt = performance.now() + (options.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
 	const before = known.length === 0 ? "" : `, after ${known.length} that failed once`;
 	console.log(
 		count === 1 ? `seed ${first}` : `seed ${first} and those after it, profile ${profile}${before}`,
@@ -39,27 +39,21 @@ async function main(): Promise<void> {
 
 	const begunAt = performance.now();
 	const covered = noCoverage();
+	const asked = new Map<string, number>();
 	let runs = 0;
-	let next = 0;
 	let failed: Outcome | null = null;
-	let interrupted = false;
-	process.once("SIGINT", () => {
-		interrupted = true;
-		for (const worker of workers) void worker.terminate();
+	const next = createOrders({
+		known,
+		first: { seed: first, profile, seconds },
+		count: fresh,
+		limitMs: (options.minutes ?? Number.POSITIVE_INFINITY) * 60_000,
+		now: () => performance.now(),
 	});
-
-	function nextOrder(): Order | null {
-		if (interrupted || (failed !== null && !options?.keepGoing)) return null;
-		const number = next++;
-		const old = known[number];
-		if (old !== undefined) return old;
-		if (number >= count || performance.now() >= endAt) return null;
-		return { seed: first + number - known.length, profile, seconds };
-	}
 
 	function note(outcome: Outcome): void {
 		runs++;
 		addCoverage(covered, outcome.coverage);
+		for (const [name, times] of outcome.asked) asked.set(name, (asked.get(name) ?? 0) + times);
 		if (options?.verbose || count === 1) {
 			console.log(`seed ${outcome.order.seed}: ${outcome.failure?.property ?? "ok"}, trace ${outcome.hash}`);
 		}
@@ -68,46 +62,35 @@ async function main(): Promise<void> {
 		console.log(failureText(outcome, options?.keepGoing ? 0 : (options?.events ?? 0)));
 	}
 
-	const threads = Math.min(options.threads, count);
-	const workers = Array.from(
-		{ length: threads },
-		() => new Worker(new URL("./run-thread.ts", import.meta.url)),
-	);
-	await Promise.all(workers.map((worker) => runOn(worker, nextOrder, note)));
-	console.log(coverageText(covered, runs, (performance.now() - begunAt) / 1_000));
+	const crew = createCrew({
+		thread: new URL("./run-thread.ts", import.meta.url),
+		threads: Math.min(options.threads, count),
+		nextOrder: () => (failed !== null && !options.keepGoing ? null : next()),
+		note,
+	});
+	for (const signal of ["SIGINT", "SIGTERM"] as const) {
+		process.once(signal, () => {
+			for (const { order, forMs } of crew.underWay()) console.log(underWayText(order, forMs));
+			crew.stop();
+		});
+	}
+	await crew.done;
+	console.log(coverageText(covered, asked, runs, (performance.now() - begunAt) / 1_000));
 	const failure = (failed as Outcome | null)?.failure;
 	process.exitCode = failure === undefined || failure === null ? 0 : exitCodes[failure.kind];
-}
-
-/** Resolves when there are no more orders, or the thread was ended. */
-function runOn(
-	worker: Worker,
-	nextOrder: () => Order | null,
-	note: (outcome: Outcome) => void,
-): Promise<void> {
-	return new Promise((resolve, reject) => {
-		const goOn = (): void => {
-			const order = nextOrder();
-			if (order === null) void worker.terminate();
-			else worker.postMessage(order);
-		};
-		worker.on("message", (outcome: Outcome) => {
-			note(outcome);
-			goOn();
-		});
-		worker.on("error", reject);
-		worker.on("exit", () => resolve());
-		goOn();
-	});
 }
 
 function parse(): Options | null {
 	const command = new Command("simulate")
 		.description("Runs whole clusters from seeds, with every fault, until one breaks a promise.")
-		.option("--seed <number>", "runs this one only", wholeNumber)
+		.addOption(
+			new Option("--seed <number>", "runs this one only")
+				.argParser(wholeNumber)
+				.conflicts(["from", "seeds", "minutes", "corpus"]),
+		)
 		.option("--from <number>", "the first seed (default: drawn)", wholeNumber)
-		.option("--seeds <number>", "ends after so many", wholeNumber)
-		.option("--minutes <number>", "ends after this time", positiveNumber)
+		.option("--seeds <number>", "ends after so many fresh ones", countingNumber)
+		.option("--minutes <number>", "begins no fresh one after this time", positiveNumber)
 		.option(
 			"--seconds <number>",
 			"simulated time with faults in one run, at most",
@@ -119,7 +102,7 @@ function parse(): Options | null {
 				.choices(["registers", "sqlite"])
 				.default("registers"),
 		)
-		.option("--threads <number>", "how many at a time", positiveNumber, availableParallelism())
+		.option("--threads <number>", "how many at a time", countingNumber, availableParallelism())
 		.option("--events <number>", "how many of the last events of a failure are shown", wholeNumber, 60)
 		.option("--corpus", "first the seeds that failed once (corpus.ts)", false)
 		.option("--keep-going", "does not end with the first failure", false)
@@ -141,6 +124,12 @@ function parse(): Options | null {
 function wholeNumber(text: string): number {
 	const value = Number(text);
 	if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("Expected a whole number.");
+	return value;
+}
+
+function countingNumber(text: string): number {
+	const value = wholeNumber(text);
+	if (value === 0) throw new InvalidArgumentError("Expected a whole number above 0.");
 	return value;
 }
 

@@ -33,7 +33,21 @@ export function eventText(event: TimedEvent): string {
 	return `${at.toFixed(3).padStart(12)} ${type} ${text.join(" ")}`;
 }
 
-export function coverageText(coverage: Coverage, runs: number, seconds: number): string {
+/** A run that was not waited for: perhaps it would never have ended. */
+export function underWayText(order: Order, forMs: number): string {
+	return `under way for ${(forMs / 1_000).toFixed(1)} s: seed ${order.seed}, ${replayCommand(order)}`;
+}
+
+const nameOf = ([name]: readonly [name: string, times: number]): string => name;
+
+/** `asked`: by property, how often it was; what nobody asked was not tested. */
+export function coverageText(
+	coverage: Coverage,
+	asked: ReadonlyMap<string, number>,
+	runs: number,
+	seconds: number,
+): string {
+	const never = asked.size === 0 ? ["all"] : [...asked].filter(([, times]) => times === 0).map(nameOf);
 	const hours = coverage.simulatedMs / 3_600_000;
 	const speed = coverage.simulatedMs / 1_000 / Math.max(seconds, 0.001);
 	const happened = [...coverage.happened].toSorted(([one], [other]) => (one < other ? -1 : 1));
@@ -48,6 +62,7 @@ export function coverageText(coverage: Coverage, runs: number, seconds: number):
 		`${coverage.operations} operations`,
 		`${coverage.acknowledgedWrites} acknowledged writes`,
 		`${coverage.undecided} undecided histories`,
+		`properties never asked: ${never.length === 0 ? "none" : never.join(" and ")}`,
 	].join(", ");
 	return [`happened: ${happened.map(([name, times]) => `${name} ${times}`).join(", ")}`, counts].join("\n");
 }

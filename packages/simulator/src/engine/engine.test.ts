@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createChance } from "./chance.ts";
-import { createScheduler } from "./scheduler.ts";
+import { createScheduler, Livelock } from "./scheduler.ts";
 
 test("the same seed gives the same chances, a fork takes none of them", () => {
 	const draw = (chance: ReturnType<typeof createChance>) => Array.from({ length: 20 }, () => chance.next());
@@ -61,4 +61,15 @@ test("what an event sets off is settled before the next", async () => {
 	await scheduler.runUntil(3);
 	expect(seen).toEqual(["first", "between", "last"]);
 	expect(scheduler.events).toBe(3);
+});
+
+test("what sets itself off without waiting ends the world, much work does not", async () => {
+	const scheduler = createScheduler(() => Promise.resolve());
+	for (let at = 0; at < 3; at++) for (let event = 0; event < 60_000; event++) scheduler.at(at, () => {});
+	await scheduler.runUntil(10);
+	expect(scheduler.events).toBe(180_000);
+	const again = (): void => void scheduler.after(0.000_001, again);
+	again();
+	await expect(scheduler.runUntil(20)).rejects.toThrow(Livelock);
+	expect(scheduler.now).toBeLessThan(11);
 });

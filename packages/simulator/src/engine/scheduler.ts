@@ -28,6 +28,17 @@ export interface Scheduler {
 /** Resolves when no promise of the world can settle any more without a new event. Called from a promise callback only. */
 export type Settle = () => Promise<void>;
 
+/**
+ * So many events within a millisecond are no work: something sets itself off again and again without waiting. A busy
+ * cluster has some hundreds.
+ */
+const maxEventsPerMillisecond = 100_000;
+
+/** The world's time stands still, though there are events. */
+export class Livelock extends Error {
+	override name = "Livelock";
+}
+
 interface Pending extends ScheduledEvent {
 	readonly at: WorldTime;
 	readonly number: number;
@@ -39,6 +50,20 @@ export function createScheduler(settle: Settle): Scheduler {
 	const heap: Pending[] = [];
 	let numbers = 0;
 	let running = false;
+	/** Events are counted from this moment on, until a millisecond has passed. */
+	let countedFrom = 0;
+	let counted = 0;
+
+	function count(at: WorldTime): void {
+		if (at >= countedFrom + 1) {
+			countedFrom = at;
+			counted = 0;
+		}
+		if (++counted <= maxEventsPerMillisecond) return;
+		throw new Livelock(
+			`more than ${maxEventsPerMillisecond} events within a millisecond, at ${at.toFixed(3)}: something sets itself off again without waiting`,
+		);
+	}
 
 	function push(event: Pending): void {
 		let place = heap.length;
@@ -106,6 +131,7 @@ export function createScheduler(settle: Settle): Scheduler {
 					if (callback === null) continue;
 					scheduler.now = next.at;
 					scheduler.events++;
+					count(next.at);
 					callback();
 					await settle();
 					afterEach?.();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { registersProfile } from "../machine/store.ts";
-import { type RunResult, simulate } from "./simulate.ts";
+import { type Escapes, type RunResult, simulate } from "./simulate.ts";
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -36,4 +36,56 @@ test("a run that goes wrong says what, and when", async () => {
 	expect(failure?.kind).toBe("safety");
 	expect(failure?.property).toBe("equal applied index, equal state");
 	expect(failure?.events.at(-1)?.type).toBe("broken");
+});
+
+test("an error that nobody handles ends the run that is under way, or else is heard when it has ended", async () => {
+	const profile = registersProfile(settle);
+	for (const when of ["under way", "at the end"]) {
+		let escape: (error: unknown) => void = () => {};
+		let settles = 0;
+		const throwing: typeof profile = {
+			...profile,
+			settle() {
+				if (++settles === 500 && when === "under way") escape(new Error("nobody handles this"));
+				return settle();
+			},
+		};
+		const escapes: Escapes = {
+			hear(onEscape) {
+				escape = onEscape;
+			},
+			async caughtUp() {
+				escape(new Error("nobody handles this"));
+			},
+		};
+		const { failure, coverage } = await simulate(1, throwing, { seconds: 4 }, { escapes });
+		expect(failure?.kind).toBe("crash");
+		expect(failure?.what).toMatch(/nobody handles this/);
+		expect(failure?.events.length).toBeGreaterThan(100);
+		if (when === "under way") expect(coverage.events).toBeLessThanOrEqual(500);
+	}
+});
+
+test("what sets itself off again without waiting is a failure of liveness", async () => {
+	const profile = registersProfile(settle);
+	const spinning: typeof profile = {
+		...profile,
+		settle: () => Promise.resolve(),
+		createStore(chance, settings) {
+			const store = profile.createStore(chance, settings);
+			return {
+				...store,
+				open(options) {
+					const again = (): void => {
+						options.after(0, again);
+					};
+					again();
+					return store.open(options);
+				},
+			};
+		},
+	};
+	const { failure } = await simulate(1, spinning, { seconds: 4 });
+	expect(failure?.kind).toBe("liveness");
+	expect(failure?.what).toMatch(/without waiting/);
 });

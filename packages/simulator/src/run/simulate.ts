@@ -10,7 +10,7 @@ import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { type Cluster, createCluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import { type Chance, createChance } from "../engine/chance.ts";
-import { createScheduler, type Scheduler } from "../engine/scheduler.ts";
+import { createScheduler, Livelock, type Scheduler } from "../engine/scheduler.ts";
 import { createRecorder, type Key, type Recorder, type Value } from "../history/history.ts";
 import { type Client, startClient } from "../load/client.ts";
 import type { Profile } from "../machine/store.ts";
@@ -52,12 +52,28 @@ const keptEvents = 200;
 /** Who comes when a plot needs somebody. */
 const visitorCount = 6;
 
+/** Errors that nobody handles: only the platform hears of them. */
+export interface Escapes {
+	/** From now on they go there. */
+	hear(onEscape: (error: unknown) => void): void;
+	/** Resolves when all have been heard. */
+	caughtUp(): Promise<void>;
+}
+
+export interface SimulateOptions {
+	/** Hears all that happens. */
+	readonly listener?: (event: TimedEvent) => void;
+	/** Left out: they are somebody else's. */
+	readonly escapes?: Escapes;
+}
+
 export async function simulate(
 	seed: number,
 	profile: Profile,
 	budget: Budget,
-	listener?: (event: TimedEvent) => void,
+	options: SimulateOptions = {},
 ): Promise<RunResult> {
+	const { listener, escapes } = options;
 	const scheduler = createScheduler(profile.settle);
 	const coverage = noCoverage();
 	const count = createCounter(coverage);
@@ -70,15 +86,21 @@ export async function simulate(
 		},
 	});
 	const run = createRun(seed, profile, budget, scheduler, trace);
+	escapes?.hear(run.onOutrage);
 	let failure: Failure | null = null;
 	try {
 		await run.safety();
 		await run.liveness();
+		// Before the judgement: an error that got lost may be why it would fail.
+		await escapes?.caughtUp();
+		run.throwOutrage();
 		coverage.undecided += run.judge() ? 0 : 1;
 	} catch (error) {
 		failure = failureOf(error, trace);
 	} finally {
 		run.dispose();
+		// What its ends set off is nobody else's.
+		await escapes?.caughtUp();
 	}
 	const { operations } = run.recorder.history;
 	coverage.simulatedMs = scheduler.now;
@@ -153,10 +175,14 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	let healed: ReadonlySet<NodeId> = new Set();
 	const explained = new WeakSet<Error>();
 
+	function throwOutrage(): void {
+		if (outrage !== null) throw outrage;
+	}
+
 	function afterEach(): void {
 		const touched = cluster.look();
 		if (cluster.broken !== null) throw cluster.broken;
-		if (outrage !== null) throw outrage;
+		throwOutrage();
 		for (const { id, failure, state } of touched) {
 			if (state === "running" && nemesis.mustRefuse(id))
 				throw new BrokenProperty("refusal", `${id} runs with a log that is damaged where it must notice`);
@@ -236,6 +262,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	return {
 		recorder,
 		asked: watch.asked,
+		onOutrage,
+		throwOutrage,
 		async safety() {
 			trace.tell({ type: "phase", phase: "safety", healed: "" });
 			await scheduler.runUntil(plan.safetyMs, afterEach);
@@ -302,9 +330,14 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 }
 
 function failureOf(error: unknown, trace: Trace): Failure {
-	const property = error instanceof BrokenProperty ? error.property : "crash";
-	const what = error instanceof BrokenProperty ? error.message : String((error as Error).stack ?? error);
+	const { property, what } = described(error);
 	trace.tell({ type: "broken", property, what });
 	const kind: FailureKind = property === "crash" || property === "liveness" ? property : "safety";
 	return { kind, property, what, events: trace.last() };
+}
+
+function described(error: unknown): Pick<Failure, "property" | "what"> {
+	if (error instanceof BrokenProperty) return { property: error.property, what: error.message };
+	if (error instanceof Livelock) return { property: "liveness", what: error.message };
+	return { property: "crash", what: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
