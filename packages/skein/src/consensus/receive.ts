@@ -21,7 +21,7 @@ import { adoptTerm, grantVote, isUpToDate } from "./promise.ts";
 import { isMember } from "./quorum.ts";
 import { addLeaderRead, onReadIndexResponse } from "./reading.ts";
 import type { CoreState } from "./state.ts";
-import { configurationOf, isLeaderFresh, send } from "./state.ts";
+import { configurationOf, isDiskStalled, isLeaderFresh, send } from "./state.ts";
 
 export function receive(state: CoreState, message: ConsensusMessage): void {
 	// Somebody else's mistake must not stop this member.
@@ -117,10 +117,14 @@ function isSticky(state: CoreState, candidateId: string): boolean {
  * The sender's own term is one below the one it asks about. Behind ours: it is refused and told
  * ours, which it enters, so that a higher term with a shorter log and a lower term with a longer log
  * cannot block each other (bugs 5, 6).
+ *
+ * Whoever cannot write could not promise the term either: with the disks of a majority full, every
+ * pre-vote granted would be a term that nobody wins, about one a second for as long as there is no room.
  */
 function onPreVoteRequest(state: CoreState, message: PreVoteRequest): void {
 	const granted =
 		message.term > state.promise.term &&
+		!isDiskStalled(state) &&
 		!isSticky(state, message.from) &&
 		isUpToDate(message.last, state.log.last);
 	send(state, message.from, { type: "pre-vote-response", askedTerm: message.term, granted });
@@ -133,7 +137,8 @@ function onPreVoteRequest(state: CoreState, message: PreVoteRequest): void {
 function onVoteRequest(state: CoreState, message: VoteRequest): void {
 	const { term, last } = message;
 	const isOlder = term < state.promise.term;
-	const isRefused = isOlder || (!message.transfer && isSticky(state, message.from));
+	// A vote that cannot be on disk soon is none; and no term is entered that only waits for room.
+	const isRefused = isOlder || isDiskStalled(state) || (!message.transfer && isSticky(state, message.from));
 	if (isRefused) return send(state, message.from, { type: "vote-response", granted: false });
 	const isNewTerm = term > state.promise.term;
 	const granted = grantVote(state, message.from, term, last);
