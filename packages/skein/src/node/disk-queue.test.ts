@@ -21,6 +21,7 @@ interface Bench {
 	full: number;
 	whenFull: () => void;
 	readonly failures: unknown[];
+	readonly lines: string[];
 	readonly usedBytes: () => number;
 	/** What a process that starts now finds. */
 	readonly recover: () => Promise<{ entries: Entry[]; term: number; baseIndex: number }>;
@@ -39,6 +40,8 @@ async function createBench(seed = 1): Promise<Bench> {
 	const log = await open();
 	const durable: number[] = [];
 	const failures: unknown[] = [];
+	const lines: string[] = [];
+	const say = (_: unknown, line: string) => lines.push(line);
 	const bench: Bench = {
 		clock,
 		disk,
@@ -46,7 +49,7 @@ async function createBench(seed = 1): Promise<Bench> {
 		queue: createDiskQueue({
 			log,
 			clock,
-			logger: silentLogger,
+			logger: { ...silentLogger, info: say, error: say },
 			onDurable: (ticket) => durable.push(ticket),
 			onFull: () => {
 				bench.full++;
@@ -58,6 +61,7 @@ async function createBench(seed = 1): Promise<Bench> {
 		full: 0,
 		whenFull: () => {},
 		failures,
+		lines,
 		usedBytes: () => [...disk.files().values()].reduce((sum, bytes) => sum + bytes.length, 0),
 		async recover() {
 			await clock.run(0);
@@ -200,6 +204,36 @@ test("any other failure is final: told once, nothing is tried again, nothing is 
 	queue.add(append(4, 3));
 	await clock.run(5_000);
 	expect([bench.failures.length, durable, queue.full, bench.full]).toEqual([1, [1], false, 0]);
+});
+
+test("room for one piece at a time: the disk stays full until all is written, and says so once in a while", async () => {
+	const bench = await createBench();
+	const { queue, disk, clock, lines } = bench;
+	disk.faults.capacityBytes = bench.usedBytes();
+	const pieces = 30;
+	// A promise between two entries: the log writes each of them by itself.
+	for (let ticket = 1; ticket <= pieces; ticket += 2) {
+		queue.add(promise(ticket, ticket));
+		queue.add(append(ticket + 1, (ticket + 1) / 2, 5_000));
+	}
+	await clock.run(10);
+	const wasFull: boolean[] = [];
+	for (let turn = 0; turn < 20; turn++) {
+		disk.faults.capacityBytes += 3_000;
+		await clock.run(500);
+		wasFull.push(queue.full);
+	}
+	expect(bench.durable.length).toBeGreaterThan(5);
+	expect(bench.durable.length).toBeLessThan(pieces);
+	expect(wasFull).toEqual(wasFull.map(() => true));
+	expect([bench.full, lines.length]).toEqual([1, 1]);
+	disk.faults.capacityBytes = noCapacity;
+	await clock.run(1_000);
+	expect([queue.full, bench.durable.length, lines.at(-1)]).toEqual([
+		false,
+		pieces,
+		"the disk has room again",
+	]);
 });
 
 test("a failure while the disk is full ends the tries", async () => {

@@ -10,6 +10,7 @@ import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import { isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
+import { createRepeatedLines } from "./repeated-lines.ts";
 
 const retryWhenFullMs: Milliseconds = 500;
 
@@ -17,7 +18,7 @@ export type DiskWork = Extract<Output, { type: "write-promise" | "append-log" | 
 
 export interface DiskQueue {
 	add(work: DiskWork): void;
-	/** True while the last try found the disk full. */
+	/** True until what the disk had no room for is written. */
 	readonly full: boolean;
 }
 
@@ -35,6 +36,9 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 	/** Given to the log and not finished, oldest first; then the work that waits for room. */
 	const issued: DiskWork[] = [];
 	const waiting: DiskWork[] = [];
+	const isLineDue = createRepeatedLines(clock);
+	/** The latest work that there was no room for. What is smaller and came before it may fit for long. */
+	let refusedTicket = 0;
 	let failed = false;
 
 	function start(work: DiskWork): Promise<void> {
@@ -61,9 +65,9 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 	function written(work: DiskWork): void {
 		const first = issued.shift();
 		if (first !== work) throw new Error(`disk work finished out of order: ticket ${work.ticket}`);
-		if (queue.full && waiting.length === 0) {
+		if (queue.full && waiting.length === 0 && work.ticket >= refusedTicket) {
 			queue.full = false;
-			logger.info({}, "the disk has room again");
+			if (isLineDue("room")) logger.info({}, "the disk has room again");
 		}
 		onDurable(work.ticket);
 	}
@@ -81,12 +85,14 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 		// The log refuses everything behind a failed piece too, so what was issued later comes back
 		// here after it, in order.
 		issued.splice(position, 1);
+		refusedTicket = Math.max(refusedTicket, work.ticket);
 		waiting.push(work);
 		// Before the news, which may bring more work: the timer runs whenever something waits.
 		if (waiting.length === 1) clock.setTimer(retryWhenFullMs, retry);
 		if (queue.full) return;
 		queue.full = true;
-		logger.error({}, "the disk is full: this node does not lead until there is room");
+		if (isLineDue("full"))
+			logger.error({}, "the disk is full: this node does not lead until there is room");
 		onFull();
 	}
 

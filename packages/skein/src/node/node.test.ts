@@ -103,6 +103,12 @@ test("a leader whose SQLite has no room makes place for one that has, and writes
 	expect([written.settled, written.error]).toEqual([true, null]);
 	expect(leader.node?.core.role).toBe("follower");
 	expect(other?.file.content.items).toEqual(["a", "b"]);
+	// Once a while, not with each try.
+	await cluster.clock.run(20_000);
+	const full = leader.lines.filter((line) => line.startsWith("the disk is full"));
+	expect(tries).toBeGreaterThan(20);
+	expect(full.length).toBeGreaterThanOrEqual(1);
+	expect(full.length).toBeLessThanOrEqual(4);
 });
 
 test("a leader whose barrier is committed before its own disk has it serves reads though nobody writes", async () => {

@@ -30,6 +30,7 @@ import { createFreshness } from "./freshness.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
+import { createRepeatedLines } from "./repeated-lines.ts";
 import { createReadIndex } from "./read-index.ts";
 import { createReadLevels } from "./read-levels.ts";
 import { coreState } from "./recovery.ts";
@@ -90,6 +91,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	};
 
 	const deadlines = createDeadlines(clock);
+	const isLineDue = createRepeatedLines(clock);
 	/**
 	 * Requests and streams are numbered from a place of this life's own: others may still hold, and answer,
 	 * what an earlier life of this node asked of them.
@@ -260,7 +262,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function onRole(state: RoleState): void {
-		logger.info({ ...state }, "role");
+		// Who stands in vain does so several times a second, and its term stays.
+		if (isLineDue(JSON.stringify(state))) logger.info({ ...state }, "role");
 		stateMachine.onRole(state);
 		if (state.role !== "leader") snapshotSender.onTermOver();
 		if (state.leader !== null) forwarding.onLeader(state.leader);

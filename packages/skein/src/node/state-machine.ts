@@ -23,6 +23,7 @@ import type { Deadlines } from "./deadlines.ts";
 import { createFragmentJoiner } from "./fragments.ts";
 import { createLeading } from "./leading.ts";
 import type { ReadIndex } from "./read-index.ts";
+import { createRepeatedLines } from "./repeated-lines.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSignal } from "./signal.ts";
 import type { PauseLimits } from "./write-pause.ts";
@@ -79,6 +80,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	const { database, log, applied, clock, logger, settings } = options;
 	const signal = createSignal();
 	const joiner = createFragmentJoiner();
+	const isLineDue = createRepeatedLines(clock);
 	const leading = createLeading({ ...options, wake: () => signal.wake() });
 	/** The next entry to look at; ahead of applied + 1 only inside a fragmented transaction. */
 	let cursor: LogIndex = applied.position.index + 1;
@@ -192,7 +194,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		joiner.reset();
 		cursor = applied.position.index + 1;
 		if (!isDiskFull(error)) return doesNotFit(error, entries);
-		logger.error({}, "the disk is full: this node does not lead, and committed entries wait to be applied");
+		if (isLineDue("full"))
+			logger.error({}, "the disk is full: this node does not lead, and committed entries wait to be applied");
 		// A leader that cannot apply serves nobody: somebody with room shall lead (found by simulation).
 		options.runner().step({ type: "step-down" });
 		await pauseFor(diskFullPauseMs);

@@ -17,6 +17,8 @@ export interface Member {
 	readonly id: NodeId;
 	readonly disk: MemoryDisk;
 	readonly file: DatabaseFile;
+	/** What it logged, but for debugging. */
+	readonly lines: string[];
 	node: Node | null;
 	failure: Error | null;
 }
@@ -47,12 +49,14 @@ export async function createCluster(options: {
 		id,
 		disk: createMemoryDisk(random),
 		file: createDatabaseFile(),
+		lines: [],
 		node: null,
 		failure: null,
 	}));
 
 	async function start(member: Member): Promise<void> {
 		const { id, disk, file } = member;
+		const say = (_: unknown, line: string) => void member.lines.push(line);
 		const log = await openLog({
 			disk,
 			directory: "log",
@@ -74,7 +78,7 @@ export async function createCluster(options: {
 				bytes: (length) => new Uint8Array(length),
 			},
 			disk,
-			logger: silentLogger,
+			logger: { ...silentLogger, info: say, warn: say, error: say },
 			settings,
 			mustRunAlone: (request) => request.interactive,
 		});
