@@ -91,8 +91,7 @@ export function createDiskQueue(options: DiskQueueOptions): DiskQueue {
 		if (waiting.length === 1) clock.setTimer(retryWhenFullMs, retry);
 		if (queue.full) return;
 		queue.full = true;
-		if (isLineDue("full"))
-			logger.error({}, "the disk is full: this node does not lead until there is room");
+		if (isLineDue("full")) logger.error({}, "the disk is full: this node does not lead until there is room");
 		onFull();
 	}
 

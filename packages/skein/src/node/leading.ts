@@ -8,11 +8,12 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { ProposedEntry } from "../consensus/input.ts";
-import type { LogIndex, Position, Term } from "../consensus/types.ts";
+import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
 import type { AppliedIndex } from "./applied-index.ts";
+import { createCommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
@@ -20,7 +21,14 @@ import { createOwnership } from "./ownership.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
-import { leadershipLost, logOverloaded, snapshotTooOld, writerFailed } from "./write-errors.ts";
+import {
+	commitsNothing,
+	leadershipLost,
+	logOverloaded,
+	notDurableInTime,
+	snapshotTooOld,
+	writerFailed,
+} from "./write-errors.ts";
 import { createWritePause, type PauseLimits } from "./write-pause.ts";
 import { createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
 
@@ -45,6 +53,10 @@ export interface Leading {
 	step(): Promise<LeadingResult>;
 	submit(write: QueuedWrite): void;
 	closeStream(stream: StreamKey): void;
+	/** For how long a batch has been waiting while nothing was committed; 0 when none waits. */
+	readonly commitStoodStillMs: Milliseconds;
+	/** Who has not made durable what the batch under way waits for. */
+	missing(): NodeId[];
 	/** Answers all that wait with not-leader. */
 	refuseQueued(): void;
 	onRole(state: RoleState): void;
@@ -71,11 +83,6 @@ export interface LeadingOptions {
 	readonly onFailure: (error: unknown) => void;
 }
 
-interface CommitWait {
-	readonly index: LogIndex;
-	readonly resolve: (committed: boolean) => void;
-}
-
 export function createLeading(options: LeadingOptions): Leading {
 	const { database, runner, applied, clock, deadlines, settings, logger, wake } = options;
 	const queue = createWriteQueue(settings.maxQueuedWrites);
@@ -86,7 +93,9 @@ export function createLeading(options: LeadingOptions): Leading {
 	let underWay = false;
 	/** The batch under way. */
 	let running: readonly QueuedWrite[] = [];
-	let commitWait: CommitWait | null = null;
+	const commitWait = createCommitWait({ clock, deadlines, limitMs: settings.leaderWaitMs, onOverdue });
+	/** Those of the batch under way that were told already that it takes too long. */
+	let told = new Set<QueuedWrite>();
 	/** SQLite's commit of the last batch, while it may still run. */
 	let committing: Promise<void> = Promise.resolve();
 	let commitFailed = false;
@@ -119,6 +128,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			underWay = false;
 			running = [];
 			pieces = null;
+			told = new Set();
 		}
 	}
 
@@ -231,7 +241,8 @@ export function createLeading(options: LeadingOptions): Leading {
 				return await refusedBatch(batch, result.reason);
 			case "lost":
 				await database.rollback();
-				for (const write of batch) write.answer({ type: "failed", error: leadershipLost() });
+				for (const write of batch)
+					if (!told.has(write)) write.answer({ type: "failed", error: leadershipLost() });
 				return "worked";
 			case "committed":
 				break;
@@ -246,6 +257,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			const outcome = outcomes[number];
 			if (outcome === undefined) throw new Error("an outcome is missing");
 			const position = (outcome.payload === null ? undefined : result.positions[next++]) ?? result.last;
+			if (told.has(write)) continue;
 			write.answer({ type: "done", outcome: outcome.outcome, position, replayed: outcome.replayed });
 		}
 		return "committed";
@@ -334,10 +346,32 @@ export function createLeading(options: LeadingOptions): Leading {
 	function whenCommitted(index: LogIndex): Promise<boolean> {
 		if (!stillLeading()) return Promise.resolve(false);
 		if (runner().commitIndex >= index) return Promise.resolve(true);
-		if (commitWait !== null) throw new Error("two batches wait for their commit");
-		return new Promise((resolve) => {
-			commitWait = { index, resolve };
-		});
+		return commitWait.wait(index);
+	}
+
+	/** The batch goes on waiting, since it may be committed at any time; its clients do not. */
+	function onOverdue(): void {
+		const names = missing();
+		logger.error(
+			{ missing: names, index: commitWait.index },
+			"nothing is committed: too few make writes durable",
+		);
+		told = new Set(running);
+		const error = notDurableInTime(names, settings.leaderWaitMs);
+		for (const write of running) write.answer({ type: "failed", error });
+		for (const write of queue.drain()) refuse(write);
+	}
+
+	function refuse(write: QueuedWrite): void {
+		if (!write.cancelled) write.answer({ type: "failed", error: commitsNothing(missing()) });
+	}
+
+	function missing(): NodeId[] {
+		const { index } = commitWait;
+		if (index === null) return [];
+		// This member itself is not among them: its own disk that hangs ends its leadership.
+		const { configuration, progress } = runner().core.view;
+		return configuration.voters.filter((voter) => (progress.get(voter)?.matchIndex ?? index) < index);
 	}
 
 	async function endOwner(end: StreamEnd): Promise<void> {
@@ -382,6 +416,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			}
 			// The stream forgot its transaction (it heard of a failure): this write must not become a part of it.
 			if (!write.inTransaction && owner.stream === write.stream) owner.mustEnd("closed");
+			if (commitWait.overdue) return refuse(write);
 			if (!queue.add(write)) {
 				write.answer({
 					type: "failed",
@@ -394,22 +429,20 @@ export function createLeading(options: LeadingOptions): Leading {
 			queue.cancelOf(stream);
 			for (const write of running) if (write.stream === stream) write.cancelled = true;
 		},
+		get commitStoodStillMs() {
+			return commitWait.stoodStillMs;
+		},
+		missing,
 		refuseQueued() {
 			for (const write of queue.drain()) write.answer({ type: "not-leader" });
 		},
 		onRole(state) {
-			if (commitWait === null || (state.role === "leader" && state.term === term)) return;
-			const { resolve } = commitWait;
-			commitWait = null;
-			resolve(false);
+			if (state.role !== "leader" || state.term !== term) commitWait.lost();
 		},
 		onCommit(index) {
 			if (pieces !== null && applied.position.index === pieces.first - 1)
 				applied.reflects(Math.min(index, pieces.last));
-			if (commitWait === null || index < commitWait.index) return;
-			const { resolve } = commitWait;
-			commitWait = null;
-			resolve(true);
+			commitWait.onCommit(index);
 		},
 		pause(limits) {
 			pause.begin();

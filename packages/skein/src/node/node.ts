@@ -12,7 +12,7 @@ import type { Log } from "../log/log.ts";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
 import { defaultPeerLimits } from "../peer/limits.ts";
 import type { CallRequest, PeerMessage } from "../peer/message.ts";
-import type { Clock, Timer } from "../world/clock.ts";
+import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Network } from "../world/network.ts";
@@ -49,6 +49,9 @@ import { createTransferRequests } from "./transfer-requests.ts";
 
 /** The one group there is so far: the database `default`. */
 export const defaultGroup: GroupId = 1;
+
+/** A leader that commits nothing of what it is given for so long is not ready. */
+const standsStillMs: Milliseconds = 3_000;
 
 export interface NodeOptions {
 	readonly self: NodeId;
@@ -156,6 +159,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		freshness,
 		history: () => runner.core.view,
 		statementTimeoutMs,
+		diskFull,
+		leaderWaitMs,
 	});
 	const stateMachine = createStateMachine({
 		...common,
@@ -392,9 +397,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		}
 	}
 
+	function diskFull(): boolean {
+		return runner.diskFull() || stateMachine.full;
+	}
+
 	function readiness(): Readiness {
 		if (stopped) return { ready: false, reason: "this node is stopping" };
-		if (runner.diskFull()) return { ready: false, reason: "the disk is full" };
+		if (diskFull()) return { ready: false, reason: "the disk is full" };
 		if (stateMachine.unfit) {
 			return {
 				ready: false,
@@ -404,9 +413,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		const { role, leader } = runner.state;
 		if (leader === null) return { ready: false, reason: "there is no leader" };
 		if (role === "leader") {
-			return stateMachine.serving
-				? { ready: true, reason: "" }
-				: { ready: false, reason: "just elected, not serving yet" };
+			if (!stateMachine.serving) return { ready: false, reason: "just elected, not serving yet" };
+			const { forMs, missing } = stateMachine.commitStandsStill();
+			if (forMs < standsStillMs) return { ready: true, reason: "" };
+			return {
+				ready: false,
+				reason: `nothing was committed for ${Math.round(forMs / 1_000)} s: ${missing.join(", ")} make nothing durable`,
+			};
 		}
 		const behind = runner.commitIndex - applied.position.index;
 		if (behind > settings.logTailEntries) return { ready: false, reason: `${behind} entries behind` };

@@ -48,6 +48,10 @@ export interface ReadLevelsOptions {
 	readonly clock: Clock;
 	readonly deadlines: Deadlines;
 	readonly statementTimeoutMs: Milliseconds;
+	/** This member can apply nothing, for want of room. */
+	readonly diskFull: () => boolean;
+	/** It is waited for room no longer than for a leader. */
+	readonly leaderWaitMs: Milliseconds;
 }
 
 /** A state that was read, and what proves its age. */
@@ -66,9 +70,13 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 		const done = new Promise<void>((resolve, reject) => {
 			const cancel = applied.whenReached(index, () => end(null));
 			const deadline = deadlines.add(deadlineAt, () => end(late()));
+			const patience = deadlines.add(clock.now() + options.leaderWaitMs, () => {
+				if (options.diskFull()) end(diskIsFull());
+			});
 			end = (error) => {
 				cancel();
 				deadline.cancel();
+				patience.cancel();
 				if (error === null) resolve();
 				else reject(error);
 			};
@@ -222,6 +230,13 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 interface Wait {
 	readonly done: Promise<void>;
 	fail(error: SkeinError): void;
+}
+
+function diskIsFull(): SkeinError {
+	return new SkeinError(
+		"the disk of this node is full: it cannot apply the newest writes; make room, or read from another node",
+		{ code: "DISK_FULL" },
+	);
 }
 
 function notApplied(): SkeinError {

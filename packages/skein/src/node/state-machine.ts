@@ -11,7 +11,7 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import { decodeConfiguration } from "../consensus/configuration.ts";
-import type { Entry, LogIndex, Position, Term } from "../consensus/types.ts";
+import type { Entry, LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
@@ -26,6 +26,7 @@ import type { ReadIndex } from "./read-index.ts";
 import { createRepeatedLines } from "./repeated-lines.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSignal } from "./signal.ts";
+import { notServing } from "./write-errors.ts";
 import type { PauseLimits } from "./write-pause.ts";
 import type { QueuedWrite, StreamKey } from "./write-queue.ts";
 
@@ -40,6 +41,10 @@ export interface StateMachine {
 	onCommit(index: LogIndex): void;
 	/** Serving writes as leader. */
 	readonly serving: boolean;
+	/** Serving, but for so long nothing was committed of what waits for it; and who has not made it durable. */
+	commitStandsStill(): { readonly forMs: Milliseconds; readonly missing: readonly NodeId[] };
+	/** SQLite had no room for what is committed, and nothing was applied since. */
+	readonly full: boolean;
 	/** Committed entries do not fit this member's database: what it holds is not to be shown to anybody. */
 	readonly unfit: boolean;
 	/** Finishes what is under way and begins no more writes (they wait) until `resume`. Used before leadership is handed over. Rejects when it takes too long. */
@@ -89,6 +94,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	/** The last of the entries that could not be applied. */
 	let unfitAt: LogIndex | null = null;
 	let asking: Timer | null = null;
+	let full = false;
 	/** That this member led when it last asked. */
 	let ledTerm: Term | null = null;
 	applied.onWait = () => {
@@ -108,6 +114,15 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		gathering ??= clock.setTimer(settings.applyDelayMs, () => {
 			gathering = null;
 			signal.wake();
+		});
+	}
+
+	/** A leader may wait for long until its first entry is committed, if no majority makes it durable. */
+	function waitToServe(write: QueuedWrite): void {
+		options.deadlines.add(clock.now() + settings.leaderWaitMs, () => {
+			if (write.started || write.cancelled || leading.active) return;
+			write.cancelled = true;
+			write.answer({ type: "failed", error: notServing() });
 		});
 	}
 
@@ -182,6 +197,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 				return await applyFailed(error, entries);
 			}
 			applied.advance(last.position);
+			full = false;
 		}
 		cursor += entries.length;
 		// What is not applied of them are pieces.
@@ -194,6 +210,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		joiner.reset();
 		cursor = applied.position.index + 1;
 		if (!isDiskFull(error)) return doesNotFit(error, entries);
+		full = true;
 		if (isLineDue("full"))
 			logger.error({}, "the disk is full: this node does not lead, and committed entries wait to be applied");
 		// A leader that cannot apply serves nobody: somebody with room shall lead (found by simulation).
@@ -297,6 +314,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		submit(write) {
 			if (stopped) return write.answer({ type: "failed", error: stopping() });
 			leading.submit(write);
+			if (!leading.active) waitToServe(write);
 			signal.wake();
 		},
 		closeStream(stream) {
@@ -313,6 +331,10 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		},
 		get serving() {
 			return leading.active && leading.stillLeading();
+		},
+		commitStandsStill: () => ({ forMs: leading.commitStoodStillMs, missing: leading.missing() }),
+		get full() {
+			return full;
 		},
 		get unfit() {
 			return unfitAt !== null;

@@ -79,6 +79,8 @@ async function createLeader(): Promise<Leader> {
 	const clock = createVirtualClock();
 	const deadlines = createDeadlines(clock);
 	const levels = createReadLevels({
+		diskFull: () => false,
+		leaderWaitMs: 8_000,
 		database,
 		readIndex: { ask: async () => applied.position.index, onReady() {}, stop() {} },
 		applied,

@@ -1,5 +1,6 @@
 /** What clients are told when a write that reached the leader's writer did not end well. */
 import { errorCodes, SkeinError } from "../../../client/src/errors.ts";
+import type { NodeId } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
 
 /**
@@ -21,6 +22,30 @@ export function leadershipLost(): SkeinError {
 	return new SkeinError(
 		"leadership was lost while this write was in flight: it may or may not be committed; look, or send it again with the same Idempotency-Key",
 		{ code: "LEADERSHIP_LOST", outcome: "unknown" },
+	);
+}
+
+/** Proposed, and not committed for long: its followers live and write nothing. */
+export function notDurableInTime(missing: readonly NodeId[], limitMs: Milliseconds): SkeinError {
+	return new SkeinError(
+		`this write is in the leader's log, but no majority made it durable within ${limitMs} ms (missing: ${missing.join(", ")}; a full disk?): it may still be committed; look, or send it again with the same Idempotency-Key`,
+		{ code: "TIMEOUT", outcome: "unknown" },
+	);
+}
+
+/** Behind such a write. */
+export function commitsNothing(missing: readonly NodeId[]): SkeinError {
+	return new SkeinError(
+		`the leader commits nothing just now, as no majority makes writes durable (missing: ${missing.join(", ")}; a full disk?): nothing of this happened`,
+		{ code: "NO_LEADER" },
+	);
+}
+
+/** The queue of a leader that does not serve yet. */
+export function notServing(): SkeinError {
+	return new SkeinError(
+		"the leader was just elected and does not serve yet, since no majority makes its log durable: nothing of this happened",
+		{ code: "NO_LEADER" },
 	);
 }
 
