@@ -9,6 +9,8 @@ export interface PeerStatus {
 	readonly version: string;
 	readonly appliedIndex: LogIndex;
 	readonly ready: boolean;
+	/** For how long it has been saying that it is not ready; 0 when it is. */
+	readonly unreadyMs: Milliseconds;
 	/** For how long the node has been known to lack something that is committed; 0 when it lacks nothing. */
 	readonly behindMs: Milliseconds;
 }
@@ -22,6 +24,8 @@ interface Known {
 	readonly message: StatusMessage;
 	/** When it was last known to have everything. */
 	readonly completeAt: MonotonicTime;
+	/** Since when it says that it is not ready; null: it is. */
+	readonly unreadySince: MonotonicTime | null;
 }
 
 export function createDirectory(clock: Clock): Directory {
@@ -34,14 +38,19 @@ export function createDirectory(clock: Clock): Directory {
 			// The commit index has moved on while the status was on its way: complete if it had all that
 			// was committed when it last spoke.
 			const complete = message.appliedIndex >= Math.min(commitIndex, message.commitIndex);
-			known.set(message.from, { message, completeAt: complete ? now : (before?.completeAt ?? now) });
+			known.set(message.from, {
+				message,
+				completeAt: complete ? now : (before?.completeAt ?? now),
+				unreadySince: message.ready ? null : (before?.unreadySince ?? now),
+			});
 		},
 		statusOf(node) {
 			const entry = known.get(node);
 			if (entry === undefined) return null;
 			const { role, url, version, appliedIndex, ready, commitIndex } = entry.message;
 			const behindMs = appliedIndex >= commitIndex ? 0 : clock.now() - entry.completeAt;
-			return { role, url, version, appliedIndex, ready, behindMs };
+			const unreadyMs = entry.unreadySince === null ? 0 : clock.now() - entry.unreadySince;
+			return { role, url, version, appliedIndex, ready, unreadyMs, behindMs };
 		},
 	};
 }

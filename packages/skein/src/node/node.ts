@@ -30,11 +30,11 @@ import { createFreshness } from "./freshness.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
-import { createRepeatedLines } from "./repeated-lines.ts";
 import { createReadIndex } from "./read-index.ts";
 import { createReadLevels } from "./read-levels.ts";
 import { coreState } from "./recovery.ts";
 import { createRemoteWrites } from "./remote-writes.ts";
+import { createRepeatedLines } from "./repeated-lines.ts";
 import { createRouting } from "./routing.ts";
 import { requestsOfLife } from "./seen-requests.ts";
 import type { ClusterView, Readiness, Service, Stream } from "./service.ts";
@@ -215,6 +215,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		self,
 		stateMachine,
 		leaderWatch,
+		statusOf: (node) => directory.statusOf(node),
+		electionTimeoutMs: settings.consensus.electionTimeoutMs,
 		timeoutMs: settings.consensus.transferTimeoutMs,
 	});
 	const transferTo = createTransferRequests({

@@ -29,6 +29,8 @@ async function createBench(size = 3, changed: Partial<NodeSettings> = {}): Promi
 		stateMachine: parts.stateMachine,
 		leaderWatch: parts.leaderWatch,
 		clock: runners.clock,
+		statusOf: () => null,
+		electionTimeoutMs: 350,
 		timeoutMs,
 	});
 	leading.listener.onTransferEnded = (end) => transfer.onEnded(end);
@@ -250,4 +252,33 @@ test("a leader that was just elected and reaches nobody says that it cannot hand
 	expect(asked.settled).toBe(true);
 	expect(asked.error).toMatchObject({ outcome: "did-not-happen", code: "TIMEOUT" });
 	expect(String(asked.error)).toContain("ask again when it serves");
+});
+
+test("who has no room is not handed leadership, unless nobody else could take it", async () => {
+	const cluster = await createCluster({ size: 3, seed: 6 });
+	const leader = await cluster.leader();
+	// The one that the core would choose: of equals it takes the first.
+	const [full, other] = cluster.members.filter((member) => member !== leader);
+	if (full === undefined || other === undefined) throw new Error("no followers");
+	const noRoom = Object.assign(new Error("database or disk is full"), { code: "DISK_FULL" });
+	Object.defineProperty(full.file, "failure", { configurable: true, get: () => noRoom, set() {} });
+	const written = watch(
+		leader.node?.service.openStream().run(program(insert("a")), request) ?? Promise.reject(),
+	);
+	await cluster.clock.run(3_000);
+	expect([written.error, full.node?.service.readiness().reason]).toEqual([null, "the disk is full"]);
+
+	const named = watch(leader.node?.service.transfer(full.id) ?? Promise.reject());
+	await cluster.clock.run(100);
+	expect(named.error).toMatchObject({ code: "BAD_REQUEST", outcome: "did-not-happen" });
+	expect(String(named.error)).toContain("not ready");
+	const unnamed = watch(leader.node?.service.transfer(null) ?? Promise.reject());
+	await cluster.clock.run(1_000);
+	expect(unnamed.value).toMatchObject({ leader: other.id });
+
+	await cluster.stop(leader);
+	await cluster.clock.run(1_000);
+	const only = watch(other.node?.service.transfer(full.id) ?? Promise.reject());
+	await cluster.clock.run(1_000);
+	expect(only.value).toMatchObject({ leader: full.id });
 });

@@ -6,6 +6,7 @@ import { SkeinError } from "../../../client/src/errors.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { CoreRunner, TransferEnd } from "./core-runner.ts";
+import type { PeerStatus } from "./directory.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
 import type { StateMachine } from "./state-machine.ts";
 
@@ -13,6 +14,9 @@ import type { StateMachine } from "./state-machine.ts";
 const finishLimitMs: Milliseconds = 500;
 /** And a batch under way this long; then nothing is handed over. New writes wait for it meanwhile. */
 const pauseLimitMs: Milliseconds = 1_500;
+
+/** Who has been saying for so long that it is not ready means it: in an election nobody is for a moment. */
+const unreadyFromMs: Milliseconds = 1_000;
 
 export interface TransferDone {
 	readonly leader: NodeId;
@@ -32,6 +36,10 @@ export interface TransferOptions {
 	readonly runner: () => CoreRunner;
 	readonly stateMachine: StateMachine;
 	readonly leaderWatch: LeaderWatch;
+	/** What the others say of themselves; null: nothing yet. */
+	readonly statusOf: (node: NodeId) => Pick<PeerStatus, "ready" | "unreadyMs"> | null;
+	/** Who was not heard for so long is taken for dead. */
+	readonly electionTimeoutMs: Milliseconds;
 	readonly clock: Clock;
 	readonly timeoutMs: Milliseconds;
 }
@@ -53,7 +61,7 @@ export function createTransfer(options: TransferOptions): Transfer {
 		try {
 			await established(startedAt + options.timeoutMs);
 			await stateMachine.pause({ finishMs: finishLimitMs, limitMs: pauseLimitMs });
-			options.runner().step({ type: "transfer", to });
+			options.runner().step({ type: "transfer", to: to ?? bestReady() });
 			const end = await ended;
 			if (end === null) throw stopping();
 			const leader = await nextLeader(startedAt + options.timeoutMs + finishLimitMs);
@@ -89,9 +97,41 @@ export function createTransfer(options: TransferOptions): Transfer {
 				code: "BAD_REQUEST",
 			});
 		}
+		if (to !== null && to !== self) refuseUnready(to);
 		if (to === null && voters.length < 2) {
 			throw new SkeinError("there is no other voter to hand leadership to", { code: "BAD_REQUEST" });
 		}
+	}
+
+	/**
+	 * Who has no room, or a database that does not fit, acknowledges and votes like anybody else, and would serve
+	 * nobody. Null: all are alike, and the core chooses.
+	 */
+	function bestReady(): NodeId | null {
+		const { configuration, progress } = options.runner().core.view;
+		const others = configuration.voters.filter((voter) => voter !== self);
+		if (!others.some((voter) => options.statusOf(voter)?.ready === false)) return null;
+		const heardSince = clock.now() - options.electionTimeoutMs;
+		let best: NodeId | null = null;
+		let bestMatch = -1;
+		for (const voter of others) {
+			const known = progress.get(voter);
+			if (options.statusOf(voter)?.ready !== true || known === undefined) continue;
+			if ((known.lastContact ?? Number.NEGATIVE_INFINITY) <= heardSince || known.matchIndex <= bestMatch)
+				continue;
+			best = voter;
+			bestMatch = known.matchIndex;
+		}
+		return best;
+	}
+
+	/** One that is not ready is handed leadership only where no other is ready either. */
+	function refuseUnready(to: NodeId): void {
+		if ((options.statusOf(to)?.unreadyMs ?? 0) < unreadyFromMs || bestReady() === null) return;
+		throw new SkeinError(
+			`"${to}" says that it is not ready (a full disk, or a database that waits for a copy): leadership stays here; its /ready says why`,
+			{ code: "BAD_REQUEST" },
+		);
 	}
 
 	async function nextLeader(until: MonotonicTime): Promise<NodeId | null> {
