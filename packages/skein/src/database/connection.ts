@@ -44,9 +44,13 @@ export function guardConnection(connection: DatabaseSync): Guard {
 	return (prepare) => {
 		client = true;
 		drops = false;
+		// SQLite then refuses to write, drop or alter the tables in which FTS5 and others keep their own; their
+		// modules may, and so may triggers of Skein's, while a statement runs or a module is set up.
+		connection.enableDefensive(true);
 		try {
 			return prepare();
 		} finally {
+			connection.enableDefensive(false);
 			client = false;
 		}
 	};

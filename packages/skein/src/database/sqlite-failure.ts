@@ -48,6 +48,10 @@ const extendedNames: Readonly<Record<number, string>> = {
 	3091: "CONSTRAINT_DATATYPE",
 };
 
+/** Of a connection in defensive mode (connection.ts). Of its own tables SQLite says the same: an error of the statement. */
+const defensiveRefusal =
+	/^(table (?!sqlite_).* may not be (modified|dropped|altered)|cannot create triggers on shadow tables|trigger .* may not write to shadow table .*)$/s;
+
 interface SqliteError extends Error {
 	readonly errcode: number;
 }
@@ -62,6 +66,13 @@ export function failureOf(error: unknown): StatementFailure {
 		return {
 			code: "SQLITE_ERROR",
 			message: error instanceof Error ? error.message : String(error),
+			extendedCode: undefined,
+		};
+	}
+	if (defensiveRefusal.test(error.message)) {
+		return {
+			code: "UNSUPPORTED_SQL",
+			message: `${error.message}: what it holds belongs to a virtual table. Write to that one.`,
 			extendedCode: undefined,
 		};
 	}

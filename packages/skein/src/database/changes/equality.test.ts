@@ -143,6 +143,50 @@ test.each(unwatchable)("%.60s: refused, undone, and everything goes on", (sql) =
 	});
 });
 
+/** Where virtual tables keep their own: an empty f_data, and no member can read f any more. */
+const ownTables = [
+	"delete from f_data",
+	"update f_content set c0 = 'x'",
+	"insert into 'F_config' values ('x', 1)",
+	"with x as (select 1) delete from main.[f_idx]",
+	"insert into f4_content (docid) values (9)",
+	"replace into r_node values (1, x'00')",
+	"drop table f_config",
+	"drop table if exists main.f4_segments",
+	"alter table f_docsize rename to gone",
+	"alter table r_rowid add column x",
+	"create trigger tr after insert on f_data begin select 1; end",
+	"create trigger tr after insert on t begin delete from f4_content; end",
+];
+
+test("what virtual tables keep for themselves is written by them alone, triggers included", () => {
+	withMembers((members) => {
+		write(members, "a", "b", "c", [
+			["create virtual table f using fts5 (a)", "create virtual table f4 using fts4 (a)"],
+			["create virtual table r using rtree (id, x0, x1)"],
+			["insert into f values ('goose')", "insert into f4 values ('goose')", "insert into r values (1, 0, 1)"],
+			["create table t (x)"],
+			["create trigger tt after insert on t begin insert into f values (new.x); delete from late_data; end"],
+			["create virtual table late using fts5 (a)"],
+		]);
+		const refused = members.writers["a"]?.execute(
+			[...ownTables, "insert into t values (1)"].map((sql) => requestOf([sql])),
+		);
+		const codes = refused?.map(({ outcome }) => outcome.errors[0]?.code);
+		expect(codes).toEqual(codes?.map(() => "UNSUPPORTED_SQL"));
+		expect(refused?.at(-1)?.payload).toBeNull();
+		members.writers["a"]?.rollback();
+		write(members, "a", "b", "c", [
+			["drop trigger tt", "create trigger tt after insert on t begin insert into f values (new.x); end"],
+			["insert into t values ('skein')", "insert into f (f) values ('optimize')", "delete from f4"],
+			["alter table f rename to g", "insert into t values ('lost')"],
+			["update r set x1 = 5", "drop table f4"],
+		]);
+		write(members, "b", "c", "a", [["drop trigger tt", "insert into g values ('sky')", "drop table r"]]);
+		expectEqual(members);
+	});
+});
+
 test("a member that has other rows is told so, and stops", () => {
 	withMembers((members) => {
 		write(members, "a", "b", "c", [
