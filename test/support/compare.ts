@@ -13,7 +13,7 @@ async function query(node: NodeProcess, sql: string): Promise<HranaResult> {
 	});
 	const [result] = answer.results;
 	if (result?.type !== "ok" || result.response.result === undefined) {
-		throw new Error(`${node.id}: ${sql}: ${JSON.stringify(result)}`);
+		throw new Error(`${node.id}: ${sql.slice(0, 1_000)}: ${JSON.stringify(result)}`);
 	}
 	return result.response.result;
 }
@@ -48,20 +48,23 @@ export async function contentsOf(node: NodeProcess): Promise<Contents> {
 			node,
 			`select name from pragma_table_xinfo('${name.replaceAll("'", "''")}') where hidden <> 1`,
 		);
-		const values = named.rows.flatMap(([column]) => {
-			const quotedColumn = quoted(String(column?.value));
-			return [`typeof(${quotedColumn})`, `hex(cast(${quotedColumn} as blob))`];
-		});
-		const columns = (hasRowid ? ["rowid", ...values] : values).join(", ");
-		const order = hasRowid ? "1" : values.map((_, place) => place + 1).join(", ");
+		const names = named.rows.map(([column]) => quoted(String(column?.value)));
+		const order = hasRowid ? "rowid" : names.join(", ");
 		const rows: string[] = [];
-		for (let offset = 0; ; offset += pageRows) {
-			const page = await query(
-				node,
-				`select ${columns} from ${quoted(name)} order by ${order} limit ${pageRows} offset ${offset}`,
-			);
-			rows.push(...lines(page));
-			if (page.rows.length < pageRows) break;
+		// SQLite allows 2000 columns, also in a result: a wide table is read in slices.
+		for (let start = 0; start < names.length; start += 900) {
+			const values = names
+				.slice(start, start + 900)
+				.flatMap((column) => [`typeof(${column})`, `hex(cast(${column} as blob))`]);
+			const columns = (hasRowid ? ["rowid", ...values] : values).join(", ");
+			for (let offset = 0; ; offset += pageRows) {
+				const page = await query(
+					node,
+					`select ${columns} from ${quoted(name)} order by ${order} limit ${pageRows} offset ${offset}`,
+				);
+				rows.push(...lines(page));
+				if (page.rows.length < pageRows) break;
+			}
 		}
 		contents[`table ${name}`] = rows;
 	}
