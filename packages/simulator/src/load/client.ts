@@ -11,7 +11,14 @@ import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import type { Completion, Key, ReadLevel, Recorder, Seen, Step } from "../history/history.ts";
 import type { OtherStatements } from "../machine/other-statements.ts";
-import { programOf, readStatement, refusedStatement, statement, statementOf } from "../machine/statements.ts";
+import {
+	programOf,
+	readStatement,
+	refusedStatement,
+	statement,
+	statementOf,
+	valueIn,
+} from "../machine/statements.ts";
 import type { Tell } from "../trace/event.ts";
 import { type Connection, connect, type Reply } from "./connection.ts";
 import { type LoadSettings, type OperationKind, operationKinds } from "./settings.ts";
@@ -445,14 +452,4 @@ function seenIn(steps: readonly Step[], program: Program, outcome: ProgramOutcom
 		place += step.kind === "read" ? 1 : 2;
 		return seen;
 	});
-}
-
-function valueIn(outcome: ProgramOutcome, place: number): Seen {
-	const result = outcome.results[place];
-	if (result === undefined || result === null) return undefined;
-	const [row] = result.rows;
-	if (row === undefined) return null;
-	const value = row[0];
-	if (typeof value !== "string") throw new TypeError("a register holds a text");
-	return value;
 }

@@ -3,8 +3,8 @@
  * same programs (profile sqlite) and production code sees which of them read; the register machine knows
  * them by their text.
  */
-import type { Program, Statement } from "../../../skein/src/database/program.ts";
-import type { Step, Value } from "../history/history.ts";
+import type { Program, ProgramOutcome, Statement } from "../../../skein/src/database/program.ts";
+import type { Seen, Step, Value } from "../history/history.ts";
 
 export const createRegisters =
 	"CREATE TABLE IF NOT EXISTS registers (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID";
@@ -85,4 +85,15 @@ export function statementOf(step: Step): Statement {
 
 export function programOf(statements: readonly Statement[]): Program {
 	return { steps: statements.map((one) => ({ condition: null, statement: one })) };
+}
+
+/** What a statement read of a register; undefined: it did not run. */
+export function valueIn(outcome: ProgramOutcome, place: number): Seen {
+	const result = outcome.results[place];
+	if (result === undefined || result === null) return undefined;
+	const [row] = result.rows;
+	if (row === undefined) return null;
+	const value = row[0];
+	if (typeof value !== "string") throw new TypeError("a register holds a text");
+	return value;
 }

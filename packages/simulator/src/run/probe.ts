@@ -2,9 +2,9 @@
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
-import type { Recorder, Step } from "../history/history.ts";
+import type { Completion, Recorder, Step } from "../history/history.ts";
 import { connect, type Reply } from "../load/connection.ts";
-import { programOf, statementOf } from "../machine/statements.ts";
+import { programOf, statementOf, valueIn } from "../machine/statements.ts";
 import type { Tell } from "../trace/event.ts";
 
 export interface Probe {
@@ -58,7 +58,7 @@ export function probe(options: ProbeOptions): Probe {
 			const reply = await connection.send(programOf([statementOf(step)]), request, 2 * timeoutMs);
 			connection.close();
 			const outcome = outcomeOf(reply);
-			recorder.complete(id, { outcome });
+			recorder.complete(id, { outcome, ...sawIn(reply, what) });
 			const code = reply.type === "error" ? reply.error.code : reply.type;
 			tell({ type: "complete", operation: id, outcome, code });
 			if (outcome === "ok") {
@@ -86,8 +86,17 @@ export function probe(options: ProbeOptions): Probe {
 	};
 }
 
+/** What a read showed, and the state that the answer names. */
+function sawIn(reply: Reply, what: "write" | "read"): Partial<Completion> {
+	if (reply.type !== "answer") return {};
+	const { outcome, position, stalenessMs, replayed } = reply.answer;
+	return { position, stalenessMs, replayed, seen: [what === "read" ? valueIn(outcome, 0) : undefined] };
+}
+
 function outcomeOf(reply: Reply): "ok" | "failed" | "unknown" {
-	if (reply.type === "answer") return "ok";
+	// A statement that fails serves nobody.
+	if (reply.type === "answer")
+		return reply.answer.outcome.errors.every((one) => one === null) ? "ok" : "failed";
 	if (reply.type === "unreachable") return "failed";
 	return reply.type === "error" && reply.error.outcome === "did-not-happen" ? "failed" : "unknown";
 }
