@@ -78,6 +78,13 @@ test("bad: a part of a transaction, or its parts in two entries", () => {
 	expect(reasons(lines, ["1 x=1", "2 y=1"])).toEqual([expect.stringMatching(/one transaction/u)]);
 });
 
+test("bad: an answer that names an index above its own write, if it was not stored", () => {
+	expect(reasons([["A", 0, 1, "x=1", { index: 5 }]], ["4 x=1", "5 y=1"])[0]).toMatch(
+		/answered with index 5/u,
+	);
+	expect(reasons([["A", 0, 1, "x=1", { index: 5, key: "k", replayed: true }]], ["4 x=1"])).toEqual([]);
+});
+
 test("bad: an answer that names an index before its own write", () => {
 	expect(reasons([["A", 0, 1, "x=1", { index: 3 }]], ["4 x=1"])).toEqual([
 		expect.stringMatching(/answered with index 3/u),

@@ -50,6 +50,11 @@ test("bad: attempts were told different things", () => {
 	expect(reasons(lines)).toEqual([expect.stringMatching(/different things/u)]);
 });
 
+test("bad: an earlier try's answer without a key; with one the node itself may have tried before", () => {
+	expect(reasons([["A", 0, 1, "x=1", { replayed: true }]])).toEqual([expect.stringMatching(/has no key/u)]);
+	expect(reasons([["A", 0, 1, "x=1", { key: "k", replayed: true }]])).toEqual([]);
+});
+
 test("good: what wrote nothing may run again", () => {
 	const lines: Line[] = [
 		["A", 0, 1, "x:1>2?-", { key: "k" }],

@@ -19,6 +19,7 @@ export function checkOnce(history: History, timeline: Timeline | null = null): V
 	return [
 		...listsOf(history),
 		...answersOf(history),
+		...replaysOf(history),
 		...(timeline === null ? [] : writesOf(history, timeline)),
 	];
 }
@@ -73,6 +74,19 @@ function answersOf(history: History): Violation[] {
 		}
 	}
 	return violations;
+}
+
+/**
+ * An answer that an earlier try left is stored under the request's key. That try need not be one of the client's: a
+ * node that passes a request on, and hears nothing, tries again itself.
+ */
+function replaysOf(history: History): Violation[] {
+	return history.operations
+		.filter(({ idempotencyKey, replayed }) => replayed && idempotencyKey === null)
+		.map(({ id }) => ({
+			reason: `operation ${id} was told an earlier try's answer, but has no key`,
+			operations: [id],
+		}));
 }
 
 /** JSON has no undefined in lists: null would be taken for "nothing". */

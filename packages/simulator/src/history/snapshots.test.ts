@@ -122,5 +122,17 @@ test("good: who goes the way of a write may see it too, and change nothing", () 
 		["C", 0, 9, "x=2"],
 	];
 	expect(reasons(lines({ mode: "quorum" }), "1 x=1 x=2")).toEqual([]);
-	expect(reasons(lines({}), "1 x=1 x=2")).toEqual([expect.stringMatching(/never so together/u)]);
+	expect(reasons(lines({}), "1 x=1 x=2")).toEqual([expect.stringMatching(/not so there/u)]);
+});
+
+test("bad: an answer that names a position before what it shows, read or written", () => {
+	const lines = (details: object): Line[] => [
+		["A", 0, 1, "x=1"],
+		["A", 2, 3, "x=2"],
+		["B", 4, 5, "x?2", details],
+	];
+	for (const details of [{}, { level: "session" }, { level: "eventual" }, { mode: "quorum" }] as const) {
+		expect(reasons(lines({ ...details, index: 5 }), "3 x=1", "5 x=2")).toEqual([]);
+		expect(reasons(lines({ ...details, index: 4 }), "3 x=1", "5 x=2")).toHaveLength(1);
+	}
 });

@@ -1,8 +1,8 @@
 /**
  * Every answer, whatever its level, shows one committed past: each value in it was written, by a write
  * that may have happened and had begun before the answer came; and with a timeline: it was committed,
- * and there was one moment in the log, not before the position that the answer names, at which all that
- * it shows was there together.
+ * and there was one moment in the log at which all that it shows was there together. For a read that moment is
+ * the position that its answer names; what goes the way of a write shows nothing that is above its position.
  *
  * Promised: what is reported is broken. Not checked: how old that moment is (sessions.ts, bounded.ts,
  * linearizability.ts), and commitment of what was written in a mode whose writes the leader may show
@@ -84,19 +84,28 @@ function together(operation: Operation, sightings: readonly Sighting[], timeline
 		if (windows.length === 0) return [];
 		all.push(windows);
 	}
-	const least = writes ? 0 : (operation.position?.index ?? 0);
-	const moments = [least, ...all.flat().map(({ from }) => Math.max(from, least))];
+	const { position } = operation;
+	const moments = writes || position === null ? [0, ...all.flat().map(({ from }) => from)] : [position.index];
 	const is = moments.some((moment) =>
 		all.every((windows) => windows.some(({ from, before }) => from <= moment && moment < before)),
 	);
-	if (is) return [];
 	const shown = sightings.map(({ key, value }) => `${key}=${value ?? "nothing"}`).join(" ");
-	return [
-		{
-			reason: `operation ${operation.id} saw ${shown} at index ${least}: from there on that was never so together`,
-			operations: [operation.id],
-		},
+	const named = position === null ? "" : ` at index ${position.index}`;
+	const report = (what: string): Violation[] => [
+		{ reason: `operation ${operation.id} saw ${shown}${named}: ${what}`, operations: [operation.id] },
 	];
+	if (!is)
+		return report(writes || position === null ? "that was never so together" : "that was not so there");
+	if (writes && position !== null && isAbove(position.index, sightings, timeline))
+		return report("a part of it came later");
+	return [];
+}
+
+function isAbove(index: number, sightings: readonly Sighting[], timeline: Timeline): boolean {
+	return sightings.some(({ key, value }) => {
+		const versions = value === null ? [] : timeline.find(key, value);
+		return versions.length > 0 && versions.every((version) => version.index > index);
+	});
 }
 
 /** When the register held the value: by entries, or by single writes. Empty: not in the timeline. */

@@ -147,7 +147,11 @@ export function randomLevels(seed: number, lie: ReadLevel["level"] | null): Leve
 		if (level === "linearizable") return when.committedThen;
 		if (level === "session") return when.token;
 		if (level === "eventual") return 0;
-		return log.findLastIndex(({ at }) => at <= when.invokedAt - 40);
+		// Before the beginning there was nothing either.
+		return Math.max(
+			0,
+			log.findLastIndex(({ at }) => at <= when.invokedAt - 40),
+		);
 	}
 
 	for (let turn = 0; turn < 400; turn++) {
