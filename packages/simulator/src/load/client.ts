@@ -28,8 +28,11 @@ export interface Client {
 	stop(): Promise<void>;
 	/** Operations that ended well. */
 	readonly acknowledged: number;
-	/** A visitor does this there, now, also where other clients are kept out; not if it is still busy. False: it is. */
-	visit(member: Member, kind: OperationKind): boolean;
+	/**
+	 * A visitor does this there, now, also where other clients are kept out; not if it is still busy. False: it is.
+	 * `beforeCommit` is called when an interactive transaction is about to send its COMMIT.
+	 */
+	visit(member: Member, kind: OperationKind, beforeCommit?: () => void): boolean;
 }
 
 export interface ClientOptions {
@@ -68,6 +71,7 @@ export function startClient(options: ClientOptions): Client {
 	let session = 0;
 	let home = chance.pick(members);
 	let isBusy = false;
+	let onCommit: (() => void) | null = null;
 	let finished = options.isVisitor ? Promise.resolve() : loop();
 	finished.catch(onOutrage);
 
@@ -259,6 +263,7 @@ export function startClient(options: ClientOptions): Client {
 		}
 		if (isGood(reply) && chance.happens(0.8)) {
 			await wait(chance.exponential(settings.thinkMs));
+			onCommit?.();
 			reply = await send(
 				connection,
 				programOf([statement("COMMIT")]),
@@ -394,9 +399,10 @@ export function startClient(options: ClientOptions): Client {
 		get acknowledged() {
 			return acknowledged;
 		},
-		visit(member, kind) {
+		visit(member, kind, beforeCommit) {
 			if (isBusy || stopped || !options.isVisitor) return false;
 			isBusy = true;
+			onCommit = beforeCommit ?? null;
 			home = member;
 			finished = operation(kind).finally(() => {
 				isBusy = false;

@@ -9,7 +9,6 @@ import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import { connect } from "../load/connection.ts";
-import type { OperationKind } from "../load/settings.ts";
 import type { Tell } from "../trace/event.ts";
 import { createFaultAtlas } from "../world/fault-atlas.ts";
 import type { CutMode } from "../world/lane.ts";
@@ -17,6 +16,7 @@ import { judgeDamage } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
 import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
+import type { PlotOptions } from "./plot-stage.ts";
 import { createPlots, strike } from "./plots.ts";
 
 export interface Nemesis {
@@ -41,7 +41,7 @@ export interface NemesisOptions {
 	readonly tell: Tell;
 	readonly settings: FaultSettings;
 	/** Somebody comes to a member and asks for something, if anybody is free. */
-	readonly visit: (member: Member, kind: OperationKind) => void;
+	readonly visit: PlotOptions["visit"];
 	readonly onOutrage: (error: unknown) => void;
 }
 

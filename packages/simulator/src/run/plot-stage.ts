@@ -16,7 +16,7 @@ export interface PlotOptions {
 	readonly later: (delayMs: number, work: () => void) => void;
 	readonly transfer: (from: Member, to: NodeId) => void;
 	/** Somebody comes to a member and asks for something, also where clients are kept out. */
-	readonly visit: (member: Member, kind: OperationKind) => void;
+	readonly visit: (member: Member, kind: OperationKind, beforeCommit?: () => void) => void;
 	/** As a client does. */
 	readonly connect: (member: Member) => Connection;
 }

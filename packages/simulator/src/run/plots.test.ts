@@ -1,15 +1,17 @@
 /** The long plots on calm clusters: what they are to bring about comes about, and nothing of it stays. */
 import { expect, test } from "vitest";
+import type { Statement } from "../../../skein/src/database/program.ts";
 import { createCluster } from "../cluster/cluster.ts";
 import { createChance } from "../engine/chance.ts";
 import { createScheduler } from "../engine/scheduler.ts";
-import { connect } from "../load/connection.ts";
-import { programOf, statementOf } from "../machine/statements.ts";
+import { connect, type Reply } from "../load/connection.ts";
+import { programOf, statement, statementOf } from "../machine/statements.ts";
 import { registersProfile } from "../machine/store.ts";
 import type { TraceEvent } from "../trace/event.ts";
 import { calmDisk } from "../world/disk-settings.ts";
 import { calmNetwork } from "../world/network-settings.ts";
 import { heldRead } from "./held-read.ts";
+import { lostCommit } from "./lost-commit.ts";
 import { createStage } from "./plot-stage.ts";
 import { drawSettings } from "./swarm.ts";
 import { twoReigns } from "./two-reigns.ts";
@@ -69,6 +71,33 @@ async function world(size: number, seed: number) {
 	await run(1);
 	return { cluster, stage, run, old, termThen, events };
 }
+
+test("an answer to COMMIT is lost on its way, while the leader commits", async () => {
+	let lost = 0;
+	for (let seed = 1; seed <= 6; seed++) {
+		const { cluster, stage, run, old } = await world(3, seed);
+		const replies: Reply[] = [];
+		const visit: typeof stage.visit = (member, _kind, beforeCommit) => {
+			const connection = stage.connect(member);
+			const send = (...statements: Statement[]): Promise<Reply> =>
+				connection.send(programOf(statements), options, 60_000);
+			const write = statementOf({ kind: "write", key: "commit", value: "once" });
+			send(statement("BEGIN IMMEDIATE"), write)
+				.then(() => {
+					beforeCommit?.();
+					return send(statement("COMMIT"));
+				})
+				.then((reply) => replies.push(reply), fail);
+		};
+		lostCommit({ ...stage, visit }, old);
+		await run(25);
+		const [reply] = replies;
+		const isThere = cluster.members.some(({ store }) => store.registers().get("commit") === "once");
+		if (isThere && reply?.type === "error" && reply.error.outcome === "unknown") lost++;
+		cluster.dispose();
+	}
+	expect(lost).toBeGreaterThan(1);
+});
 
 test.for([3, 5, 7])("two reigns of one leader among %i, and another one between", async (size) => {
 	const { cluster, stage, run, old, termThen, events } = await world(size, 10 + size);

@@ -13,6 +13,7 @@ import type { CutMode } from "../world/lane.ts";
 import { isolation, split, type Way } from "../world/partitions.ts";
 import { heldRead } from "./held-read.ts";
 import { lingeringReader } from "./lingering-reader.ts";
+import { lostCommit } from "./lost-commit.ts";
 import { createStage, type PlotOptions } from "./plot-stage.ts";
 import { twoReigns } from "./two-reigns.ts";
 
@@ -25,6 +26,7 @@ const kinds = [
 	"two reigns",
 	"two reigns",
 	"lingering reader",
+	"lost commit",
 ] as const;
 
 export interface Plots {
@@ -137,6 +139,8 @@ export function createPlots(options: PlotOptions): Plots {
 					return heldRead(stage, old, longEnds);
 				case "lingering reader":
 					return lingeringReader(stage, chance.pick(members));
+				case "lost commit":
+					return lostCommit(stage, old);
 				case "two reigns":
 					isLong = true;
 					return twoReigns(stage, old, longEnds);

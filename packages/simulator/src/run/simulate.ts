@@ -165,7 +165,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		chance: chance.fork("nemesis"),
 		tell: trace.tell,
 		settings: plan.faults,
-		visit: (member, kind) => void visitors.some((visitor) => visitor.visit(member, kind)),
+		visit: (...visit) => void visitors.some((visitor) => visitor.visit(...visit)),
 		onOutrage,
 	});
 	const clients: Client[] = [
