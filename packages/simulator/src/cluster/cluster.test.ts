@@ -24,7 +24,7 @@ function world(size: number, seed: number) {
 		settings: defaultNodeSettings,
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
-		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05 },
+		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05, storedOutcomeAgeMs: 3_600_000 },
 		tell: trace.tell,
 		observe: (observation) => watch.observe(observation),
 	});

@@ -12,9 +12,13 @@ import { programOf, readStatement, statement, statementOf } from "./statements.t
 
 const settings = { payloads: "group", maxStoredOutcomes: 3, storedOutcomeAgeMs: 1_000 } as const;
 
-function request(steps: readonly Step[], idempotencyKey: string | null = null, wallTimeMs = 0): WriteRequest {
+function request(
+	steps: readonly Step[],
+	idempotencyKey: string | null = null,
+	receivedAtMs = 0,
+): WriteRequest {
 	const program = programOf(steps.map(statementOf));
-	return { program, foreignKeys: true, interactive: false, idempotencyKey, wallTimeMs, timeoutMs: 1_000 };
+	return { program, foreignKeys: true, interactive: false, idempotencyKey, receivedAtMs, timeoutMs: 1_000 };
 }
 
 const write = (key: string, value: string | null): Step => ({ kind: "write", key, value });
@@ -65,6 +69,26 @@ test("what a key has done is done once, whatever was rolled back before", () => 
 	expect(writer.execute([append])[0]?.replayed).toBe(true);
 	writer.rollback();
 	expect(file.current.registers.get("list")).toBe("a;");
+});
+
+test("outcomes age by what leaders measure, whatever the clock of a new one shows", () => {
+	const file = createRegisterFile();
+	const writer = createRegisterWriter(file, { ...settings, maxStoredOutcomes: 100 });
+	let index = 0;
+	const store = (key: string, receivedAtMs: number): boolean | undefined => {
+		const outcome = writer.execute([request([write("a", key)], key, receivedAtMs)])[0];
+		if (outcome?.payload === null) writer.rollback();
+		else writer.commit({ term: 1, index: ++index });
+		return outcome?.replayed;
+	};
+	writer.prepareToLead();
+	store("first", 5_000);
+	store("second", 5_900);
+	writer.prepareToLead();
+	store("ahead", 90_000_000);
+	expect(store("first", 90_000_050)).toBe(true);
+	store("late", 90_000_101);
+	expect([...file.current.outcomes.keys()]).toEqual(["second", "ahead", "late"]);
 });
 
 test("an interactive transaction is taken back alone, and COMMIT gives the whole payload", () => {

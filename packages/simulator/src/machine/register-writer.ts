@@ -4,6 +4,7 @@
  */
 import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { AppliedEntry, WriteOutcome, WriteRequest } from "../../../skein/src/database/database.ts";
+import { createOutcomeClock, type OutcomeClock } from "../../../skein/src/database/outcome-clock.ts";
 import type {
 	Program,
 	ProgramOutcome,
@@ -60,7 +61,8 @@ interface Interactive {
 export function createRegisterWriter(file: RegisterFile, settings: RegisterWriterSettings): RegisterWriter {
 	let open: Open | null = null;
 	let interactive: Interactive | null = null;
-	let leads = false;
+	/** null: it does not lead. */
+	let clock: OutcomeClock | null = null;
 
 	function opened(): Open {
 		open ??= { changes: [], before: [], registers: new Map(), outcomes: new Map(), taken: 0 };
@@ -68,7 +70,7 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 	}
 
 	function execute(requests: readonly WriteRequest[]): WriteOutcome[] {
-		if (!leads) throw new Error("execute before prepareToLead");
+		if (clock === null) throw new Error("execute before prepareToLead");
 		const outcomes = requests.map(executeOne);
 		if (interactive !== null || settings.payloads === "request") return outcomes;
 		const payload = takePayload();
@@ -96,7 +98,7 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		if (transaction.began !== null) takeBack(transaction.began);
 		const ended = { ...outcome, autocommit: true };
 		const changed = changes.length > transaction.savepoint || outcome.errors.every((error) => error === null);
-		if (idempotencyKey !== null && changed) store(idempotencyKey, request.wallTimeMs, ended);
+		if (idempotencyKey !== null && changed) store(idempotencyKey, request.receivedAtMs, ended);
 		const payload = settings.payloads === "request" ? takePayload() : null;
 		return { outcome: ended, payload, replayed: false };
 	}
@@ -163,7 +165,9 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 	}
 
 	/** As idempotency.ts: the oldest go first, by number and by age. */
-	function store(key: string, atMs: number, outcome: ProgramOutcome): void {
+	function store(key: string, receivedAtMs: number, outcome: ProgramOutcome): void {
+		if (clock === null) throw new Error("an outcome is stored by who does not lead");
+		const atMs = clock(receivedAtMs);
 		const { outcomes } = opened();
 		let last = file.current.lastOutcome;
 		for (const stored of outcomes.values()) last = Math.max(last, stored?.number ?? 0);
@@ -174,6 +178,12 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 			if (outcomes.get(one) === undefined) storeOne(one, null);
 		}
 		storeOne(key, { number: last + 1, atMs, outcome });
+	}
+
+	function newestOutcomeMs(): number {
+		const numbered = file.current.lastOutcome;
+		for (const { number, atMs } of file.current.outcomes.values()) if (number === numbered) return atMs;
+		return 0;
 	}
 
 	/** Takes back all changes from number `length` on. */
@@ -214,7 +224,7 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		},
 		apply(entries) {
 			if (open !== null) throw new Error("apply inside a transaction");
-			leads = false;
+			clock = null;
 			if (file.full) throw diskFull();
 			const last = entries.at(-1);
 			if (last === undefined) return;
@@ -231,7 +241,7 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		},
 		prepareToLead() {
 			if (open !== null) throw new Error("the writing connection is in a transaction");
-			leads = true;
+			clock = createOutcomeClock(newestOutcomeMs);
 		},
 	};
 }

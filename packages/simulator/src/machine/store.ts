@@ -31,6 +31,8 @@ export interface StoreSettings {
 	readonly payloads: "group" | "request";
 	readonly executeMs: number;
 	readonly readMs: number;
+	/** Longer than a client goes on trying, shorter than clocks are wrong. */
+	readonly storedOutcomeAgeMs: number;
 }
 
 export interface Profile {
@@ -46,7 +48,7 @@ export interface Profile {
 }
 
 /** Stored outcomes must outlive all tries of a request, as they do in production. */
-const outcomes = { maxStoredOutcomes: 2_000, storedOutcomeAgeMs: Number.POSITIVE_INFINITY };
+export const maxStoredOutcomes = 2_000;
 
 export function registersProfile(settle: Settle, checksum: Disk["checksum"] = crc32): Profile {
 	return {
@@ -59,7 +61,7 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 			const file = createRegisterFile();
 			return {
 				open: ({ after, disk }) =>
-					openRegisterDatabase({ file, after, chance, disk, settings: { ...settings, ...outcomes } }),
+					openRegisterDatabase({ file, after, chance, disk, settings: { ...settings, maxStoredOutcomes } }),
 				crash(kind) {
 					if (kind === "power") losePower(file, chance);
 				},

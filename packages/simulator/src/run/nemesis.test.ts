@@ -36,7 +36,7 @@ test("who must refuse does, and others run again after a damage that is harmless
 			settings: { ...settings, logSegmentBytes: 1_024, compactLogBytes: 16_384 },
 			networkSettings: calmNetwork,
 			diskSettingsOf: () => calmDisk,
-			storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05 },
+			storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05, storedOutcomeAgeMs: 3_600_000 },
 			tell: () => {},
 			observe: () => {},
 		});

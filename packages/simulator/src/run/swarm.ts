@@ -103,6 +103,8 @@ function drawStore(chance: Chance): StoreSettings {
 		payloads: chance.pick(["group", "request"]),
 		executeMs: chance.pick([0.02, 0.2, 2]),
 		readMs: chance.pick([0.02, 0.5]),
+		// No run lasts as long: whatever is forgotten by age is forgotten wrongly.
+		storedOutcomeAgeMs: chance.pick([5, 30, 24 * 60]) * 60_000,
 	};
 }
 

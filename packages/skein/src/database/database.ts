@@ -29,8 +29,8 @@ export interface WriteRequest {
 	readonly interactive: boolean;
 	/** A key that makes the request happen once: if it is known, its stored outcome is the answer. */
 	readonly idempotencyKey: string | null;
-	/** For the pruning of stored outcomes; the leader's wall time. */
-	readonly wallTimeMs: number;
+	/** By the leader's monotonic clock: what stored outcomes age by (outcome-clock.ts). */
+	readonly receivedAtMs: number;
 	readonly timeoutMs: Milliseconds;
 }
 

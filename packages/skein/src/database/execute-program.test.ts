@@ -232,7 +232,7 @@ function runOnLeader(pair: Pair, statements: readonly string[], interactive: boo
 			foreignKeys: true,
 			interactive,
 			idempotencyKey: null,
-			wallTimeMs: 0,
+			receivedAtMs: 0,
 			timeoutMs: 60_000,
 		},
 	]);
@@ -365,7 +365,7 @@ test("conditions: ok, error, not, and, or, is-autocommit", () => {
 			foreignKeys: true,
 			interactive: false,
 			idempotencyKey: null,
-			wallTimeMs: 0,
+			receivedAtMs: 0,
 			timeoutMs: 1_000,
 		},
 	]);

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS skein_requests (
 	-- grows with every stored outcome: the oldest go first
 	number INTEGER PRIMARY KEY,
 	key TEXT NOT NULL UNIQUE,
-	-- the leader's, in milliseconds since 1970
+	-- by the replicated clock of outcome-clock.ts, in milliseconds
 	at_ms INTEGER NOT NULL,
 	-- stored-outcome.ts
 	outcome TEXT NOT NULL

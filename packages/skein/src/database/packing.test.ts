@@ -21,7 +21,7 @@ test("a request comes out of the other thread as it went in", () => {
 		foreignKeys: false,
 		interactive: true,
 		idempotencyKey: "key",
-		wallTimeMs: 1_700_000_000_000,
+		receivedAtMs: 1_700_000_000_000,
 		timeoutMs: 5,
 	};
 	expect(unpackRequest(structuredClone(packRequest(request)))).toEqual(request);

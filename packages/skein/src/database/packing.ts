@@ -42,7 +42,7 @@ export type PackedRequest = readonly [
 	foreignKeys: boolean,
 	interactive: boolean,
 	idempotencyKey: string | null,
-	wallTimeMs: number,
+	receivedAtMs: number,
 	timeoutMs: number,
 ];
 export type PackedWriteOutcome = readonly [
@@ -106,13 +106,20 @@ function unpackResult([columns, rows, changes, lastInsertRowid]: PackedResult): 
 }
 
 export function packRequest(request: WriteRequest): PackedRequest {
-	const { program, foreignKeys, interactive, idempotencyKey, wallTimeMs, timeoutMs } = request;
-	return [packProgram(program), foreignKeys, interactive, idempotencyKey, wallTimeMs, timeoutMs];
+	const { program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs } = request;
+	return [packProgram(program), foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs];
 }
 
 export function unpackRequest(packed: PackedRequest): WriteRequest {
-	const [program, foreignKeys, interactive, idempotencyKey, wallTimeMs, timeoutMs] = packed;
-	return { program: unpackProgram(program), foreignKeys, interactive, idempotencyKey, wallTimeMs, timeoutMs };
+	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs] = packed;
+	return {
+		program: unpackProgram(program),
+		foreignKeys,
+		interactive,
+		idempotencyKey,
+		receivedAtMs,
+		timeoutMs,
+	};
 }
 
 export function packWriteOutcome({ outcome, payload, replayed }: WriteOutcome): PackedWriteOutcome {

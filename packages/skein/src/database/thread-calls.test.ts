@@ -35,7 +35,7 @@ function request(sql: string): WriteRequest {
 		foreignKeys: true,
 		interactive: false,
 		idempotencyKey: null,
-		wallTimeMs: 0,
+		receivedAtMs: 0,
 		timeoutMs: 60_000,
 	};
 }

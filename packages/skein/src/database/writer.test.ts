@@ -55,7 +55,7 @@ function request(
 		foreignKeys: true,
 		interactive: false,
 		idempotencyKey: null,
-		wallTimeMs: 1_000,
+		receivedAtMs: 1_000,
 		timeoutMs: 5_000,
 		...options,
 	};
@@ -255,8 +255,36 @@ test("stored outcomes are bounded by count and by age", () => {
 	for (const key of ["a", "b", "c", "d"])
 		group(request("insert into t default values", { idempotencyKey: key }));
 	expect(everywhere("select key from skein_requests order by number")).toEqual([["b"], ["c"], ["d"]]);
-	group(request("insert into t default values", { idempotencyKey: "late", wallTimeMs: 60_000 }));
+	group(request("insert into t default values", { idempotencyKey: "late", receivedAtMs: 60_000 }));
 	expect(everywhere("select key from skein_requests")).toEqual([["late"]]);
+});
+
+test("stored outcomes age by what leaders measure, whatever the clock of a new one shows", () => {
+	leader.close();
+	leader = open("leader", { storedOutcomeAgeMs: 1_000 });
+	leader.prepareToLead();
+	run("create table t (id integer primary key)");
+	const store = (key: string, receivedAtMs: number): WriteOutcome | undefined =>
+		group(request("insert into t default values", { idempotencyKey: key, receivedAtMs }))[0];
+	store("a", 5_000);
+	store("b", 5_600.5);
+	// Hours ahead, and then behind.
+	leader.prepareToLead();
+	store("c", 90_000_000);
+	store("d", 90_000_300);
+	leader.prepareToLead();
+	expect(store("a", 20)?.replayed).toBe(true);
+	store("e", 30);
+	expect(everywhere("select key, at_ms from skein_requests order by number")).toEqual([
+		["a", 0],
+		["b", 600],
+		["c", 600],
+		["d", 900],
+		["e", 900],
+	]);
+	store("f", 131);
+	expect(everywhere("select key from skein_requests where number < 3")).toEqual([["b"]]);
+	expect(store("a", 132)?.replayed).toBe(false);
 });
 
 test("PRAGMA foreign_keys inside a request, as a migration sends it", () => {

@@ -244,7 +244,7 @@ export function createWriter(options: {
 		const key = request.idempotencyKey;
 		if (key !== null && mayHaveChanged(request.program, outcome)) {
 			capture.statement("write", "skein_requests", () =>
-				idempotency.store(key, request.program, request.wallTimeMs, outcome),
+				idempotency.store(key, request.program, request.receivedAtMs, outcome),
 			);
 		}
 		// A transaction over several requests cannot run again: it is looked at before its group is.

@@ -73,7 +73,7 @@ async function createBench(
 				foreignKeys: true,
 				interactive: true,
 				idempotencyKey: null,
-				wallTimeMs: 0,
+				receivedAtMs: 0,
 				timeoutMs: 1_000,
 			},
 			inTransaction,

@@ -64,7 +64,7 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 				foreignKeys: message.foreignKeys,
 				interactive: message.interactive,
 				idempotencyKey: message.idempotencyKey,
-				wallTimeMs: clock.wallTime(),
+				receivedAtMs: clock.now(),
 				timeoutMs: options.statementTimeoutMs,
 			},
 			inTransaction: message.inTransaction,

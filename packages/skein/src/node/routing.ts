@@ -148,7 +148,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					foreignKeys: request.foreignKeys,
 					interactive: request.interactive,
 					idempotencyKey: request.idempotencyKey,
-					wallTimeMs: clock.wallTime(),
+					receivedAtMs: clock.now(),
 					timeoutMs: options.statementTimeoutMs,
 				},
 				inTransaction: request.transactionAt !== null,

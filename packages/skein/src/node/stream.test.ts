@@ -63,7 +63,7 @@ async function createLeader(): Promise<Leader> {
 		if (made.failAt?.number === writes.length - 1) throw made.failAt.error;
 		const { program, foreignKeys, interactive, idempotencyKey } = routed;
 		const [done] = await database.execute([
-			{ program, foreignKeys, interactive, idempotencyKey, wallTimeMs: 0, timeoutMs: limitMs },
+			{ program, foreignKeys, interactive, idempotencyKey, receivedAtMs: 0, timeoutMs: limitMs },
 		]);
 		if (done === undefined) throw new Error("no outcome");
 		if (done.outcome.autocommit) {

@@ -8,7 +8,7 @@ function write(stream: string, inTransaction = false): QueuedWrite {
 		foreignKeys: true,
 		interactive: false,
 		idempotencyKey: stream === "alone" ? "alone" : null,
-		wallTimeMs: 0,
+		receivedAtMs: 0,
 		timeoutMs: 1,
 	};
 	const answer = (): void => {};

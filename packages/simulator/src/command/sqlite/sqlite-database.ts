@@ -26,7 +26,7 @@ import { createWriter, type Writer } from "../../../../skein/src/database/writer
 import type { Disk } from "../../../../skein/src/world/disk.ts";
 import type { Chance } from "../../engine/chance.ts";
 import { diskFull } from "../../machine/register-writer.ts";
-import type { StoreSettings } from "../../machine/store.ts";
+import { maxStoredOutcomes, type StoreSettings } from "../../machine/store.ts";
 import { type After, createWorkQueue } from "../../machine/work-queue.ts";
 import { checkSnapshot } from "./check-snapshot.ts";
 import type { SqliteFiles } from "./sqlite-files.ts";
@@ -46,13 +46,6 @@ export interface SqliteDatabaseOptions {
 	readonly standStill: <T>(work: Promise<T>) => Promise<T>;
 }
 
-/** Stored outcomes must outlive all tries of a request, as they do in production. */
-const databaseSettings: DatabaseSettings = {
-	...defaultDatabaseSettings,
-	maxStoredOutcomes: 2_000,
-	storedOutcomeAgeMs: Number.POSITIVE_INFINITY,
-};
-
 /** A moment of the simulated world takes no time: no statement exceeds its limit. */
 const now = (): number => 0;
 
@@ -71,6 +64,12 @@ interface Waiting {
 export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 	const { files, after, chance, disk, settings, isFull, standStill } = options;
 	const { path } = files;
+	const { storedOutcomeAgeMs } = settings;
+	const databaseSettings: DatabaseSettings = {
+		...defaultDatabaseSettings,
+		maxStoredOutcomes,
+		storedOutcomeAgeMs,
+	};
 	const queue = createWorkQueue({ after, chance });
 	/** Null: the file is being replaced. */
 	let writer: Writer | null = null;

@@ -46,7 +46,7 @@ function requestOf(statements: readonly string[]): WriteRequest {
 		foreignKeys: true,
 		interactive: false,
 		idempotencyKey: null,
-		wallTimeMs: 0,
+		receivedAtMs: 0,
 		timeoutMs: 20_000,
 	};
 }

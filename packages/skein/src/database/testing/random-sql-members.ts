@@ -164,7 +164,7 @@ function requestOf(statements: readonly RandomStatement[]): WriteRequest {
 		foreignKeys: true,
 		interactive,
 		idempotencyKey: idempotent ? `request ${request}` : null,
-		wallTimeMs: request,
+		receivedAtMs: request,
 		timeoutMs: 20_000,
 	};
 }
