@@ -105,7 +105,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	const lasts = (): number => chance.exponential(settings.lastsMs);
 
 	function make(kind: FaultKind, member: Member): void {
-		const { id: node, disk, store } = member;
+		const { id: node, disk } = member;
 		switch (kind) {
 			case "kill":
 			case "power":
@@ -141,13 +141,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				disk.slow(chance.pick([3, 30, 300]));
 				return later(lasts(), () => disk.slow(1));
 			case "disk-full":
-				troubled.add(node);
-				disk.full(chance.pick([0, 100, 5_000]));
-				store.setFull(chance.happens(0.5));
-				return later(lasts(), () => {
-					disk.room();
-					store.setFull(false);
-				});
+				// Zeros that were written ahead hide a short one from the log.
+				return fill(member, chance.pick([0, 100, 5_000]), lasts() * chance.pick([1, 1, 10]), 0.5);
 			case "disk-error":
 				troubled.add(node);
 				disk.fail(chance.pick(["read", "write", "sync"]), chance.pick(["once", "sticky"]));
@@ -198,6 +193,17 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		}
 	}
 
+	function fill(member: Member, slackBytes: number, lastsMs: number, databaseShare: number): void {
+		const { id, disk, store } = member;
+		troubled.add(id);
+		disk.full(slackBytes, chance.pick(["kept", "taken"]));
+		store.setFull(chance.happens(databaseShare));
+		later(lastsMs, () => {
+			disk.room();
+			store.setFull(false);
+		});
+	}
+
 	function onSomeWay(from: NodeId, call: (way: Way) => void): void {
 		const others = ids.filter((id) => id !== from);
 		if (others.length > 0) call([from, chance.pick(others)]);
@@ -232,6 +238,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		later,
 		transfer,
 		visit: options.visit,
+		fill: (member, lastsMs) => fill(member, 0, lastsMs, 0),
 		connect: (member) =>
 			connect({ member, scheduler, chance: clientChance, delayMs: 0.1, isLetIn: false, onOutrage }),
 	});

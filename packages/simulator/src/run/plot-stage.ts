@@ -17,6 +17,8 @@ export interface PlotOptions {
 	readonly transfer: (from: Member, to: NodeId) => void;
 	/** Somebody comes to a member and asks for something, also where clients are kept out. */
 	readonly visit: (member: Member, kind: OperationKind, beforeCommit?: () => void) => void;
+	/** Its disk has no room for the log during this time; its database finds some. */
+	readonly fill: (member: Member, lastsMs: number) => void;
 	/** As a client does. */
 	readonly connect: (member: Member) => Connection;
 }

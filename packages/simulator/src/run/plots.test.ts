@@ -48,6 +48,7 @@ async function world(size: number, seed: number) {
 		electionTimeoutMs,
 		later: (delayMs, work) => void scheduler.after(delayMs, work),
 		visit: () => {},
+		fill: () => {},
 		connect: (member) =>
 			connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage: fail }),
 		transfer: (from, to) => void from.server?.service.transfer(to).catch(() => {}),

@@ -27,6 +27,7 @@ const kinds = [
 	"two reigns",
 	"lingering reader",
 	"lost commit",
+	"full log",
 ] as const;
 
 export interface Plots {
@@ -120,6 +121,15 @@ export function createPlots(options: PlotOptions): Plots {
 		});
 	}
 
+	/**
+	 * No room for a long time, until the log needs its next segment and those that were prepared are used up. When
+	 * there is room again the member goes on by itself: the liveness phase finds out who does not.
+	 */
+	function fullLog(member: Member): void {
+		tell({ type: "plot", plot: "full log", node: member.id });
+		options.fill(member, chance.between(10_000, 20_000));
+	}
+
 	function longEnds(): void {
 		isLong = false;
 	}
@@ -141,6 +151,8 @@ export function createPlots(options: PlotOptions): Plots {
 					return lingeringReader(stage, chance.pick(members));
 				case "lost commit":
 					return lostCommit(stage, old);
+				case "full log":
+					return fullLog(chance.happens(0.5) ? old : chance.pick(members));
 				case "two reigns":
 					isLong = true;
 					return twoReigns(stage, old, longEnds);

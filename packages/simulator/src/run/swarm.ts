@@ -88,7 +88,7 @@ export function drawSettings(chance: Chance): NodeSettings {
 		checkpointBytes: isEager ? 256 : chance.pick([1_024, 16_384, 1_048_576]),
 		compactLogBytes: isEager ? 512 : chance.pick([1_024, 2_048, 16_384, 67_108_864]),
 		logTailEntries: isEager ? 0 : chance.pick([0, 5, 50, 500]),
-		logSegmentBytes: chance.pick([1_024, 4_096, 16_384]),
+		logSegmentBytes: chance.pick([512, 1_024, 4_096, 16_384]),
 		logCacheBytes: chance.pick([0, 2_048, 1_048_576]),
 		snapshotChunkBytes: chance.pick([512, 4_096, 262_144]),
 		snapshotWindowChunks: chance.pick([1, 4]),

@@ -199,6 +199,20 @@ test("a full disk takes what there is room for, overwrites what is there, and ta
 	expect(await done(file.size())).toBe(1_400);
 });
 
+test("a full disk has room when a file is removed, unless somebody else takes it", async () => {
+	for (const freed of ["kept", "taken"] as const) {
+		const { disk, done, fileWith } = world();
+		const file = await fileWith("a", bytesOf(1_000, 1));
+		await fileWith("b", bytesOf(1_000, 1));
+		disk.full(0, freed);
+		await done(disk.remove("b"));
+		const refused: unknown = await done(file.write(900, [bytesOf(500, 2)])).catch((error: unknown) => error);
+		expect(isDiskFull(refused)).toBe(freed === "taken");
+		disk.room();
+		await done(file.write(900, [bytesOf(500, 2)]));
+	}
+});
+
 test("while a disk hangs nothing happens on it; then everything does", async () => {
 	const { scheduler, disk, fileWith, content, events } = world();
 	const file = await fileWith("a", bytesOf(10, 1));

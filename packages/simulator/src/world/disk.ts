@@ -27,8 +27,11 @@ export interface SimulatedDisk extends Disk {
 	resume(): void;
 	/** Everything takes so many times longer; 1: as it should. */
 	slow(factor: number): void;
-	/** No more room than is used now and `slackBytes`. */
-	full(slackBytes: number): void;
+	/**
+	 * No more room than is used now and `slackBytes`. "taken": somebody else takes what becomes free, so removing
+	 * files does not help.
+	 */
+	full(slackBytes: number, freed?: "kept" | "taken"): void;
 	room(): void;
 	/** The next operation of this kind fails with EIO; "sticky": and all after it. */
 	fail(operation: FailingOperation, mode: "once" | "sticky"): void;
@@ -78,6 +81,8 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 	let isHung = false;
 	let slowness = 1;
 	let capacityBytes = Number.POSITIVE_INFINITY;
+	/** Null: what becomes free is free. */
+	let takenBeyondBytes: number | null = null;
 	let isHealed = false;
 	const failing = new Map<FailingOperation, "once" | "sticky">();
 	let misdirects: ((path: string) => boolean) | null = null;
@@ -154,14 +159,21 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		return used;
 	}
 
+	function takeFreed(): void {
+		if (takenBeyondBytes === null) return;
+		capacityBytes = Math.min(capacityBytes, usedBytes() + takenBeyondBytes);
+	}
+
 	function isFull(): boolean {
 		// Most disks have no end: then nobody need count.
+		takeFreed();
 		return capacityBytes !== Number.POSITIVE_INFINITY && usedBytes() >= capacityBytes;
 	}
 
 	/** How many bytes of a write there is room for. */
 	function roomFor(file: SimulatedFile, offset: number, length: number): number {
 		if (capacityBytes === Number.POSITIVE_INFINITY) return length;
+		takeFreed();
 		const growth = Math.max(0, offset + length - file.sizeBytes);
 		const free = Math.max(0, capacityBytes - usedBytes());
 		return Math.max(0, length - Math.max(0, growth - free));
@@ -346,12 +358,14 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			slowness = factor;
 			tell({ type: "disk-slow", node, factor });
 		},
-		full(slackBytes) {
+		full(slackBytes, freed = "kept") {
 			if (isHealed) return;
 			capacityBytes = usedBytes() + slackBytes;
-			tell({ type: "disk-full", node, slackBytes });
+			takenBeyondBytes = freed === "taken" ? slackBytes : null;
+			tell({ type: "disk-full", node, slackBytes, freed });
 		},
 		room() {
+			takenBeyondBytes = null;
 			capacityBytes = Number.POSITIVE_INFINITY;
 			tell({ type: "disk-room", node });
 		},
