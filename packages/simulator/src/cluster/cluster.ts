@@ -142,7 +142,8 @@ export function createCluster(options: ClusterOptions): Cluster {
 		shown.set(id, now);
 		if (!isRoleShown) tell({ type: "role", node: id, role, term, leader, established });
 		if (!isLogShown) {
-			const indexes = { last: lastIndex, durable: durableIndex, commit: commitIndex, base: base.index };
+			const last = { last: lastIndex, lastTerm };
+			const indexes = { ...last, durable: durableIndex, commit: commitIndex, base: base.index };
 			tell({ type: "log", node: id, ...indexes });
 		}
 		observe({ type: "view", node: id, view: core });

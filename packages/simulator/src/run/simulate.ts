@@ -17,7 +17,7 @@ import type { Profile } from "../machine/store.ts";
 import { BrokenProperty } from "../properties/property.ts";
 import { createWatch } from "../properties/watch.ts";
 import type { TimedEvent } from "../trace/event.ts";
-import { createTrace, type Trace } from "../trace/trace.ts";
+import { createTrace, type Trace, withHead } from "../trace/trace.ts";
 import { checkAll } from "./checks.ts";
 import { type Coverage, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
@@ -80,9 +80,9 @@ export async function simulate(
 	const trace = createTrace({
 		now: () => scheduler.now,
 		kept: keptEvents,
-		listener(event, at) {
+		listener(event, at, message) {
 			count(event);
-			listener?.({ at, ...event });
+			listener?.(withHead(event, at, message));
 		},
 	});
 	const run = createRun(seed, profile, budget, scheduler, trace);

@@ -37,6 +37,7 @@ type MemberEvent =
 			readonly durable: LogIndex;
 			readonly commit: LogIndex;
 			readonly base: LogIndex;
+			readonly lastTerm: Term;
 	  }
 	| { readonly type: "applied"; readonly node: NodeId; readonly index: LogIndex; readonly digest: string }
 	| { readonly type: "snapshot-made"; readonly node: NodeId; readonly index: LogIndex }
@@ -73,5 +74,5 @@ export type TraceEvent = MemberEvent | ClientEvent | RunEvent | WorldEvent;
 
 export type TimedEvent = TraceEvent & { readonly at: WorldTime };
 
-/** How a part of the world tells what happens. */
-export type Tell = (event: TraceEvent) => void;
+/** How a part of the world tells what happens; of a message also its bytes, which are read when somebody looks at it. */
+export type Tell = (event: TraceEvent, message?: Uint8Array) => void;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { encodeMessage } from "../../../skein/src/peer/codec/message.ts";
 import { createTrace } from "./trace.ts";
 
 function traced(events: readonly (readonly [at: number, value: string | number | boolean | null])[]): string {
@@ -40,4 +41,15 @@ test("the last events are kept, the oldest first", () => {
 	for (now = 1; now < 8; now++) trace.tell({ type: "test", number: now });
 	expect(trace.last().map(({ at }) => at)).toEqual([5, 6, 7]);
 	expect(trace.counts.get("test")).toBe(7);
+});
+
+test("what a message says is in the hash, and in the events that are kept", () => {
+	const told = (commitIndex: number) => {
+		const trace = createTrace({ now: () => 1, kept: 3 });
+		const head = { type: "heartbeat-request", group: 1, from: "n1", to: "n2", term: 3, round: 1 } as const;
+		trace.tell({ type: "message", from: "n1" }, encodeMessage({ ...head, commitIndex }));
+		return trace;
+	};
+	expect(told(4).hash()).not.toBe(told(5).hash());
+	expect(told(4).last()).toMatchObject([{ type: "message", kind: "heartbeat-request", term: 3, commit: 4 }]);
 });

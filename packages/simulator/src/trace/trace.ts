@@ -4,6 +4,7 @@
  */
 import type { WorldTime } from "../engine/scheduler.ts";
 import type { Tell, TimedEvent, TraceEvent } from "./event.ts";
+import { headOf } from "./message-head.ts";
 
 export interface Trace {
 	readonly tell: Tell;
@@ -20,12 +21,26 @@ export interface TraceOptions {
 	/** Events that are kept for `last`. */
 	readonly kept: number;
 	/** Hears every event: a web page, a file. */
-	readonly listener?: (event: TraceEvent, at: WorldTime) => void;
+	readonly listener?: (event: TraceEvent, at: WorldTime, message: Uint8Array | null) => void;
+}
+
+/** As much of a message as counts for the hash: its type, its term and its indexes are in it. */
+const mixedBytes = 28;
+
+/** With what the message says, if it is of one: nobody reads that of the thousands at which nobody looks. */
+export function withHead(event: TraceEvent, at: WorldTime, message: Uint8Array | null): TimedEvent {
+	return message === null ? { at, ...event } : { at, ...event, ...headOf(message) };
+}
+
+interface Told {
+	readonly at: WorldTime;
+	readonly event: TraceEvent;
+	readonly message: Uint8Array | null;
 }
 
 export function createTrace({ now, kept, listener }: TraceOptions): Trace {
 	const counts = new Map<string, number>();
-	const ring: { readonly at: WorldTime; readonly event: TraceEvent }[] = [];
+	const ring: Told[] = [];
 	let next = 0;
 	let high = 0x811c9dc5;
 	let low = 0x2c1b3c6d;
@@ -58,19 +73,29 @@ export function createTrace({ now, kept, listener }: TraceOptions): Trace {
 		}
 	}
 
+	function mixBytes(bytes: Uint8Array): void {
+		const size = Math.min(mixedBytes, bytes.length);
+		for (let place = 0; place < size; place++) mix(bytes[place] ?? 0);
+	}
+
 	return {
-		tell(event: TraceEvent) {
+		tell(event, bytes) {
 			const at = now();
+			const message = bytes ?? null;
 			mixNumber(at);
 			for (const name in event) mixValue(event[name as keyof TraceEvent]);
 			counts.set(event.type, (counts.get(event.type) ?? 0) + 1);
-			ring[next] = { at, event };
+			if (message !== null) mixBytes(message);
+			ring[next] = { at, event, message };
 			next = (next + 1) % kept;
-			listener?.(event, at);
+			listener?.(event, at, message);
 		},
 		hash: () => hexadecimal(high) + hexadecimal(low),
 		counts,
-		last: () => [...ring.slice(next), ...ring.slice(0, next)].map(({ at, event }) => ({ at, ...event })),
+		last: () =>
+			[...ring.slice(next), ...ring.slice(0, next)].map(({ at, event, message }) =>
+				withHead(event, at, message),
+			),
 	};
 }
 

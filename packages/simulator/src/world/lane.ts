@@ -95,16 +95,16 @@ export function createLane(options: LaneOptions): SimulatedLane {
 	/** Copies that stay on the way until they are let go. */
 	const keepers = new Set<Message[]>();
 
-	function lose(message: Message, why: string): void {
+	function lose(message: Pick<Message, "bytes" | "sentAt">, why: string): void {
 		const { bytes, sentAt } = message;
-		tell({ type: "message-lost", from, to, lane, sizeBytes: bytes.length, sentAt, why });
+		tell({ type: "message-lost", from, to, lane, sizeBytes: bytes.length, sentAt, why }, bytes);
 	}
 
 	/** `late`: its connection has ended before. */
 	function deliver(message: Message, copy: boolean, late = false): void {
 		const { bytes, sentAt, door } = message;
 		if (!door.open) return lose(message, "nobody there");
-		tell({ type: "message", from, to, lane, sizeBytes: bytes.length, sentAt, copy, late });
+		tell({ type: "message", from, to, lane, sizeBytes: bytes.length, sentAt, copy, late }, bytes);
 		door.onMessage(from, lane, bytes);
 	}
 
@@ -175,15 +175,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		}
 		const departsAt = takeIn(bytes.length);
 		if (state.type !== "up") {
-			tell({
-				type: "message-lost",
-				from,
-				to,
-				lane,
-				sizeBytes: bytes.length,
-				sentAt: scheduler.now,
-				why: "ghost",
-			});
+			lose({ bytes, sentAt: scheduler.now }, "ghost");
 			return true;
 		}
 		const message: Message = { bytes, sentAt: scheduler.now, door: state.door, arrival: null };

@@ -1,0 +1,121 @@
+/**
+ * What a message between members says of terms and indexes, for the trace. Only its first numbers are read; the
+ * grammar is in peer/codec/.
+ */
+import type { LogIndex, Term } from "../../../skein/src/consensus/types.ts";
+
+/** null: messages of this kind have none. */
+export interface MessageHead {
+	/** As production calls the type. */
+	readonly kind: string;
+	readonly term: Term | null;
+	/** Of an append: the entry before those that it brings; of a refusal: the one that is missing. */
+	readonly previous: LogIndex | null;
+	/** Of an append the first entry in it. */
+	readonly first: LogIndex | null;
+	/** Of an append the last entry in it; of a vote request or an answer to a heartbeat the last of the sender's log. */
+	readonly last: LogIndex | null;
+	/** What the sender knows to be committed; of an answer to a read the read index. */
+	readonly commit: LogIndex | null;
+	/** Of an answer to an append: up to here the follower has what the leader has, durable. */
+	readonly match: LogIndex | null;
+	/** Of an answer: yes or no. */
+	readonly granted: boolean | null;
+}
+
+/** By the number that stands behind the version. */
+const kinds: ReadonlyMap<number, string> = new Map([
+	[1, "pre-vote-request"],
+	[2, "pre-vote-response"],
+	[3, "vote-request"],
+	[4, "vote-response"],
+	[5, "append-request"],
+	[6, "append-response"],
+	[7, "heartbeat-request"],
+	[8, "heartbeat-response"],
+	[9, "timeout-now"],
+	[10, "read-index-request"],
+	[11, "read-index-response"],
+	[20, "run-request"],
+	[21, "run-response"],
+	[22, "close-stream"],
+	[23, "call-request"],
+	[24, "call-response"],
+	[25, "status"],
+	[30, "snapshot-offer"],
+	[31, "snapshot-want"],
+	[32, "snapshot-chunk"],
+	[33, "snapshot-done"],
+]);
+
+/** The highest number of a message of consensus, which begins with its term. */
+const lastOfConsensus = 11;
+
+export function headOf(bytes: Uint8Array): MessageHead {
+	const number = bytes[1] ?? 0;
+	const kind = kinds.get(number) ?? "unknown";
+	// Behind version, type and group stand the names of sender and receiver.
+	let at = 6;
+	at += 1 + (bytes[at] ?? 0);
+	at += 1 + (bytes[at] ?? 0);
+
+	function next(): number {
+		let value = 0;
+		for (let factor = 1; ; factor *= 128) {
+			const byte = bytes[at++] ?? 0;
+			value += (byte & 0x7f) * factor;
+			if (byte < 0x80) return value;
+		}
+	}
+
+	let previous: LogIndex | null = null;
+	let first: LogIndex | null = null;
+	let last: LogIndex | null = null;
+	let commit: LogIndex | null = null;
+	let match: LogIndex | null = null;
+	let granted: boolean | null = null;
+	const term = number <= lastOfConsensus ? next() : null;
+	switch (kind) {
+		case "pre-vote-request":
+		case "vote-request":
+			next();
+			last = next();
+			break;
+		case "pre-vote-response":
+			next();
+			granted = next() === 1;
+			break;
+		case "vote-response":
+			granted = next() === 1;
+			break;
+		case "append-request": {
+			commit = next();
+			next();
+			previous = next();
+			const count = next();
+			if (count > 0) {
+				first = previous + 1;
+				last = previous + count;
+			}
+			break;
+		}
+		case "append-response":
+			granted = next() === 1;
+			if (granted) match = next();
+			else previous = next();
+			break;
+		case "heartbeat-request":
+			commit = next();
+			break;
+		case "heartbeat-response":
+			next();
+			last = next();
+			break;
+		case "read-index-response":
+			next();
+			commit = next();
+			break;
+		default:
+	}
+	return { kind, term, previous, first, last, commit, match, granted };
+}
