@@ -50,6 +50,9 @@ export interface ClientOptions {
 	readonly onOutrage: (error: unknown) => void;
 }
 
+/** How many answered writes with a key are sent again, if attempts are left. */
+const repeatedShare = 0.1;
+
 /** How much SQL is sent besides registers. */
 const otherShare = 0.15;
 
@@ -61,6 +64,7 @@ export function startClient(options: ClientOptions): Client {
 	const { id, members, scheduler, chance, recorder, tell, settings, others, onOutrage } = options;
 	/** Of its own: runs without other SQL draw nothing for it. */
 	const otherChance = chance.fork("other statements");
+	const repeatChance = chance.fork("repeats");
 	let stopped = false;
 	let values = 0;
 	let keys = 0;
@@ -170,6 +174,9 @@ export function startClient(options: ClientOptions): Client {
 		return `${name}/${"x".repeat(chance.below(settings.paddingLength))}`;
 	}
 
+	const drawRepeatMs = (): number =>
+		Math.min(5_000, repeatChance.exponential(repeatChance.pick([100, 3_000])));
+
 	const drawBound = (): ReadLevel => ({
 		level: "bounded",
 		maxStalenessMs: chance.pick(settings.boundsMs),
@@ -210,8 +217,11 @@ export function startClient(options: ClientOptions): Client {
 			);
 			connection.close();
 			// Without a key the same values must not be sent again.
-			if (reply.type === "answer" || idempotencyKey === null) return;
-			await wait(chance.exponential(settings.thinkMs));
+			if (idempotencyKey === null) return;
+			if (reply.type !== "answer") await wait(chance.exponential(settings.thinkMs));
+			// Its answer was lost behind the client, who asks for it once more, perhaps under another leader.
+			else if (!stopped && repeatChance.happens(repeatedShare)) await wait(drawRepeatMs());
+			else return;
 		}
 	}
 
