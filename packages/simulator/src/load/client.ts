@@ -157,6 +157,8 @@ export function startClient(options: ClientOptions): Client {
 				);
 			case "locked-read":
 				return lockedRead(register);
+			case "in-parts":
+				return inParts(register);
 			default: {
 				const never: never = kind;
 				throw new Error(String(never));
@@ -287,6 +289,34 @@ export function startClient(options: ClientOptions): Client {
 			// COMMIT was never sent.
 			complete(operationId, { outcome: "failed" });
 		}
+		connection.close();
+	}
+
+	/**
+	 * What stands before a BEGIN counts by itself, whatever becomes of the rest: the node cuts such programs
+	 * (node/program-parts.ts). Often under a key, which the parts outside of a transaction make their own.
+	 */
+	async function inParts(key: Key): Promise<void> {
+		const request = optionsFor({ level: "linearizable" }, chance.happens(0.5) ? `${id}/${keys++}` : null);
+		const alone: Step = { kind: "write", key, value: newValue() };
+		const inside: Step = { kind: "write", key: drawRegister(), value: newValue() };
+		const call = { level: null, idempotencyKey: null, attempt: 1 } as const;
+		const first = invoke(home, { ...call, steps: [alone] });
+		const second = invoke(home, { ...call, steps: [] });
+		const place = recorder.step(second, inside);
+		const connection = open(home);
+		const begin = statement("BEGIN IMMEDIATE");
+		const program = [statementOf(alone), begin, readStatement(inside.key), statementOf(inside)];
+		const reply = await send(connection, programOf(program), request);
+		complete(first, completionOf(stepOf(reply, 0), null));
+		const found = reply.type === "answer" ? valueIn(reply.answer.outcome, 2) : undefined;
+		if (found !== undefined) recorder.saw(second, place, found);
+		if (isGood(reply)) {
+			// The next transaction, which is left, begins in the program that ends this one.
+			const next = [statement("COMMIT"), begin, readStatement(key)];
+			const ended = await send(connection, programOf(next), request);
+			complete(second, completionOf(stepOf(ended, 0), null));
+		} else complete(second, { outcome: "failed" });
 		connection.close();
 	}
 
@@ -429,6 +459,18 @@ export function startClient(options: ClientOptions): Client {
 
 function isGood(reply: Reply): boolean {
 	return reply.type === "answer" && reply.answer.outcome.errors.every((error) => error === null);
+}
+
+/** What was answered of one statement, as if it had been sent alone. */
+function stepOf(reply: Reply, place: number): Reply {
+	if (reply.type !== "answer") return reply;
+	const { results, errors } = reply.answer.outcome;
+	const outcome = {
+		...reply.answer.outcome,
+		results: results.slice(place, place + 1),
+		errors: errors.slice(place, place + 1),
+	};
+	return { type: "answer", answer: { ...reply.answer, outcome } };
 }
 
 function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => Seen[]) | null): Completion {

@@ -49,5 +49,6 @@ export const operationKinds = [
 	"locked-read",
 	"session-read",
 	"bounded-read",
+	"in-parts",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];

@@ -49,7 +49,10 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
 		livenessMs: 20_000 + 40 * settings.consensus.electionTimeoutMs,
 		// A follower that needs a snapshot never catches up with a log that is cut faster than it travels.
-		loadDuringRecovery: settings.logTailEntries >= 500 && chance.happens(0.7),
+		loadDuringRecovery:
+			settings.logTailEntries >= 500 &&
+			settings.maxHeldLogBytes === defaultNodeSettings.maxHeldLogBytes &&
+			chance.happens(0.7),
 	};
 }
 
@@ -95,6 +98,8 @@ export function drawSettings(chance: Chance): NodeSettings {
 		snapshotStallMs: chance.pick([1_000, 10_000]),
 		snapshotBytesPerSecond: chance.pick([500_000, 67_108_864]),
 		stopTimeoutMs: 5_000,
+		maxHeldLogBytes: chance.pick([0, 4_096, defaultNodeSettings.maxHeldLogBytes]),
+		statementTimeoutMs: chance.pick([200, 2_000, defaultNodeSettings.statementTimeoutMs]),
 	};
 }
 
