@@ -282,3 +282,39 @@ test("who has no room is not handed leadership, unless nobody else could take it
 	await cluster.clock.run(1_000);
 	expect(only.value).toMatchObject({ leader: full.id });
 });
+
+test("an open transaction has a second to end by itself; longer ones are rolled back, and say so", async () => {
+	const cluster = await createCluster({ size: 3, seed: 7 });
+	for (const [endsAfterMs, isKept] of [
+		[800, true],
+		[1_200, false],
+	] as const) {
+		const leader = await cluster.leader();
+		const stream = leader.node?.service.openStream();
+		const run = (what: string | readonly [string, string]) =>
+			watch(stream?.run(program(what), request) ?? Promise.reject());
+		const begun = [run("BEGIN IMMEDIATE")];
+		await cluster.clock.run(50);
+		begun.push(run(insert(`after ${endsAfterMs}`)));
+		await cluster.clock.run(50);
+		expect(begun.map(({ error, settled }) => [error, settled])).toEqual([
+			[null, true],
+			[null, true],
+		]);
+		const done = watch(leader.node?.service.transfer(null) ?? Promise.reject());
+		const other = watch(
+			leader.node?.service.openStream().run(program(insert(`behind ${endsAfterMs}`)), request) ??
+				Promise.reject(),
+		);
+		await cluster.clock.run(endsAfterMs);
+		const ended = run("COMMIT");
+		await cluster.clock.run(1_000);
+		if (isKept) expect([ended.error, ended.settled]).toEqual([null, true]);
+		else expect(ended.error).toMatchObject({ code: "LEADERSHIP_LOST", outcome: "did-not-happen" });
+		expect(done.error).toBe(null);
+		expect(done.value?.leader).not.toBe(leader.id);
+		expect([other.error, other.settled]).toEqual([null, true]);
+	}
+	for (const { file } of cluster.members)
+		expect(file.content.items).toEqual(["after 800", "behind 800", "behind 1200"]);
+});

@@ -10,8 +10,11 @@ import type { PeerStatus } from "./directory.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
 import type { StateMachine } from "./state-machine.ts";
 
-/** An interactive transaction that is open gets this long to finish. */
-const finishLimitMs: Milliseconds = 500;
+/**
+ * An interactive transaction that is open gets this long to end by itself. Other writes lose nothing: they wait for
+ * it anyhow, as it owns the writer.
+ */
+const finishLimitMs: Milliseconds = 1_000;
 /** And a batch under way this long; then nothing is handed over. New writes wait for it meanwhile. */
 const pauseLimitMs: Milliseconds = 1_500;
 
