@@ -45,6 +45,9 @@ export interface NemesisOptions {
 	readonly onOutrage: (error: unknown) => void;
 }
 
+/** What a disk refused before it was healed has come to its end by then. */
+const aftermathMs = 1_000;
+
 export function startNemesis(options: NemesisOptions): Nemesis {
 	const { cluster, scheduler, chance, tell, settings, onOutrage } = options;
 	const { members, network } = cluster;
@@ -286,8 +289,18 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			}
 			network.heal(nodes);
 			keepWell(healed);
+			scheduler.after(aftermathMs, () => {
+				for (const member of healed) forgive(member, member.server);
+			});
 		},
 	};
+
+	/** Whoever lives on has nothing left of what its disk refused: from now on that explains no end. */
+	function forgive(member: Member, server: Member["server"]): void {
+		scheduler.after(aftermathMs, () => {
+			if (member.state === "running" && member.server === server) troubled.delete(member.id);
+		});
+	}
 
 	/** Until the end of the run: what was about to fail or to stop when it was healed is started again. */
 	function keepWell(healed: readonly Member[]): void {
