@@ -308,14 +308,14 @@ export function startClient(options: ClientOptions): Client {
 		const begin = statement("BEGIN IMMEDIATE");
 		const program = [statementOf(alone), begin, readStatement(inside.key), statementOf(inside)];
 		const reply = await send(connection, programOf(program), request);
-		complete(first, completionOf(stepOf(reply, 0), null));
+		complete(first, partOf(reply));
 		const found = reply.type === "answer" ? valueIn(reply.answer.outcome, 2) : undefined;
 		if (found !== undefined) recorder.saw(second, place, found);
 		if (isGood(reply)) {
 			// The next transaction, which is left, begins in the program that ends this one.
 			const next = [statement("COMMIT"), begin, readStatement(key)];
 			const ended = await send(connection, programOf(next), request);
-			complete(second, completionOf(stepOf(ended, 0), null));
+			complete(second, partOf(ended));
 		} else complete(second, { outcome: "failed" });
 		connection.close();
 	}
@@ -471,6 +471,11 @@ function stepOf(reply: Reply, place: number): Reply {
 		errors: errors.slice(place, place + 1),
 	};
 	return { type: "answer", answer: { ...reply.answer, outcome } };
+}
+
+/** Of the first part of a program: position and origin of the answer are those of all its parts together. */
+function partOf(reply: Reply): Completion {
+	return { ...completionOf(stepOf(reply, 0), null), position: null, replayed: false };
 }
 
 function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => Seen[]) | null): Completion {
