@@ -45,6 +45,8 @@ export interface Member {
 	readonly store: Store;
 	readonly state: MemberState;
 	readonly paused: boolean;
+	/** Now or before. */
+	readonly hasPaused: boolean;
 	/** Why it ended by itself. */
 	readonly failure: Error | null;
 	readonly server: RunningProcess | null;
@@ -126,6 +128,7 @@ export function createMember(options: MemberOptions): Member {
 		const database = store.open({
 			after: (delayMs, work) => void life.after(delayMs, work),
 			disk: gated,
+			device: disk.device,
 		});
 		const { applied } = database.opened;
 		observe({ type: "started", node: id, recovered: log.recovered, applied });
@@ -232,6 +235,7 @@ export function createMember(options: MemberOptions): Member {
 		store,
 		state: "down",
 		paused: false,
+		hasPaused: false,
 		failure: null,
 		server: null,
 		clock: null,
@@ -249,6 +253,7 @@ export function createMember(options: MemberOptions): Member {
 		pause(kind) {
 			if (running === null || running.life.paused) return;
 			tell({ type: "pause", node: id, kind });
+			member.hasPaused = true;
 			running.clock.pause(kind);
 			running.life.pause();
 			member.paused = running.life.paused;

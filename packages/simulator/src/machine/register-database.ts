@@ -12,7 +12,7 @@ import {
 	type RegisterWriterSettings,
 	runReadOnly,
 } from "./register-writer.ts";
-import { type After, createWorkQueue } from "./work-queue.ts";
+import { type After, createWorkQueue, type Device } from "./work-queue.ts";
 
 export interface RegisterDatabaseOptions {
 	readonly file: RegisterFile;
@@ -20,6 +20,7 @@ export interface RegisterDatabaseOptions {
 	readonly chance: Chance;
 	/** The node's, for snapshot files. */
 	readonly disk: Disk;
+	readonly device: Device | null;
 	readonly settings: RegisterWriterSettings & {
 		/** What a request costs the writer, on average. */
 		readonly executeMs: number;
@@ -28,9 +29,9 @@ export interface RegisterDatabaseOptions {
 }
 
 export function openRegisterDatabase(options: RegisterDatabaseOptions): Database {
-	const { file, after, chance, disk, settings } = options;
+	const { file, after, chance, disk, device, settings } = options;
 	const writer = createRegisterWriter(file, settings);
-	const queue = createWorkQueue({ after, chance });
+	const queue = createWorkQueue({ after, chance, device });
 	let snapshots = 0;
 	/** Commits that were not copied back yet when each open read transaction began. */
 	const readers = new Map<object, number>();
@@ -39,6 +40,19 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		applied: file.current.applied,
 		configuration: file.current.configuration,
 	});
+
+	/** A failing write may have happened all the same. */
+	function onDisk<T>(meanMs: number, work: () => T, isQuiet = false): Promise<T> {
+		const carryOut = (): T => {
+			if (device === null) return work();
+			const isLate = chance.happens(0.5);
+			if (!isLate) device.failIfTold();
+			const value = work();
+			if (isLate) device.failIfTold();
+			return value;
+		};
+		return queue.onWriter(meanMs, carryOut, { isQuiet, onDisk: true });
+	}
 
 	function beginRead(): ReadTransaction {
 		const registers = new Map(file.current.registers);
@@ -66,10 +80,10 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		execute: (requests) =>
 			queue.onWriter(settings.executeMs * requests.length, () => writer.execute(requests)),
 		abandonInteractive: () => queue.onWriter(0.05, () => writer.abandonInteractive()),
-		commit: (applied) => queue.onWriter(settings.executeMs, () => writer.commit(applied), true),
+		commit: (applied) => onDisk(settings.executeMs, () => writer.commit(applied), true),
 		hurry: () => queue.hurry(),
 		rollback: () => queue.onWriter(0.05, () => writer.rollback()),
-		apply: (entries) => queue.onWriter(settings.executeMs, () => writer.apply(entries)),
+		apply: (entries) => onDisk(settings.executeMs, () => writer.apply(entries)),
 		prepareToLead: () => queue.onWriter(1, () => writer.prepareToLead()),
 		read: (program) =>
 			queue.onReader(settings.readMs, () => {
@@ -79,7 +93,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		beginRead: () => queue.onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
 		checkpoint: () =>
-			queue.onWriter(chance.pick([1, 20]), () => {
+			onDisk(chance.pick([1, 20]), () => {
 				if (file.full) throw diskFull();
 				const oldest = Math.min(...readers.values());
 				checkpointOf(file, file.since.filter(({ applied }) => applied.index > oldest).length);

@@ -144,6 +144,7 @@ test("the database does its work in time, and a snapshot of it is the same", asy
 			after: (delayMs, callback) => void scheduler.after(delayMs, callback),
 			chance,
 			disk,
+			device: null,
 			settings: { ...settings, executeMs: 0.1, readMs: 0.1 },
 		}),
 	);
@@ -167,4 +168,53 @@ test("the database does its work in time, and a snapshot of it is the same", asy
 	await scheduler.runUntil(100);
 	expect((await work).results[0]?.rows).toEqual([["1"]]);
 	expect(digestOf(files[0].current)).toBe(digestOf(files[1].current));
+});
+
+test("a commit waits while the disk hangs, reads do not, and a write that fails fails it", async () => {
+	const scheduler = createScheduler(() => new Promise((resolve) => setImmediate(resolve)));
+	const chance = createChance(6);
+	const file = createRegisterFile();
+	const wakeCalls: (() => void)[] = [];
+	let fault: "none" | "hangs" | "fails" = "none";
+	const database = openRegisterDatabase({
+		file,
+		after: (delayMs, callback) => void scheduler.after(delayMs, callback),
+		chance,
+		disk: createMemoryDisk(() => chance.next()),
+		device: {
+			slowness: 1,
+			get whenAwake() {
+				return fault === "hangs" ? (call: () => void) => void wakeCalls.push(call) : null;
+			},
+			failIfTold() {
+				if (fault === "fails") throw new Error("EIO");
+			},
+		},
+		settings: { ...settings, executeMs: 0.1, readMs: 0.1 },
+	});
+	const heard: string[] = [];
+	const note = (name: string, work: Promise<unknown>): void => {
+		work.then(
+			() => heard.push(name),
+			(error: unknown) => heard.push(`${name}: ${String(error)}`),
+		);
+	};
+	note("led", database.prepareToLead());
+	note("executed", database.execute([request([write("a", "1")])]));
+	await scheduler.runUntil(100);
+	fault = "hangs";
+	note("committed", database.commit({ term: 1, index: 1 }));
+	database.hurry();
+	note("executed behind it", database.execute([request([write("a", "2")])]));
+	note("read", database.read(programOf([readStatement("a")]), { timeoutMs: 1 }));
+	await scheduler.runUntil(60_000);
+	expect(heard).toEqual(["led", "executed", "read"]);
+	fault = "none";
+	for (const call of wakeCalls) call();
+	await scheduler.runUntil(60_100);
+	expect(heard.slice(3)).toEqual(["committed", "executed behind it"]);
+	fault = "fails";
+	note("committed again", database.commit({ term: 1, index: 2 }));
+	await scheduler.runUntil(60_200);
+	expect(heard.at(-1)).toBe("committed again: Error: EIO");
 });

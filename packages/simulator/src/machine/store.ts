@@ -13,10 +13,10 @@ import type { OtherStatements } from "./other-statements.ts";
 import { decodeChanges, digestOf } from "./register-content.ts";
 import { openRegisterDatabase } from "./register-database.ts";
 import { createRegisterFile, losePower } from "./register-file.ts";
-import type { After } from "./work-queue.ts";
+import type { After, Device } from "./work-queue.ts";
 
 export interface Store {
-	open(life: { readonly after: After; readonly disk: Disk }): Database;
+	open(life: { readonly after: After; readonly disk: Disk; readonly device: Device }): Database;
 	/** The process is gone, and with "power" what the operating system had. */
 	crash(kind: "kill" | "power"): void;
 	setFull(full: boolean): void;
@@ -60,8 +60,15 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 		createStore(chance, settings) {
 			const file = createRegisterFile();
 			return {
-				open: ({ after, disk }) =>
-					openRegisterDatabase({ file, after, chance, disk, settings: { ...settings, maxStoredOutcomes } }),
+				open: ({ after, disk, device }) =>
+					openRegisterDatabase({
+						file,
+						after,
+						chance,
+						disk,
+						device,
+						settings: { ...settings, maxStoredOutcomes },
+					}),
 				crash(kind) {
 					if (kind === "power") losePower(file, chance);
 				},

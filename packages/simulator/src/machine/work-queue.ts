@@ -8,9 +8,25 @@ import type { Chance } from "../engine/chance.ts";
 /** The time of one life of the process: nothing of it happens once the life is over, or while it is paused. */
 export type After = (delayMs: number, callback: () => void) => void;
 
+/** What the member's disk does to work that writes files: its database is on the same device as its log. */
+export interface Device {
+	/** So many times longer does it take. */
+	readonly slowness: number;
+	/** Null: the disk works. Else it hangs, and calls back once when it does not any more. */
+	readonly whenAwake: ((call: () => void) => void) | null;
+	/** Throws if the disk was told to fail a write. */
+	failIfTold(): void;
+}
+
+export interface WriterWork {
+	/** Told of with the next answer, or some milliseconds later; a failure is told at once. */
+	readonly isQuiet?: boolean;
+	/** It writes to files. */
+	readonly onDisk?: boolean;
+}
+
 export interface WorkQueue {
-	/** `isQuiet`: told of with the next answer, or some milliseconds later; a failure is told at once. */
-	onWriter<T>(meanMs: number, work: () => T, isQuiet?: boolean): Promise<T>;
+	onWriter<T>(meanMs: number, work: () => T, how?: WriterWork): Promise<T>;
 	onReader<T>(meanMs: number, work: () => T): Promise<T>;
 	/** Somebody waits to hear of what is done quietly. */
 	hurry(): void;
@@ -19,7 +35,13 @@ export interface WorkQueue {
 /** A commit that is done is told of by itself only after this long. */
 const quietMs = 5;
 
-export function createWorkQueue({ after, chance }: { after: After; chance: Chance }): WorkQueue {
+export interface WorkQueueOptions {
+	readonly after: After;
+	readonly chance: Chance;
+	readonly device: Device | null;
+}
+
+export function createWorkQueue({ after, chance, device }: WorkQueueOptions): WorkQueue {
 	const queue: (() => void)[] = [];
 	/** What the caller has not heard yet of commits that are done. */
 	const quiet: (() => void)[] = [];
@@ -37,6 +59,13 @@ export function createWorkQueue({ after, chance }: { after: After; chance: Chanc
 	function travel(settle: () => void): void {
 		if (chance.happens(0.8)) settle();
 		else after(chance.exponential(0.2), settle);
+	}
+
+	/** While the disk hangs, what writes to it waits, and everything of the writer behind that. */
+	function whenAwake(onDisk: boolean, work: () => void): void {
+		const hung = onDisk ? (device?.whenAwake ?? null) : null;
+		if (hung === null) work();
+		else hung(() => after(0, () => whenAwake(onDisk, work)));
 	}
 
 	/** The writer's answers do not overtake each other. */
@@ -58,30 +87,33 @@ export function createWorkQueue({ after, chance }: { after: After; chance: Chanc
 	}
 
 	return {
-		onWriter: (meanMs, work, isQuiet = false) =>
+		onWriter: (meanMs, work, { isQuiet = false, onDisk = false } = {}) =>
 			new Promise((resolve, reject) => {
-				const begin = (): void =>
-					after(chance.exponential(meanMs), () => {
-						let settle: () => void;
-						let failed = false;
-						try {
-							const value = work();
-							settle = () => resolve(value);
-						} catch (error) {
-							failed = true;
-							settle = () => reject(error);
-						}
-						if (isQuiet && !failed && !hurried) beQuiet(settle);
-						else {
-							const told = quiet.splice(0);
-							answer(() => {
-								for (const one of told) one();
-								settle();
-							});
-						}
-						hurried = false;
-						next();
-					});
+				const carryOut = (): void => {
+					let settle: () => void;
+					let failed = false;
+					try {
+						const value = work();
+						settle = () => resolve(value);
+					} catch (error) {
+						failed = true;
+						settle = () => reject(error);
+					}
+					if (isQuiet && !failed && !hurried) beQuiet(settle);
+					else {
+						const told = quiet.splice(0);
+						answer(() => {
+							for (const one of told) one();
+							settle();
+						});
+					}
+					hurried = false;
+					next();
+				};
+				const begin = (): void => {
+					const slowness = onDisk ? (device?.slowness ?? 1) : 1;
+					after(chance.exponential(meanMs) * slowness, () => whenAwake(onDisk, carryOut));
+				};
 				if (busy) queue.push(begin);
 				else {
 					busy = true;

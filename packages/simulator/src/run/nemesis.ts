@@ -265,6 +265,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		explains(node, failure) {
 			const text = wholeText(failure);
 			if (/EIO|ENOSPC|DISK_FULL|disk is full|no space left/.test(text)) return troubled.has(node);
+			const { hasPaused, disk } = cluster.member(node);
+			if (/cannot be interrupted/.test(text)) return hasPaused || disk.hasHeldUp;
 			return /the log is damaged/.test(text) && atlas.mayRefuse(node);
 		},
 		mustRefuse: (node) => refusing.has(node),

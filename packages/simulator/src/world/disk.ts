@@ -10,6 +10,7 @@ import { crc32 } from "../../../skein/src/world/crc32.ts";
 import type { Disk, DiskFile } from "../../../skein/src/world/disk.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { ScheduledEvent, Scheduler } from "../engine/scheduler.ts";
+import type { Device } from "../machine/work-queue.ts";
 import type { Tell } from "../trace/event.ts";
 import { createDiskNames } from "./disk-names.ts";
 import type { DiskSettings, OperationKind } from "./disk-settings.ts";
@@ -46,6 +47,10 @@ export interface SimulatedDisk extends Disk {
 	 * happens, or after it and before the process hears. Meant for a crash at each such boundary.
 	 */
 	atOperation(number: number, when: "before" | "after", call: () => void): void;
+	/** The same device, for the files of the database, which are not kept here (machine/work-queue.ts). */
+	readonly device: Device;
+	/** It has been hung or slow: who waits for it may have given up. */
+	readonly hasHeldUp: boolean;
 	/** All faults that can end have ended for good, and none of them begins again. Damage stays. */
 	heal(): void;
 	/** As the process sees them. */
@@ -84,6 +89,8 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 	/** Null: what becomes free is free. */
 	let takenBeyondBytes: number | null = null;
 	let isHealed = false;
+	let hasHeldUp = false;
+	const wakeCalls: (() => void)[] = [];
 	const failing = new Map<FailingOperation, "once" | "sticky">();
 	let misdirects: ((path: string) => boolean) | null = null;
 	let boundary: { left: number; readonly when: "before" | "after"; readonly call: () => void } | null = null;
@@ -338,11 +345,13 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		hang() {
 			if (isHealed || isHung) return;
 			isHung = true;
+			hasHeldUp = true;
 			tell({ type: "disk-hangs", node });
 		},
 		resume() {
 			if (!isHung) return;
 			isHung = false;
+			for (const call of wakeCalls.splice(0)) call();
 			tell({ type: "disk-resumes", node });
 			for (const one of underWay) {
 				// Those whose time had not come yet go on by themselves.
@@ -356,6 +365,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		slow(factor) {
 			if (isHealed) return;
 			slowness = factor;
+			hasHeldUp = true;
 			tell({ type: "disk-slow", node, factor });
 		},
 		full(slackBytes, freed = "kept") {
@@ -395,6 +405,18 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			misdirects = null;
 		},
 		files: () => names.all(),
+		get hasHeldUp() {
+			return hasHeldUp;
+		},
+		device: {
+			get slowness() {
+				return slowness;
+			},
+			get whenAwake() {
+				return isHung ? (call: () => void) => void wakeCalls.push(call) : null;
+			},
+			failIfTold: () => failIfTold("write"),
+		},
 		operations: 0,
 	};
 	return disk;

@@ -27,7 +27,7 @@ import type { Disk } from "../../../../skein/src/world/disk.ts";
 import type { Chance } from "../../engine/chance.ts";
 import { diskFull } from "../../machine/register-writer.ts";
 import { maxStoredOutcomes, type StoreSettings } from "../../machine/store.ts";
-import { type After, createWorkQueue } from "../../machine/work-queue.ts";
+import { type After, createWorkQueue, type Device, type WriterWork } from "../../machine/work-queue.ts";
 import { checkSnapshot } from "./check-snapshot.ts";
 import type { SqliteFiles } from "./sqlite-files.ts";
 
@@ -37,6 +37,7 @@ export interface SqliteDatabaseOptions {
 	readonly chance: Chance;
 	/** The node's, for snapshot files. */
 	readonly disk: Disk;
+	readonly device: Device;
 	readonly settings: StoreSettings;
 	/** Writes fail for want of room. */
 	readonly isFull: () => boolean;
@@ -62,7 +63,7 @@ interface Waiting {
 }
 
 export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
-	const { files, after, chance, disk, settings, isFull, standStill } = options;
+	const { files, after, chance, disk, device, settings, isFull, standStill } = options;
 	const { path } = files;
 	const { storedOutcomeAgeMs } = settings;
 	const databaseSettings: DatabaseSettings = {
@@ -70,7 +71,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 		maxStoredOutcomes,
 		storedOutcomeAgeMs,
 	};
-	const queue = createWorkQueue({ after, chance });
+	const queue = createWorkQueue({ after, chance, device });
 	/** Null: the file is being replaced. */
 	let writer: Writer | null = null;
 	let readers: Readers | null = null;
@@ -106,7 +107,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 		};
 	}
 
-	function onWriter<T>(meanMs: number, work: (writer: Writer) => T, isQuiet = false): Promise<T> {
+	function onWriter<T>(meanMs: number, work: (writer: Writer) => T, how: WriterWork = {}): Promise<T> {
 		return queue.onWriter(
 			meanMs,
 			() => {
@@ -116,7 +117,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 				checkpointIfFree();
 				return value;
 			},
-			isQuiet,
+			how,
 		);
 	}
 
@@ -241,15 +242,19 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 					if (isFull()) throw diskFull();
 					one.commit(applied);
 				},
-				true,
+				{ isQuiet: true, onDisk: true },
 			),
 		hurry: () => queue.hurry(),
 		rollback: () => onWriter(0.05, (one) => one.rollback()),
 		apply: (entries) =>
-			onWriter(settings.executeMs, (one) => {
-				if (isFull()) throw diskFull();
-				one.apply(entries);
-			}),
+			onWriter(
+				settings.executeMs,
+				(one) => {
+					if (isFull()) throw diskFull();
+					one.apply(entries);
+				},
+				{ onDisk: true },
+			),
 		prepareToLead: () => onWriter(1, (one) => one.prepareToLead()),
 		read: (program, { timeoutMs }) => onReader(() => currentReaders().reader.read(program, timeoutMs)),
 		beginRead: () => onReader(beginRead),
@@ -260,7 +265,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 					waiting.push({ resolve, reject });
 					checkpointIfFree();
 				};
-				queue.onWriter(chance.pick([1, 20]), asked).catch(reject);
+				queue.onWriter(chance.pick([1, 20]), asked, { onDisk: true }).catch(reject);
 			});
 			const result = await made;
 			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);

@@ -118,12 +118,13 @@ function createStore(
 	}
 
 	return {
-		open: ({ after, disk }) =>
+		open: ({ after, disk, device }) =>
 			openSqliteDatabase({
 				files,
 				after,
 				chance,
 				disk,
+				device,
 				settings,
 				isFull: () => full,
 				beforeReplacing: stopLooking,
