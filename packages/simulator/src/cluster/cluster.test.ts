@@ -24,7 +24,13 @@ function world(size: number, seed: number) {
 		settings: defaultNodeSettings,
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
-		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05, storedOutcomeAgeMs: 3_600_000 },
+		storeSettings: {
+			payloads: "group",
+			executeMs: 0.05,
+			readMs: 0.05,
+			storedOutcomeAgeMs: 3_600_000,
+			maxTransactionBytes: 1_000_000,
+		},
 		tell: trace.tell,
 		observe: (observation) => watch.observe(observation),
 	});

@@ -33,6 +33,8 @@ export interface StoreSettings {
 	readonly readMs: number;
 	/** Longer than a client goes on trying, shorter than clocks are wrong. */
 	readonly storedOutcomeAgeMs: number;
+	/** Of SQLite; the register machine takes transactions of any size. */
+	readonly maxTransactionBytes: number;
 }
 
 export interface Profile {

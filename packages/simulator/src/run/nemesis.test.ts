@@ -33,7 +33,13 @@ function start(seed: number, atlas: AtlasProfile, everyMs: Partial<Record<FaultK
 		settings: { ...settings, logSegmentBytes: 1_024, compactLogBytes: 16_384 },
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
-		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05, storedOutcomeAgeMs: 3_600_000 },
+		storeSettings: {
+			payloads: "group",
+			executeMs: 0.05,
+			readMs: 0.05,
+			storedOutcomeAgeMs: 3_600_000,
+			maxTransactionBytes: 1_000_000,
+		},
 		tell: () => {},
 		observe: () => {},
 	});

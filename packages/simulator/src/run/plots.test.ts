@@ -36,7 +36,13 @@ async function world(size: number, seed: number) {
 		settings,
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
-		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05, storedOutcomeAgeMs: 3_600_000 },
+		storeSettings: {
+			payloads: "group",
+			executeMs: 0.05,
+			readMs: 0.05,
+			storedOutcomeAgeMs: 3_600_000,
+			maxTransactionBytes: 1_000_000,
+		},
 		tell: (event) => events.push(event),
 		observe: () => {},
 	});

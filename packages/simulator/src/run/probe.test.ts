@@ -28,7 +28,13 @@ test("a probe notes what it saw and where", async () => {
 		settings: drawSettings(chance.fork("settings")),
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
-		storeSettings: { payloads: "group", executeMs: 0.05, readMs: 0.05, storedOutcomeAgeMs: 86_400_000 },
+		storeSettings: {
+			payloads: "group",
+			executeMs: 0.05,
+			readMs: 0.05,
+			storedOutcomeAgeMs: 86_400_000,
+			maxTransactionBytes: 1_000_000,
+		},
 		tell: () => {},
 		observe: () => {},
 	});

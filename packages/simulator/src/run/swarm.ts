@@ -110,6 +110,7 @@ function drawStore(chance: Chance): StoreSettings {
 		readMs: chance.pick([0.02, 0.5]),
 		// No run lasts as long: whatever is forgotten by age is forgotten wrongly.
 		storedOutcomeAgeMs: chance.pick([5, 30, 24 * 60]) * 60_000,
+		maxTransactionBytes: chance.pick([6_000, 100_000_000, 100_000_000]),
 	};
 }
 

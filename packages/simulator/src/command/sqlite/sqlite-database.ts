@@ -65,11 +65,12 @@ interface Waiting {
 export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 	const { files, after, chance, disk, device, settings, isFull, standStill } = options;
 	const { path } = files;
-	const { storedOutcomeAgeMs } = settings;
+	const { storedOutcomeAgeMs, maxTransactionBytes } = settings;
 	const databaseSettings: DatabaseSettings = {
 		...defaultDatabaseSettings,
 		maxStoredOutcomes,
 		storedOutcomeAgeMs,
+		maxTransactionBytes,
 	};
 	const queue = createWorkQueue({ after, chance, device });
 	/** Null: the file is being replaced. */
