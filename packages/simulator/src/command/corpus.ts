@@ -27,6 +27,7 @@ export const corpus: readonly Known[] = [
 	{ seed: 3015, profile: "registers", seconds: 60, why: "a slice without room made its leader step down" },
 	{ seed: 30339, profile: "registers", seconds: 30, why: "a leader whose disk hung while it read led on" },
 	registers(1001363, "a full disk behind a misdirected write"),
+	{ seed: 180039395, profile: "registers", seconds: 60, why: "a deadline that was set anew without end" },
 	registers(100170, "rotten bits in what a cut leaves as its last record"),
 	{
 		seed: 1457100884,

@@ -79,13 +79,13 @@ test("what would take too long is not decided, rather than guessed", () => {
 	expect(result.verdict).toBe("not decided");
 });
 
-test("10,000 operations of unique values, many of them unknown, are decided at once", () => {
+test("10,000 operations of unique values, many of them unknown, are decided in a few steps", () => {
 	for (const seed of [1, 2, 3]) {
 		const history = randomHistory(seed, { operations: 10_000, clients: 16, keys: 6, values: "unique" });
 		expect(history.operations.filter(({ outcome }) => outcome === "unknown").length).toBeGreaterThan(300);
-		const began = performance.now();
-		expect(checkLinearizability(history).verdict).toBe("good");
-		expect(performance.now() - began).toBeLessThan(5_000);
+		// A search that goes astray takes steps without end: a hundred for each operation are enough.
+		const limits = { steps: 1000000, configurations: 1000000 };
+		expect(checkLinearizability(history, { limits }).verdict).toBe("good");
 		const spoiled = randomHistory(seed, {
 			operations: 10_000,
 			clients: 16,

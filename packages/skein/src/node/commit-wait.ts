@@ -41,11 +41,12 @@ export function createCommitWait(options: CommitWaitOptions): CommitWait {
 	let waiting: Waiting | null = null;
 
 	function watch(one: Waiting): void {
-		one.deadline = deadlines.add(one.movedAt + limitMs, () => {
+		const { movedAt } = one;
+		one.deadline = deadlines.add(movedAt + limitMs, () => {
 			one.deadline = null;
 			if (waiting !== one) return;
 			// Some of it was committed meanwhile: a large transaction on a slow link.
-			if (clock.now() - one.movedAt < limitMs) return watch(one);
+			if (one.movedAt > movedAt) return watch(one);
 			one.overdue = true;
 			options.onOverdue();
 		});

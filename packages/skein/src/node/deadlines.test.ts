@@ -53,6 +53,21 @@ test("who waits for long wakes nobody forty times a second; many that end togeth
 	expect(wakings()).toBeLessThanOrEqual(2);
 });
 
+test("what is set anew for a moment that has come waits for the next look: the present one ends", async () => {
+	const { virtual, deadlines } = setUp();
+	const at = virtual.now() + 10;
+	let times = 0;
+	const again = (): void => {
+		times++;
+		// A limit, so that this test ends where the look does not.
+		if (times < 1_000) deadlines.add(at, again);
+	};
+	deadlines.add(at, again);
+	await virtual.run(100);
+	expect(times).toBeLessThanOrEqual(5);
+	deadlines.stop();
+});
+
 test("when nothing waits any more nothing wakes", async () => {
 	const { virtual, add, wakings } = setUp();
 	add("answered", 60_000).cancel();

@@ -35,9 +35,10 @@ export function createDeadlines(clock: Clock): Deadlines {
 	function sweep(): void {
 		sweepAt = Number.POSITIVE_INFINITY;
 		const now = clock.now();
-		for (const entry of waiting) {
-			if (entry.at <= now && waiting.delete(entry)) entry.expire();
-		}
+		// Chosen before the first ends: what one of them adds for the same moment waits for the next sweep, or this
+		// one would never end.
+		const due = [...waiting].filter(({ at }) => at <= now);
+		for (const entry of due) if (waiting.delete(entry)) entry.expire();
 		if (waiting.size === 0) return;
 		let earliest = Number.POSITIVE_INFINITY;
 		for (const { at } of waiting) earliest = Math.min(earliest, at);

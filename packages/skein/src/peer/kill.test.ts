@@ -21,7 +21,8 @@ function spawnPeer(ports: Readonly<Record<string, number>>): ChildProcess {
 test("SIGKILL and SIGSTOP of a peer", async () => {
 	const [n1 = 0, n2 = 0] = await freePorts(2);
 	const ports = { n1, n2 };
-	const limits = { stallTimeoutMs: 500, receiptIntervalMs: 50 };
+	const stallTimeoutMs = 2_000;
+	const limits = { stallTimeoutMs, receiptIntervalMs: 50 };
 	const a = await startNode("n1", ports, { limits });
 	let child = spawnPeer(ports);
 	try {
@@ -30,7 +31,7 @@ test("SIGKILL and SIGSTOP of a peer", async () => {
 		child.kill("SIGKILL");
 		await until(() => !a.network.reachable("n2"), "the kill noticed");
 		console.log(`SIGKILL noticed in ${(performance.now() - killedAt).toFixed(1)} ms`);
-		expect(performance.now() - killedAt).toBeLessThan(500);
+		expect(performance.now() - killedAt).toBeLessThan(stallTimeoutMs);
 		if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
 
 		child = spawnPeer(ports);
@@ -45,7 +46,7 @@ test("SIGKILL and SIGSTOP of a peer", async () => {
 			a.network.send("n2", "control", Buffer.from("beat"));
 			return !a.network.reachable("n2");
 		}, "the hang noticed");
-		expect(performance.now() - stoppedAt).toBeGreaterThan(400);
+		expect(performance.now() - stoppedAt).toBeGreaterThan(0.8 * stallTimeoutMs);
 		child.kill("SIGCONT");
 		await until(() => a.network.reachable("n2"), "the child awake");
 		expect(a.reachable).toEqual(["+n2", "-n2", "+n2", "-n2", "+n2"]);

@@ -138,20 +138,23 @@ test("a large message on the log lane arrives, compressible or not", async () =>
 test("a node that stops is noticed, and found again when it is back", async () => {
 	const ports = await twoPorts();
 	// With this back-off only the peer's own dialling can bring the quick return.
-	const a = await start("n1", ports, { limits: { minReconnectMs: 4_000, maxReconnectMs: 4_000 } });
+	const a = await start("n1", ports, {
+		limits: { minReconnectMs: 4_000, maxReconnectMs: 4_000, stallTimeoutMs: 10_000 },
+	});
 	const b = await startNode("n2", ports);
 	await untilAllLanes(a, "n2");
 	const stoppedAt = performance.now();
 	await b.network.stop();
 	await until(() => !a.network.reachable("n2"), "loss");
-	expect(performance.now() - stoppedAt).toBeLessThan(500);
+	// By the end of the connection, not by its silence.
+	expect(performance.now() - stoppedAt).toBeLessThan(5_000);
 	expect(a.network.send("n2", "log", Buffer.from("lost"))).toBe(false);
 	// Long enough for the back-off to have grown; the return must not wait it out.
 	await new Promise((resolve) => setTimeout(resolve, 700));
 	const again = await start("n2", ports);
 	const backAt = performance.now();
 	await untilAllLanes(a, "n2");
-	expect(performance.now() - backAt).toBeLessThan(400);
+	expect(performance.now() - backAt).toBeLessThan(2_500);
 	expect(a.reachable).toEqual(["+n2", "-n2", "+n2"]);
 	a.network.send("n2", "log", Buffer.from("after"));
 	await until(() => payloads(again, "log").includes("after"), "a message after the return");
@@ -224,7 +227,8 @@ test("stop is quick, also while connecting, and the port is free at once", async
 		const a = await startNode("n1", ports);
 		const begun = performance.now();
 		await a.network.stop();
-		expect(performance.now() - begun).toBeLessThan(100);
+		// Nothing is waited for: what it has to wait for otherwise takes seconds.
+		expect(performance.now() - begun).toBeLessThan(1_000);
 		expect(a.network.send("n2", "control", Buffer.from("x"))).toBe(false);
 	}
 	const a = await start("n1", ports);
