@@ -84,6 +84,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		hurry: () => queue.hurry(),
 		rollback: () => queue.onWriter(0.05, () => writer.rollback()),
 		apply: (entries) => onDisk(settings.executeMs, () => writer.apply(entries)),
+		applied: () => queue.onWriter(0.05, () => file.current.applied),
 		prepareToLead: () => queue.onWriter(1, () => writer.prepareToLead()),
 		read: (program) =>
 			queue.onReader(settings.readMs, () => {

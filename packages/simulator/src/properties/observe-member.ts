@@ -66,6 +66,12 @@ export function observeDatabase(
 			}
 			if (position !== undefined) observe({ type: "applied", node, position, digest: digest() });
 		},
+		async applied() {
+			// A commit that failed may have happened all the same: this is how it is known.
+			const position = await database.applied();
+			observe({ type: "applied", node, position, digest: digest() });
+			return position;
+		},
 		async installSnapshot(path, sha256) {
 			const state = await database.installSnapshot(path, sha256);
 			observe({ type: "applied", node, position: state.applied, digest: digest() });

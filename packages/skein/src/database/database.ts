@@ -104,6 +104,11 @@ export interface Database {
 	rollback(): Promise<void>;
 	/** Applies entries in order in one SQLite transaction that also stores the last one's position. */
 	apply(entries: readonly AppliedEntry[]): Promise<void>;
+	/**
+	 * The last entry whose effects the file holds now. To be asked after a commit or an apply that failed: it may have
+	 * happened all the same, and must not happen twice.
+	 */
+	applied(): Promise<Position>;
 	/** Must be called after `apply` and before the first `execute`: the connection forgets what it cached (FTS5). */
 	prepareToLead(): Promise<void>;
 

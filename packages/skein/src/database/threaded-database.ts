@@ -141,6 +141,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		hurry: () => writer.hurry(),
 		rollback: () => writer.call("rollback", []) as Promise<void>,
 		apply: (entries) => writer.call("apply", [entries], largeBuffers(entries)) as Promise<void>,
+		applied: () => writer.call("applied", []) as Promise<Position>,
 		prepareToLead: () => writer.call("prepareToLead", []) as Promise<void>,
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
 		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),

@@ -45,6 +45,7 @@ function writerMethods({ path, settings }: WriterThreadData) {
 		commit: (applied: Position) => then(writer.commit(applied)),
 		rollback: () => then(writer.rollback()),
 		apply: (entries: readonly AppliedEntry[]) => then(writer.apply(entries)),
+		applied: () => writer.applied(),
 		prepareToLead: () => writer.prepareToLead(),
 		checkpoint: () =>
 			new Promise<CheckpointResult>((resolve, reject) => {

@@ -25,6 +25,8 @@ export interface Writer {
 	commit(applied: Position): void;
 	rollback(): void;
 	apply(entries: readonly AppliedEntry[]): void;
+	/** What the file holds; not inside a transaction. */
+	applied(): Position;
 	prepareToLead(): void;
 	/** The open connection, for a checkpoint. */
 	connection(): DatabaseSync;
@@ -311,6 +313,10 @@ export function createWriter(options: {
 				format.applyRolledBack();
 				throw error;
 			}
+		},
+		applied() {
+			if (session.connection.isTransaction) throw new Error("the writing connection is in a transaction");
+			return readState(session.connection).applied;
 		},
 		// Opened anew: FTS5 keeps what it knows of its tables in the connection, and `apply` went past it.
 		prepareToLead: () => reopen("leading"),

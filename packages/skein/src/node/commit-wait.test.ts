@@ -24,7 +24,7 @@ function setUp(startsAt: number, limitMs: number) {
 		wait,
 		set,
 		overdue: () => overdue,
-		to(at: number): void {
+		to: (at: number): void => {
 			now = at;
 		},
 	};

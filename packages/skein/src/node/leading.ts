@@ -293,9 +293,14 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** The database may tell of it late, with the answer to the next batch: sooner if somebody waits. */
 	function commitSqlite(position: Position): void {
+		const patience = watchCommit();
 		committing = database.commit(position).then(
-			() => applied.advance(position),
+			() => {
+				patience.cancel();
+				applied.advance(position);
+			},
 			(error: unknown) => {
+				patience.cancel();
 				commitFailed = true;
 				logger.error(
 					{ error: String(error) },
@@ -305,6 +310,17 @@ export function createLeading(options: LeadingOptions): Leading {
 			},
 		);
 		if (applied.awaited()) database.hurry();
+	}
+
+	/**
+	 * A disk that hangs while SQLite commits is no stall to the core where nothing is to be written to the log: this
+	 * node would lead on, and nobody's write would ever be executed (found by simulation).
+	 */
+	function watchCommit(): Deadline {
+		return deadlines.add(clock.now() + settings.consensus.diskStallMs, () => {
+			logger.warn({}, "SQLite's commit does not end, its disk may hang: this node does not lead any more");
+			runner().step({ type: "step-down" });
+		});
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */

@@ -164,6 +164,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			// SQLite refused to commit what the log has committed: back to the last applied state, and
 			// forward again from the log, as any follower would.
 			await stopServing();
+			await findPosition();
 			await pauseFor(diskFullPauseMs);
 			return true;
 		}
@@ -173,6 +174,14 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 
 	async function stopServing(): Promise<void> {
 		await leading.leave("lost");
+		joiner.reset();
+		cursor = applied.position.index + 1;
+	}
+
+	/** What failed may have happened all the same (a failing disk, a checkpoint behind the commit): never twice. */
+	async function findPosition(): Promise<void> {
+		const held = await database.applied();
+		if (held.index > applied.position.index) applied.advance(held);
 		joiner.reset();
 		cursor = applied.position.index + 1;
 	}
@@ -207,8 +216,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 
 	async function applyFailed(error: unknown, entries: readonly Entry[]): Promise<boolean> {
 		await database.rollback();
-		joiner.reset();
-		cursor = applied.position.index + 1;
+		await findPosition();
 		if (!isDiskFull(error)) return doesNotFit(error, entries);
 		full = true;
 		if (isLineDue("full"))

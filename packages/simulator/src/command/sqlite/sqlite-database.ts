@@ -256,6 +256,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 				},
 				{ onDisk: true },
 			),
+		applied: () => onWriter(0.05, (one) => one.applied()),
 		prepareToLead: () => onWriter(1, (one) => one.prepareToLead()),
 		read: (program, { timeoutMs }) => onReader(() => currentReaders().reader.read(program, timeoutMs)),
 		beginRead: () => onReader(beginRead),

@@ -19,6 +19,10 @@ export interface DatabaseFile {
 	content: Content;
 	/** The next commit or apply fails with this. */
 	failure: Error | null;
+	/** The next commit happens, and is told to have failed with this. */
+	lateFailure: Error | null;
+	/** Commits wait for this. */
+	hanging: Promise<void> | null;
 	/** An entry that holds this text cannot be applied here, ever. */
 	unfitFor: string | null;
 	openReads: number;
@@ -28,6 +32,8 @@ export function createDatabaseFile(): DatabaseFile {
 	return {
 		content: { applied: { term: 0, index: 0 }, configuration: null, items: [] },
 		failure: null,
+		lateFailure: null,
+		hanging: null,
 		unfitFor: null,
 		openReads: 0,
 	};
@@ -103,9 +109,13 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		},
 		async commit(applied) {
 			if (open === null || interactive !== null) throw new Error("nothing to commit");
+			if (file.hanging !== null) await file.hanging;
 			failWhenTold();
 			file.content = { ...file.content, applied, items: open };
 			open = null;
+			const { lateFailure } = file;
+			file.lateFailure = null;
+			if (lateFailure !== null) throw lateFailure;
 		},
 		hurry() {},
 		async rollback() {
@@ -128,6 +138,9 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 					configuration = { index: entry.position.index, value: entry.configuration };
 			}
 			file.content = { applied, configuration, items };
+		},
+		async applied() {
+			return file.content.applied;
 		},
 		async prepareToLead() {
 			leads = true;
