@@ -93,8 +93,10 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 			}),
 		beginRead: () => queue.onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
+		// Not held up by a disk that hangs: a leader whose writer hangs in a checkpoint is not noticed yet (docs/NEXT.md).
 		checkpoint: () =>
-			onDisk(chance.pick([1, 20]), () => {
+			queue.onWriter(chance.pick([1, 20]), () => {
+				device?.failIfTold();
 				if (file.full) throw diskFull();
 				const oldest = Math.min(...readers.values());
 				checkpointOf(file, file.since.filter(({ applied }) => applied.index > oldest).length);
