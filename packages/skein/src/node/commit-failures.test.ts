@@ -23,6 +23,27 @@ test("a commit that is told to have failed and has happened is not applied again
 	}
 });
 
+test("a new leader that cannot apply, since its disk hangs, gives its place up", async () => {
+	const cluster = await createCluster({ size: 3, seed: 5 });
+	const leader = await cluster.leader();
+	const [next] = cluster.members.filter((member) => member !== leader);
+	const stream = leader.node?.service.openStream();
+	if (next === undefined || stream === undefined) throw new Error("no members");
+	next.file.hanging = new Promise(() => {});
+	const written = watch(stream.run(program(insert("one")), request));
+	await cluster.clock.run(200);
+	expect(written.value).not.toBe(null);
+	const transferred = watch<unknown>(leader.node?.service.transfer(next.id) ?? Promise.resolve());
+	await cluster.clock.run(1_500);
+	expect(next.node?.core.role).toBe("leader");
+	await cluster.clock.run(10_000);
+	expect(transferred.settled).toBe(true);
+	expect(next.node?.core.role).toBe("follower");
+	const again = watch(stream.run(program(insert("two")), request));
+	await cluster.clock.run(2_000);
+	expect(again.value).not.toBe(null);
+});
+
 test("a leader whose commit does not end gives its place up: others serve", async () => {
 	const cluster = await createCluster({ size: 3, seed: 4 });
 	const leader = await cluster.leader();

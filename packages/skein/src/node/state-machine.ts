@@ -19,7 +19,7 @@ import { isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
-import type { Deadlines } from "./deadlines.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
 import { createFragmentJoiner } from "./fragments.ts";
 import { createLeading } from "./leading.ts";
 import type { ReadIndex } from "./read-index.ts";
@@ -31,6 +31,8 @@ import type { PauseLimits } from "./write-pause.ts";
 import type { QueuedWrite, StreamKey } from "./write-queue.ts";
 
 const diskFullPauseMs: Milliseconds = 500;
+/** So many times longer than a disk may take: a large transaction takes seconds on one that is well. */
+const stalledApplies = 5;
 const askAgainMs: Milliseconds = 2_000;
 
 export interface StateMachine {
@@ -82,7 +84,7 @@ interface Installation {
 }
 
 export function createStateMachine(options: StateMachineOptions): StateMachine {
-	const { database, log, applied, clock, logger, settings } = options;
+	const { database, log, applied, clock, deadlines, logger, settings } = options;
 	const signal = createSignal();
 	const joiner = createFragmentJoiner();
 	const isLineDue = createRepeatedLines(clock);
@@ -200,10 +202,13 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		}
 		const last = ready.at(-1);
 		if (last !== undefined) {
+			const patience = watchApply();
 			try {
 				await database.apply(ready);
 			} catch (error) {
 				return await applyFailed(error, entries);
+			} finally {
+				patience.cancel();
 			}
 			applied.advance(last.position);
 			full = false;
@@ -212,6 +217,19 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		// What is not applied of them are pieces.
 		applied.reflects(cursor - 1);
 		return true;
+	}
+
+	/**
+	 * A leader that was just elected, and whose disk hangs while its database applies what came before, serves nobody;
+	 * the core sees no stall, since nothing is to be written to the log (found by simulation).
+	 */
+	function watchApply(): Deadline {
+		const limitMs = stalledApplies * settings.consensus.diskStallMs;
+		return deadlines.add(clock.now() + limitMs, () => {
+			if (options.runner().state.role !== "leader") return;
+			logger.warn({ forMs: limitMs }, "applying does not end: this node does not lead any more");
+			options.runner().step({ type: "step-down" });
+		});
 	}
 
 	async function applyFailed(error: unknown, entries: readonly Entry[]): Promise<boolean> {

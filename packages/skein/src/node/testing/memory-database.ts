@@ -21,7 +21,7 @@ export interface DatabaseFile {
 	failure: Error | null;
 	/** The next commit happens, and is told to have failed with this. */
 	lateFailure: Error | null;
-	/** Commits wait for this. */
+	/** Commits, and what is applied, wait for this. */
 	hanging: Promise<void> | null;
 	/** An entry that holds this text cannot be applied here, ever. */
 	unfitFor: string | null;
@@ -125,6 +125,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		async apply(entries) {
 			if (open !== null) throw new Error("apply inside a transaction");
 			leads = false;
+			if (file.hanging !== null) await file.hanging;
 			failWhenTold();
 			let { applied, configuration } = file.content;
 			const items = [...file.content.items];
