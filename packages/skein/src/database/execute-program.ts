@@ -308,7 +308,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
 	function takeRows(iterator: Iterator<unknown>, wantRows: boolean, deadline: number): Value[][] {
 		const rows: Value[][] = [];
-		for (let next = iterator.next(), count = 1; next.done !== true; next = iterator.next(), count++) {
+		const step = (): IteratorResult<unknown> => nextOf(iterator);
+		for (let next = step(), count = 1; next.done !== true; next = step(), count++) {
 			if ((count & 1023) === 0 && options.now() > deadline)
 				stop(iterator, "TIMEOUT", "the statement took too long");
 			if (!wantRows) continue;
@@ -352,6 +353,19 @@ const controlKinds: ReadonlySet<StatementKind> = new Set([
 	"release",
 	"rollback-to",
 ]);
+
+/**
+ * A statement that failed must be reset before it is used again: its next use begins with a reset, which tells of the
+ * failure before it once more, and node:sqlite takes that for one of the new use.
+ */
+function nextOf(iterator: Iterator<unknown>): IteratorResult<unknown> {
+	try {
+		return iterator.next();
+	} catch (error) {
+		iterator.return?.();
+		throw error;
+	}
+}
 
 function stop(iterator: Iterator<unknown>, code: string, message: string): never {
 	iterator.return?.();

@@ -139,6 +139,16 @@ test("violations that were there before are nobody's fault now", () => {
 	expect(everywhere("select id from c")).toEqual([[1], [2]]);
 });
 
+test("a statement that failed, run again, tells of its own failures only", () => {
+	run("create table t (id integer primary key)");
+	const again = "insert into t values (1) returning id";
+	expect(codes(run(again)[0])).toEqual([null]);
+	expect(codes(run(again)[0])).toEqual(["SQLITE_CONSTRAINT"]);
+	run("delete from t");
+	expect(codes(run(again)[0])).toEqual([null]);
+	expect(codes(run(again)[0])).toEqual(["SQLITE_CONSTRAINT"]);
+});
+
 test("RETURNING beyond the limit of a result: an error, and nothing of it happened", () => {
 	leader.close();
 	leader = open("leader", { maxResultRows: 10 });
