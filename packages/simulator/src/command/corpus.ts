@@ -28,6 +28,12 @@ export const corpus: readonly Known[] = [
 	{ seed: 30339, profile: "registers", seconds: 30, why: "a leader whose disk hung while it read led on" },
 	registers(1001363, "a full disk behind a misdirected write"),
 	{ seed: 180039395, profile: "registers", seconds: 60, why: "a deadline that was set anew without end" },
+	{
+		seed: 38499722,
+		profile: "registers",
+		seconds: 60,
+		why: "entries that were told to have failed and were applied",
+	},
 	{ seed: 253699594, profile: "registers", seconds: 60, why: "a commit that failed and had happened" },
 	{ seed: 180039416, profile: "sqlite", seconds: 20, why: "a leader whose SQLite hung led on" },
 	registers(100170, "rotten bits in what a cut leaves as its last record"),

@@ -23,6 +23,25 @@ test("a commit that is told to have failed and has happened is not applied again
 	}
 });
 
+test("nor are entries that a follower is told to have failed to apply: it goes on without a copy of the leader's", async () => {
+	const cluster = await createCluster({ size: 3, seed: 6 });
+	const leader = await cluster.leader();
+	const [follower] = cluster.members.filter((member) => member !== leader);
+	const stream = leader.node?.service.openStream();
+	if (follower === undefined || stream === undefined) throw new Error("no members");
+	follower.file.lateFailure = new Error("disk I/O error");
+	// Nobody could give it one.
+	cluster.network.isFull = ({ lane }) => lane === "bulk";
+	for (const value of ["one", "two"]) {
+		const written = watch(stream.run(program(insert(value)), request));
+		await cluster.clock.run(2_000);
+		expect(written.value).not.toBe(null);
+	}
+	expect(follower.file.lateFailure).toBe(null);
+	expect(follower.file.content.items).toEqual(["one", "two"]);
+	expect(follower.node?.service.readiness()).toEqual({ ready: true, reason: "" });
+});
+
 test("a new leader that cannot apply, since its disk hangs, gives its place up", async () => {
 	const cluster = await createCluster({ size: 3, seed: 5 });
 	const leader = await cluster.leader();

@@ -206,7 +206,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			try {
 				await database.apply(ready);
 			} catch (error) {
-				return await applyFailed(error, entries);
+				return await applyFailed(error, entries, last.position.index);
 			} finally {
 				patience.cancel();
 			}
@@ -232,9 +232,11 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		});
 	}
 
-	async function applyFailed(error: unknown, entries: readonly Entry[]): Promise<boolean> {
+	async function applyFailed(error: unknown, entries: readonly Entry[], last: LogIndex): Promise<boolean> {
 		await database.rollback();
 		await findPosition();
+		// It has happened: there is nothing that does not fit, and no snapshot would be newer.
+		if (applied.position.index >= last) return true;
 		if (!isDiskFull(error)) return doesNotFit(error, entries);
 		full = true;
 		if (isLineDue("full"))

@@ -19,7 +19,7 @@ export interface DatabaseFile {
 	content: Content;
 	/** The next commit or apply fails with this. */
 	failure: Error | null;
-	/** The next commit happens, and is told to have failed with this. */
+	/** The next commit or apply happens, and is told to have failed with this. */
 	lateFailure: Error | null;
 	/** Commits, and what is applied, wait for this. */
 	hanging: Promise<void> | null;
@@ -51,6 +51,12 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		const { failure } = file;
 		file.failure = null;
 		if (failure !== null) throw failure;
+	}
+
+	function failLate(): void {
+		const { lateFailure } = file;
+		file.lateFailure = null;
+		if (lateFailure !== null) throw lateFailure;
 	}
 
 	function run(
@@ -113,9 +119,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			failWhenTold();
 			file.content = { ...file.content, applied, items: open };
 			open = null;
-			const { lateFailure } = file;
-			file.lateFailure = null;
-			if (lateFailure !== null) throw lateFailure;
+			failLate();
 		},
 		hurry() {},
 		async rollback() {
@@ -139,6 +143,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 					configuration = { index: entry.position.index, value: entry.configuration };
 			}
 			file.content = { applied, configuration, items };
+			failLate();
 		},
 		async applied() {
 			return file.content.applied;
