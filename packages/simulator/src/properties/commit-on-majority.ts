@@ -61,6 +61,8 @@ export function commitOnMajority(logs: MemberLogs, committed: Committed): Proper
 				if (before?.term === term && commitIndex === before.commitIndex) return;
 				leading.set(node, { term, commitIndex });
 				if (before?.term !== term) return;
+				// Applied before the core knew it as committed: a snapshot that was asked for earlier, of what others committed.
+				if (commitIndex <= logs.get(node).applied) return;
 				const found = view.termAt(commitIndex);
 				must(
 					found === null || found === term,

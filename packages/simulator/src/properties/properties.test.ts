@@ -307,6 +307,14 @@ test("commit on a durable majority", () => {
 	expect(commits((s) => s.append("b", ["1/1"]))).toBe(null);
 	// Figure 8: an entry of an earlier term, by counting.
 	expect(commits((s) => s.append("b", ["1/1"]), 2)).toBe(name);
+	// By a snapshot that it had asked for before it was elected: others had committed that.
+	const bySnapshot = scene((s) => {
+		for (const node of ["a", "b"]) s.append(node, ["1/1"]);
+		s.look("a", { role: "leader", term: 2, commitIndex: 0 });
+		s.apply("a", "1/1");
+		s.look("a", { role: "leader", term: 2, commitIndex: 1 });
+	});
+	expect(bySnapshot).toBe(null);
 	const alone = createScene(["a"]);
 	alone.start("a");
 	alone.append("a", ["1/1"], { durable: false });
