@@ -12,7 +12,7 @@ import { connect } from "../load/connection.ts";
 import type { Tell } from "../trace/event.ts";
 import { createFaultAtlas } from "../world/fault-atlas.ts";
 import type { CutMode } from "../world/lane.ts";
-import { judgeDamage } from "../world/log-damage.ts";
+import { judgeStart } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
 import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
@@ -78,7 +78,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			if (!atlas.mayStart(id, disk)) return;
 			// What was written and not synced may hide the damage from a process that starts.
 			const isSeen = [...disk.files().values()].every((file) => file.isClean && file.ghosts().length === 0);
-			if (isSeen && judgeDamage(disk.files()) === "detected") refusing.add(id);
+			if (isSeen && judgeStart(disk.files()) === "detected") refusing.add(id);
 			else refusing.delete(id);
 		}
 		member.start();

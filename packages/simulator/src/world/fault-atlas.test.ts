@@ -9,7 +9,7 @@ import { createScheduler } from "../engine/scheduler.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
 import { calmDisk } from "./disk-settings.ts";
 import { type AtlasProfile, createFaultAtlas } from "./fault-atlas.ts";
-import { type DamageVerdict, judgeDamage } from "./log-damage.ts";
+import { type DamageVerdict, judgeDamage, judgeStart } from "./log-damage.ts";
 
 const nodes = ["n1", "n2", "n3", "n4", "n5"];
 
@@ -59,6 +59,12 @@ async function world(seed: number, entryCount: number) {
 		disk,
 		chance,
 		append,
+		/** To the position behind the last entry, killed before the n-th operation of the disk. */
+		resetKilledAt: async (operation: number): Promise<void> => {
+			disk.atOperation(operation, "before", () => disk.crash("kill"));
+			void log.reset({ index: last, term: 1 });
+			await scheduler.runUntil(scheduler.now + 50);
+		},
 		/** Kills it, and what the next life makes of its disk: how far its log goes, or a refusal. */
 		restart: async (): Promise<number | "refused"> => {
 			disk.crash("kill");
@@ -136,6 +142,25 @@ test("a misdirected write may be silent at first and shows itself once more was 
 	}
 	expect(seen.get("silent")).toBeGreaterThan(5);
 	expect(seen.get("detected")).toBeGreaterThan(20);
+}, 60_000);
+
+test("damage in segments that a reset replaces counts until `reset` has its name, and not from then on", async () => {
+	const seen = { refused: 0, goesOn: 0 };
+	for (let operation = 1; operation <= 12; operation++) {
+		const { disk, resetKilledAt, restart } = await world(operation, 20);
+		// A header: no start goes on from such a segment.
+		disk.rotAt("log/0000000000000001.segment", 5, 1);
+		expect(judgeStart(disk.files())).toBe("detected");
+		await resetKilledAt(operation);
+		const verdict = judgeStart(disk.files());
+		const found = await restart();
+		// Nothing is behind the position of the reset.
+		expect(found).toBe(verdict === "detected" ? "refused" : 0);
+		if (found === "refused") seen.refused++;
+		else seen.goesOn++;
+	}
+	expect(seen.refused).toBeGreaterThan(2);
+	expect(seen.goesOn).toBeGreaterThan(2);
 }, 60_000);
 
 test("at most a minority is ever spent, over the whole run; beyond, all may be", async () => {

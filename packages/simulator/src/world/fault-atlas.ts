@@ -17,7 +17,7 @@ import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Tell } from "../trace/event.ts";
 import type { SimulatedDisk } from "./disk.ts";
-import { type DamageVerdict, judgeDamage, logDirectory } from "./log-damage.ts";
+import { type DamageVerdict, judgeDamage, judgeStart, logDirectory } from "./log-damage.ts";
 
 /**
  * "covered": within the promise. "beyond": any number of members, all of them even; but only damage that
@@ -114,7 +114,7 @@ export function createFaultAtlas(options: {
 		},
 		mayLose: spend,
 		mayStart(node, disk) {
-			const verdict = judgeDamage(disk.files());
+			const verdict = judgeStart(disk.files());
 			if (verdict === "none" || verdict === "harmless") return true;
 			if (!spent.has(node)) throw new Error(`the disk of ${node} was damaged without leave`);
 			return verdict === "detected";

@@ -15,12 +15,14 @@ import type { SimulatedFile } from "./simulated-file.ts";
 export type DamageVerdict = "none" | "harmless" | "detected" | "silent";
 
 export const logDirectory = "log";
+const resetPath = `${logDirectory}/reset`;
 const headerBytes = 64;
 const recordHeaderBytes = 40;
 const slotBytes = 4096;
 /** From the least to the worst: a file that a restart refuses also saves it from what it would not notice. */
 const order: readonly DamageVerdict[] = ["none", "harmless", "silent", "detected"];
 
+/** Whatever the process does next, and whatever a loss of power leaves of the names. */
 export function judgeDamage(files: ReadonlyMap<string, SimulatedFile>): DamageVerdict {
 	const segments = [...files.keys()].filter(isSegment).toSorted();
 	let verdict: DamageVerdict = "none";
@@ -32,6 +34,15 @@ export function judgeDamage(files: ReadonlyMap<string, SimulatedFile>): DamageVe
 		if (order.indexOf(one) > order.indexOf(verdict)) verdict = one;
 	}
 	return verdict;
+}
+
+/**
+ * For a start from these very names: one that finds `reset` removes the segments without a look, since the
+ * snapshot that it stands for has what they held (seed 204932801).
+ */
+export function judgeStart(files: ReadonlyMap<string, SimulatedFile>): DamageVerdict {
+	if (!files.has(resetPath)) return judgeDamage(files);
+	return judgeDamage(new Map([...files].filter(([path]) => !isSegment(path))));
 }
 
 interface DamagedFile {
@@ -56,7 +67,7 @@ function judgeFile(path: string, file: DamagedFile): DamageVerdict {
 		case `${logDirectory}/prepared`:
 		case `${logDirectory}/reset.new`:
 			return file.places.some((place) => place < headerBytes) ? "silent" : "harmless";
-		case `${logDirectory}/reset`:
+		case resetPath:
 			return file.places.some((place) => place < headerBytes) ? "detected" : "harmless";
 		default:
 			return "silent";
