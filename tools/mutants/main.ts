@@ -79,6 +79,8 @@ function prepare(directory: string, mutate: readonly string[]): void {
 		mutate,
 		concurrency: Number(values.concurrency),
 		coverageAnalysis: "perTest",
+		// A machine that is busy with other things does not make a mutant look caught.
+		timeoutMS: 20_000,
 		reporters: ["json", "progress-append-only"],
 		jsonReporter: { fileName: "report.json" },
 		allowConsoleColors: false,
