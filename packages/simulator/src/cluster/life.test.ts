@@ -69,3 +69,23 @@ test("what comes while a slow process is paused waits, and nothing enters one th
 	await scheduler.runUntil(3_000);
 	expect(numbers()).toEqual([0]);
 });
+
+test("whatever pauses, goes on and is slow in between: everything enters in the order in which it came", async () => {
+	for (let seed = 1; seed <= 200; seed++) {
+		const { scheduler, life, numbers, enter } = world();
+		const chance = createChance(seed);
+		for (let number = 0; number < 100; number++) {
+			enter(number);
+			chance.pick([
+				() => life.pause(),
+				() => life.resume(),
+				() => life.slow(chance.pick([0, 5, 50])),
+				() => {},
+			])();
+			if (chance.happens(0.5)) await scheduler.runUntil(scheduler.now + chance.exponential(10));
+		}
+		life.resume();
+		await scheduler.runUntil(scheduler.now + 10_000);
+		expect(numbers()).toEqual(Array.from({ length: 100 }, (_, number) => number));
+	}
+});

@@ -44,13 +44,15 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 	/** When the last that was made to wait may enter: nobody overtakes it. */
 	let lastEntersAt = 0;
 	let waiting: (() => void)[] = [];
+	/** Works that waited for the end of a pause, and have not entered yet. */
+	let released = 0;
 	let actionsLeft = Number.POSITIVE_INFINITY;
 	let onLastAction: () => void = () => {};
 	const overCalls = new Set<() => void>();
 
 	function enter(work: () => void): void {
 		if (life.over) return;
-		if (slowMs === 0 && lastEntersAt <= scheduler.now) return enterNow(work);
+		if (slowMs === 0 && released === 0 && lastEntersAt <= scheduler.now) return enterNow(work);
 		const delayMs = slowMs === 0 ? 0 : chance.exponential(slowMs);
 		lastEntersAt = Math.max(lastEntersAt, scheduler.now + delayMs);
 		scheduler.at(lastEntersAt, () => enterNow(work));
@@ -105,8 +107,15 @@ export function createLife({ scheduler, chance, touched }: LifeOptions): Life {
 			life.paused = false;
 			const held = waiting;
 			waiting = [];
-			// Each as an event of its own, in order; what arrives later is later.
-			for (const work of held) scheduler.after(0, () => enter(work));
+			released += held.length;
+			// Each as an event of its own, in order, before all that arrived after it: a connection keeps its order,
+			// also where the process is slow, and where it is paused once more (seed 310001572).
+			for (const work of held) {
+				scheduler.after(0, () => {
+					released--;
+					enterNow(work);
+				});
+			}
 		},
 		slow(meanMs) {
 			slowMs = meanMs;
