@@ -1,5 +1,6 @@
 /** What a run has been through: so that nobody takes a run in which nothing happened for a proof. */
 import type { TraceEvent } from "../trace/event.ts";
+import { isSnapshot } from "../world/log-damage.ts";
 
 export interface Coverage {
 	simulatedMs: number;
@@ -96,7 +97,7 @@ function nameOf(event: TraceEvent): string | null {
 		case "disk-error":
 			return `disk error (${field("operation")}, ${field("mode")})`;
 		case "disk-rot":
-			return `disk rot (${field("verdict")})`;
+			return isSnapshot(field("path")) ? "disk rot (snapshot)" : `disk rot (${field("verdict")})`;
 		case "complete":
 			return `operation ${field("outcome")}${field("outcome") === "ok" ? "" : ` (${field("code")})`}`;
 		case "beyond": {

@@ -179,6 +179,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				return plots.begin();
 			case "disk-rot":
 				damaged.add(node);
+				rotNextSnapshot(100);
 				atlas.rot({ node, disk, isDown: isDown(member) });
 				return;
 			case "disk-misdirect":
@@ -194,6 +195,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				throw new Error(String(never));
 			}
 		}
+	}
+
+	/** Copies do not live long, so whichever comes next. */
+	function rotNextSnapshot(looks: number): void {
+		if (looks === 0 || members.some(({ id, disk }) => atlas.rotSnapshot(id, disk))) return;
+		later(chance.exponential(20), () => rotNextSnapshot(looks - 1));
 	}
 
 	function fill(member: Member, slackBytes: number, lastsMs: number, databaseShare: number): void {

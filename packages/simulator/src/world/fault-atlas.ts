@@ -17,7 +17,7 @@ import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Tell } from "../trace/event.ts";
 import type { SimulatedDisk } from "./disk.ts";
-import { type DamageVerdict, judgeDamage, judgeStart, logDirectory } from "./log-damage.ts";
+import { type DamageVerdict, isSnapshot, judgeDamage, judgeStart, logDirectory } from "./log-damage.ts";
 
 /**
  * "covered": within the promise. "beyond": any number of members, all of them even; but only damage that
@@ -31,6 +31,8 @@ export interface FaultAtlas {
 	readonly spent: ReadonlySet<NodeId>;
 	/** Bits or a whole sector of the log turn over. Null: nothing that may be damaged was found. */
 	rot(member: DamagedMember): DamageVerdict | null;
+	/** The same in a snapshot that was made here, or is being received: free on every member. False: there is none. */
+	rotSnapshot(node: NodeId, disk: SimulatedDisk): boolean;
 	/** One of the next writes to the log goes to another place. False: this member may not be damaged. */
 	misdirect(member: DamagedMember): boolean;
 	/** To be asked before a disk is wiped or taken away; true counts as done. */
@@ -54,6 +56,7 @@ export function createFaultAtlas(options: {
 	readonly tell: Tell;
 }): FaultAtlas {
 	const { nodes, profile, chance, tell } = options;
+	const snapshotChance = chance.fork("snapshots");
 	const spent = new Set<NodeId>();
 	const budget = profile === "beyond" ? nodes.length : Math.floor((nodes.length - 1) / 2);
 
@@ -106,6 +109,21 @@ export function createFaultAtlas(options: {
 				if (verdict !== null) return verdict;
 			}
 			return null;
+		},
+		rotSnapshot(node, disk) {
+			const [path, file] = [...disk.files()].findLast(([one]) => isSnapshot(one)) ?? [];
+			if (path === undefined || file === undefined || file.sizeBytes === 0) return false;
+			const flips = drawFlips(snapshotChance, file.sizeBytes);
+			// Written, not turned on the device: most of a copy was never synced.
+			for (const { offset, mask } of flips) {
+				file.write(
+					offset,
+					file.read(offset, 1).map((byte) => byte ^ mask),
+				);
+			}
+			const offset = flips[0]?.offset ?? 0;
+			tell({ type: "disk-rot", node, path, offset, bytes: flips.length, verdict: "harmless" });
+			return true;
 		},
 		misdirect({ node, disk }) {
 			if (!spend(node)) return false;
