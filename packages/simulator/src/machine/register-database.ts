@@ -93,15 +93,18 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 			}),
 		beginRead: () => queue.onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
-		// Not held up by a disk that hangs: a leader whose writer hangs in a checkpoint is not noticed yet (docs/NEXT.md).
 		checkpoint: () =>
-			queue.onWriter(chance.pick([1, 20]), () => {
-				device?.failIfTold();
-				if (file.full) throw diskFull();
-				const oldest = Math.min(...readers.values());
-				checkpointOf(file, file.since.filter(({ applied }) => applied.index > oldest).length);
-				return file.durable.applied.index;
-			}),
+			queue.onWriter(
+				chance.pick([1, 20]),
+				() => {
+					device?.failIfTold();
+					if (file.full) throw diskFull();
+					const oldest = Math.min(...readers.values());
+					checkpointOf(file, file.since.filter(({ applied }) => applied.index > oldest).length);
+					return file.durable.applied.index;
+				},
+				{ onDisk: true },
+			),
 		walBytes: () => file.sinceBytes,
 		async createSnapshot() {
 			const { bytes, applied, configuration } = await queue.onReader(settings.readMs, () => ({

@@ -118,7 +118,10 @@ export interface Database {
 	/** As of the newest committed state. */
 	describe(sql: string): Promise<Description>;
 
-	/** Copies committed effects into the main file and makes it durable, as far as readers let it. Resolves with the durable applied index. */
+	/**
+	 * Copies committed effects into the main file and makes it durable, as far as readers let it. Resolves with the
+	 * durable applied index. Only between two transactions: it fails inside one.
+	 */
 	checkpoint(): Promise<LogIndex>;
 	/** Size of SQLite's own write-ahead file, for deciding when to checkpoint. */
 	walBytes(): number;

@@ -187,15 +187,12 @@ export function serveCalls(
 	let quietFailed = false;
 	port.on("message", serve);
 
-	/** A method that answers later (a checkpoint that waits for its moment) holds up nothing behind it. */
 	function serve(calls: readonly CallMessage[]): void {
 		const answers: AnswerMessage[] = [];
 		for (const call of calls) {
 			const answer = run(call);
-			const [, method, , isQuiet] = call;
-			if (answer instanceof Promise && isQuiet) throw new Error(`${method} cannot be called quietly`);
-			if (answer instanceof Promise) void answer.then((late) => post([late]));
-			else if (!isQuiet || !isCounted(answer)) answers.push(answer);
+			const [, , , isQuiet] = call;
+			if (!isQuiet || !isCounted(answer)) answers.push(answer);
 		}
 		post(answers);
 	}
@@ -213,16 +210,11 @@ export function serveCalls(
 		port.postMessage(answers, transfer);
 	}
 
-	function run([id, method, parameters]: CallMessage): AnswerMessage | Promise<AnswerMessage> {
+	function run([id, method, parameters]: CallMessage): AnswerMessage {
 		try {
 			const handler = methods[method];
 			if (handler === undefined) throw new Error(`unknown method ${method}`);
-			const value = handler(...(parameters as never[]));
-			if (!(value instanceof Promise)) return [id, true, value];
-			return value.then(
-				(later: unknown): AnswerMessage => [id, true, later],
-				(error: unknown) => failed(id, error),
-			);
+			return [id, true, handler(...(parameters as never[]))];
 		} catch (error) {
 			return failed(id, error);
 		}

@@ -1,9 +1,9 @@
-/** The writer on its thread. The checkpoint waits until no transaction is open: SQLite refuses it inside one. */
+/** The writer on its thread. */
 import { statSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Position } from "../consensus/types.ts";
 import { createRowFormat } from "./changes/row.ts";
-import { type CheckpointResult, checkpointOn } from "./checkpoint.ts";
+import { checkpointOn } from "./checkpoint.ts";
 import type { AppliedEntry } from "./database.ts";
 import { type PackedRequest, type PackedWriteOutcome, packWriteOutcome, unpackRequest } from "./packing.ts";
 import type { DatabaseSettings } from "./settings.ts";
@@ -17,41 +17,17 @@ export interface WriterThreadData {
 
 function writerMethods({ path, settings }: WriterThreadData) {
 	const writer = createWriter({ path, format: createRowFormat(), settings, now: () => performance.now() });
-	let waiting: { resolve: (result: CheckpointResult) => void; reject: (error: unknown) => void }[] = [];
-
-	function whenFree(): void {
-		if (waiting.length === 0 || writer.connection().isTransaction) return;
-		const callers = waiting;
-		waiting = [];
-		try {
-			const result = checkpointOn(writer.connection());
-			for (const caller of callers) caller.resolve(result);
-		} catch (error) {
-			// Not a word to the commit before it: that has happened.
-			for (const caller of callers) caller.reject(error);
-		}
-	}
-
-	function then<T>(value: T): T {
-		whenFree();
-		return value;
-	}
-
 	return {
 		state: () => writer.state,
 		execute: (requests: readonly PackedRequest[]) =>
 			writer.execute(requests.map(unpackRequest)).map(packWriteOutcome),
 		abandonInteractive: () => writer.abandonInteractive(),
-		commit: (applied: Position) => then(writer.commit(applied)),
-		rollback: () => then(writer.rollback()),
-		apply: (entries: readonly AppliedEntry[]) => then(writer.apply(entries)),
+		commit: (applied: Position) => writer.commit(applied),
+		rollback: () => writer.rollback(),
+		apply: (entries: readonly AppliedEntry[]) => writer.apply(entries),
 		applied: () => writer.applied(),
 		prepareToLead: () => writer.prepareToLead(),
-		checkpoint: () =>
-			new Promise<CheckpointResult>((resolve, reject) => {
-				waiting.push({ resolve, reject });
-				whenFree();
-			}),
+		checkpoint: () => checkpointOn(writer.connection()),
 		walBytes: () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
 		close: () => writer.close(),
 	};

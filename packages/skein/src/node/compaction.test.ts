@@ -38,6 +38,7 @@ async function createBench(changed: Partial<NodeSettings> = {}): Promise<Bench> 
 	const holds = createSnapshotHolds({ clock, matchIndexOf: (node) => match.get(node) ?? null, stallMs });
 	const compaction = createCompaction({
 		database,
+		checkpoint: () => parts.stateMachine.checkpoint(),
 		log,
 		runner: () => runner,
 		applied: parts.applied,
@@ -222,6 +223,7 @@ test("while the disk is full, a snapshot lets nothing be cut that work which wai
 		applied,
 		settings: { ...defaultNodeSettings, compactLogBytes: 10_000, logTailEntries: 0 },
 		database,
+		checkpoint: () => database.checkpoint(),
 		log,
 		runner: () => runner,
 		clock,

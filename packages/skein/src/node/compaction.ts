@@ -23,6 +23,8 @@ export interface Compaction {
 
 export interface CompactionOptions {
 	readonly database: Database;
+	/** Made by the owner of the writing connection. */
+	readonly checkpoint: () => Promise<LogIndex>;
 	readonly log: Log;
 	readonly runner: () => CoreRunner;
 	readonly applied: AppliedIndex;
@@ -46,7 +48,7 @@ export function createCompaction(options: CompactionOptions): Compaction {
 
 	async function look(): Promise<void> {
 		const logIsLarge = isLogLarge();
-		const durableIndex = await database.checkpoint();
+		const durableIndex = await options.checkpoint();
 		if (!logIsLarge) return;
 		const { view } = options.runner().core;
 		// A snapshot may be ahead of what the log has on disk, and on a full disk work for the log waits that

@@ -4,6 +4,7 @@ import type { Program } from "../database/program.ts";
 import { ThreadError } from "../database/thread-calls.ts";
 import { silentLogger } from "../world/logger.ts";
 import { createAppliedIndex } from "./applied-index.ts";
+import { createDiskWatch } from "./disk-watch.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeading, type Leading } from "./leading.ts";
 import { createReadIndex } from "./read-index.ts";
@@ -51,6 +52,7 @@ async function createBench(
 		applied,
 		readIndex,
 		logger: silentLogger,
+		watch: createDiskWatch({ ...common, logger: silentLogger }),
 		mustRunAlone: () => false,
 		wake() {},
 		onFailure: (error) => member.failures.push(error),

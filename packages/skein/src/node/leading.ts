@@ -16,6 +16,7 @@ import type { AppliedIndex } from "./applied-index.ts";
 import { createCommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { DiskWatch } from "./disk-watch.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import { createOwnership } from "./ownership.ts";
 import type { ReadIndex } from "./read-index.ts";
@@ -51,6 +52,8 @@ export interface Leading {
 	enter(term: Term): Promise<void>;
 	leave(why: "lost" | "stopping"): Promise<void>;
 	step(): Promise<LeadingResult>;
+	/** Between two steps: no transaction is open on the writing connection, and the last commit has happened. */
+	isFree(): Promise<boolean>;
 	submit(write: QueuedWrite): void;
 	closeStream(stream: StreamKey): void;
 	/** For how long a batch has been waiting while nothing was committed; 0 when none waits. */
@@ -78,6 +81,7 @@ export interface LeadingOptions {
 	readonly deadlines: Deadlines;
 	readonly logger: Logger;
 	readonly settings: NodeSettings;
+	readonly watch: DiskWatch;
 	readonly mustRunAlone: (request: WriteRequest) => boolean;
 	readonly wake: () => void;
 	readonly onFailure: (error: unknown) => void;
@@ -293,7 +297,7 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** The database may tell of it late, with the answer to the next batch: sooner if somebody waits. */
 	function commitSqlite(position: Position): void {
-		const patience = watchCommit();
+		const patience = options.watch("SQLite's commit", settings.consensus.diskStallMs);
 		committing = database.commit(position).then(
 			() => {
 				patience.cancel();
@@ -310,17 +314,6 @@ export function createLeading(options: LeadingOptions): Leading {
 			},
 		);
 		if (applied.awaited()) database.hurry();
-	}
-
-	/**
-	 * A disk that hangs while SQLite commits is no stall to the core where nothing is to be written to the log: this
-	 * node would lead on, and nobody's write would ever be executed (found by simulation).
-	 */
-	function watchCommit(): Deadline {
-		return deadlines.add(clock.now() + settings.consensus.diskStallMs, () => {
-			logger.warn({}, "SQLite's commit does not end, its disk may hang: this node does not lead any more");
-			runner().step({ type: "step-down" });
-		});
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */
@@ -426,6 +419,11 @@ export function createLeading(options: LeadingOptions): Leading {
 			pause.reached();
 		},
 		step,
+		async isFree() {
+			if (owner.stream !== null) return false;
+			await commitSettled();
+			return !commitFailed;
+		},
 		submit(write) {
 			if (write.inTransaction && owner.stream !== write.stream) {
 				return write.answer({ type: "failed", error: ended.errorFor(write.stream) });

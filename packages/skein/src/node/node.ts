@@ -209,7 +209,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		currentTerm: () => runner.state.term,
 		install: (path, sha256, position) => stateMachine.installSnapshot(path, sha256, position),
 	});
-	const compaction = createCompaction({ ...common, holds });
+	const compaction = createCompaction({ ...common, holds, checkpoint: () => stateMachine.checkpoint() });
 	const transfer = createTransfer({
 		...common,
 		self,

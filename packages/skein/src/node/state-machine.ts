@@ -18,8 +18,10 @@ import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import { isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { AppliedIndex } from "./applied-index.ts";
+import { createCheckpoints } from "./checkpoints.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
-import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { createDiskWatch, stalledTransactions } from "./disk-watch.ts";
 import { createFragmentJoiner } from "./fragments.ts";
 import { createLeading } from "./leading.ts";
 import type { ReadIndex } from "./read-index.ts";
@@ -31,8 +33,6 @@ import type { PauseLimits } from "./write-pause.ts";
 import type { QueuedWrite, StreamKey } from "./write-queue.ts";
 
 const diskFullPauseMs: Milliseconds = 500;
-/** So many times longer than a disk may take: a large transaction takes seconds on one that is well. */
-const stalledApplies = 5;
 const askAgainMs: Milliseconds = 2_000;
 
 export interface StateMachine {
@@ -52,6 +52,8 @@ export interface StateMachine {
 	/** Finishes what is under way and begins no more writes (they wait) until `resume`. Used before leadership is handed over. Rejects when it takes too long. */
 	pause(limits: PauseLimits): Promise<void>;
 	resume(): void;
+	/** Makes a checkpoint when it holds up little. Resolves with the index that the database holds durably. One at a time. */
+	checkpoint(): Promise<LogIndex>;
 	/** Replaces the database by a snapshot file, and tells the core. */
 	installSnapshot(path: string, sha256: string, holds: Position): Promise<void>;
 	start(): void;
@@ -84,11 +86,18 @@ interface Installation {
 }
 
 export function createStateMachine(options: StateMachineOptions): StateMachine {
-	const { database, log, applied, clock, deadlines, logger, settings } = options;
+	const { database, log, applied, clock, logger, settings } = options;
 	const signal = createSignal();
 	const joiner = createFragmentJoiner();
 	const isLineDue = createRepeatedLines(clock);
-	const leading = createLeading({ ...options, wake: () => signal.wake() });
+	const watch = createDiskWatch(options);
+	const leading = createLeading({ ...options, watch, wake: () => signal.wake() });
+	const checkpoints = createCheckpoints({
+		...options,
+		watch,
+		isFree: () => leading.isFree(),
+		wake: () => signal.wake(),
+	});
 	/** The next entry to look at; ahead of applied + 1 only inside a fragmented transaction. */
 	let cursor: LogIndex = applied.position.index + 1;
 	let installation: Installation | null = null;
@@ -131,6 +140,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	async function loop(): Promise<void> {
 		while (!stopped) {
 			const worked = await step();
+			if (!stopped) await checkpoints.between(!worked);
 			if (!worked && !stopped) await signal.sleep();
 		}
 		await leading.leave("stopping");
@@ -140,6 +150,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	/** Nobody will come back to what waits here: it is told so, or it would wait for ever. */
 	function refuseAll(): void {
 		leading.refuseQueued();
+		checkpoints.stop(stopping());
 		installation?.reject(stopping());
 		installation = null;
 	}
@@ -202,7 +213,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		}
 		const last = ready.at(-1);
 		if (last !== undefined) {
-			const patience = watchApply();
+			const patience = watch("applying", stalledTransactions * settings.consensus.diskStallMs);
 			try {
 				await database.apply(ready);
 			} catch (error) {
@@ -217,19 +228,6 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		// What is not applied of them are pieces.
 		applied.reflects(cursor - 1);
 		return true;
-	}
-
-	/**
-	 * A leader that was just elected, and whose disk hangs while its database applies what came before, serves nobody;
-	 * the core sees no stall, since nothing is to be written to the log (found by simulation).
-	 */
-	function watchApply(): Deadline {
-		const limitMs = stalledApplies * settings.consensus.diskStallMs;
-		return deadlines.add(clock.now() + limitMs, () => {
-			if (options.runner().state.role !== "leader") return;
-			logger.warn({ forMs: limitMs }, "applying does not end: this node does not lead any more");
-			options.runner().step({ type: "step-down" });
-		});
 	}
 
 	async function applyFailed(error: unknown, entries: readonly Entry[], last: LogIndex): Promise<boolean> {
@@ -372,6 +370,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			leading.resume();
 			signal.wake();
 		},
+		checkpoint: () => checkpoints.ask(),
 		installSnapshot(path, sha256, holds) {
 			if (stopped) return Promise.reject(stopping());
 			if (installation !== null) return Promise.reject(new Error("a snapshot is being installed already"));

@@ -8,7 +8,7 @@ import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:
 import { backup, type DatabaseSync } from "node:sqlite";
 import { SkeinError } from "../../../../client/src/errors.ts";
 import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
-import { type CheckpointResult, checkpointOn } from "../../../../skein/src/database/checkpoint.ts";
+import { checkpointOn } from "../../../../skein/src/database/checkpoint.ts";
 import { openReading } from "../../../../skein/src/database/connection.ts";
 import type {
 	Database,
@@ -57,11 +57,6 @@ interface Readers {
 	close: () => void;
 }
 
-interface Waiting {
-	readonly resolve: (result: CheckpointResult) => void;
-	readonly reject: (error: unknown) => void;
-}
-
 export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 	const { files, after, chance, disk, device, settings, isFull, standStill } = options;
 	const { path } = files;
@@ -79,7 +74,6 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 	let durableIndex = 0;
 	let numbers = 0;
 	let snapshots = 0;
-	let waiting: Waiting[] = [];
 	let reopened: (() => void)[] = [];
 
 	finishReplacing(path);
@@ -114,29 +108,10 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 			() => {
 				if (writer === null) throw new Error("the database is being replaced");
 				const current = writer;
-				const value = asOverThreads(() => work(current));
-				checkpointIfFree();
-				return value;
+				return asOverThreads(() => work(current));
 			},
 			how,
 		);
-	}
-
-	/** As in writer-thread.ts: SQLite refuses a checkpoint inside a transaction. */
-	function checkpointIfFree(): void {
-		if (waiting.length === 0 || writer === null || writer.connection().isTransaction) return;
-		const callers = waiting;
-		waiting = [];
-		try {
-			const connection = writer.connection();
-			const result = asOverThreads(() => {
-				if (isFull()) throw diskFull();
-				return files.checkpoint(() => checkpointOn(connection));
-			});
-			for (const caller of callers) caller.resolve(result);
-		} catch (error) {
-			for (const caller of callers) caller.reject(error);
-		}
 	}
 
 	/** Reads that come while the file is replaced run when it has been. */
@@ -262,15 +237,14 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 		beginRead: () => onReader(beginRead),
 		describe: (sql) => onReader(() => currentReaders().reader.describe(sql, null)),
 		async checkpoint() {
-			const made = new Promise<CheckpointResult>((resolve, reject) => {
-				const asked = (): void => {
-					waiting.push({ resolve, reject });
-					checkpointIfFree();
-				};
-				// Not held up by a disk that hangs: docs/NEXT.md.
-				queue.onWriter(chance.pick([1, 20]), asked).catch(reject);
-			});
-			const result = await made;
+			const result = await onWriter(
+				chance.pick([1, 20]),
+				(one) => {
+					if (isFull()) throw diskFull();
+					return files.checkpoint(() => checkpointOn(one.connection()));
+				},
+				{ onDisk: true },
+			);
 			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);
 			return durableIndex;
 		},

@@ -21,8 +21,14 @@ export interface DatabaseFile {
 	failure: Error | null;
 	/** The next commit or apply happens, and is told to have failed with this. */
 	lateFailure: Error | null;
-	/** Commits, and what is applied, wait for this. */
+	/** Commits, what is applied, and checkpoints wait for this. */
 	hanging: Promise<void> | null;
+	/** What SQLite's write-ahead file would have. */
+	walBytes: number;
+	/** How many were made. */
+	checkpoints: number;
+	/** The next one fails with this. */
+	checkpointFailure: Error | null;
 	/** An entry that holds this text cannot be applied here, ever. */
 	unfitFor: string | null;
 	openReads: number;
@@ -34,6 +40,9 @@ export function createDatabaseFile(): DatabaseFile {
 		failure: null,
 		lateFailure: null,
 		hanging: null,
+		walBytes: 0,
+		checkpoints: 0,
+		checkpointFailure: null,
 		unfitFor: null,
 		openReads: 0,
 	};
@@ -176,9 +185,15 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		},
 		describe: () => Promise.reject(new Error("not here")),
 		async checkpoint() {
+			if (open !== null) throw new Error("a checkpoint inside a transaction");
+			if (file.hanging !== null) await file.hanging;
+			const { checkpointFailure } = file;
+			file.checkpointFailure = null;
+			if (checkpointFailure !== null) throw checkpointFailure;
+			file.checkpoints++;
 			return file.content.applied.index;
 		},
-		walBytes: () => 0,
+		walBytes: () => file.walBytes,
 		async createSnapshot() {
 			const { applied, configuration } = file.content;
 			if (configuration === null) throw new Error("no configuration yet");
