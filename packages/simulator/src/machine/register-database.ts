@@ -93,8 +93,9 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 			}),
 		beginRead: () => queue.onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
-		checkpoint: () =>
-			queue.onWriter(
+		checkpoint() {
+			device?.checkpointBegins();
+			return queue.onWriter(
 				chance.pick([1, 20]),
 				() => {
 					device?.failIfTold();
@@ -104,7 +105,8 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 					return file.durable.applied.index;
 				},
 				{ onDisk: true },
-			),
+			);
+		},
 		walBytes: () => file.sinceBytes,
 		async createSnapshot() {
 			const { bytes, applied, configuration } = await queue.onReader(settings.readMs, () => ({

@@ -170,7 +170,7 @@ test("the database does its work in time, and a snapshot of it is the same", asy
 	expect(digestOf(files[0].current)).toBe(digestOf(files[1].current));
 });
 
-test("a commit waits while the disk hangs, reads do not, and a write that fails fails it", async () => {
+test("commits and checkpoints wait while the disk hangs, reads do not, and a write that fails fails them", async () => {
 	const scheduler = createScheduler(() => new Promise((resolve) => setImmediate(resolve)));
 	const chance = createChance(6);
 	const file = createRegisterFile();
@@ -188,6 +188,9 @@ test("a commit waits while the disk hangs, reads do not, and a write that fails 
 			},
 			failIfTold() {
 				if (fault === "fails") throw new Error("EIO");
+			},
+			checkpointBegins() {
+				if (fault === "none") fault = "hangs";
 			},
 		},
 		settings: { ...settings, executeMs: 0.1, readMs: 0.1 },
@@ -210,11 +213,23 @@ test("a commit waits while the disk hangs, reads do not, and a write that fails 
 	await scheduler.runUntil(60_000);
 	expect(heard).toEqual(["led", "executed", "read"]);
 	fault = "none";
-	for (const call of wakeCalls) call();
+	for (const call of wakeCalls.splice(0)) call();
 	await scheduler.runUntil(60_100);
 	expect(heard.slice(3)).toEqual(["committed", "executed behind it"]);
+	note("rolled back", database.rollback());
+	await scheduler.runUntil(60_110);
+	note("a checkpoint", database.checkpoint());
+	await scheduler.runUntil(60_190);
+	expect([heard.at(-1), file.durable.applied.index]).toEqual(["rolled back", 0]);
+	fault = "none";
+	for (const call of wakeCalls.splice(0)) call();
+	await scheduler.runUntil(61_000);
+	expect([heard.at(-1), file.durable.applied.index]).toEqual(["a checkpoint", 1]);
+	note("executed again", database.execute([request([write("a", "2")])]));
+	await scheduler.runUntil(61_100);
 	fault = "fails";
 	note("committed again", database.commit({ term: 1, index: 2 }));
-	await scheduler.runUntil(60_200);
-	expect(heard.at(-1)).toBe("committed again: Error: EIO");
+	note("another checkpoint", database.checkpoint());
+	await scheduler.runUntil(61_200);
+	expect(heard.slice(-2)).toEqual(["committed again: Error: EIO", "another checkpoint: Error: EIO"]);
 });

@@ -16,6 +16,8 @@ export interface Device {
 	readonly whenAwake: ((call: () => void) => void) | null;
 	/** Throws if the disk was told to fail a write. */
 	failIfTold(): void;
+	/** For a disk that was told to hang then. */
+	checkpointBegins(): void;
 }
 
 export interface WriterWork {

@@ -166,7 +166,16 @@ export function createPlots(options: PlotOptions): Plots {
 }
 
 const blows = ["none", "down", "disk-hangs", "pause", "deaf", "mute", "isolate"] as const;
-const leaderBlows = ["disk-hangs", "disk-hangs", "deaf", "deaf", "mute", "pause"] as const;
+const leaderBlows = [
+	"disk-hangs",
+	"disk-hangs",
+	"hangs-in-checkpoint",
+	"hangs-in-checkpoint",
+	"deaf",
+	"deaf",
+	"mute",
+	"pause",
+] as const;
 
 /** The last that happens to a member which is not healed: it stays so for the rest of the run. */
 export function strike(
@@ -184,6 +193,9 @@ export function strike(
 			return member.crash(chance.pick<CrashKind>(["kill", "power"]));
 		case "disk-hangs":
 			return member.disk.hang();
+		case "hangs-in-checkpoint":
+			// Nothing is on its way to the log then, so that nothing else tells of it.
+			return member.disk.hangInCheckpoint();
 		case "pause":
 			return member.pause(chance.pick(["stopped", "suspended"]));
 		case "deaf":

@@ -27,6 +27,8 @@ export interface SimulatedDisk extends Disk {
 	hang(): void;
 	resume(): void;
 	/** Everything takes so many times longer; 1: as it should. */
+	/** As `hang`, from the moment at which the next checkpoint begins. */
+	hangInCheckpoint(): void;
 	slow(factor: number): void;
 	/**
 	 * No more room than is used now and `slackBytes`. "taken": somebody else takes what becomes free, so removing
@@ -84,6 +86,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 	const underWay = new Set<Operation>();
 	let life = 0;
 	let isHung = false;
+	let hangsInCheckpoint = false;
 	let slowness = 1;
 	let capacityBytes = Number.POSITIVE_INFINITY;
 	/** Null: what becomes free is free. */
@@ -348,6 +351,9 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			hasHeldUp = true;
 			tell({ type: "disk-hangs", node });
 		},
+		hangInCheckpoint() {
+			hangsInCheckpoint = true;
+		},
 		resume() {
 			if (!isHung) return;
 			isHung = false;
@@ -403,6 +409,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			slowness = 1;
 			failing.clear();
 			misdirects = null;
+			hangsInCheckpoint = false;
 		},
 		files: () => names.all(),
 		get hasHeldUp() {
@@ -416,6 +423,11 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 				return isHung ? (call: () => void) => void wakeCalls.push(call) : null;
 			},
 			failIfTold: () => failIfTold("write"),
+			checkpointBegins() {
+				if (!hangsInCheckpoint) return;
+				hangsInCheckpoint = false;
+				disk.hang();
+			},
 		},
 		operations: 0,
 	};

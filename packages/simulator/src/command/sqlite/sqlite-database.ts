@@ -237,6 +237,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 		beginRead: () => onReader(beginRead),
 		describe: (sql) => onReader(() => currentReaders().reader.describe(sql, null)),
 		async checkpoint() {
+			device.checkpointBegins();
 			const result = await onWriter(
 				chance.pick([1, 20]),
 				(one) => {
