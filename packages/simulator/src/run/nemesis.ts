@@ -12,7 +12,7 @@ import { connect } from "../load/connection.ts";
 import type { Tell } from "../trace/event.ts";
 import { createFaultAtlas } from "../world/fault-atlas.ts";
 import type { CutMode } from "../world/lane.ts";
-import { judgeStart } from "../world/log-damage.ts";
+import { isSeen, judgeStart } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
 import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
@@ -77,8 +77,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		if (damaged.has(id)) {
 			if (!atlas.mayStart(id, disk)) return;
 			// What was written and not synced may hide the damage from a process that starts.
-			const isSeen = [...disk.files().values()].every((file) => file.isClean && file.ghosts().length === 0);
-			if (isSeen && judgeStart(disk.files()) === "detected") refusing.add(id);
+			const allIsSeen = [...disk.files().values()].every(isSeen);
+			if (allIsSeen && judgeStart(disk.files()) === "detected") refusing.add(id);
 			else refusing.delete(id);
 		}
 		member.start();

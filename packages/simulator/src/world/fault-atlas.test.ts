@@ -163,6 +163,26 @@ test("damage in segments that a reset replaces counts until `reset` has its name
 	expect(seen.goesOn).toBeGreaterThan(2);
 }, 60_000);
 
+test("what a start would refuse saves nobody from silent damage while the page cache hides it", async () => {
+	const { disk } = await world(4, 5);
+	const atlas = atlasOf("covered");
+	expect(atlas.mayLose("n1")).toBe(true);
+	const segment = [...disk.files().keys()].filter((path) => path.endsWith(".segment")).at(-1) ?? "";
+	const state = disk.files().get("log/state");
+	const good = state?.read(0, state.sizeBytes) ?? new Uint8Array();
+	const { bytes, size } = disk.files().get(segment)?.device ?? { bytes: new Uint8Array(), size: 0 };
+	const lastByte = bytes.subarray(0, size).findLastIndex((byte) => byte !== 0);
+	disk.rotAt(segment, lastByte, 1);
+	expect(judgeStart(disk.files())).toBe("silent");
+	expect(atlas.mayStart("n1", disk)).toBe(false);
+	for (const slot of [0, 4_096]) disk.rotAt("log/state", slot + 100, 1);
+	expect(judgeStart(disk.files())).toBe("detected");
+	expect(atlas.mayStart("n1", disk)).toBe(true);
+	state?.write(0, good);
+	expect(judgeStart(disk.files())).toBe("silent");
+	expect(atlas.mayStart("n1", disk)).toBe(false);
+});
+
 test("at most a minority is ever spent, over the whole run; beyond, all may be", async () => {
 	for (const [profile, size, budget] of [
 		["covered", 1, 0],

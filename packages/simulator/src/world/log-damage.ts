@@ -20,22 +20,30 @@ export const isSnapshot = (path: string): boolean => path.startsWith("snapshots/
 const headerBytes = 64;
 const recordHeaderBytes = 40;
 const slotBytes = 4096;
-/** From the least to the worst: a file that a restart refuses also saves it from what it would not notice. */
-const order: readonly DamageVerdict[] = ["none", "harmless", "silent", "detected"];
+/**
+ * From the least to the worst: a file that a restart refuses also saves it from what it would not notice. But not
+ * where the page cache hides the damage from whoever starts (seed 312000521).
+ */
+const order = ["none", "harmless", "detected, hidden", "silent", "detected"] as const;
 
 /** Whatever the process does next, and whatever a loss of power leaves of the names. */
 export function judgeDamage(files: ReadonlyMap<string, SimulatedFile>): DamageVerdict {
 	const segments = [...files.keys()].filter(isSegment).toSorted();
-	let verdict: DamageVerdict = "none";
-	for (const [path, { device, intended }] of files) {
+	let worst: (typeof order)[number] = "none";
+	for (const [path, file] of files) {
+		const { device, intended } = file;
 		if (device === intended) continue;
 		const places = differences(device, intended);
 		if (places.length === 0) continue;
-		const one = judgeFile(path, { device, intended, places, isLast: path === segments.at(-1) });
-		if (order.indexOf(one) > order.indexOf(verdict)) verdict = one;
+		const verdict = judgeFile(path, { device, intended, places, isLast: path === segments.at(-1) });
+		const one = verdict === "detected" && !isSeen(file) ? "detected, hidden" : verdict;
+		if (order.indexOf(one) > order.indexOf(worst)) worst = one;
 	}
-	return verdict;
+	return worst === "detected, hidden" ? "detected" : worst;
 }
+
+/** Whoever opens the file reads what the device holds. */
+export const isSeen = (file: SimulatedFile): boolean => file.isClean && file.ghosts().length === 0;
 
 /**
  * For a start from these very names: one that finds `reset` removes the segments without a look, since the
