@@ -2,6 +2,8 @@
  * One client: one operation after the other on whatever member, tried again as clients do, and what it
  * heard of each noted in the history. It never writes a value twice.
  */
+
+import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { Program, ProgramOutcome, Statement } from "../../../skein/src/database/program.ts";
 import type { Consistency, RequestOptions } from "../../../skein/src/node/service.ts";
@@ -9,7 +11,15 @@ import { laterOf } from "../../../skein/src/node/session-token.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
-import type { Completion, Key, ReadLevel, Recorder, Seen, Step } from "../history/history.ts";
+import type {
+	AcknowledgementMode,
+	Completion,
+	Key,
+	ReadLevel,
+	Recorder,
+	Seen,
+	Step,
+} from "../history/history.ts";
 import type { OtherStatements } from "../machine/other-statements.ts";
 import {
 	programOf,
@@ -65,6 +75,7 @@ export function startClient(options: ClientOptions): Client {
 	/** Of its own: runs without other SQL draw nothing for it. */
 	const otherChance = chance.fork("other statements");
 	const repeatChance = chance.fork("repeats");
+	const modeChance = chance.fork("modes");
 	let stopped = false;
 	let values = 0;
 	let keys = 0;
@@ -206,12 +217,13 @@ export function startClient(options: ClientOptions): Client {
 
 	async function write(steps: readonly Step[], idempotencyKey = drawIdempotencyKey()): Promise<void> {
 		const program = programFor(steps);
+		const mode = modeChance.pick(settings.modes);
 		for (let attempt = 1; attempt <= settings.attempts; attempt++) {
 			const member = attempt === 1 ? home : chance.pick(members);
 			if (attempt > 1) tell({ type: "client", client: id, what: "tries again with its key" });
-			const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt });
+			const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt, mode });
 			const connection = open(member);
-			const request = optionsFor({ level: "linearizable" }, idempotencyKey);
+			const request = optionsFor({ level: "linearizable" }, idempotencyKey, mode);
 			const reply = await send(connection, program, request);
 			complete(
 				operationId,
@@ -244,7 +256,7 @@ export function startClient(options: ClientOptions): Client {
 	async function read(all: readonly Key[], level: ReadLevel): Promise<void> {
 		const steps = [...new Set(all)].map((key): Step => ({ kind: "read", key }));
 		const program = programOf(steps.map(statementOf));
-		const operationId = invoke(home, { steps, level, idempotencyKey: null, attempt: 1 });
+		const operationId = invoke(home, { steps, level, idempotencyKey: null, attempt: 1, mode: null });
 		const connection = open(home);
 		const reply = await send(connection, program, optionsFor(level, null));
 		complete(
@@ -257,12 +269,13 @@ export function startClient(options: ClientOptions): Client {
 	/** Several requests in one transaction, which the client may also take back, or leave. */
 	async function interactive(begin: "BEGIN" | "BEGIN IMMEDIATE"): Promise<void> {
 		const connection = open(home);
-		const operationId = invoke(home, { steps: [], level: null, idempotencyKey: null, attempt: 1 });
+		const mode = modeChance.pick(settings.modes);
+		const operationId = invoke(home, { steps: [], level: null, idempotencyKey: null, attempt: 1, mode });
 		const step = async (statements: readonly Statement[], one: Step): Promise<Reply> => {
 			const place = recorder.step(operationId, one);
 			const all = [...statements, readStatement(one.key)];
 			if (one.kind !== "read") all.push(statementOf(one));
-			const reply = await send(connection, programOf(all), optionsFor({ level: "linearizable" }, null));
+			const reply = await send(connection, programOf(all), optionsFor({ level: "linearizable" }, null, mode));
 			const found = reply.type === "answer" ? valueIn(reply.answer.outcome, statements.length) : undefined;
 			if (found !== undefined) recorder.saw(operationId, place, found);
 			return reply;
@@ -279,7 +292,7 @@ export function startClient(options: ClientOptions): Client {
 			reply = await send(
 				connection,
 				programOf([statement("COMMIT")]),
-				optionsFor({ level: "linearizable" }, null),
+				optionsFor({ level: "linearizable" }, null, mode),
 			);
 			complete(operationId, completionOf(reply, null));
 		} else {
@@ -297,10 +310,12 @@ export function startClient(options: ClientOptions): Client {
 	 * (node/program-parts.ts). Often under a key, which the parts outside of a transaction make their own.
 	 */
 	async function inParts(key: Key): Promise<void> {
-		const request = optionsFor({ level: "linearizable" }, chance.happens(0.5) ? `${id}/${keys++}` : null);
+		const mode = modeChance.pick(settings.modes);
+		const requestKey = chance.happens(0.5) ? `${id}/${keys++}` : null;
+		const request = optionsFor({ level: "linearizable" }, requestKey, mode);
 		const alone: Step = { kind: "write", key, value: newValue() };
 		const inside: Step = { kind: "write", key: drawRegister(), value: newValue() };
-		const call = { level: null, idempotencyKey: null, attempt: 1 } as const;
+		const call = { level: null, idempotencyKey: null, attempt: 1, mode } as const;
 		const first = invoke(home, { ...call, steps: [alone] });
 		const second = invoke(home, { ...call, steps: [] });
 		const place = recorder.step(second, inside);
@@ -323,7 +338,7 @@ export function startClient(options: ClientOptions): Client {
 	async function readTransaction(): Promise<void> {
 		const level = drawLevel();
 		const connection = open(home);
-		const operationId = invoke(home, { steps: [], level, idempotencyKey: null, attempt: 1 });
+		const operationId = invoke(home, { steps: [], level, idempotencyKey: null, attempt: 1, mode: null });
 		let before = [statement(chance.pick(["BEGIN", "BEGIN TRANSACTION READONLY"]))];
 		let reply: Reply = { type: "unreachable" };
 		for (let number = 0; number < 3; number++) {
@@ -347,10 +362,12 @@ export function startClient(options: ClientOptions): Client {
 	async function refused(key: Key): Promise<void> {
 		const steps: readonly Step[] = [{ kind: "read", key }];
 		const idempotencyKey = chance.happens(0.3) ? `${id}/${keys++}` : null;
-		const operationId = invoke(home, { steps, level: null, idempotencyKey, attempt: 1 });
+		const mode = modeChance.pick(settings.modes);
+		const operationId = invoke(home, { steps, level: null, idempotencyKey, attempt: 1, mode });
 		const connection = open(home);
 		const program = programOf([readStatement(key), refusedStatement(key)]);
-		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, idempotencyKey));
+		const request = optionsFor({ level: "linearizable" }, idempotencyKey, mode);
+		const reply = await send(connection, program, request);
 		if (reply.type === "answer") {
 			const { outcome, position } = reply.answer;
 			if (outcome.errors[1] === null)
@@ -364,10 +381,11 @@ export function startClient(options: ClientOptions): Client {
 	/** Reads in the way of a write: whoever begins so wants the latest, and nobody to write meanwhile. */
 	async function lockedRead(key: Key): Promise<void> {
 		const steps: readonly Step[] = [{ kind: "read", key }];
-		const operationId = invoke(home, { steps, level: null, idempotencyKey: null, attempt: 1 });
+		const mode = modeChance.pick(settings.modes);
+		const operationId = invoke(home, { steps, level: null, idempotencyKey: null, attempt: 1, mode });
 		const connection = open(home);
 		const program = programOf([statement("BEGIN IMMEDIATE"), readStatement(key), statement("COMMIT")]);
-		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, null));
+		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, null, mode));
 		complete(
 			operationId,
 			completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
@@ -379,7 +397,7 @@ export function startClient(options: ClientOptions): Client {
 	async function other(statements: OtherStatements): Promise<void> {
 		const connection = open(home);
 		const idempotencyKey = otherChance.happens(settings.keyedShare) ? `${id}/other ${keys++}` : null;
-		const request = optionsFor({ level: "linearizable" }, idempotencyKey);
+		const request = optionsFor({ level: "linearizable" }, idempotencyKey, modeChance.pick(settings.modes));
 		await send(connection, programOf(statements.some(otherChance)), request);
 		connection.close();
 	}
@@ -389,10 +407,14 @@ export function startClient(options: ClientOptions): Client {
 		return connect({ member, scheduler, chance, delayMs, isLetIn: options.isVisitor, onOutrage });
 	}
 
-	function optionsFor(level: ReadLevel, idempotencyKey: string | null): RequestOptions {
+	function optionsFor(
+		level: ReadLevel,
+		idempotencyKey: string | null,
+		acknowledgement: Acknowledgement | null = null,
+	): RequestOptions {
 		const token = tokens[session] ?? null;
 		const consistency: Consistency = level.level === "session" ? { level: "session", token } : level;
-		return { consistency, idempotencyKey, timeoutMs: settings.timeoutMs };
+		return { consistency, idempotencyKey, acknowledgement, timeoutMs: settings.timeoutMs };
 	}
 
 	async function send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply> {
@@ -410,11 +432,8 @@ export function startClient(options: ClientOptions): Client {
 		return reply;
 	}
 
-	function invoke(
-		member: Member,
-		call: { steps: readonly Step[]; level: ReadLevel | null; idempotencyKey: string | null; attempt: number },
-	): number {
-		const acknowledgement = call.level === null ? "quorum" : null;
+	function invoke(member: Member, { mode, ...call }: InvokedCall): number {
+		const acknowledgement = mode === null ? null : promiseOf(mode, members.length);
 		const operationId = recorder.invoke({
 			client: id,
 			session: `${id}/${session}`,
@@ -455,6 +474,21 @@ export function startClient(options: ClientOptions): Client {
 			await finished;
 		},
 	};
+}
+
+interface InvokedCall {
+	readonly steps: readonly Step[];
+	readonly level: ReadLevel | null;
+	readonly idempotencyKey: string | null;
+	readonly attempt: number;
+	/** Of a write. */
+	readonly mode: Acknowledgement | null;
+}
+
+/** What must hold of it: a leader and so many followers that they are a majority lose nothing. */
+function promiseOf(mode: Acknowledgement, size: number): AcknowledgementMode {
+	if (mode.mode !== "semi-sync") return mode.mode;
+	return 2 * (1 + mode.followers) > size ? "quorum" : "semi-sync";
 }
 
 function isGood(reply: Reply): boolean {

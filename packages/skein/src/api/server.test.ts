@@ -29,7 +29,7 @@ test.each([
 		400,
 		"BAD_REQUEST",
 	],
-	["POST", "/sql", { "skein-ack": "async" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
+	["POST", "/sql", { "skein-ack": "sync" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "idempotency-key": "x".repeat(256) }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "content-encoding": "gzip" }, "zipped", 415, "UNSUPPORTED_MEDIA_TYPE"],
 	["POST", "/v2/pipeline", { "content-encoding": "br, gzip" }, "zipped", 415, "UNSUPPORTED_MEDIA_TYPE"],

@@ -39,8 +39,9 @@ function writerMethods({ path, settings }: WriterThreadData) {
 
 	return {
 		state: () => writer.state,
-		execute: (requests: readonly PackedRequest[]) =>
-			writer.execute(requests.map(unpackRequest)).map(packWriteOutcome),
+		execute: (requests: readonly PackedRequest[], behind: boolean) =>
+			writer.execute(requests.map(unpackRequest), behind).map(packWriteOutcome),
+		rollbackGroup: () => then(writer.rollbackGroup()),
 		abandonInteractive: () => writer.abandonInteractive(),
 		commit: (applied: Position) => then(writer.commit(applied)),
 		rollback: () => then(writer.rollback()),

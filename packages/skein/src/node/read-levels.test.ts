@@ -41,7 +41,7 @@ async function createBench(seed: number): Promise<Bench> {
 			return written.value.position;
 		},
 		read(member, consistency, timeoutMs = 5_000) {
-			const options = { consistency, idempotencyKey: null, timeoutMs };
+			const options = { consistency, idempotencyKey: null, acknowledgement: null, timeoutMs };
 			return watch(serviceOf(member).openStream().run(program("SELECT v FROM ledger"), options));
 		},
 	};

@@ -4,15 +4,18 @@
  * did not happen, or when its idempotency key makes it happen once however often it is tried.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { NodeId, Position } from "../consensus/types.ts";
 import type { Program, ProgramOutcome } from "../database/program.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Forwarded, Forwarding } from "./forwarding.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
 import type { StateMachine } from "./state-machine.ts";
 import { noRoom } from "./write-errors.ts";
+import { writeRequest } from "./write-request.ts";
 
 export interface RoutedWrite {
 	readonly streamId: number;
@@ -23,6 +26,7 @@ export interface RoutedWrite {
 	readonly transactionAt: NodeId | null;
 	readonly snapshotIndex: number | null;
 	readonly idempotencyKey: string | null;
+	readonly acknowledgement: Acknowledgement;
 	/** False: whatever happens to it, it cannot have committed anything (a statement inside an open transaction). */
 	readonly mayCommit: boolean;
 	readonly deadlineAt: MonotonicTime;
@@ -93,7 +97,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
 				case "timed-out":
-					throw timedOut(request);
+					throw timedOut(request, missing(request));
 				case "lost":
 					if (request.transactionAt !== null && !request.mayCommit) throw transactionLost();
 					if (!mayRepeat(request)) throw outcomeUnknown(request);
@@ -116,13 +120,24 @@ export function createRouting(options: RoutingOptions): Routing {
 		}
 	}
 
+	/** Which followers a write may have waited for, where that is known: on the leader. */
+	function missing({ acknowledgement, mayCommit }: RoutedWrite): string {
+		const { state, core } = options.runner();
+		if (state.role !== "leader") return "; the leader's /cluster says which members are behind";
+		if (!mayCommit || acknowledgement.mode === "async") return "";
+		const { progress, durableIndex } = core.view;
+		const behind = [...progress].filter(([, { matchIndex }]) => matchIndex < durableIndex).map(([id]) => id);
+		return behind.length === 0 ? "" : `; not up to date: ${behind.join(", ")}`;
+	}
+
 	function tryAt(leader: NodeId, request: RoutedWrite): Promise<Forwarded> {
 		return leader === self ? tryHere(request) : tryThere(leader, request);
 	}
 
 	function tryThere(leader: NodeId, request: RoutedWrite): Promise<Forwarded> {
-		const { streamId, program, foreignKeys, interactive, snapshotIndex, idempotencyKey, deadlineAt } =
+		const { streamId, program, foreignKeys, interactive, snapshotIndex, idempotencyKey, acknowledgement } =
 			request;
+		const { deadlineAt } = request;
 		return options.forwarding.run(
 			leader,
 			{
@@ -133,6 +148,7 @@ export function createRouting(options: RoutingOptions): Routing {
 				snapshotIndex,
 				program,
 				idempotencyKey,
+				acknowledgement,
 				timeoutMs: Math.max(1, Math.round(deadlineAt - clock.now())),
 			},
 			deadlineAt,
@@ -141,16 +157,21 @@ export function createRouting(options: RoutingOptions): Routing {
 
 	function tryHere(request: RoutedWrite): Promise<Forwarded> {
 		return new Promise((resolve) => {
+			const stream = `${self}/${request.streamId}`;
 			const queued = {
-				stream: `${self}/${request.streamId}`,
-				request: {
+				stream,
+				request: writeRequest({
+					stream,
+					acknowledgement: request.acknowledgement,
 					program: request.program,
 					foreignKeys: request.foreignKeys,
 					interactive: request.interactive,
 					idempotencyKey: request.idempotencyKey,
 					receivedAtMs: clock.now(),
+					wallTimeMs: clock.wallTime(),
 					timeoutMs: options.statementTimeoutMs,
-				},
+				}),
+				acknowledgement: request.acknowledgement,
 				inTransaction: request.transactionAt !== null,
 				snapshotIndex: request.snapshotIndex,
 				cancelled: false,
@@ -212,11 +233,15 @@ function outcomeUnknown(request: RoutedWrite): SkeinError {
 	);
 }
 
-function timedOut(request: RoutedWrite): SkeinError {
-	return new SkeinError("the write was not acknowledged in time", {
+function timedOut(request: RoutedWrite, missing: string): SkeinError {
+	return new SkeinError(`the write was not acknowledged in time, in mode ${inWords(request)}${missing}`, {
 		code: "TIMEOUT",
 		outcome: request.mayCommit ? "unknown" : "did-not-happen",
 	});
+}
+
+function inWords({ acknowledgement }: RoutedWrite): string {
+	return acknowledgementText(acknowledgement);
 }
 
 function noLeader(runner: CoreRunner): SkeinError {

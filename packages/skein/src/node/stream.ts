@@ -10,6 +10,7 @@
  * A program that leaves a transaction open may have to run in parts: see program-parts.ts.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { LogIndex, NodeId, Position } from "../consensus/types.ts";
 import type { ReadTransaction } from "../database/database.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
@@ -61,6 +62,8 @@ export interface StreamOptions {
 	readonly transactionIdleMs: Milliseconds;
 	readonly statementTimeoutMs: Milliseconds;
 	readonly describe: (sql: string) => Promise<Description>;
+	/** Of requests that do not say when they want to be answered. */
+	readonly acknowledgement: Acknowledgement;
 	/** Tells the node that may hold the stream's transaction (null: whoever leads) to roll it back. */
 	readonly closeAt: (node: NodeId | null, streamId: number) => void;
 	readonly onClosed: () => void;
@@ -330,6 +333,7 @@ export function createStream(options: StreamOptions): Stream {
 				snapshotIndex,
 				// A part of an open transaction is not a request of its own: only what ends it could be.
 				idempotencyKey: inTransaction || plan.mayStayOpen ? null : request.idempotencyKey,
+				acknowledgement: request.acknowledgement ?? options.acknowledgement,
 				mayCommit: (inTransaction ? plan.inside : plan.outside).mayCommit,
 				deadlineAt,
 			});

@@ -1,0 +1,80 @@
+// `skein lost`: what a node reports as acknowledged and lost, from its data directory. Sending it again is the reader's.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type LostTransaction, lostDirectory } from "../node/lost-transactions.ts";
+import type { lostOptions, OptionValues } from "./options.ts";
+import { drawTable } from "./sql/show-result.ts";
+import { UsageError } from "./usage-error.ts";
+
+export async function lost(
+	values: OptionValues<typeof lostOptions>,
+	action: string | undefined,
+	name: string | undefined,
+): Promise<void> {
+	if (values.data === null) throw new UsageError("--data is missing: the data directory of a node");
+	const directory = join(values.data, lostDirectory);
+	switch (action ?? "list") {
+		case "list":
+			return list(directory, values.json);
+		case "show":
+			if (name === undefined) throw new UsageError("which one? For instance: skein lost show 3-17");
+			return show(directory, name);
+		case "replay":
+			throw new UsageError("skein lost replay is not there yet: show says what to send again");
+		default:
+			throw new UsageError(`skein lost ${action}: it is list or show`);
+	}
+}
+
+function list(directory: string, json: boolean): void {
+	const all = namesIn(directory).map((name) => read(directory, name));
+	if (json) return console.log(JSON.stringify(all));
+	if (all.length === 0) return console.log("nothing is reported as lost");
+	const rows = all.map((one) => [
+		`${one.term}-${one.index}`,
+		one.at,
+		one.client,
+		one.idempotencyKey ?? "-",
+		one.acknowledgement,
+		one.certain ? "lost" : "not certain",
+		String(one.changes.length) + (one.isCut ? " and more" : ""),
+	]);
+	const columns = ["name", "at", "client", "key", "mode", "what", "changes"];
+	console.log(
+		drawTable(
+			columns,
+			rows,
+			columns.map(() => false),
+		),
+	);
+}
+
+function show(directory: string, name: string): void {
+	const file = `${name}.json`;
+	if (!namesIn(directory).includes(file)) throw new Error(`${name} is not among the lost: skein lost list`);
+	console.log(JSON.stringify(read(directory, file), null, "\t"));
+}
+
+/** In the order of the log that they were cut from. */
+function namesIn(directory: string): string[] {
+	let names: string[];
+	try {
+		names = readdirSync(directory);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+		throw error;
+	}
+	const numbers = (name: string): number[] => name.split(/[-.]/).slice(0, 2).map(Number);
+	return names
+		.filter((name) => /^\d+-\d+\.json$/.test(name))
+		.sort((one, other) => {
+			const [term = 0, index = 0] = numbers(one);
+			const [otherTerm = 0, otherIndex = 0] = numbers(other);
+			return term - otherTerm || index - otherIndex;
+		});
+}
+
+function read(directory: string, name: string): LostTransaction {
+	// The node writes it whole, or not at all.
+	return JSON.parse(readFileSync(join(directory, name), "utf8")) as LostTransaction;
+}
