@@ -6,7 +6,7 @@
  * Liveness phase: a random majority is healed for good, all else stays as broken as it is, and the
  * healed members must serve writes and reads within a bound. Then everything that clients saw is judged.
  */
-import type { NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
+import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
 import { type Cluster, createCluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import { type Chance, createChance } from "../engine/chance.ts";
@@ -333,7 +333,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			const states = new Map(
 				done.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
 			);
-			const { committedTerm } = effects;
+			const committedTerm = (index: LogIndex): Term | null => effects.committedTerm(index);
 			const isKnown = allIsApplied();
 			const { history, lost } = withoutLost(recorder.history, isKnown ? committedTerm : null);
 			const mustReport = (term: Term): boolean => {

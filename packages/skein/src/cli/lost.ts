@@ -32,7 +32,7 @@ function list(directory: string, json: boolean): void {
 	if (all.length === 0) return console.log("nothing is reported as lost");
 	const rows = all.map((one) => [
 		`${one.term}-${one.index}`,
-		one.at,
+		new Date(one.wallTimeMs).toISOString(),
 		one.client,
 		one.idempotencyKey ?? "-",
 		one.acknowledgement,

@@ -3,7 +3,8 @@
  * disk or the commit index moved. What was acknowledged and is not committed yet raises the index of
  * linearizable reads: they see all that was acknowledged before they began.
  */
-import { type Acknowledgement, acknowledgedIndex, type Standing } from "./acknowledge/acknowledgement.ts";
+import { type Acknowledgement, acknowledgedIndex } from "./acknowledge/acknowledgement.ts";
+import type { Standing } from "./acknowledge/standing.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";

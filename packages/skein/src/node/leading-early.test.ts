@@ -189,8 +189,9 @@ test("what changed nothing is told only when what it saw is committed", async ()
 });
 
 test("a mode that asks for more than the commit does is answered later, and holds up nobody", async () => {
-	const { clock, network, file, answers, submit, work, followers } = await createBench(3);
-	const [away] = followers();
+	const bench = await createBench(3);
+	const { clock, network, file, answers, submit, work } = bench;
+	const [away] = bench.followers();
 	network.cut(away?.id ?? "", true);
 	submit("both", { mode: "semi-sync", followers: 2 });
 	await work();

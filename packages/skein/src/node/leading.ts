@@ -274,9 +274,9 @@ export function createLeading(options: LeadingOptions): Leading {
 			fragmentBytes: settings.fragmentBytes,
 			maxProposedBytes: settings.maxProposedBytes,
 			acknowledgement: batch[0]?.acknowledgement ?? settings.acknowledgement,
-			committed: answering.whenCommitted,
+			committed: (index) => answering.whenCommitted(index),
 			onProposed: notePieces,
-			onLast: answering.proposed,
+			onLast: (index) => answering.proposed(index),
 		});
 		switch (result.type) {
 			case "refused":
@@ -517,7 +517,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			answering.onCommit(index);
 			if (open.last !== null && index >= open.last.index) wake();
 		},
-		onAcknowledged: answering.onAcknowledged,
+		onAcknowledged: (index) => answering.onAcknowledged(index),
 		pause(limits) {
 			pause.begin();
 			if (term === null || (!underWay && owner.stream === null && open.last === null))

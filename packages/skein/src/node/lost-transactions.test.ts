@@ -88,7 +88,7 @@ test("of the entries that go those are reported that may have been answered earl
 		certain: true,
 		client: "n1/7",
 		idempotencyKey: "k",
-		at: "1970-01-01T00:00:01.000Z",
+		wallTimeMs: 1_000,
 		acknowledgement: "semi-sync;k=2",
 		changes: [{ operation: "sql", sql: "early 1" }],
 		isCut: false,

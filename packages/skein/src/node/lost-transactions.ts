@@ -38,8 +38,8 @@ export interface LostTransaction extends Position {
 	readonly certain: boolean;
 	readonly client: string;
 	readonly idempotencyKey: string | null;
-	/** When the leader got it; ISO 8601. */
-	readonly at: string;
+	/** When the leader got it; milliseconds since 1970. */
+	readonly wallTimeMs: number;
 	readonly acknowledgement: string;
 	readonly changes: NotedTransaction["changes"];
 	/** More was changed than is shown. */
@@ -171,7 +171,7 @@ function lostOf(
 		certain,
 		client,
 		idempotencyKey,
-		at: new Date(wallTimeMs).toISOString(),
+		wallTimeMs,
 		acknowledgement: acknowledgementText(acknowledgement),
 		changes,
 		isCut,

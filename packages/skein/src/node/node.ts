@@ -138,7 +138,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		logger,
 		diskStallMs: settings.consensus.diskStallMs,
 		tickIntervalMs: settings.tickIntervalMs,
-		beforeCut: lost.report,
+		beforeCut: (cut) => lost.report(cut),
 		onAppended: (entries) => void lost.appended(entries).catch(onFailure),
 		listener: {
 			onRole,

@@ -75,7 +75,7 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 		late: () => SkeinError,
 		ofLeader: boolean,
 	): Wait {
-		let end = (_error: SkeinError | null, _reached = true): void => {};
+		let end = (_error: SkeinError | null, _reached?: boolean): void => {};
 		const done = new Promise<boolean>((resolve, reject) => {
 			const cancel = applied.whenReached(
 				index,

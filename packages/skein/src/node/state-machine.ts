@@ -375,7 +375,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			leading.onCommit(index);
 			if (!leading.active) applySoon();
 		},
-		onAcknowledged: leading.onAcknowledged,
+		onAcknowledged: (index) => leading.onAcknowledged(index),
 		get serving() {
 			return leading.active && leading.stillLeading();
 		},

@@ -1,7 +1,8 @@
 /** The modes against a twin that asks the question itself: who has this index on disk? */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Acknowledgement, acknowledgedIndex, isEarly, type Standing } from "./acknowledgement.ts";
+import { type Acknowledgement, acknowledgedIndex, isEarly } from "./acknowledgement.ts";
+import type { Standing } from "./standing.ts";
 
 const anyIndex = fc.nat(8);
 const anyStanding: fc.Arbitrary<Standing> = fc.record({

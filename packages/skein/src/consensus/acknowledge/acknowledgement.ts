@@ -7,6 +7,7 @@ import type { LogIndex } from "../types.ts";
 import { asyncIndex } from "./async.ts";
 import { quorumIndex } from "./quorum.ts";
 import { semiSyncIndex } from "./semi-sync.ts";
+import type { Standing } from "./standing.ts";
 
 export type Acknowledgement =
 	/** The leader has it on disk. */
@@ -15,16 +16,6 @@ export type Acknowledgement =
 	| { readonly mode: "semi-sync"; readonly followers: number }
 	/** It is committed: it can no longer be lost. */
 	| { readonly mode: "quorum" };
-
-/** How far the voters are, as their leader knows it. */
-export interface Standing {
-	/** On the leader's own disk. */
-	readonly durableIndex: LogIndex;
-	/** Known to be on a majority. */
-	readonly commitIndex: LogIndex;
-	/** Of each other voter: what it has on disk, and equal to the leader's log. */
-	readonly matchOfOthers: readonly LogIndex[];
-}
 
 /** Everything up to here may be answered to those who asked for this mode. Never beyond the leader's own disk. */
 export function acknowledgedIndex(standing: Standing, acknowledgement: Acknowledgement): LogIndex {
