@@ -32,6 +32,8 @@ export async function* readTransactions(
 			if (error instanceof EntryAbsentError) return;
 			throw error;
 		}
+		// As said there: the log ends before `last`.
+		if (entries.length === 0) return;
 		for (const entry of entries) {
 			next = entry.index + 1;
 			if (entry.kind !== "command" && entry.kind !== "fragment") continue;
