@@ -3,11 +3,11 @@
  * heard of each noted in the history. It never writes a value twice.
  */
 
+import type { SkeinError } from "../../../client/src/errors.ts";
 import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { Program, ProgramOutcome, Statement } from "../../../skein/src/database/program.ts";
 import type { Consistency, RequestOptions } from "../../../skein/src/node/service.ts";
-import { laterOf } from "../../../skein/src/node/session-token.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
@@ -20,6 +20,7 @@ import type {
 	Seen,
 	Step,
 } from "../history/history.ts";
+import { mayLose } from "../history/history.ts";
 import type { OtherStatements } from "../machine/other-statements.ts";
 import {
 	programOf,
@@ -31,6 +32,7 @@ import {
 } from "../machine/statements.ts";
 import type { Tell } from "../trace/event.ts";
 import { type Connection, connect, type Reply } from "./connection.ts";
+import { createSessionTokens } from "./session-tokens.ts";
 import { type LoadSettings, type OperationKind, operationKinds } from "./settings.ts";
 
 export interface Client {
@@ -58,6 +60,8 @@ export interface ClientOptions {
 	/** SQL besides registers. */
 	readonly others: OtherStatements | null;
 	readonly onOutrage: (error: unknown) => void;
+	/** It was said that no history has this token. That is right if what it names is lost. */
+	readonly onRefusedToken: (token: Position) => void;
 }
 
 /** How many answered writes with a key are sent again, if attempts are left. */
@@ -80,8 +84,7 @@ export function startClient(options: ClientOptions): Client {
 	let values = 0;
 	let keys = 0;
 	let acknowledged = 0;
-	/** Of each session what it has seen, as its tokens say. It moves with the client from member to member. */
-	const tokens: (Position | null)[] = Array.from({ length: settings.sessions }, () => null);
+	const sessions = createSessionTokens(id, settings.sessions);
 	/** The session of the operation under way. */
 	let session = 0;
 	let home = chance.pick(members);
@@ -316,7 +319,7 @@ export function startClient(options: ClientOptions): Client {
 		const alone: Step = { kind: "write", key, value: newValue() };
 		const inside: Step = { kind: "write", key: drawRegister(), value: newValue() };
 		const call = { level: null, idempotencyKey: null, attempt: 1, mode } as const;
-		const first = invoke(home, { ...call, steps: [alone] });
+		const first = invoke(home, { ...call, steps: [alone], idempotencyKey: requestKey });
 		const second = invoke(home, { ...call, steps: [] });
 		const place = recorder.step(second, inside);
 		const connection = open(home);
@@ -412,8 +415,8 @@ export function startClient(options: ClientOptions): Client {
 		idempotencyKey: string | null,
 		acknowledgement: Acknowledgement | null = null,
 	): RequestOptions {
-		const token = tokens[session] ?? null;
-		const consistency: Consistency = level.level === "session" ? { level: "session", token } : level;
+		const consistency: Consistency =
+			level.level === "session" ? { level: "session", token: sessions.token(session) } : level;
 		return { consistency, idempotencyKey, acknowledgement, timeoutMs: settings.timeoutMs };
 	}
 
@@ -422,9 +425,11 @@ export function startClient(options: ClientOptions): Client {
 		if (gone) tell({ type: "client", client: id, what: "goes away" });
 		const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
 		const reply = await connection.send(program, request, patienceMs);
-		if (reply.type === "answer") tokens[session] = laterOf(tokens[session] ?? null, reply.answer.position);
-		// No history is ever lost here, and no token is of elsewhere.
-		if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION") onOutrage(reply.error);
+		const mode = request.acknowledgement;
+		const isEarly = mode !== null && mayLose(promiseOf(mode, members.length));
+		if (reply.type === "answer") sessions.answered(session, reply.answer.position, isEarly);
+		if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION")
+			refusedToken(reply.error);
 		if (reply.type !== "unreachable") return reply;
 		if (chance.happens(settings.leavesShare)) home = chance.pick(members);
 		// As clients do; also, asking nobody again and again tests nothing.
@@ -432,11 +437,19 @@ export function startClient(options: ClientOptions): Client {
 		return reply;
 	}
 
+	function refusedToken(error: SkeinError): void {
+		const token = sessions.refused(session);
+		// No token is of elsewhere.
+		if (token === null) return onOutrage(error);
+		tell({ type: "client", client: id, what: "begins a session anew" });
+		options.onRefusedToken(token);
+	}
+
 	function invoke(member: Member, { mode, ...call }: InvokedCall): number {
 		const acknowledgement = mode === null ? null : promiseOf(mode, members.length);
 		const operationId = recorder.invoke({
 			client: id,
-			session: `${id}/${session}`,
+			session: sessions.name(session),
 			acknowledgement,
 			node: member.id,
 			...call,

@@ -22,7 +22,7 @@ import { checkAll } from "./checks.ts";
 import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
 import { handOver } from "./hand-over.ts";
-import { checkReports, reportsOn, withoutLost } from "./lost-writes.ts";
+import { checkRefusedTokens, checkReports, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
@@ -126,6 +126,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	const leaders = new Map<Term, NodeId>();
 	let everApplied = 0;
 	const recorder: Recorder = createRecorder(() => scheduler.now);
+	const refusedTokens: Position[] = [];
 	let outrage: unknown = null;
 	const onOutrage = (error: unknown): void => {
 		outrage ??= error;
@@ -167,6 +168,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			isVisitor,
 			others: profile.otherStatements,
 			onOutrage,
+			onRefusedToken: (token) => refusedTokens.push(token),
 		});
 	const visitors = Array.from({ length: visitorCount }, (_, number) => clientOf(`v${number + 1}`, true));
 	const nemesis: Nemesis = startNemesis({
@@ -333,19 +335,23 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			const states = new Map(
 				done.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
 			);
-			const committedTerm = (index: LogIndex): Term | null => effects.committedTerm(index);
-			const isKnown = allIsApplied();
-			const { history, lost } = withoutLost(recorder.history, isKnown ? committedTerm : null);
-			const mustReport = (term: Term): boolean => {
-				const leader = leaders.get(term);
-				return !nemesis.hasDamaged && done.some(({ id }) => id === leader);
+			const committed = allIsApplied()
+				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }
+				: null;
+			const { history, lost } = withoutLost(recorder.history, committed);
+			const mustReport = (term: Term | null): boolean => {
+				const all = term === null ? [...leaders.values()] : [leaders.get(term)];
+				return !nemesis.hasDamaged && all.every((leader) => done.some(({ id }) => id === leader));
 			};
 			const isHeld = (node: NodeId, { term, index }: Position): boolean =>
 				done.some(({ id, core }) => id === node && core?.termAt(index) === term);
 			const reports = new Map(cluster.members.map(({ id, disk }) => [id, reportsOn(disk)]));
 			lostWrites = lost.length;
-			reportedWrites = isKnown ? checkReports({ lost, reports, isHeld, mustReport }) : 0;
-			return checkAll({ history, effects: isKnown ? effects.effects : null, states }).decided;
+			if (committed !== null) {
+				reportedWrites = checkReports({ lost, reports, isHeld, mustReport });
+				checkRefusedTokens(refusedTokens, committed);
+			}
+			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;
 		},
 		dispose() {
 			nemesis.stop();
