@@ -8,7 +8,7 @@ import type { Program, Statement, StatementResult, Value as StoredValue } from "
 import { acknowledgementForms, parseAcknowledgement } from "./node/acknowledgement-text.ts";
 import { parseConsistency } from "./node/consistency.ts";
 import type { Answer, ClusterView, RequestOptions } from "./node/service.ts";
-import { formatToken, laterOf, parseToken } from "./node/session-token.ts";
+import { afterFailure, formatToken, laterOf, parseToken } from "./node/session-token.ts";
 import type { Logger } from "./world/logger.ts";
 
 export { type Outcome, SkeinError, type SkeinErrorCode } from "../../client/src/errors.ts";
@@ -103,10 +103,15 @@ export async function open(options: OpenOptions): Promise<Member> {
 	let seen: Position | null = null;
 	const run = async (program: Program, given: ExecuteOptions): Promise<Answer> => {
 		const stream = node.service.openStream();
+		const request = requestOptions(given, seen);
 		try {
-			const answer = await stream.run(program, requestOptions(given, seen));
+			const answer = await stream.run(program, request);
 			seen = laterOf(seen, answer.position);
 			return answer;
+		} catch (error) {
+			const { consistency } = request;
+			if (consistency.level === "session") seen = afterFailure(seen, consistency.token, error);
+			throw error;
 		} finally {
 			await stream.close();
 		}

@@ -47,11 +47,14 @@ function valuesIn(effects: readonly Effect[]): ReadonlySet<string> {
 	return new Set(values.flatMap((value) => [value, lastItem(value)]));
 }
 
-/** What it leaves behind if it happens, as it stands in its register. */
-function writtenBy({ steps }: Operation): string[] {
+/** What it surely leaves behind if it happens, as it stands in its register. */
+function writtenBy({ steps, seen }: Operation): string[] {
 	const last = new Map<string, string | null>();
-	for (const step of steps)
-		if (step.kind !== "read") last.set(step.key, step.kind === "append" ? `${step.value};` : step.value);
+	for (const [place, step] of steps.entries()) {
+		if (step.kind === "read") continue;
+		if (step.kind === "compare-and-set" && seen[place] !== step.expected) continue;
+		last.set(step.key, step.kind === "append" ? `${step.value};` : step.value);
+	}
 	return [...last.values()].filter((value) => value !== null);
 }
 

@@ -17,7 +17,7 @@ import type { ReadableDatabase } from "./fit-database.ts";
 import type { Freshness, Moment } from "./freshness.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { Answer, Consistency } from "./service.ts";
-import { formatToken } from "./session-token.ts";
+import { formatToken, strangeSession } from "./session-token.ts";
 
 /** A session that waits for longer asks the leader whether its token can be of this history at all. */
 const doubtAfterMs: Milliseconds = 100;
@@ -263,7 +263,7 @@ function notApplied(): SkeinError {
 function strangeToken(token: Position, why: string): SkeinError {
 	return new SkeinError(
 		`the session token ${formatToken(token)} is not of this cluster's history, ${why}: it comes from another cluster, or from a state that was lost. Begin a new session, without it`,
-		{ code: "BAD_REQUEST", extendedCode: "BAD_REQUEST_SESSION" },
+		{ code: "BAD_REQUEST", extendedCode: strangeSession },
 	);
 }
 

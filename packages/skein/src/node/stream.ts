@@ -23,7 +23,7 @@ import { cutShort, joined, partOf, refuseForeignCounters, withBegin } from "./pr
 import type { ReadLevels } from "./read-levels.ts";
 import type { Routing } from "./routing.ts";
 import type { Answer, Consistency, RequestOptions, Stream } from "./service.ts";
-import { laterOf } from "./session-token.ts";
+import { afterFailure, laterOf } from "./session-token.ts";
 import { NotSentError, withTransactionEnd } from "./write-errors.ts";
 
 type Transaction =
@@ -92,6 +92,9 @@ export function createStream(options: StreamOptions): Stream {
 					: await runInParts(program, cuts, request, deadlineAt);
 			seen = laterOf(seen, answer.position);
 			return answer;
+		} catch (error) {
+			forgetLost(request, error);
+			throw error;
 		} finally {
 			busy = false;
 			if (closed) await release();
@@ -170,12 +173,20 @@ export function createStream(options: StreamOptions): Stream {
 		return { level: "session", token: laterOf(consistency.token, seen) };
 	}
 
+	function forgetLost(request: RequestOptions, error: unknown): void {
+		const consistency = consistencyOf(request);
+		if (consistency.level === "session") seen = afterFailure(seen, consistency.token, error);
+	}
+
 	async function describe(sql: string, request: RequestOptions): Promise<Description> {
 		if (closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
 		if (busy) throw new Error("two requests of one stream at a time");
 		busy = true;
 		try {
 			return await describeAs(transaction, sql, request, clock.now() + request.timeoutMs);
+		} catch (error) {
+			forgetLost(request, error);
+			throw error;
 		} finally {
 			busy = false;
 			if (closed) await release();
