@@ -416,7 +416,7 @@ function keyTaken({ program, foreignKeys }: WriteRequest): ProgramOutcome {
 			code: "BAD_REQUEST",
 			message:
 				"this idempotency key was used for another request: a key belongs to one request, sent again unchanged; nothing of this one happened",
-			extendedCode: undefined,
+			extendedCode: "BAD_REQUEST_KEY",
 		},
 	);
 }
