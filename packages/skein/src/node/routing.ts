@@ -13,6 +13,7 @@ import type { CoreRunner } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Forwarded, Forwarding } from "./forwarding.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
+import { createMissingMembers } from "./missing-members.ts";
 import type { StateMachine } from "./state-machine.ts";
 import { noRoom } from "./write-errors.ts";
 import { writeRequest } from "./write-request.ts";
@@ -60,6 +61,7 @@ export interface RoutingOptions {
 
 export function createRouting(options: RoutingOptions): Routing {
 	const { self, clock, leaderWatch } = options;
+	const missing = createMissingMembers(options);
 	let stopped = false;
 
 	async function write(request: RoutedWrite): Promise<RoutedAnswer> {
@@ -97,7 +99,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
 				case "timed-out":
-					throw timedOut(request, missing(request));
+					throw timedOut(request, waitsForOthers(request) ? await missing.inWords() : "");
 				case "lost":
 					if (request.transactionAt !== null && !request.mayCommit) throw transactionLost();
 					if (!mayRepeat(request)) throw outcomeUnknown(request);
@@ -118,16 +120,6 @@ export function createRouting(options: RoutingOptions): Routing {
 			if (clock.now() >= waitUntil) throw result?.type === "full" ? noRoom() : noLeader(options.runner());
 			await change.wait(waitUntil);
 		}
-	}
-
-	/** Which followers a write may have waited for, where that is known: on the leader. */
-	function missing({ acknowledgement, mayCommit }: RoutedWrite): string {
-		const { state, core } = options.runner();
-		if (state.role !== "leader") return "; the leader's /cluster says which members are behind";
-		if (!mayCommit || acknowledgement.mode === "async") return "";
-		const { progress, durableIndex } = core.view;
-		const behind = [...progress].filter(([, { matchIndex }]) => matchIndex < durableIndex).map(([id]) => id);
-		return behind.length === 0 ? "" : `; not up to date: ${behind.join(", ")}`;
 	}
 
 	function tryAt(leader: NodeId, request: RoutedWrite): Promise<Forwarded> {
@@ -238,6 +230,10 @@ function timedOut(request: RoutedWrite, missing: string): SkeinError {
 		code: "TIMEOUT",
 		outcome: request.mayCommit ? "unknown" : "did-not-happen",
 	});
+}
+
+function waitsForOthers({ acknowledgement, mayCommit }: RoutedWrite): boolean {
+	return mayCommit && acknowledgement.mode !== "async";
 }
 
 function inWords({ acknowledgement }: RoutedWrite): string {
