@@ -155,7 +155,7 @@ export function notedIn(payload: Uint8Array): NotedTransaction | null {
 	const noted = changes.flatMap((change): NotedChange[] =>
 		change.type === "outcome"
 			? []
-			: [{ operation: "rows", table: "registers", after: [change.key, change.value] }],
+			: [{ operation: "insert", table: "registers", key: [0], row: [change.key, change.value] }],
 	);
 	return { note, changes: noted, isCut: false };
 }

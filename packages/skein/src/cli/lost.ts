@@ -1,4 +1,4 @@
-// `skein lost`: what a node reports as acknowledged and lost, from its data directory. Sending it again is the reader's.
+// `skein lost`: what a node reports as acknowledged and lost, from its data directory.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type LostTransaction, lostDirectory } from "../node/lost-transactions.ts";
@@ -20,10 +20,28 @@ export async function lost(
 			if (name === undefined) throw new UsageError("which one? For instance: skein lost show 3-17");
 			return show(directory, name);
 		case "replay":
-			throw new UsageError("skein lost replay is not there yet: show says what to send again");
+			if (name === undefined) throw new UsageError("which one? For instance: skein lost replay 3-17");
+			return await replayOne(directory, name, values);
 		default:
-			throw new UsageError(`skein lost ${action}: it is list or show`);
+			throw new UsageError(`skein lost ${action}: it is list, show or replay`);
 	}
+}
+
+async function replayOne(
+	directory: string,
+	name: string,
+	{ url, json }: OptionValues<typeof lostOptions>,
+): Promise<void> {
+	const report = find(directory, name);
+	const { replay } = await import("./lost/replay.ts");
+	const isReported = (): boolean => namesIn(directory).includes(`${name}.json`);
+	const result = await replay({ url, name, report, isReported });
+	if (json) return console.log(JSON.stringify({ name, result }));
+	console.log(
+		result === "replayed"
+			? `the changes of ${name} are made again`
+			: `${name} was sent again under its idempotency key: there is nothing to do`,
+	);
 }
 
 function list(directory: string, json: boolean): void {
@@ -50,9 +68,13 @@ function list(directory: string, json: boolean): void {
 }
 
 function show(directory: string, name: string): void {
+	console.log(JSON.stringify(find(directory, name), null, "\t"));
+}
+
+function find(directory: string, name: string): LostTransaction {
 	const file = `${name}.json`;
 	if (!namesIn(directory).includes(file)) throw new Error(`${name} is not among the lost: skein lost list`);
-	console.log(JSON.stringify(read(directory, file), null, "\t"));
+	return read(directory, file);
 }
 
 /** In the order of the log that they were cut from. */

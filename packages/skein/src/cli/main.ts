@@ -101,10 +101,14 @@ function program(): Command {
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
 	});
 	addCommand(root, "lost", lostOptions, {
-		argument: ["[action]", "list or show"],
-		second: ["[name]", "to show: TERM-INDEX, as the list has it"],
-		description: "what a node reports as acknowledged early and lost with its leader",
-		examples: ["skein lost list --data /var/lib/skein", "skein lost show 3-17 --data /var/lib/skein"],
+		argument: ["[action]", "list, show or replay"],
+		second: ["[name]", "to show or replay: TERM-INDEX, as the list has it"],
+		description: "what a node reports as acknowledged early and lost with its leader; replay makes it again",
+		examples: [
+			"skein lost list --data /var/lib/skein",
+			"skein lost show 3-17 --data /var/lib/skein",
+			"skein lost replay 3-17 --data /var/lib/skein --url http://127.0.0.1:8080",
+		],
 		run: async (values, action, name) => (await import("./lost.ts")).lost(values, action, name),
 	});
 	addCommand(root, "bench", benchOptions, {

@@ -358,6 +358,7 @@ export const statusOptions = {
 } satisfies OptionTable;
 export const transferOptions = { url, json } satisfies OptionTable;
 export const lostOptions = {
+	url,
 	data: text({
 		placeholder: "directory",
 		description: "the data directory of a node, which may run",

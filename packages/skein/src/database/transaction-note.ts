@@ -21,16 +21,47 @@ export interface NotedTransaction {
 	readonly isCut: boolean;
 }
 
+/** Rows are arrays by place of the column; `key` has the places of the primary key. Enough to make the change again. */
 export type NotedChange =
 	/** A statement that changes the schema, or a pragma of the file. */
 	| { readonly operation: "sql"; readonly sql: string }
 	| {
-			readonly operation: "insert" | "update" | "delete" | "rows";
+			readonly operation: "insert" | "delete";
 			readonly table: string;
-			/** By place of the column. update: what it was, then what it became; a column that stayed is left out as null. */
-			readonly before?: readonly NotedValue[];
-			readonly after?: readonly NotedValue[];
+			readonly key: readonly number[];
+			readonly row: NotedRow;
+	  }
+	/** What it was, then what it became. */
+	| {
+			readonly operation: "update";
+			readonly table: string;
+			readonly key: readonly number[];
+			readonly before: NotedRow;
+			readonly after: NotedRow;
+	  }
+	/** Of a table whose rows have no key but their number: what is there now (null: nothing), not what was. */
+	| {
+			readonly operation: "row";
+			readonly table: string;
+			/** The name of that number. */
+			readonly rowid: string;
+			readonly number: NotedValue;
+			readonly columns: readonly string[];
+			readonly row: NotedRow | null;
 	  };
 
-/** Integers beyond 2^53 are texts, blobs are { base64 }. */
-export type NotedValue = null | number | string | { readonly base64: string };
+export type NotedRow = readonly NotedValue[];
+
+/**
+ * As JSON shows it: a whole number is an INTEGER, any other a REAL. What JSON cannot say so: an integer beyond 2^53, a
+ * real without a fraction or beyond all numbers, a blob, a text that is no UTF-8; and what an update left as it was.
+ */
+export type NotedValue =
+	| null
+	| number
+	| string
+	| { readonly integer: string }
+	| { readonly real: string }
+	| { readonly base64: string }
+	| { readonly textBase64: string }
+	| { readonly unchanged: true };

@@ -161,12 +161,19 @@ test("each noted request has a payload of its own, which tells who sent it and w
 		note,
 		isCut: false,
 		changes: [
-			{ operation: "insert", table: "t", after: [1, "9007199254740993"] },
-			{ operation: "insert", table: "t", after: [2, { base64: "AP8=" }] },
+			{ operation: "insert", table: "t", key: [0], row: [1, { integer: "9007199254740993" }] },
+			{ operation: "insert", table: "t", key: [0], row: [2, { base64: "AP8=" }] },
 		],
 	});
 	expect(noted[2]?.note).toEqual({ ...note, idempotencyKey: "k" });
-	expect(noted[2]?.changes).toContainEqual({ operation: "rows", table: "w", after: [1, null, 1.5] });
+	expect(noted[2]?.changes).toContainEqual({
+		operation: "row",
+		table: "w",
+		rowid: "rowid",
+		number: 1,
+		columns: ["x", "y"],
+		row: [null, 1.5],
+	});
 	expect(noted[2]?.changes).toContainEqual({ operation: "sql", sql: " create table z (q)" });
 	const [first] = outcomes;
 	const beginning = first?.payload?.subarray(0, first.payload.length - 5) ?? new Uint8Array(0);

@@ -1,7 +1,9 @@
 /** What a payload of the row format tells of the transaction that it holds: for the report of its loss. */
+import { isUtf8 } from "node:buffer";
 import type { SQLInputValue } from "node:sqlite";
+import { isOwnTable } from "../own-tables.ts";
 import type { NotedChange, NotedTransaction, NotedValue } from "../transaction-note.ts";
-import { type ChangesetValue, readChanges } from "./changeset.ts";
+import { type Change, type ChangesetValue, readChanges } from "./changeset.ts";
 import { decodeFirstPart, decodePayload, type Part } from "./payload.ts";
 import { decodeRows } from "./rows.ts";
 
@@ -33,20 +35,14 @@ function* changesOf(part: Part): Generator<NotedChange> {
 			yield { operation: "sql", sql: part.sql };
 			return;
 		case "changeset":
-			for (const { table, old, new: fresh } of readChanges(part.bytes)) {
-				const before = old === null ? {} : { before: old.map(columnValue) };
-				const after = fresh === null ? {} : { after: fresh.map(columnValue) };
-				const operation = old === null ? "insert" : fresh === null ? "delete" : "update";
-				yield { operation, table, ...before, ...after };
-			}
+			// Our own tables hold what was told to its client: nobody has to make that again.
+			for (const change of readChanges(part.bytes)) if (!isOwnTable(change.table)) yield rowChange(change);
 			return;
 		case "rows": {
-			const { table, rows } = decodeRows(part.bytes);
-			for (const { rowid, values } of rows) {
-				const shown = values?.map(([value, isText]) => notedValue(value, isText)) ?? [];
-				yield values === null
-					? { operation: "delete", table, before: [notedValue(rowid, false)] }
-					: { operation: "rows", table, after: [notedValue(rowid, false), ...shown] };
+			const { table, rowid, columns, rows } = decodeRows(part.bytes);
+			for (const { rowid: number, values } of rows) {
+				const row = values?.map(([value, isText]) => notedValue(value, isText)) ?? null;
+				yield { operation: "row", table, rowid, number: notedValue(number, false), columns, row };
 			}
 			return;
 		}
@@ -57,16 +53,29 @@ function* changesOf(part: Part): Generator<NotedChange> {
 	}
 }
 
+function rowChange({ table, isKey, old, new: fresh }: Change): NotedChange {
+	const key = isKey.flatMap((is, place) => (is ? [place] : []));
+	if (old !== null && fresh !== null)
+		return { operation: "update", table, key, before: old.map(columnValue), after: fresh.map(columnValue) };
+	const row = (old ?? fresh ?? []).map(columnValue);
+	return { operation: old === null ? "insert" : "delete", table, key, row };
+}
+
 function columnValue(column: ChangesetValue): NotedValue {
-	return column === undefined ? null : notedValue(column.value, column.isText);
+	return column === undefined ? { unchanged: true } : notedValue(column.value, column.isText);
 }
 
 function notedValue(value: SQLInputValue, isText: boolean): NotedValue {
-	if (value === null || typeof value === "string" || typeof value === "number") return value;
+	if (value === null || typeof value === "string") return value;
 	if (typeof value === "bigint") {
 		const number = Number(value);
-		return Number.isSafeInteger(number) ? number : String(value);
+		return Number.isSafeInteger(number) ? number : { integer: String(value) };
+	}
+	if (typeof value === "number") {
+		const isPlain = Number.isFinite(value) && !Number.isSafeInteger(value);
+		return isPlain ? value : { real: Object.is(value, -0) ? "-0" : String(value) };
 	}
 	const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-	return isText ? bytes.toString() : { base64: bytes.toString("base64") };
+	if (!isText) return { base64: bytes.toString("base64") };
+	return isUtf8(bytes) ? bytes.toString() : { textBase64: bytes.toString("base64") };
 }
