@@ -30,6 +30,8 @@ test.each([
 		"BAD_REQUEST",
 	],
 	["POST", "/sql", { "skein-ack": "sync" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
+	["POST", "/sql", { "skein-ack": "semi-sync;k=0" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
+	["POST", "/v3/pipeline", { "skein-ack": "some" }, '{"requests":[]}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "idempotency-key": "x".repeat(256) }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "content-encoding": "gzip" }, "zipped", 415, "UNSUPPORTED_MEDIA_TYPE"],
 	["POST", "/v2/pipeline", { "content-encoding": "br, gzip" }, "zipped", 415, "UNSUPPORTED_MEDIA_TYPE"],
