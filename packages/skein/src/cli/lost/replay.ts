@@ -7,6 +7,7 @@
  */
 import { type Client, connect, SkeinError } from "../../../../client/src/index.ts";
 import type { LostTransaction } from "../../node/lost-transactions.ts";
+import type { ClusterView } from "../../node/service.ts";
 import { commandLineClient } from "../client-options.ts";
 import { conflictMessage, replayStatements } from "./replay-statements.ts";
 
@@ -84,13 +85,11 @@ async function isRefused(url: readonly string[], token: string): Promise<boolean
 }
 
 async function haveAllApplied(client: Client, index: number): Promise<boolean> {
-	const view = (await client.call("GET", "cluster")) as {
-		readonly databases: {
-			readonly default: { readonly members: Readonly<Record<string, { appliedIndex: number | null }>> };
-		};
-	};
-	return Object.values(view.databases.default.members).every(
-		({ appliedIndex }) => appliedIndex !== null && appliedIndex >= index,
+	const view = (await client.call("GET", "cluster")) as Partial<ClusterView>;
+	const members = Object.values(view.databases?.["default"]?.members ?? {});
+	return (
+		members.length > 0 &&
+		members.every(({ appliedIndex, reachable }) => reachable && (appliedIndex ?? 0) >= index)
 	);
 }
 
