@@ -106,8 +106,9 @@ test("what comes later is refused, never silently less", async () => {
 		{ "skein-consistency": "bounded" },
 		{ "skein-session": "nonsense" },
 		{ "skein-consistency": "nonsense" },
-		{ "skein-ack": "async" },
 		{ "skein-ack": "sync" },
+		{ "skein-ack": "chain" },
+		{ "skein-ack": "semi-sync;k=0" },
 	]) {
 		expect(await sql(url, { sql: "select 1" }, { headers })).toMatchObject({
 			ok: false,

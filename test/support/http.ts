@@ -203,12 +203,14 @@ export interface MemberView {
 	readonly matchIndex: number | null;
 	readonly lagEntries: number | null;
 	readonly reachable: boolean;
+	readonly lostTransactions: number | null;
 }
 
 export interface DatabaseView {
 	readonly term: number;
 	readonly leader: string | null;
 	readonly commitIndex: number;
+	readonly lostTransactions: number;
 	readonly members: Readonly<Record<string, MemberView>>;
 }
 

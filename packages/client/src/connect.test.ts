@@ -268,6 +268,22 @@ test("a batch is one transaction, and its first failure is the error", async () 
 	]);
 });
 
+test("a batch that failed as a whole says so at its last step, and is no success", async () => {
+	const { url } = await serverWith(({ body }, response) => {
+		const failure = {
+			message: "this idempotency key was used",
+			code: "BAD_REQUEST",
+			extendedCode: "BAD_REQUEST_KEY",
+		};
+		const result = { step_results: [null, null, null, null], step_errors: [null, null, null, failure] };
+		json(response, 200, {
+			results: body.requests.map(({ type }) => ({ type: "ok", response: { type, result } })),
+		});
+	});
+	const error = await failureOf(connect(url).batch(["insert into a values (1)"]));
+	expect(error).toMatchObject({ code: "BAD_REQUEST", extendedCode: "BAD_REQUEST_KEY" });
+});
+
 test("a transaction keeps to its stream, and rolls back by closing it", async () => {
 	let requests = 0;
 	const withBaton: Reply = ({ body }, response) => {
@@ -399,6 +415,16 @@ test("a session's token goes with every request, to whichever node, and never ba
 		["session", "4.50"],
 		["eventual", undefined],
 	]);
+});
+
+test("when a write is answered: the request says it, else the client, else nobody", async () => {
+	const { url, received } = await serverWith(ok);
+	const client = connect(url, { acknowledgement: "semi-sync;k=2" });
+	await client.execute("insert into t values (1)");
+	await client.execute("insert into t values (1)", [], { acknowledgement: "async" });
+	await connect(url).execute("insert into t values (1)");
+	const sent = received.map(({ headers }) => headers["skein-ack"]);
+	expect(sent).toEqual(["semi-sync;k=2", "async", undefined]);
 });
 
 test("a token of a lost history is an error once; then a session begins", async () => {

@@ -32,9 +32,14 @@ export interface ConnectOptions {
 	readonly connectTimeoutMs?: number;
 	/** How INTEGER values come back. Default "auto". */
 	readonly integers?: IntegerMode;
+	/** When writes are answered; the default is the node's own, most often "quorum". */
+	readonly acknowledgement?: Acknowledgement;
 	/** Sent with every request, for instance `authorization`. */
 	readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** What a write waits for. Only "quorum", and "semi-sync" with enough followers, lose nothing with a leader. */
+export type Acknowledgement = "async" | "semi-sync" | `semi-sync;k=${number}` | "quorum";
 
 export interface RequestOptions {
 	readonly timeoutMs?: number;
@@ -49,6 +54,8 @@ export interface RequestOptions {
 	 * it safe over restarts of your program, or null for none (then an unknown outcome is yours).
 	 */
 	readonly idempotencyKey?: string | null;
+	/** When a write is answered; the default is the client's. */
+	readonly acknowledgement?: Acknowledgement;
 }
 
 /** A transaction over several requests. */
@@ -180,6 +187,8 @@ function headersOf(options: ConnectOptions, request: RequestOptions): Record<str
 	const headers: Record<string, string> = { "content-type": "application/json", ...options.headers };
 	const consistency = request.consistency ?? options.consistency;
 	if (consistency !== undefined) headers["skein-consistency"] = consistency;
+	const acknowledgement = request.acknowledgement ?? options.acknowledgement;
+	if (acknowledgement !== undefined) headers["skein-ack"] = acknowledgement;
 	if (typeof request.idempotencyKey === "string") headers["idempotency-key"] = request.idempotencyKey;
 	return headers;
 }

@@ -109,8 +109,8 @@ export function decodeTransaction(
 ): Result[] {
 	const batch = record(value, "a batch's result");
 	const errors = list(batch["step_errors"], "step_errors");
-	// ROLLBACK's own failure says nothing: it is the consequence.
-	const failure = errors.slice(0, statements + 2).find((error) => error !== null && error !== undefined);
+	// The first: that of ROLLBACK says something only where nothing else failed, since the whole did.
+	const failure = errors.find((error) => error !== null && error !== undefined);
 	if (failure !== undefined) throw errorFromBody(failure);
 	return list(batch["step_results"], "step_results")
 		.slice(1, statements + 1)

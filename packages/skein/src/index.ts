@@ -1,16 +1,18 @@
 // open(): a member of a cluster inside your own process: its reads and writes are function calls, no HTTP between.
 import { SkeinError } from "../../client/src/errors.ts";
-import type { ConsistencyText, Result, StatementInput } from "../../client/src/index.ts";
+import type { Acknowledgement, ConsistencyText, Result, StatementInput } from "../../client/src/index.ts";
 import { type Argument, type Arguments, encodeArgument, type Value } from "../../client/src/values.ts";
+import type { Acknowledgement as ConsensusAcknowledgement } from "./consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "./consensus/types.ts";
 import type { Program, Statement, StatementResult, Value as StoredValue } from "./database/program.ts";
+import { acknowledgementForms, parseAcknowledgement } from "./node/acknowledgement-text.ts";
 import { parseConsistency } from "./node/consistency.ts";
 import type { Answer, ClusterView, RequestOptions } from "./node/service.ts";
-import { formatToken, laterOf, parseToken } from "./node/session-token.ts";
+import { afterFailure, formatToken, laterOf, parseToken } from "./node/session-token.ts";
 import type { Logger } from "./world/logger.ts";
 
 export { type Outcome, SkeinError, type SkeinErrorCode } from "../../client/src/errors.ts";
-export type { ConsistencyText, Result, StatementInput } from "../../client/src/index.ts";
+export type { Acknowledgement, ConsistencyText, Result, StatementInput } from "../../client/src/index.ts";
 export type { Argument, Arguments, Value } from "../../client/src/values.ts";
 export type { ClusterView } from "./node/service.ts";
 export type { LogFields, Logger } from "./world/logger.ts";
@@ -30,6 +32,8 @@ export interface OpenOptions {
 	/** What all members share to know each other. */
 	readonly secret?: string;
 	readonly advertiseUrl?: string;
+	/** When writes are answered that do not say so. Default "quorum"; "async" and "semi-sync" can lose them. */
+	readonly acknowledgement?: Acknowledgement;
 	/** Default: says nothing. */
 	readonly logger?: Logger;
 }
@@ -42,6 +46,8 @@ export interface ExecuteOptions {
 	readonly session?: string;
 	/** Makes a write safe to send again after an unknown outcome. */
 	readonly idempotencyKey?: string;
+	/** When a write is answered. Default: as the member is set up. */
+	readonly acknowledgement?: Acknowledgement;
 }
 
 export interface Member {
@@ -76,6 +82,7 @@ export async function open(options: OpenOptions): Promise<Member> {
 		import("./world/logger.ts"),
 		import("./cli/version.ts"),
 	]);
+	const acknowledgement = acknowledgementOf(options.acknowledgement);
 	const peer = options.peer ?? defaultPeer;
 	const cluster = options.cluster ?? { [options.id]: `${peer.host}:${peer.port}` };
 	const node = await startNode({
@@ -89,16 +96,22 @@ export async function open(options: OpenOptions): Promise<Member> {
 		secret: options.secret ?? null,
 		advertiseUrl: options.advertiseUrl ?? null,
 		logger: options.logger ?? silentLogger,
+		...(acknowledgement === null ? {} : { settings: { acknowledgement } }),
 	});
 
 	/** What was seen by all that was asked here. */
 	let seen: Position | null = null;
 	const run = async (program: Program, given: ExecuteOptions): Promise<Answer> => {
 		const stream = node.service.openStream();
+		const request = requestOptions(given, seen);
 		try {
-			const answer = await stream.run(program, requestOptions(given, seen));
+			const answer = await stream.run(program, request);
 			seen = laterOf(seen, answer.position);
 			return answer;
+		} catch (error) {
+			const { consistency } = request;
+			if (consistency.level === "session") seen = afterFailure(seen, consistency.token, error);
+			throw error;
 		} finally {
 			await stream.close();
 		}
@@ -127,8 +140,19 @@ function requestOptions(given: ExecuteOptions, seen: Position | null): RequestOp
 	return {
 		consistency: parseConsistency(given.consistency ?? "linearizable", token),
 		idempotencyKey: given.idempotencyKey ?? null,
+		acknowledgement: acknowledgementOf(given.acknowledgement),
 		timeoutMs: given.timeoutMs ?? defaultTimeoutMs,
 	};
+}
+
+function acknowledgementOf(text: Acknowledgement | undefined): ConsensusAcknowledgement | null {
+	if (text === undefined) return null;
+	const parsed = parseAcknowledgement(text);
+	if (parsed === null)
+		throw new SkeinError(`acknowledgement must be ${acknowledgementForms}, not ${text}`, {
+			code: "BAD_REQUEST",
+		});
+	return parsed;
 }
 
 /** BEGIN, each statement if the one before succeeded, COMMIT or ROLLBACK. */

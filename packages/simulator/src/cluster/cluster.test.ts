@@ -44,7 +44,12 @@ function world(size: number, seed: number) {
 	return { cluster, run, leader, trace, watch };
 }
 
-const options = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs: 5_000 } as const;
+const options = {
+	consistency: { level: "linearizable" },
+	idempotencyKey: null,
+	acknowledgement: null,
+	timeoutMs: 5_000,
+} as const;
 
 test.for([1, 3, 5])(
 	"%i members elect a leader, take writes, and keep them over a loss of power",

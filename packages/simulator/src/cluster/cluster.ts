@@ -111,6 +111,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 			connect: (node) => network.connect(node),
 			bootstrap,
 			settings,
+			notedIn: (payload, isWhole) => profile.notedIn(payload, isWhole),
 			clockFault: drawClockFault(own.fork("clock")),
 			observe: (observation) => {
 				hearOf(observation);

@@ -14,7 +14,7 @@ import { silentLogger } from "../../../skein/src/world/logger.ts";
 import type { Network } from "../../../skein/src/world/network.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
-import type { Store } from "../machine/store.ts";
+import type { Profile, Store } from "../machine/store.ts";
 import type { Observation } from "../properties/observation.ts";
 import { observeDatabase, observeLog, observeNetwork } from "../properties/observe-member.ts";
 import type { Tell } from "../trace/event.ts";
@@ -81,6 +81,7 @@ export interface MemberOptions {
 	readonly bootstrap: Configuration;
 	readonly settings: NodeSettings;
 	readonly clockFault: ClockFault;
+	readonly notedIn: Profile["notedIn"];
 	readonly observe: (observation: Observation) => void;
 	/** Something happened in the process: its view is to be looked at when this event is over. */
 	readonly touched: () => void;
@@ -146,6 +147,7 @@ export function createMember(options: MemberOptions): Member {
 			logger: silentLogger,
 			settings,
 			mustRunAlone: (request) => request.interactive,
+			notedIn: options.notedIn,
 		});
 		void node.failed.then((error) => endBySelf(current, "failed", error));
 		await node.start();

@@ -61,6 +61,7 @@ export function coverageText(
 		`${coverage.snapshots} snapshots`,
 		`${coverage.operations} operations`,
 		`${coverage.acknowledgedWrites} acknowledged writes`,
+		`${coverage.lostWrites} of them lost in early modes (${coverage.reportedWrites} reported)`,
 		`${coverage.undecided} undecided histories`,
 		`properties never asked: ${never.length === 0 ? "none" : never.join(" and ")}`,
 	].join(", ");

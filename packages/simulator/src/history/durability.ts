@@ -11,8 +11,8 @@
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { lostAmong, requestsOf } from "./attempts.ts";
 import type { Timeline, Version } from "./effects.ts";
-import type { AcknowledgementMode, History, Key, Operation, Value } from "./history.ts";
-import { lastItem } from "./history.ts";
+import type { History, Key, Operation, Value } from "./history.ts";
+import { lastItem, mayLose } from "./history.ts";
 import { producersOf } from "./producers.ts";
 import type { Violation } from "./violation.ts";
 
@@ -96,18 +96,14 @@ function judge(request: Operation, traces: readonly Trace[], isLost: boolean): s
 	if (request.outcome === "failed" && one !== undefined)
 		return `certainly did not happen, it was said, but ${one.name} was written to ${one.key}`;
 	if (isLost && one !== undefined) return `was reported as lost, but ${one.name} is in ${one.key} to stay`;
-	if (isLost && request.outcome === "ok" && protects(mode))
+	if (isLost && request.outcome === "ok" && !mayLose(mode))
 		return `was acknowledged in mode ${mode}, which does not lose writes, and is reported as lost`;
 	if (absent === undefined) return scattered(request, present);
 	if (one !== undefined)
 		return `happened in part: ${one.name} was written to ${one.key}, ${absent.name} not to ${absent.key}`;
 	if (request.outcome === "ok" && !isLost)
-		return `was acknowledged in mode ${mode}, but ${absent.name} was never written to ${absent.key}${protects(mode) ? "" : ", and that is not reported"}`;
+		return `was acknowledged in mode ${mode}, but ${absent.name} was never written to ${absent.key}${mayLose(mode) ? ", and that is not reported" : ""}`;
 	return null;
-}
-
-function protects(mode: AcknowledgementMode): boolean {
-	return mode !== "async" && mode !== "semi-sync";
 }
 
 function scattered(request: Operation, present: readonly Trace[]): string | null {

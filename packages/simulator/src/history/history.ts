@@ -45,6 +45,11 @@ export type ReadLevel =
 
 export type AcknowledgementMode = "async" | "semi-sync" | "quorum" | "sync" | "chain";
 
+/** A write that was acknowledged in this mode may be lost. */
+export function mayLose(mode: AcknowledgementMode): boolean {
+	return mode === "async" || mode === "semi-sync";
+}
+
 /**
  * ok: it happened, and `seen` is what it saw. failed: it certainly did not happen and never will
  * (outcome did-not-happen of an error, or rolled back). unknown: it may have happened, may happen

@@ -2,14 +2,25 @@
  * One client: one operation after the other on whatever member, tried again as clients do, and what it
  * heard of each noted in the history. It never writes a value twice.
  */
+
+import type { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { Program, ProgramOutcome, Statement } from "../../../skein/src/database/program.ts";
 import type { Consistency, RequestOptions } from "../../../skein/src/node/service.ts";
-import { laterOf } from "../../../skein/src/node/session-token.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
-import type { Completion, Key, ReadLevel, Recorder, Seen, Step } from "../history/history.ts";
+import type {
+	AcknowledgementMode,
+	Completion,
+	Key,
+	ReadLevel,
+	Recorder,
+	Seen,
+	Step,
+} from "../history/history.ts";
+import { mayLose } from "../history/history.ts";
 import type { OtherStatements } from "../machine/other-statements.ts";
 import {
 	programOf,
@@ -21,6 +32,7 @@ import {
 } from "../machine/statements.ts";
 import type { Tell } from "../trace/event.ts";
 import { type Connection, connect, type Reply } from "./connection.ts";
+import { createSessionTokens } from "./session-tokens.ts";
 import { type LoadSettings, type OperationKind, operationKinds } from "./settings.ts";
 
 export interface Client {
@@ -48,6 +60,8 @@ export interface ClientOptions {
 	/** SQL besides registers. */
 	readonly others: OtherStatements | null;
 	readonly onOutrage: (error: unknown) => void;
+	/** It was said that no history has this token. That is right if what it names is lost. */
+	readonly onRefusedToken: (token: Position) => void;
 }
 
 /** How many answered writes with a key are sent again, if attempts are left. */
@@ -65,12 +79,12 @@ export function startClient(options: ClientOptions): Client {
 	/** Of its own: runs without other SQL draw nothing for it. */
 	const otherChance = chance.fork("other statements");
 	const repeatChance = chance.fork("repeats");
+	const modeChance = chance.fork("modes");
 	let stopped = false;
 	let values = 0;
 	let keys = 0;
 	let acknowledged = 0;
-	/** Of each session what it has seen, as its tokens say. It moves with the client from member to member. */
-	const tokens: (Position | null)[] = Array.from({ length: settings.sessions }, () => null);
+	const sessions = createSessionTokens(id, settings.sessions);
 	/** The session of the operation under way. */
 	let session = 0;
 	let home = chance.pick(members);
@@ -206,12 +220,13 @@ export function startClient(options: ClientOptions): Client {
 
 	async function write(steps: readonly Step[], idempotencyKey = drawIdempotencyKey()): Promise<void> {
 		const program = programFor(steps);
+		const mode = modeChance.pick(settings.modes);
 		for (let attempt = 1; attempt <= settings.attempts; attempt++) {
 			const member = attempt === 1 ? home : chance.pick(members);
 			if (attempt > 1) tell({ type: "client", client: id, what: "tries again with its key" });
-			const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt });
+			const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt, mode });
 			const connection = open(member);
-			const request = optionsFor({ level: "linearizable" }, idempotencyKey);
+			const request = optionsFor({ level: "linearizable" }, idempotencyKey, mode);
 			const reply = await send(connection, program, request);
 			complete(
 				operationId,
@@ -244,7 +259,7 @@ export function startClient(options: ClientOptions): Client {
 	async function read(all: readonly Key[], level: ReadLevel): Promise<void> {
 		const steps = [...new Set(all)].map((key): Step => ({ kind: "read", key }));
 		const program = programOf(steps.map(statementOf));
-		const operationId = invoke(home, { steps, level, idempotencyKey: null, attempt: 1 });
+		const operationId = invoke(home, { steps, level, idempotencyKey: null, attempt: 1, mode: null });
 		const connection = open(home);
 		const reply = await send(connection, program, optionsFor(level, null));
 		complete(
@@ -257,12 +272,13 @@ export function startClient(options: ClientOptions): Client {
 	/** Several requests in one transaction, which the client may also take back, or leave. */
 	async function interactive(begin: "BEGIN" | "BEGIN IMMEDIATE"): Promise<void> {
 		const connection = open(home);
-		const operationId = invoke(home, { steps: [], level: null, idempotencyKey: null, attempt: 1 });
+		const mode = modeChance.pick(settings.modes);
+		const operationId = invoke(home, { steps: [], level: null, idempotencyKey: null, attempt: 1, mode });
 		const step = async (statements: readonly Statement[], one: Step): Promise<Reply> => {
 			const place = recorder.step(operationId, one);
 			const all = [...statements, readStatement(one.key)];
 			if (one.kind !== "read") all.push(statementOf(one));
-			const reply = await send(connection, programOf(all), optionsFor({ level: "linearizable" }, null));
+			const reply = await send(connection, programOf(all), optionsFor({ level: "linearizable" }, null, mode));
 			const found = reply.type === "answer" ? valueIn(reply.answer.outcome, statements.length) : undefined;
 			if (found !== undefined) recorder.saw(operationId, place, found);
 			return reply;
@@ -279,7 +295,7 @@ export function startClient(options: ClientOptions): Client {
 			reply = await send(
 				connection,
 				programOf([statement("COMMIT")]),
-				optionsFor({ level: "linearizable" }, null),
+				optionsFor({ level: "linearizable" }, null, mode),
 			);
 			complete(operationId, completionOf(reply, null));
 		} else {
@@ -297,11 +313,13 @@ export function startClient(options: ClientOptions): Client {
 	 * (node/program-parts.ts). Often under a key, which the parts outside of a transaction make their own.
 	 */
 	async function inParts(key: Key): Promise<void> {
-		const request = optionsFor({ level: "linearizable" }, chance.happens(0.5) ? `${id}/${keys++}` : null);
+		const mode = modeChance.pick(settings.modes);
+		const requestKey = chance.happens(0.5) ? `${id}/${keys++}` : null;
+		const request = optionsFor({ level: "linearizable" }, requestKey, mode);
 		const alone: Step = { kind: "write", key, value: newValue() };
 		const inside: Step = { kind: "write", key: drawRegister(), value: newValue() };
-		const call = { level: null, idempotencyKey: null, attempt: 1 } as const;
-		const first = invoke(home, { ...call, steps: [alone] });
+		const call = { level: null, idempotencyKey: null, attempt: 1, mode } as const;
+		const first = invoke(home, { ...call, steps: [alone], idempotencyKey: requestKey });
 		const second = invoke(home, { ...call, steps: [] });
 		const place = recorder.step(second, inside);
 		const connection = open(home);
@@ -323,7 +341,7 @@ export function startClient(options: ClientOptions): Client {
 	async function readTransaction(): Promise<void> {
 		const level = drawLevel();
 		const connection = open(home);
-		const operationId = invoke(home, { steps: [], level, idempotencyKey: null, attempt: 1 });
+		const operationId = invoke(home, { steps: [], level, idempotencyKey: null, attempt: 1, mode: null });
 		let before = [statement(chance.pick(["BEGIN", "BEGIN TRANSACTION READONLY"]))];
 		let reply: Reply = { type: "unreachable" };
 		for (let number = 0; number < 3; number++) {
@@ -347,10 +365,12 @@ export function startClient(options: ClientOptions): Client {
 	async function refused(key: Key): Promise<void> {
 		const steps: readonly Step[] = [{ kind: "read", key }];
 		const idempotencyKey = chance.happens(0.3) ? `${id}/${keys++}` : null;
-		const operationId = invoke(home, { steps, level: null, idempotencyKey, attempt: 1 });
+		const mode = modeChance.pick(settings.modes);
+		const operationId = invoke(home, { steps, level: null, idempotencyKey, attempt: 1, mode });
 		const connection = open(home);
 		const program = programOf([readStatement(key), refusedStatement(key)]);
-		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, idempotencyKey));
+		const request = optionsFor({ level: "linearizable" }, idempotencyKey, mode);
+		const reply = await send(connection, program, request);
 		if (reply.type === "answer") {
 			const { outcome, position } = reply.answer;
 			if (outcome.errors[1] === null)
@@ -364,10 +384,11 @@ export function startClient(options: ClientOptions): Client {
 	/** Reads in the way of a write: whoever begins so wants the latest, and nobody to write meanwhile. */
 	async function lockedRead(key: Key): Promise<void> {
 		const steps: readonly Step[] = [{ kind: "read", key }];
-		const operationId = invoke(home, { steps, level: null, idempotencyKey: null, attempt: 1 });
+		const mode = modeChance.pick(settings.modes);
+		const operationId = invoke(home, { steps, level: null, idempotencyKey: null, attempt: 1, mode });
 		const connection = open(home);
 		const program = programOf([statement("BEGIN IMMEDIATE"), readStatement(key), statement("COMMIT")]);
-		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, null));
+		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, null, mode));
 		complete(
 			operationId,
 			completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
@@ -379,7 +400,7 @@ export function startClient(options: ClientOptions): Client {
 	async function other(statements: OtherStatements): Promise<void> {
 		const connection = open(home);
 		const idempotencyKey = otherChance.happens(settings.keyedShare) ? `${id}/other ${keys++}` : null;
-		const request = optionsFor({ level: "linearizable" }, idempotencyKey);
+		const request = optionsFor({ level: "linearizable" }, idempotencyKey, modeChance.pick(settings.modes));
 		await send(connection, programOf(statements.some(otherChance)), request);
 		connection.close();
 	}
@@ -389,10 +410,14 @@ export function startClient(options: ClientOptions): Client {
 		return connect({ member, scheduler, chance, delayMs, isLetIn: options.isVisitor, onOutrage });
 	}
 
-	function optionsFor(level: ReadLevel, idempotencyKey: string | null): RequestOptions {
-		const token = tokens[session] ?? null;
-		const consistency: Consistency = level.level === "session" ? { level: "session", token } : level;
-		return { consistency, idempotencyKey, timeoutMs: settings.timeoutMs };
+	function optionsFor(
+		level: ReadLevel,
+		idempotencyKey: string | null,
+		acknowledgement: Acknowledgement | null = null,
+	): RequestOptions {
+		const consistency: Consistency =
+			level.level === "session" ? { level: "session", token: sessions.token(session) } : level;
+		return { consistency, idempotencyKey, acknowledgement, timeoutMs: settings.timeoutMs };
 	}
 
 	async function send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply> {
@@ -400,9 +425,11 @@ export function startClient(options: ClientOptions): Client {
 		if (gone) tell({ type: "client", client: id, what: "goes away" });
 		const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
 		const reply = await connection.send(program, request, patienceMs);
-		if (reply.type === "answer") tokens[session] = laterOf(tokens[session] ?? null, reply.answer.position);
-		// No history is ever lost here, and no token is of elsewhere.
-		if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION") onOutrage(reply.error);
+		const mode = request.acknowledgement;
+		const isEarly = mode !== null && mayLose(promiseOf(mode, members.length));
+		if (reply.type === "answer") sessions.answered(session, reply.answer.position, isEarly);
+		if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION")
+			refusedToken(reply.error);
 		if (reply.type !== "unreachable") return reply;
 		if (chance.happens(settings.leavesShare)) home = chance.pick(members);
 		// As clients do; also, asking nobody again and again tests nothing.
@@ -410,14 +437,19 @@ export function startClient(options: ClientOptions): Client {
 		return reply;
 	}
 
-	function invoke(
-		member: Member,
-		call: { steps: readonly Step[]; level: ReadLevel | null; idempotencyKey: string | null; attempt: number },
-	): number {
-		const acknowledgement = call.level === null ? "quorum" : null;
+	function refusedToken(error: SkeinError): void {
+		const token = sessions.refused(session);
+		// No token is of elsewhere.
+		if (token === null) return onOutrage(error);
+		tell({ type: "client", client: id, what: "begins a session anew" });
+		options.onRefusedToken(token);
+	}
+
+	function invoke(member: Member, { mode, ...call }: InvokedCall): number {
+		const acknowledgement = mode === null ? null : promiseOf(mode, members.length);
 		const operationId = recorder.invoke({
 			client: id,
-			session: `${id}/${session}`,
+			session: sessions.name(session),
 			acknowledgement,
 			node: member.id,
 			...call,
@@ -455,6 +487,21 @@ export function startClient(options: ClientOptions): Client {
 			await finished;
 		},
 	};
+}
+
+interface InvokedCall {
+	readonly steps: readonly Step[];
+	readonly level: ReadLevel | null;
+	readonly idempotencyKey: string | null;
+	readonly attempt: number;
+	/** Of a write. */
+	readonly mode: Acknowledgement | null;
+}
+
+/** What must hold of it: a leader and so many followers that they are a majority lose nothing. */
+function promiseOf(mode: Acknowledgement, size: number): AcknowledgementMode {
+	if (mode.mode !== "semi-sync") return mode.mode;
+	return 2 * (1 + mode.followers) > size ? "quorum" : "semi-sync";
 }
 
 function isGood(reply: Reply): boolean {

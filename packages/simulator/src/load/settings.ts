@@ -1,4 +1,5 @@
 /** What clients do, and how often: drawn once for a run (run/swarm.ts). */
+import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 
 export interface LoadSettings {
 	readonly clients: number;
@@ -23,6 +24,8 @@ export interface LoadSettings {
 	readonly goneShare: number;
 	/** A client stays with its node, or asks another one each time. */
 	readonly wanders: boolean;
+	/** What clients ask for with their writes, each as likely as the others. */
+	readonly modes: readonly Acknowledgement[];
 	/** A client whose node does not take its connection goes to another one, this often. */
 	readonly leavesShare: number;
 	/** Of each client; an operation belongs to one of them. */

@@ -4,6 +4,11 @@
  */
 import type { Configuration, LogIndex, Position } from "../../../skein/src/consensus/types.ts";
 import type { ProgramOutcome } from "../../../skein/src/database/program.ts";
+import type {
+	NotedChange,
+	NotedTransaction,
+	TransactionNote,
+} from "../../../skein/src/database/transaction-note.ts";
 import type { Key, Value } from "../history/history.ts";
 
 export interface StoredOutcome {
@@ -134,12 +139,29 @@ export function decodeContent(bytes: Uint8Array): Content {
 	return content;
 }
 
-export function encodeChanges(changes: readonly Change[]): Uint8Array {
-	return new TextEncoder().encode(JSON.stringify(changes));
+/** As in production: first who sent it, if that must be known, then what it changed. */
+export function encodeChanges(changes: readonly Change[], note: TransactionNote | null): Uint8Array {
+	return new TextEncoder().encode(JSON.stringify({ note, changes }));
 }
 
 export function decodeChanges(payload: Uint8Array): Change[] {
-	return JSON.parse(new TextDecoder().decode(payload)) as Change[];
+	return decode(payload).changes;
+}
+
+/** Null: nobody sent it who would have to be told of its loss. */
+export function notedIn(payload: Uint8Array): NotedTransaction | null {
+	const { note, changes } = decode(payload);
+	if (note === null) return null;
+	const noted = changes.flatMap((change): NotedChange[] =>
+		change.type === "outcome"
+			? []
+			: [{ operation: "insert", table: "registers", key: [0], row: [change.key, change.value] }],
+	);
+	return { note, changes: noted, isCut: false };
+}
+
+function decode(payload: Uint8Array): { readonly note: TransactionNote | null; readonly changes: Change[] } {
+	return JSON.parse(new TextDecoder().decode(payload));
 }
 
 /** Stands for the SHA-256 of a snapshot file, which is Node's here: 64 hexadecimal digits, not secure. */

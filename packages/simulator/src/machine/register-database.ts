@@ -77,8 +77,9 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 
 	return {
 		opened: state(),
-		execute: (requests) =>
-			queue.onWriter(settings.executeMs * requests.length, () => writer.execute(requests)),
+		execute: (requests, behind) =>
+			queue.onWriter(settings.executeMs * requests.length, () => writer.execute(requests, behind)),
+		rollbackGroup: () => queue.onWriter(0.05, () => writer.rollbackGroup()),
 		abandonInteractive: () => queue.onWriter(0.05, () => writer.abandonInteractive()),
 		commit: (applied) => onDisk(settings.executeMs, () => writer.commit(applied), true),
 		hurry: () => queue.hurry(),

@@ -18,7 +18,15 @@ function request(
 	receivedAtMs = 0,
 ): WriteRequest {
 	const program = programOf(steps.map(statementOf));
-	return { program, foreignKeys: true, interactive: false, idempotencyKey, receivedAtMs, timeoutMs: 1_000 };
+	return {
+		program,
+		foreignKeys: true,
+		interactive: false,
+		idempotencyKey,
+		note: null,
+		receivedAtMs,
+		timeoutMs: 1_000,
+	};
 }
 
 const write = (key: string, value: string | null): Step => ({ kind: "write", key, value });

@@ -11,6 +11,7 @@ import type {
 	StatementFailure,
 	StatementResult,
 } from "../../../skein/src/database/program.ts";
+import type { TransactionNote } from "../../../skein/src/database/transaction-note.ts";
 import type { Value } from "../history/history.ts";
 import { appended } from "../history/history.ts";
 import {
@@ -31,7 +32,8 @@ export interface RegisterWriterSettings {
 }
 
 export interface RegisterWriter {
-	execute(requests: readonly WriteRequest[]): WriteOutcome[];
+	execute(requests: readonly WriteRequest[], behind?: boolean): WriteOutcome[];
+	rollbackGroup(): void;
 	abandonInteractive(): void;
 	commit(applied: Position): void;
 	rollback(): void;
@@ -48,6 +50,8 @@ interface Open {
 	readonly outcomes: Map<string, StoredOutcome | null>;
 	/** Changes that are in payloads already. */
 	taken: number;
+	/** Where the last group began, as a number of changes; null: there is none to take back. */
+	group: number | "whole" | null;
 }
 
 /** A client's transaction over several requests: where it began, as a number of changes. */
@@ -65,15 +69,20 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 	let clock: OutcomeClock | null = null;
 
 	function opened(): Open {
-		open ??= { changes: [], before: [], registers: new Map(), outcomes: new Map(), taken: 0 };
+		open ??= { changes: [], before: [], registers: new Map(), outcomes: new Map(), taken: 0, group: null };
 		return open;
 	}
 
-	function execute(requests: readonly WriteRequest[]): WriteOutcome[] {
+	function execute(requests: readonly WriteRequest[], behind = false): WriteOutcome[] {
 		if (clock === null) throw new Error("execute before prepareToLead");
+		if (behind && (open === null || interactive !== null || requests.some((one) => one.interactive)))
+			throw new Error("nothing to execute behind, or a request that must be alone");
+		const current = opened();
+		current.group = behind ? current.changes.length : "whole";
 		const outcomes = requests.map(executeOne);
-		if (interactive !== null || settings.payloads === "request") return outcomes;
-		const payload = takePayload();
+		const apart = settings.payloads === "request" || requests.some(({ note }) => note !== null);
+		if (interactive !== null || apart) return outcomes;
+		const payload = takePayload(null);
 		return outcomes.map((outcome, place) =>
 			place === outcomes.length - 1 ? { ...outcome, payload } : outcome,
 		);
@@ -99,7 +108,8 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		const ended = { ...outcome, autocommit: true };
 		const changed = changes.length > transaction.savepoint || outcome.errors.every((error) => error === null);
 		if (idempotencyKey !== null && changed) store(idempotencyKey, request.receivedAtMs, ended);
-		const payload = settings.payloads === "request" ? takePayload() : null;
+		const payload =
+			settings.payloads === "request" || request.note !== null ? takePayload(request.note) : null;
 		return { outcome: ended, payload, replayed: false };
 	}
 
@@ -197,15 +207,26 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		}
 	}
 
-	function takePayload(): Uint8Array | null {
+	function takePayload(note: TransactionNote | null): Uint8Array | null {
 		const current = opened();
 		const changes = current.changes.slice(current.taken);
 		current.taken = current.changes.length;
-		return changes.length === 0 ? null : encodeChanges(changes);
+		return changes.length === 0 ? null : encodeChanges(changes, note);
 	}
 
 	return {
 		execute,
+		rollbackGroup() {
+			if (open === null || open.group === null) throw new Error("there is no group to take back");
+			interactive = null;
+			if (open.group === "whole") {
+				open = null;
+				return;
+			}
+			takeBack(open.group);
+			open.taken = open.group;
+			open.group = null;
+		},
 		abandonInteractive() {
 			if (interactive !== null) takeBack(interactive.savepoint);
 			interactive = null;

@@ -3,6 +3,7 @@
  * here; the one with real SQLite needs Node and stands under command/.
  */
 import type { Database } from "../../../skein/src/database/database.ts";
+import type { NotedTransaction } from "../../../skein/src/database/transaction-note.ts";
 import { crc32 } from "../../../skein/src/world/crc32.ts";
 import type { Disk } from "../../../skein/src/world/disk.ts";
 import type { Chance } from "../engine/chance.ts";
@@ -10,7 +11,7 @@ import type { Settle } from "../engine/scheduler.ts";
 import type { RegisterWrite } from "../history/effects.ts";
 import type { Key, Value } from "../history/history.ts";
 import type { OtherStatements } from "./other-statements.ts";
-import { decodeChanges, digestOf } from "./register-content.ts";
+import { decodeChanges, digestOf, notedIn } from "./register-content.ts";
 import { openRegisterDatabase } from "./register-database.ts";
 import { createRegisterFile, losePower } from "./register-file.ts";
 import type { After, Device } from "./work-queue.ts";
@@ -44,6 +45,8 @@ export interface Profile {
 	readonly checksum: Disk["checksum"];
 	/** What an entry's payload writes to registers, in order: so what was committed can be read from the log. */
 	writesIn(payload: Uint8Array): RegisterWrite[];
+	/** As production's, of this profile's payloads. */
+	notedIn(payload: Uint8Array, isWhole: boolean): NotedTransaction | null;
 	/** For clients to send besides; null: there is nothing but registers. */
 	readonly otherStatements: OtherStatements | null;
 	createStore(chance: Chance, settings: StoreSettings): Store;
@@ -58,6 +61,7 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 		settle,
 		checksum,
 		writesIn,
+		notedIn,
 		otherStatements: null,
 		createStore(chance, settings) {
 			const file = createRegisterFile();

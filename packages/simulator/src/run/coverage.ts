@@ -12,6 +12,10 @@ export interface Coverage {
 	snapshots: number;
 	operations: number;
 	acknowledgedWrites: number;
+	/** Acknowledged early, and then lost. */
+	lostWrites: number;
+	/** Of those. */
+	reportedWrites: number;
 	/** Histories whose linearizability could not be decided. */
 	undecided: number;
 	/** Everything that went wrong, and what clients did and were told, by name: how often. */
@@ -29,6 +33,8 @@ export function noCoverage(): Coverage {
 		snapshots: 0,
 		operations: 0,
 		acknowledgedWrites: 0,
+		lostWrites: 0,
+		reportedWrites: 0,
 		undecided: 0,
 		happened: new Map(),
 	};
@@ -38,6 +44,11 @@ export function addCoverage(sum: Coverage, one: Coverage): void {
 	const { happened, ...counts } = one;
 	for (const name of Object.keys(counts) as (keyof typeof counts)[]) sum[name] += one[name];
 	for (const [name, times] of happened) add(sum, name, times);
+}
+
+/** An acknowledged write. */
+export function countMode(coverage: Coverage, mode: string): void {
+	add(coverage, `acknowledged in mode ${mode}`);
 }
 
 function add({ happened }: Coverage, name: string, times = 1): void {

@@ -14,7 +14,12 @@ import { drawSettings } from "./swarm.ts";
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-const options = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs: 1_000 } as const;
+const options = {
+	consistency: { level: "linearizable" },
+	idempotencyKey: null,
+	acknowledgement: null,
+	timeoutMs: 1_000,
+} as const;
 
 function fail(error: unknown): never {
 	throw error;

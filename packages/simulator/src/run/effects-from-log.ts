@@ -11,6 +11,8 @@ import { must } from "../properties/property.ts";
 
 export interface EffectsFromLog {
 	readonly effects: readonly Effect[];
+	/** Of the entry that is committed at an index; null: none is, as far as anybody has applied. */
+	committedTerm(index: LogIndex): Term | null;
 	observe(observation: Observation, termAt: (node: NodeId, index: LogIndex) => Term | null): void;
 }
 
@@ -18,6 +20,7 @@ const name = "applied entries were appended";
 
 export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFromLog {
 	const effects: Effect[] = [];
+	const terms = new Map<LogIndex, Term>([[1, 1]]);
 	/** Entries that nobody has applied yet, by index and term. */
 	const entries = new Map<LogIndex, Map<Term, Entry>>();
 	const joiner = createFragmentJoiner();
@@ -54,12 +57,14 @@ export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFrom
 			const missing = last;
 			must(entry !== undefined, name, () => `${node} applied ${missing}, which nobody has in term ${term}`);
 			entries.delete(last);
+			terms.set(last, entry.term);
 			apply(entry);
 		}
 	}
 
 	return {
 		effects,
+		committedTerm: (index) => terms.get(index) ?? null,
 		observe(observation, termAt) {
 			if (observation.type === "log-work" && observation.work.type === "append") {
 				for (const entry of observation.work.entries) keep(entry);

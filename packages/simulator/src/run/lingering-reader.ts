@@ -8,7 +8,12 @@ import type { Stage } from "./plot-stage.ts";
 
 /** Between two reads: less than a transaction may be idle. */
 const pauseMs = 60;
-const request = { consistency: { level: "eventual" }, idempotencyKey: null, timeoutMs: 1_000 } as const;
+const request = {
+	consistency: { level: "eventual" },
+	idempotencyKey: null,
+	acknowledgement: null,
+	timeoutMs: 1_000,
+} as const;
 
 export function lingeringReader(stage: Stage, member: Member): void {
 	const { chance, tell, later } = stage;

@@ -30,6 +30,8 @@ export interface Nemesis {
 	readonly sound: readonly NodeId[];
 	/** More disks may be damaged than Skein promises to survive. */
 	readonly isBeyond: boolean;
+	/** A log may lack what was written to it, and need not know that. */
+	readonly hasDamaged: boolean;
 	/** These members are well, and connected with each other, for good. */
 	heal(nodes: ReadonlySet<NodeId>): void;
 }
@@ -281,6 +283,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			return members.filter(({ id, state }) => state !== "lost" && !atlas.spent.has(id)).map(({ id }) => id);
 		},
 		isBeyond: settings.atlas === "beyond",
+		get hasDamaged() {
+			return damaged.size > 0 || lost() > 0;
+		},
 		stop() {
 			stopped = true;
 		},

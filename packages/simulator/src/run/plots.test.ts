@@ -17,7 +17,12 @@ import { drawSettings } from "./swarm.ts";
 import { twoReigns } from "./two-reigns.ts";
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
-const options = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs: 5_000 } as const;
+const options = {
+	consistency: { level: "linearizable" },
+	idempotencyKey: null,
+	acknowledgement: null,
+	timeoutMs: 5_000,
+} as const;
 
 function fail(error: unknown): never {
 	throw error;

@@ -54,7 +54,12 @@ export function probe(options: ProbeOptions): Probe {
 			});
 			tell({ type: "invoke", operation: id, client: "probe", node: member.id, what });
 			const connection = connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage });
-			const request = { consistency: { level: "linearizable" }, idempotencyKey: null, timeoutMs } as const;
+			const request = {
+				consistency: { level: "linearizable" },
+				idempotencyKey: null,
+				acknowledgement: null,
+				timeoutMs,
+			} as const;
 			const reply = await connection.send(programOf([statementOf(step)]), request, 2 * timeoutMs);
 			connection.close();
 			const outcome = outcomeOf(reply);

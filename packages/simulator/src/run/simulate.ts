@@ -6,7 +6,7 @@
  * Liveness phase: a random majority is healed for good, all else stays as broken as it is, and the
  * healed members must serve writes and reads within a bound. Then everything that clients saw is judged.
  */
-import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
 import { type Cluster, createCluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import { type Chance, createChance } from "../engine/chance.ts";
@@ -19,9 +19,10 @@ import { createWatch } from "../properties/watch.ts";
 import type { TimedEvent } from "../trace/event.ts";
 import { createTrace, type Trace, withHead } from "../trace/trace.ts";
 import { checkAll } from "./checks.ts";
-import { type Coverage, createCounter, noCoverage } from "./coverage.ts";
+import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
 import { handOver } from "./hand-over.ts";
+import { checkRefusedTokens, checkReports, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
@@ -109,6 +110,10 @@ export async function simulate(
 	coverage.acknowledgedWrites = operations.filter(
 		({ outcome, acknowledgement }) => outcome === "ok" && acknowledgement !== null,
 	).length;
+	coverage.lostWrites = run.lostWrites;
+	coverage.reportedWrites = run.reportedWrites;
+	for (const { outcome, acknowledgement } of operations)
+		if (outcome === "ok" && acknowledgement !== null) countMode(coverage, acknowledgement);
 	return { seed, failure, hash: trace.hash(), coverage, asked: run.asked };
 }
 
@@ -118,8 +123,10 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	const watch = createWatch();
 	const effects = createEffectsFromLog((payload) => profile.writesIn(payload));
 	const applied = new Map<NodeId, number>();
+	const leaders = new Map<Term, NodeId>();
 	let everApplied = 0;
 	const recorder: Recorder = createRecorder(() => scheduler.now);
+	const refusedTokens: Position[] = [];
 	let outrage: unknown = null;
 	const onOutrage = (error: unknown): void => {
 		outrage ??= error;
@@ -133,7 +140,11 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		storeSettings: plan.store,
 		networkSettings: plan.network,
 		diskSettingsOf: plan.diskOf,
-		tell: trace.tell,
+		tell(event) {
+			if (event.type === "role" && event.role === "leader")
+				leaders.set(Number(event["term"]), String(event["node"]));
+			trace.tell(event);
+		},
 		observe(observation) {
 			watch.observe(observation);
 			effects.observe(observation, (node, index) => cluster.member(node).core?.termAt(index) ?? null);
@@ -157,6 +168,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			isVisitor,
 			others: profile.otherStatements,
 			onOutrage,
+			onRefusedToken: (token) => refusedTokens.push(token),
 		});
 	const visitors = Array.from({ length: visitorCount }, (_, number) => clientOf(`v${number + 1}`, true));
 	const nemesis: Nemesis = startNemesis({
@@ -172,6 +184,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		...Array.from({ length: plan.load.clients }, (_, number) => clientOf(`c${number + 1}`, false)),
 		...visitors,
 	];
+	let lostWrites = 0;
+	let reportedWrites = 0;
 	let healed: ReadonlySet<NodeId> = new Set();
 	const explained = new WeakSet<Error>();
 
@@ -264,6 +278,12 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		asked: watch.asked,
 		onOutrage,
 		throwOutrage,
+		get lostWrites() {
+			return lostWrites;
+		},
+		get reportedWrites() {
+			return reportedWrites;
+		},
 		async safety() {
 			trace.tell({ type: "phase", phase: "safety", healed: "" });
 			await scheduler.runUntil(plan.safetyMs, afterEach);
@@ -322,11 +342,23 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			const states = new Map(
 				done.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
 			);
-			return checkAll({
-				history: recorder.history,
-				effects: allIsApplied() ? effects.effects : null,
-				states,
-			}).decided;
+			const committed = allIsApplied()
+				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }
+				: null;
+			const { history, lost } = withoutLost(recorder.history, committed);
+			const mustReport = (term: Term | null): boolean => {
+				const all = term === null ? [...leaders.values()] : [leaders.get(term)];
+				return !nemesis.hasDamaged && all.every((leader) => done.some(({ id }) => id === leader));
+			};
+			const isHeld = (node: NodeId, { term, index }: Position): boolean =>
+				done.some(({ id, core }) => id === node && core?.termAt(index) === term);
+			const reports = new Map(cluster.members.map(({ id, disk }) => [id, reportsOn(disk)]));
+			lostWrites = lost.length;
+			if (committed !== null) {
+				reportedWrites = checkReports({ lost, reports, isHeld, mustReport });
+				checkRefusedTokens(refusedTokens, committed);
+			}
+			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;
 		},
 		dispose() {
 			nemesis.stop();

@@ -4,6 +4,7 @@
  * al., Swarm Testing, 2012).
  */
 
+import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
 import type { Chance } from "../engine/chance.ts";
@@ -42,7 +43,7 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		size,
 		settings,
 		store: drawStore(chance.fork("store")),
-		load: drawLoad(chance.fork("load")),
+		load: drawLoad(chance.fork("load"), size),
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
 		network: drawNetworkSettings(chance.fork("network")),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
@@ -61,6 +62,7 @@ export function drawSettings(chance: Chance): NodeSettings {
 	const tickIntervalMs = chance.pick([10, 20, heartbeatIntervalMs / 2]);
 	// Each alone does little: a log that is cut at once needs all of them.
 	const isEager = chance.happens(0.25);
+	const modes = chance.fork("modes");
 	return {
 		...defaultNodeSettings,
 		consensus: {
@@ -70,6 +72,7 @@ export function drawSettings(chance: Chance): NodeSettings {
 			maxInFlightBytes: chance.pick([2_048, 65_536, 8_388_608]),
 			maxAppendBytes: chance.pick([512, 4_096, 1_048_576]),
 			maxUncommittedBytes: chance.pick([4_096, 65_536, 67_108_864]),
+			maxUnacknowledged: modes.pick([2, 10_000]),
 			maxPendingReads: chance.pick([4, 10_000]),
 			transferTimeoutMs: chance.pick([500, 2_000]),
 		},
@@ -100,6 +103,8 @@ export function drawSettings(chance: Chance): NodeSettings {
 		stopTimeoutMs: 5_000,
 		maxHeldLogBytes: chance.pick([0, 4_096, defaultNodeSettings.maxHeldLogBytes]),
 		statementTimeoutMs: chance.pick([200, 2_000, defaultNodeSettings.statementTimeoutMs]),
+		maxOpenMs: modes.pick([5, 50, 500]),
+		maxOpenBytes: modes.pick([200, 4_096, 4_194_304]),
 	};
 }
 
@@ -114,7 +119,19 @@ function drawStore(chance: Chance): StoreSettings {
 	};
 }
 
-function drawLoad(chance: Chance): LoadSettings {
+/** Most runs mix them: whoever waits for more must not be answered with less. */
+function drawModes(chance: Chance, size: number): Acknowledgement[] {
+	const quorum: Acknowledgement = { mode: "quorum" };
+	if (chance.happens(0.3)) return [quorum];
+	const others: Acknowledgement[] = [{ mode: "async" }];
+	// One more than there are, now and then: that is an error.
+	const most = chance.happens(0.1) ? size : size - 1;
+	for (let followers = 1; followers <= most; followers++) others.push({ mode: "semi-sync", followers });
+	const some = chance.shuffle(others).slice(0, chance.integer(1, others.length));
+	return chance.happens(0.8) ? [quorum, ...some] : some;
+}
+
+function drawLoad(chance: Chance, size: number): LoadSettings {
 	const weights = Object.fromEntries(
 		operationKinds.map((kind) => [kind, chance.happens(0.6) ? chance.next() : 0]),
 	) as Record<OperationKind, number>;
@@ -132,6 +149,7 @@ function drawLoad(chance: Chance): LoadSettings {
 		attempts: chance.pick([1, 3, 8]),
 		timeoutMs: chance.pick([50, 500, 3_000, 10_000]),
 		patience: chance.pick([0.5, 1, 3]),
+		modes: drawModes(chance.fork("modes"), size),
 		goneShare: chance.pick([0, 0, 0.1]),
 		wanders: chance.happens(0.5),
 		leavesShare: chance.pick([0, 0.5, 1]),

@@ -1,6 +1,8 @@
 /** Skein's request headers to the options of a request. What is not built yet is an error, never silently less. */
 import type { IncomingHttpHeaders } from "node:http";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "../consensus/types.ts";
+import { acknowledgementForms, parseAcknowledgement } from "../node/acknowledgement-text.ts";
 import { parseConsistency } from "../node/consistency.ts";
 import type { Consistency, RequestOptions } from "../node/service.ts";
 import { parseToken } from "../node/session-token.ts";
@@ -9,10 +11,10 @@ import { badRequest } from "./errors.ts";
 const linearizable: Consistency = { level: "linearizable" };
 
 export function requestOptions(headers: IncomingHttpHeaders, timeoutMs: number): RequestOptions {
-	checkAcknowledgement(headers["skein-ack"]);
 	return {
 		consistency: consistency(headers["skein-consistency"], sessionToken(headers["skein-session"])),
 		idempotencyKey: idempotencyKey(headers["idempotency-key"]),
+		acknowledgement: acknowledgement(headers["skein-ack"]),
 		timeoutMs,
 	};
 }
@@ -31,13 +33,16 @@ function sessionToken(header: string | string[] | undefined): Position | null {
 	return header === undefined ? null : parseToken(String(header));
 }
 
-function checkAcknowledgement(header: string | string[] | undefined): void {
-	if (header === undefined || header === "quorum") return;
+/** Null: the node's default. */
+function acknowledgement(header: string | string[] | undefined): Acknowledgement | null {
+	if (header === undefined) return null;
 	const text = String(header);
-	if (/^(async|semi-sync|sync|chain)\b/.test(text)) {
-		throw badRequest(`Skein-Ack: ${text} is not there yet; use quorum`);
-	}
-	throw badRequest(`Skein-Ack must be quorum, not ${JSON.stringify(text)}`);
+	if (/^(sync|chain)\b/.test(text))
+		throw badRequest(`Skein-Ack: ${text} is not there yet; use ${acknowledgementForms}`);
+	const parsed = parseAcknowledgement(text);
+	if (parsed === null)
+		throw badRequest(`Skein-Ack must be ${acknowledgementForms}, not ${JSON.stringify(text)}`);
+	return parsed;
 }
 
 function idempotencyKey(header: string | string[] | undefined): string | null {

@@ -34,6 +34,20 @@ test("an answer says what it reflects, how old that is at most, and what its ses
 	]);
 });
 
+test("a write says when it is to be answered, else its node does", async () => {
+	await using api = await startTestApi();
+	for (const mode of ["async", "semi-sync", "semi-sync;k=2", "quorum"])
+		await api.post("/sql", { sql: "SELECT 1" }, { "skein-ack": mode });
+	await api.post("/sql", { sql: "SELECT 1" });
+	expect(api.service.programs.map(({ options }) => options.acknowledgement)).toEqual([
+		{ mode: "async" },
+		{ mode: "semi-sync", followers: 1 },
+		{ mode: "semi-sync", followers: 2 },
+		{ mode: "quorum" },
+		null,
+	]);
+});
+
 test("values", async () => {
 	await using api = await startTestApi();
 	const answer = await api.post("/sql", {

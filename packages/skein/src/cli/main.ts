@@ -7,6 +7,7 @@ import {
 	devOptions,
 	environmentName,
 	flagName,
+	lostOptions,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
@@ -99,6 +100,17 @@ function program(): Command {
 		examples: ["skein transfer n2", "skein transfer"],
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
 	});
+	addCommand(root, "lost", lostOptions, {
+		argument: ["[action]", "list, show or replay"],
+		second: ["[name]", "to show or replay: TERM-INDEX, as the list has it"],
+		description: "what a node reports as acknowledged early and lost with its leader; replay makes it again",
+		examples: [
+			"skein lost list --data /var/lib/skein",
+			"skein lost show 3-17 --data /var/lib/skein",
+			"skein lost replay 3-17 --data /var/lib/skein --url http://127.0.0.1:8080",
+		],
+		run: async (values, action, name) => (await import("./lost.ts")).lost(values, action, name),
+	});
 	addCommand(root, "bench", benchOptions, {
 		description: "measure writes and reads per second against --url",
 		examples: ["skein bench", "skein bench --clients 16 --seconds 10 --rows-per-request 100 --writes"],
@@ -124,9 +136,14 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`;
 
 interface CommandDefinition<Table extends OptionTable> {
 	readonly argument?: readonly [name: string, description: string];
+	readonly second?: readonly [name: string, description: string];
 	readonly description: string;
 	readonly examples: readonly string[];
-	readonly run: (values: OptionValues<Table>, argument: string | undefined) => Promise<void>;
+	readonly run: (
+		values: OptionValues<Table>,
+		argument: string | undefined,
+		second: string | undefined,
+	) => Promise<void>;
 }
 
 function addCommand<Table extends OptionTable>(
@@ -137,6 +154,7 @@ function addCommand<Table extends OptionTable>(
 ): void {
 	const command = root.command(name).description(definition.description).showHelpAfterError(tryHelp(name));
 	if (definition.argument !== undefined) command.argument(...definition.argument);
+	if (definition.second !== undefined) command.argument(...definition.second);
 	for (const [key, option] of Object.entries(table)) {
 		const short = option.short === null ? "" : `-${option.short}, `;
 		const value = option.placeholder === null ? "" : ` <${option.placeholder}>`;
@@ -159,7 +177,7 @@ function addCommand<Table extends OptionTable>(
 		try {
 			const file = await configurationFile(flags["config"]);
 			const values = resolveOptions(table, { flags, environment: process.env, file });
-			await definition.run(values, command.args[0]);
+			await definition.run(values, command.args[0], command.args[1]);
 		} catch (error) {
 			throw error instanceof UsageError ? new UsageError(error.message, name) : error;
 		}

@@ -73,6 +73,19 @@ test("URLs: whole, without http://, or a port of this machine", () => {
 	expect(url).toEqual(["https://a/", "http://b:1024/", "http://127.0.0.1:8081/"]);
 });
 
+test("when writes are answered", () => {
+	const resolve = (acknowledgement: string) =>
+		resolveOptions(startOptions, { ...nothing, flags: { acknowledgement } }).acknowledgement;
+	expect(resolveOptions(startOptions, nothing).acknowledgement).toEqual({ mode: "quorum" });
+	expect(resolve("async")).toEqual({ mode: "async" });
+	expect(resolve("semi-sync")).toEqual({ mode: "semi-sync", followers: 1 });
+	expect(resolve("semi-sync;k=2")).toEqual({ mode: "semi-sync", followers: 2 });
+	const environment = { SKEIN_ACKNOWLEDGEMENT: "async" };
+	expect(resolveOptions(devOptions, { ...nothing, environment }).acknowledgement).toEqual({ mode: "async" });
+	for (const wrong of ["sync", "semi-sync;k=0", "semi-sync;k=x", "Quorum"])
+		expect(() => resolve(wrong)).toThrow(/--acknowledgement is ".*": it must be async, semi-sync/);
+});
+
 test("what reads promise", () => {
 	const resolve = (consistency: string) =>
 		resolveOptions(sqlOptions, { ...nothing, flags: { consistency } }).consistency;

@@ -1,6 +1,8 @@
 // Every option of every command, once: its flag, environment variable, key in skein.config.json and help text.
 import { whyBlocked } from "../../../client/src/blocked-ports.ts";
 import type { ConsistencyText } from "../../../client/src/index.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { acknowledgementForms, parseAcknowledgement } from "../node/acknowledgement-text.ts";
 import { defaultNodeSettings } from "../node/settings.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -201,8 +203,21 @@ export const consensusTuning = {
 	),
 } satisfies OptionTable;
 
+const acknowledgement = option<Acknowledgement>("text", "mode", acknowledgementOf, {
+	description: `when writes are answered that do not say so themselves: ${acknowledgementForms}; early modes can lose them`,
+	default: defaultNodeSettings.acknowledgement,
+	defaultText: "quorum",
+});
+
+function acknowledgementOf(value: string): Acknowledgement {
+	const parsed = parseAcknowledgement(value);
+	if (parsed === null) throw new Error(`it must be ${acknowledgementForms}`);
+	return parsed;
+}
+
 /** Limits and sizes of a node; each has the name of its setting. */
 export const nodeTuning = {
+	acknowledgement,
 	leaderWaitMs: durationMs(
 		defaultNodeSettings.leaderWaitMs,
 		"how long a request waits for a leader before it fails with NO_LEADER",
@@ -311,6 +326,7 @@ export const devOptions = {
 		default: 8080,
 	}),
 	data: text({ placeholder: "directory", description: "where the nodes keep everything", default: ".skein" }),
+	acknowledgement,
 	logLevel: logging.logLevel,
 } satisfies OptionTable;
 
@@ -341,6 +357,15 @@ export const statusOptions = {
 	watch: flag({ description: "draw again every second", short: "w" }),
 } satisfies OptionTable;
 export const transferOptions = { url, json } satisfies OptionTable;
+export const lostOptions = {
+	url,
+	data: text({
+		placeholder: "directory",
+		description: "the data directory of a node, which may run",
+		default: null,
+	}),
+	json,
+} satisfies OptionTable;
 export const benchOptions = {
 	url,
 	json,

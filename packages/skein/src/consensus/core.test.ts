@@ -4,6 +4,7 @@
  * on. Each run follows from its seed alone; a failure names it.
  */
 import { expect, test } from "vitest";
+import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { createRandomSource } from "./random.ts";
 import { defaultConsensusSettings } from "./settings.ts";
 import type { Checker } from "./testing/checker.ts";
@@ -19,6 +20,14 @@ const settings = {
 	maxUncommittedBytes: 2_000,
 	transferTimeoutMs: 500,
 };
+
+const modes: readonly (Acknowledgement | null)[] = [
+	null,
+	{ mode: "async" },
+	{ mode: "semi-sync", followers: 1 },
+	{ mode: "semi-sync", followers: 2 },
+	{ mode: "quorum" },
+];
 
 interface Run {
 	readonly simulation: Simulation;
@@ -101,7 +110,15 @@ function act(run: Run): void {
 	}
 	if (dice < 0.91) {
 		const payload = textBytes(`${run.counter++}${"x".repeat(Math.floor(run.random() * 60))}`);
-		return simulation.step(node, { type: "propose", entries: [{ kind: "command", payload }] });
+		const possible = modes.filter(
+			(mode) => mode?.mode !== "semi-sync" || mode.followers < simulation.nodes.size,
+		);
+		const acknowledgement = possible[run.counter % possible.length] ?? null;
+		return simulation.step(node, {
+			type: "propose",
+			entries: [{ kind: "command", payload }],
+			acknowledgement,
+		});
 	}
 	if (dice < 0.95) {
 		const readId = run.counter++;
@@ -162,13 +179,16 @@ for (const size of [1, 2, 3, 4, 5]) {
 	test(`${size} nodes keep every invariant under random faults`, () => {
 		let committed = 0;
 		let reads = 0;
+		let acknowledged = 0;
 		for (let seed = 1; seed <= runs; seed++) {
 			const checker = runSeed(seed, size, 4_000);
 			committed += checker.committedIndex;
 			reads += checker.readsDone;
+			acknowledged += checker.acknowledgementsDone;
 		}
 		// A schedule in which nothing happens would show nothing.
 		expect(committed).toBeGreaterThan(runs * 20);
 		expect(reads).toBeGreaterThan(runs * 20);
+		expect(acknowledged).toBeGreaterThan(runs * 10);
 	});
 }

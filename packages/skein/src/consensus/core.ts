@@ -131,7 +131,7 @@ function dispatch(state: CoreState, input: Input): void {
 		case "message":
 			return receive(state, input.message);
 		case "propose":
-			return propose(state, input.entries);
+			return propose(state, input.entries, input.acknowledgement);
 		case "read":
 			return beginRead(state, input.readId);
 		case "cancel-read":

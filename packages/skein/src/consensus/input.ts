@@ -2,6 +2,7 @@
  * What can happen to the core, as data. Every input carries the time at which it happened;
  * time never goes back between two inputs.
  */
+import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import type { ConsensusMessage } from "./message.ts";
 import type {
 	Configuration,
@@ -31,8 +32,15 @@ export type Input =
 	 */
 	| (At & { readonly type: "slept"; readonly forMs: Milliseconds })
 	| (At & { readonly type: "message"; readonly message: ConsensusMessage })
-	/** The leader's runtime wants these entries in the log, in this order, one after the other. */
-	| (At & { readonly type: "propose"; readonly entries: readonly ProposedEntry[] })
+	/**
+	 * The leader's runtime wants these entries in the log, in this order, one after the other. When the mode is
+	 * met for the last of them, `acknowledged` says so once; null: nobody waits for that.
+	 */
+	| (At & {
+			readonly type: "propose";
+			readonly entries: readonly ProposedEntry[];
+			readonly acknowledgement: Acknowledgement | null;
+	  })
 	/** A linearizable read (or a batch of them that all began before now). `readId` is never used twice. */
 	| (At & { readonly type: "read"; readonly readId: number })
 	/** The caller no longer waits for this read. */

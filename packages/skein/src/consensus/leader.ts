@@ -1,4 +1,6 @@
 /** A leader: takes proposals, counts what is durable, and leads only while a quorum hears it. */
+import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
+import { acknowledge, awaitAcknowledgement, otherVoters } from "./acknowledging.ts";
 import { assert } from "./assert.ts";
 import { appendToLog, becomeFollower } from "./follower.ts";
 import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
@@ -26,6 +28,8 @@ export function becomeLeader(state: CoreState): void {
 		progress: new Map(),
 		round: 0,
 		heartbeatAt: state.now,
+		unacknowledged: [],
+		acknowledgedIndex: 0,
 		waitingReads: takeReadsAsLeader(state),
 		runningReads: [],
 	};
@@ -84,8 +88,13 @@ export function onHeartbeatResponse(state: CoreState, leader: LeaderState, messa
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
 }
 
-export function propose(state: CoreState, entries: readonly ProposedEntry[]): void {
-	const refusal = reasonToRefuse(state, entries);
+/** `acknowledgement`: when the last of them may be answered; null: nobody waits for that. */
+export function propose(
+	state: CoreState,
+	entries: readonly ProposedEntry[],
+	acknowledgement: Acknowledgement | null,
+): void {
+	const refusal = reasonToRefuse(state, entries, acknowledgement);
 	if (refusal !== null) {
 		state.outputs.push({ type: "proposal-refused", reason: refusal });
 		return;
@@ -94,10 +103,17 @@ export function propose(state: CoreState, entries: readonly ProposedEntry[]): vo
 	append(state, entries);
 	const lastIndex = state.log.last.index;
 	state.outputs.push({ type: "proposal-accepted", term: state.promise.term, firstIndex, lastIndex });
-	if (state.roleState.role === "leader") replication.sendAppendsToAll(state, state.roleState);
+	const leader = state.roleState;
+	if (leader.role !== "leader") return;
+	if (acknowledgement !== null) awaitAcknowledgement(leader, lastIndex, acknowledgement);
+	replication.sendAppendsToAll(state, leader);
 }
 
-function reasonToRefuse(state: CoreState, entries: readonly ProposedEntry[]): RefusalReason | null {
+function reasonToRefuse(
+	state: CoreState,
+	entries: readonly ProposedEntry[],
+	acknowledgement: Acknowledgement | null,
+): RefusalReason | null {
 	assert(entries.length > 0, "an empty proposal");
 	// A new configuration must be checked against the present one and go through a joint phase.
 	assert(!entries.some((entry) => entry.kind === "configuration"), "members cannot change yet");
@@ -105,6 +121,14 @@ function reasonToRefuse(state: CoreState, entries: readonly ProposedEntry[]): Re
 	if (leader.role !== "leader") return "not-leader";
 	if (!leader.established) return "not-established";
 	if (state.transfer !== null) return "transferring";
+	if (acknowledgement?.mode === "semi-sync" && acknowledgement.followers > otherVoters(state))
+		return "too-few-voters";
+	// The other modes wait for nobody that the commit does not wait for.
+	if (
+		acknowledgement?.mode === "semi-sync" &&
+		leader.unacknowledged.length >= state.settings.maxUnacknowledged
+	)
+		return "overloaded";
 	const waiting = state.log.sizeBetween(state.commitIndex, state.log.last.index);
 	const added = entries.reduce((sum, entry) => sum + entry.payload.length, 0);
 	// One proposal alone may be larger than the limit, or it could never be written.
@@ -125,10 +149,11 @@ function append(
 	);
 }
 
-/** After any match index moved: commit, tell, and be established once the barrier is committed. */
+/** After any match index moved: commit, tell, acknowledge, and be established once the barrier is committed. */
 function moveOn(state: CoreState, leader: LeaderState): void {
 	const moved = replication.advanceCommitIndex(state, leader);
 	announceCommit(state);
+	acknowledge(state, leader);
 	if (!moved) return;
 	if (!leader.established && state.commitIndex >= leader.barrierIndex) {
 		leader.established = true;

@@ -88,7 +88,9 @@ export interface ReadIndexRequest extends Envelope {
 export interface ReadIndexResponse extends Envelope {
 	readonly type: "read-index-response";
 	readonly readId: number;
+	/** What the read must see; above the commit index where a mode acknowledges early. */
 	readonly index: LogIndex;
+	readonly commitIndex: LogIndex;
 }
 
 export type ConsensusMessage =

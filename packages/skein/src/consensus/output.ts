@@ -7,7 +7,13 @@
 import type { ConsensusMessage } from "./message.ts";
 import type { Entry, LogIndex, NodeId, Position, Role, Term, VotePromise } from "./types.ts";
 
-export type RefusalReason = "not-leader" | "not-established" | "transferring" | "overloaded";
+export type RefusalReason =
+	| "not-leader"
+	| "not-established"
+	| "transferring"
+	| "overloaded"
+	/** Its mode asks for more followers than there are other voters. */
+	| "too-few-voters";
 
 export type Output =
 	| { readonly type: "write-promise"; readonly ticket: number; readonly promise: VotePromise }
@@ -40,6 +46,11 @@ export type Output =
 	 * Entries up to `index` may be applied: committed, and durable here. Never goes back.
 	 */
 	| { readonly type: "commit"; readonly index: LogIndex }
+	/**
+	 * The proposal that ends at `index` may be answered: its mode is met. Before or after its commit, as the mode
+	 * says, and not in the order of the log where modes differ. Of a proposal that is never said it when leadership ends first.
+	 */
+	| { readonly type: "acknowledged"; readonly index: LogIndex }
 	/** The role, term, leader or establishment changed. Established: the barrier of this leader's term is committed. */
 	| {
 			readonly type: "role";

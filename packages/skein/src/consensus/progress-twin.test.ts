@@ -71,6 +71,8 @@ class World {
 			progress: new Map([["n2", this.progress]]),
 			round: 0,
 			heartbeatAt: 0,
+			unacknowledged: [],
+			acknowledgedIndex: 0,
 			waitingReads: [],
 			runningReads: [],
 		};

@@ -1,9 +1,10 @@
 /**
- * Linearizable reads. The leader notes its commit index, shows with a heartbeat round begun after
+ * Linearizable reads. The leader notes its commit index (or what it acknowledged beyond), shows with a heartbeat round begun after
  * that that it still leads, and only then is the read ready (thesis §6.4). Never before the barrier
  * is committed (reference bugs 11, 50, 51), and a round serves only reads that were there when it
  * began; its number is never used again, also not for a retry (bug 49). A follower asks the leader.
  */
+import { readableIndex } from "./acknowledging.ts";
 import { beginRound } from "./heartbeat.ts";
 import { quorumValue } from "./quorum.ts";
 import type { CoreState, LeaderRead, LeaderState } from "./state.ts";
@@ -53,7 +54,7 @@ export function beginWaitingReads(state: CoreState, leader: LeaderState): void {
 export function assignWaitingReads(state: CoreState, leader: LeaderState): void {
 	if (!leader.established) return;
 	for (const read of leader.waitingReads) {
-		leader.runningReads.push({ ...read, index: state.commitIndex, round: leader.round });
+		leader.runningReads.push({ ...read, index: readableIndex(state, leader), round: leader.round });
 	}
 	leader.waitingReads = [];
 }
@@ -69,7 +70,7 @@ export function releaseReads(state: CoreState, leader: LeaderState): void {
 	leader.runningReads = leader.runningReads.slice(ready.length);
 	for (const { from, readId, index } of ready) {
 		if (from === null) state.outputs.push({ type: "read-ready", readId, index });
-		else send(state, from, { type: "read-index-response", readId, index });
+		else send(state, from, { type: "read-index-response", readId, index, commitIndex: state.commitIndex });
 	}
 	beginWaitingReads(state, leader);
 }

@@ -67,8 +67,8 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 			hearLeader(state, message.from);
 			return stand(state, true);
 		case "read-index-response":
-			// A read index is committed: whoever asks for it need not wait to hear so by another message.
-			if (role.role === "follower") learnCommitIndex(state, role, message.index);
+			// Whoever asks for a read index need not wait to hear by another message that it is committed, if it is.
+			if (role.role === "follower") learnCommitIndex(state, role, message.commitIndex);
 			return onReadIndexResponse(state, message.readId, message.index);
 		case "pre-vote-response":
 			return candidate.onPreVoteResponse(state, message);

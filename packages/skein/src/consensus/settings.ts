@@ -17,6 +17,8 @@ export interface ConsensusSettings {
 	readonly maxAppendBytes: number;
 	/** Bytes of entries that are not committed yet; above, proposals are refused as overloaded. */
 	readonly maxUncommittedBytes: number;
+	/** Proposals that wait for their acknowledgement at once; one more that waits for followers is refused. */
+	readonly maxUnacknowledged: number;
 	/** Reads that wait for a round at once. */
 	readonly maxPendingReads: number;
 	/** A leadership transfer that takes longer is given up, and the leader serves again. */
@@ -30,6 +32,7 @@ export const defaultConsensusSettings: ConsensusSettings = {
 	maxInFlightBytes: 8 * 1024 * 1024,
 	maxAppendBytes: 1024 * 1024,
 	maxUncommittedBytes: 64 * 1024 * 1024,
+	maxUnacknowledged: 1_000,
 	maxPendingReads: 10_000,
 	transferTimeoutMs: 2_000,
 };

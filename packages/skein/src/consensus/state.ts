@@ -1,4 +1,5 @@
 /** Everything a core knows, and the few things that every part of it does: emit, send, announce. */
+import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import type { DiskLedger } from "./disk-ledger.ts";
 import { isStalled } from "./disk-ledger.ts";
@@ -48,10 +49,17 @@ export interface LeaderRead {
 }
 
 export interface RunningRead extends LeaderRead {
-	/** What was committed when the round began. */
+	/** What was committed, or acknowledged, when the round began. */
 	readonly index: LogIndex;
 	/** An answer to this round, or a later one, shows that we led after the read was asked. */
 	readonly round: number;
+}
+
+/** A proposal whose client is not answered yet. */
+export interface Unacknowledged {
+	/** Of its last entry. */
+	readonly index: LogIndex;
+	readonly acknowledgement: Acknowledgement;
 }
 
 export interface Transfer {
@@ -72,6 +80,10 @@ export interface LeaderState {
 	/** The latest heartbeat round; grows with every one and is never used twice. */
 	round: number;
 	heartbeatAt: MonotonicTime;
+	/** Proposals that wait for their acknowledgement, in the order of the log. */
+	unacknowledged: Unacknowledged[];
+	/** The highest that was acknowledged in this leadership; above the commit index where a mode answers early. */
+	acknowledgedIndex: LogIndex;
 	/** Reads that no round was begun for yet. */
 	waitingReads: LeaderRead[];
 	/** Reads that wait for their round, oldest first. */

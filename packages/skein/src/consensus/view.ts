@@ -31,6 +31,8 @@ export interface CoreView {
 	readonly configurationIndex: LogIndex;
 	readonly transferTo: NodeId | null;
 	readonly pendingReads: number;
+	/** On a leader: proposals that wait for their acknowledgement. */
+	readonly unacknowledged: number;
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
 	termAt(index: LogIndex): Term | null;
@@ -102,6 +104,11 @@ class View implements CoreView {
 		const leader = this.#state.roleState;
 		if (leader.role !== "leader") return this.#state.followerReads.size;
 		return leader.waitingReads.length + leader.runningReads.length;
+	}
+
+	get unacknowledged(): number {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" ? leader.unacknowledged.length : 0;
 	}
 
 	get progress(): ReadonlyMap<NodeId, ProgressView> {

@@ -1,5 +1,6 @@
 /** How Skein opens its SQLite file, for each use, and what no connection may do (second line behind refusals.ts). */
 import { constants, DatabaseSync } from "node:sqlite";
+import { isOwnTable } from "./own-tables.ts";
 import { pragmaAllowed, pragmaTableAllowed } from "./pragmas.ts";
 
 export const databaseFileName = "default.sqlite";
@@ -97,5 +98,5 @@ function isAllowed(action: number, first: string | null, second: string | null):
 }
 
 function isOwn(table: string | null): boolean {
-	return table?.toLowerCase().startsWith("skein_") ?? false;
+	return table !== null && isOwnTable(table);
 }

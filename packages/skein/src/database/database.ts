@@ -4,7 +4,7 @@
  * (threaded-database.ts). A simulation puts another in its place.
  *
  * The writing connection is in one of three states. idle: no transaction is open. executing: a
- * transaction holds effects of `execute` that are not committed in the log yet. applying: inside
+ * transaction holds effects of `execute`, of one group or of several, that are not committed in the log yet. applying: inside
  * `apply`. `execute`, `commit` and `rollback` are for a leader, `apply` for everybody else (and a
  * leader before its barrier). Calls on the writing connection are made one after the other; each
  * waits for the one before.
@@ -12,6 +12,7 @@
 import type { Configuration, LogIndex, Position } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
+import type { TransactionNote } from "./transaction-note.ts";
 
 /** Read from the file at the start, and from a snapshot after it was installed. */
 export interface DatabaseState {
@@ -29,6 +30,11 @@ export interface WriteRequest {
 	readonly interactive: boolean;
 	/** A key that makes the request happen once: if it is known, its stored outcome is the answer. */
 	readonly idempotencyKey: string | null;
+	/**
+	 * Not null: it may be answered before it is committed, so its changes are captured apart from those of the others,
+	 * with this about who sent it. All requests of a batch or none.
+	 */
+	readonly note: TransactionNote | null;
 	/** By the leader's monotonic clock: what stored outcomes age by (outcome-clock.ts). */
 	readonly receivedAtMs: number;
 	readonly timeoutMs: Milliseconds;
@@ -89,8 +95,14 @@ export interface Database {
 	 * Runs each request in a savepoint of its own inside the open SQLite transaction (opened if
 	 * none is), and answers in the same order. A failing request takes back only its own effects.
 	 * Rejects only when the connection itself is unusable (the caller then rolls back).
+	 *
+	 * `behind`: the transaction holds earlier groups, answered already and not committed yet; this one can be taken back
+	 * by itself (`rollbackGroup`). Not for requests that are interactive or must run alone. If it rejects, the earlier
+	 * groups may be gone from the transaction too.
 	 */
-	execute(requests: readonly WriteRequest[]): Promise<WriteOutcome[]>;
+	execute(requests: readonly WriteRequest[], behind?: boolean): Promise<WriteOutcome[]>;
+	/** Takes back the last group only: what it executed behind stays open. The whole transaction, if it was the first. */
+	rollbackGroup(): Promise<void>;
 	/** Rolls back an interactive transaction that is open inside `execute`, keeping the rest. */
 	abandonInteractive(): Promise<void>;
 	/**

@@ -33,6 +33,10 @@ CREATE TABLE IF NOT EXISTS skein_requests (
 CREATE INDEX IF NOT EXISTS skein_requests_at ON skein_requests (at_ms);
 `;
 
+export function isOwnTable(name: string): boolean {
+	return name.toLowerCase().startsWith("skein_");
+}
+
 export function readState(connection: DatabaseSync): DatabaseState {
 	const row = connection
 		.prepare(

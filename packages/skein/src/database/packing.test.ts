@@ -21,6 +21,7 @@ test("a request comes out of the other thread as it went in", () => {
 		foreignKeys: false,
 		interactive: true,
 		idempotencyKey: "key",
+		note: { client: "n1/3", idempotencyKey: "key", wallTimeMs: 1, acknowledgement: { mode: "async" } },
 		receivedAtMs: 1_700_000_000_000,
 		timeoutMs: 5,
 	};

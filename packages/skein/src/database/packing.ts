@@ -13,6 +13,7 @@ import type {
 	StatementResult,
 	Value,
 } from "./program.ts";
+import type { TransactionNote } from "./transaction-note.ts";
 
 type PackedStep = readonly [
 	condition: Condition | null,
@@ -44,6 +45,7 @@ export type PackedRequest = readonly [
 	idempotencyKey: string | null,
 	receivedAtMs: number,
 	timeoutMs: number,
+	note: TransactionNote | null,
 ];
 export type PackedWriteOutcome = readonly [
 	outcome: PackedOutcome,
@@ -106,12 +108,12 @@ function unpackResult([columns, rows, changes, lastInsertRowid]: PackedResult): 
 }
 
 export function packRequest(request: WriteRequest): PackedRequest {
-	const { program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs } = request;
-	return [packProgram(program), foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs];
+	const { program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note } = request;
+	return [packProgram(program), foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note];
 }
 
 export function unpackRequest(packed: PackedRequest): WriteRequest {
-	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs] = packed;
+	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note] = packed;
 	return {
 		program: unpackProgram(program),
 		foreignKeys,
@@ -119,6 +121,7 @@ export function unpackRequest(packed: PackedRequest): WriteRequest {
 		idempotencyKey,
 		receivedAtMs,
 		timeoutMs,
+		note,
 	};
 }
 

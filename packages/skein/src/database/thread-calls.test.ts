@@ -35,6 +35,7 @@ function request(sql: string): WriteRequest {
 		foreignKeys: true,
 		interactive: false,
 		idempotencyKey: null,
+		note: null,
 		receivedAtMs: 0,
 		timeoutMs: 60_000,
 	};

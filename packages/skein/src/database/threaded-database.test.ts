@@ -71,6 +71,7 @@ function request(...statements: readonly string[]): WriteRequest {
 		foreignKeys: true,
 		interactive: false,
 		idempotencyKey: null,
+		note: null,
 		receivedAtMs: 0,
 		timeoutMs: limitMs,
 	};
@@ -421,7 +422,7 @@ await database.prepareToLead();
 let index = database.opened.applied.index;
 const request = (sql) => ({
 	program: { steps: [{ condition: null, statement: { sql, arguments: [], namedArguments: [], wantRows: false } }] },
-	foreignKeys: true, interactive: false, idempotencyKey: null, receivedAtMs: 0, timeoutMs: 10000,
+	foreignKeys: true, interactive: false, idempotencyKey: null, note: null, receivedAtMs: 0, timeoutMs: 10000,
 });
 if (index === 0) {
 	await database.execute([request("create table t (id integer primary key, x)")]);

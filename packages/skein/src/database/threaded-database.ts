@@ -132,10 +132,11 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 
 	return {
 		opened,
-		async execute(requests) {
-			const answer = await writer.call("execute", [requests.map(packRequest)]);
+		async execute(requests, behind = false) {
+			const answer = await writer.call("execute", [requests.map(packRequest), behind]);
 			return (answer as PackedWriteOutcome[]).map(unpackWriteOutcome);
 		},
+		rollbackGroup: () => writer.call("rollbackGroup", []) as Promise<void>,
 		abandonInteractive: () => writer.call("abandonInteractive", []) as Promise<void>,
 		commit,
 		hurry: () => writer.hurry(),

@@ -19,8 +19,9 @@ function writerMethods({ path, settings }: WriterThreadData) {
 	const writer = createWriter({ path, format: createRowFormat(), settings, now: () => performance.now() });
 	return {
 		state: () => writer.state,
-		execute: (requests: readonly PackedRequest[]) =>
-			writer.execute(requests.map(unpackRequest)).map(packWriteOutcome),
+		execute: (requests: readonly PackedRequest[], behind: boolean) =>
+			writer.execute(requests.map(unpackRequest), behind).map(packWriteOutcome),
+		rollbackGroup: () => then(writer.rollbackGroup()),
 		abandonInteractive: () => writer.abandonInteractive(),
 		commit: (applied: Position) => writer.commit(applied),
 		rollback: () => writer.rollback(),

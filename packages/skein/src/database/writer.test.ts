@@ -55,6 +55,7 @@ function request(
 		foreignKeys: true,
 		interactive: false,
 		idempotencyKey: null,
+		note: null,
 		receivedAtMs: 1_000,
 		timeoutMs: 5_000,
 		...options,

@@ -17,10 +17,12 @@ import type { StatementKind } from "./parsed-statement.ts";
 import type { Program, ProgramOutcome, StatementFailure } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { createStatementCache } from "./statement-cache.ts";
+import type { TransactionNote } from "./transaction-note.ts";
 
 export interface Writer {
 	readonly state: DatabaseState;
-	execute(requests: readonly WriteRequest[]): WriteOutcome[];
+	execute(requests: readonly WriteRequest[], behind?: boolean): WriteOutcome[];
+	rollbackGroup(): void;
 	abandonInteractive(): void;
 	commit(applied: Position): void;
 	rollback(): void;
@@ -34,6 +36,8 @@ export interface Writer {
 }
 
 const requestSavepoint = "skein_request";
+/** Around a group that executes behind others, until the next one begins or the transaction ends. */
+const groupSavepoint = "skein_group";
 
 /**
  * A request whose transaction stays open is answered before anything of it is replicated. The caller
@@ -79,6 +83,8 @@ export function createWriter(options: {
 	let session = begin(first, "applying");
 	/** Of the one interactive request that is open. */
 	let interactive: ClientTransaction | null = null;
+	/** What `rollbackGroup` takes back: the whole transaction, or what came behind others in it. Null: nothing. */
+	let lastGroup: "whole" | "behind" | null = null;
 
 	function begin(connection: DatabaseSync, mode: Session["mode"]): Session {
 		const cache = createStatementCache(connection, guardConnection(connection));
@@ -137,7 +143,7 @@ export function createWriter(options: {
 	function setForeignKeysInRequest(current: Session, on: boolean): boolean {
 		if (current.foreignKeys === on) return true;
 		if (current.changed) return false;
-		if (current.groupSize !== 1)
+		if (current.groupSize !== 1 || lastGroup === "behind")
 			throw new Error("a request that sets foreign keys is not alone in its group");
 		const { connection, control } = current;
 		current.capture?.discard();
@@ -168,23 +174,45 @@ export function createWriter(options: {
 		);
 	}
 
-	/** One capture for the whole group: what it costs, it costs once. The payload comes with the last outcome. */
-	function execute(requests: readonly WriteRequest[]): WriteOutcome[] {
+	function execute(requests: readonly WriteRequest[], behind = false): WriteOutcome[] {
 		if (session.mode !== "leading") throw new Error("execute before prepareToLead");
+		if (behind) beginBehind(requests);
+		else lastGroup = "whole";
+		if (requests.every(({ note }) => note === null)) return executeTogether(requests);
+		session.groupSize = requests.length;
+		return requests.map((request) => {
+			const outcome = executeOne(request, true);
+			return interactive === null ? { ...outcome, payload: finishCapture(request.note) } : outcome;
+		});
+	}
+
+	/** SQLite would ignore what changes between transactions only, and a client's own cannot wait for others' commit. */
+	function beginBehind(requests: readonly WriteRequest[]): void {
+		const { connection } = session;
+		if (!connection.isTransaction) throw new Error("there is nothing to execute behind");
+		if (interactive !== null || requests.some((request) => request.interactive || !request.foreignKeys))
+			throw new Error("a request that must be alone in its transaction cannot run behind others");
+		if (lastGroup === "behind") connection.exec(`RELEASE ${groupSavepoint}`);
+		connection.exec(`SAVEPOINT ${groupSavepoint}`);
+		lastGroup = "behind";
+	}
+
+	/** One capture for the whole group: what it costs, it costs once. The payload comes with the last outcome. */
+	function executeTogether(requests: readonly WriteRequest[]): WriteOutcome[] {
 		const outcomes = executeGroup(requests, false);
 		if (interactive !== null) return outcomes;
-		const payload = finishCapture();
+		const payload = finishCapture(null);
 		if (payload === null) return outcomes;
 		if (payload.length <= settings.maxTransactionBytes) return withPayload(outcomes, payload);
 		// One of them is too large: none has happened, and all run again, each looked at by itself.
-		session.connection.exec("ROLLBACK");
+		session.connection.exec(lastGroup === "behind" ? `ROLLBACK TO ${groupSavepoint}` : "ROLLBACK");
 		const again = executeGroup(requests, true);
-		const rest = finishCapture();
+		const rest = finishCapture(null);
 		return rest === null ? again : withPayload(again, rest);
 	}
 
-	function finishCapture(): Uint8Array | null {
-		const payload = session.capture?.finish() ?? null;
+	function finishCapture(note: TransactionNote | null): Uint8Array | null {
+		const payload = session.capture?.finish(note) ?? null;
 		session.capture = null;
 		return payload;
 	}
@@ -271,8 +299,20 @@ export function createWriter(options: {
 		session.requestEnded();
 	}
 
+	function rollbackGroup(): void {
+		if (lastGroup === null) throw new Error("there is no group to take back");
+		if (lastGroup === "whole") return rollback();
+		session.capture?.discard();
+		session.capture = null;
+		session.connection.exec(`ROLLBACK TO ${groupSavepoint}; RELEASE ${groupSavepoint}`);
+		lastGroup = null;
+		session.rolledBack();
+		session.requestEnded();
+	}
+
 	function rollback(): void {
 		interactive = null;
+		lastGroup = null;
 		session.capture?.discard();
 		session.capture = null;
 		if (session.connection.isTransaction) session.connection.exec("ROLLBACK");
@@ -284,6 +324,7 @@ export function createWriter(options: {
 	return {
 		state,
 		execute,
+		rollbackGroup,
 		abandonInteractive() {
 			if (interactive === null) return;
 			interactive = null;
@@ -293,6 +334,7 @@ export function createWriter(options: {
 			if (interactive !== null) throw new Error("commit with an interactive transaction open");
 			session.stateWriter.applied(applied);
 			session.control.commit();
+			lastGroup = null;
 		},
 		rollback,
 		apply(entries) {
@@ -374,7 +416,7 @@ function keyTaken({ program, foreignKeys }: WriteRequest): ProgramOutcome {
 			code: "BAD_REQUEST",
 			message:
 				"this idempotency key was used for another request: a key belongs to one request, sent again unchanged; nothing of this one happened",
-			extendedCode: undefined,
+			extendedCode: "BAD_REQUEST_KEY",
 		},
 	);
 }

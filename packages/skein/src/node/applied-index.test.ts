@@ -85,3 +85,18 @@ test("pieces of a transaction that is not whole hold nobody up, and do not move 
 	applied.advance({ term: 1, index: 7 });
 	expect([reached, applied.awaited()]).toEqual([[5, 6, 7], false]);
 });
+
+test("whoever waits for more than another leader may have is told, and waits no more", () => {
+	const applied = createAppliedIndex({ term: 1, index: 3 });
+	const heard: string[] = [];
+	applied.whenReached(
+		9,
+		() => heard.push("9"),
+		() => heard.push("overtaken"),
+	);
+	applied.whenReached(5, () => heard.push("5"));
+	applied.leaderChanged();
+	expect(heard).toEqual(["overtaken"]);
+	applied.advance({ term: 2, index: 10 });
+	expect(heard).toEqual(["overtaken", "5"]);
+});

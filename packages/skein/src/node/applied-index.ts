@@ -16,13 +16,20 @@ export interface AppliedIndex {
 	awaited(): boolean;
 	/** Called whenever somebody begins to wait. */
 	onWait: () => void;
-	/** Calls back once all effects up to `index` are applied (at once if they are). The returned function ends the wait. */
-	whenReached(index: LogIndex, reached: () => void): () => void;
+	/**
+	 * Calls back once all effects up to `index` are applied (at once if they are). The returned function ends the wait.
+	 * `overtaken`: instead of that, when another leader leads: what its predecessor had acknowledged up to here may be
+	 * lost, and its log need not reach as far.
+	 */
+	whenReached(index: LogIndex, reached: () => void, overtaken?: () => void): () => void;
+	/** Another leader leads. */
+	leaderChanged(): void;
 }
 
 interface Waiting {
 	readonly index: LogIndex;
 	readonly reached: () => void;
+	readonly overtaken: (() => void) | undefined;
 }
 
 export function createAppliedIndex(start: Position): AppliedIndex {
@@ -49,12 +56,19 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 				entry.reached();
 			}
 		},
-		whenReached(index, reached) {
+		leaderChanged() {
+			for (const entry of waiting) {
+				if (entry.overtaken === undefined) continue;
+				waiting.delete(entry);
+				entry.overtaken();
+			}
+		},
+		whenReached(index, reached, overtaken) {
 			if (index <= applied.reflected) {
 				reached();
 				return () => {};
 			}
-			const entry: Waiting = { index, reached };
+			const entry: Waiting = { index, reached, overtaken };
 			waiting.add(entry);
 			applied.onWait();
 			return () => waiting.delete(entry);

@@ -1,5 +1,7 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, NodeId, Role } from "../consensus/types.ts";
+import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { PeerStatus } from "./directory.ts";
 import type { ClusterView, MemberView } from "./service.ts";
@@ -10,6 +12,9 @@ export interface OwnStatus {
 	readonly url: string;
 	readonly version: string;
 	readonly appliedIndex: LogIndex;
+	/** Of writes that do not ask for another mode. */
+	readonly acknowledgement: Acknowledgement;
+	readonly lostTransactions: number;
 }
 
 export interface ClusterViewOptions {
@@ -41,9 +46,9 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				term: runner.state.term,
 				leader: runner.state.leader,
 				commitIndex: runner.commitIndex,
-				acknowledgement: "quorum",
+				acknowledgement: acknowledgementText(own.acknowledgement),
 				format: "row",
-				lostTransactions: 0,
+				lostTransactions: Math.max(...Object.values(members).map((one) => one.lostTransactions ?? 0)),
 				members,
 			},
 		},
@@ -65,6 +70,7 @@ function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], 
 		lagMs: runner.state.role === "leader" ? 0 : null,
 		inSync: lastIndex === durableIndex || runner.state.role === "leader",
 		reachable: true,
+		lostTransactions: own.lostTransactions,
 	};
 }
 
@@ -92,6 +98,7 @@ function otherView(
 		lagMs: status === null ? null : Math.round(status.behindMs),
 		inSync: matchIndex === null ? null : reachable && matchIndex >= runner.commitIndex,
 		reachable,
+		lostTransactions: status?.lostTransactions ?? null,
 	};
 }
 

@@ -14,9 +14,11 @@ export interface CommitWait {
 	readonly stoodStillMs: Milliseconds;
 	/** That was longer than the limit, and still is so. */
 	readonly overdue: boolean;
-	/** True when `index` is committed, false when leadership was lost before. One at a time. */
+	/** True when `index` is committed (or acknowledged), false when leadership was lost before. One at a time. */
 	wait(index: LogIndex): Promise<boolean>;
 	onCommit(index: LogIndex): void;
+	/** What ends at `index` may be answered, committed or not. */
+	onAcknowledged(index: LogIndex): void;
 	lost(): void;
 }
 
@@ -80,6 +82,9 @@ export function createCommitWait(options: CommitWaitOptions): CommitWait {
 			if (waiting === null) return;
 			waiting.movedAt = clock.now();
 			if (index >= waiting.index) end(true);
+		},
+		onAcknowledged(index) {
+			if (index === waiting?.index) end(true);
 		},
 		lost: () => end(false),
 	};

@@ -60,6 +60,7 @@ async function createBench(changed: Partial<NodeSettings> = {}): Promise<Bench> 
 					transactionAt: null,
 					snapshotIndex: null,
 					idempotencyKey: null,
+					acknowledgement: { mode: "quorum" },
 					mayCommit: true,
 					deadlineAt: clock.now() + 10_000,
 				}),

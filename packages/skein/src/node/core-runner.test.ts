@@ -27,7 +27,7 @@ async function createBench(): Promise<Bench> {
 	runners.network.cut(behind.id, true);
 	// The segments of this log have 16 KiB.
 	for (let number = 0; number < 200; number++) {
-		leading.runner.propose([{ kind: "command", payload: new Uint8Array(500) }]);
+		leading.runner.propose([{ kind: "command", payload: new Uint8Array(500) }], null);
 		if (number % 10 === 0) await runners.clock.run(10);
 	}
 	await runners.clock.run(100);
@@ -72,7 +72,7 @@ test("nothing overtakes entries that are still read from disk", async () => {
 	while (modeOf(leading, behind.id) !== "replicating") await clock.run(1);
 	const refusedBefore = bench.refused;
 	// The newest entries are in memory; answered heartbeats find the stream silent, and ask behind it.
-	leading.runner.propose([{ kind: "command", payload: new Uint8Array(10) }]);
+	leading.runner.propose([{ kind: "command", payload: new Uint8Array(10) }], null);
 	await clock.run(250);
 	expect(modeOf(leading, behind.id)).toBe("replicating");
 	goOn();

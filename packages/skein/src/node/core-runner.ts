@@ -3,6 +3,7 @@
  * of its own. Outputs are carried out in the order in which they come; an input that arrives while
  * that happens waits for its turn, so the core never sees a half-carried-out step.
  */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Core } from "../consensus/core.ts";
 import type { Input, ProposedEntry } from "../consensus/input.ts";
 import type { ConsensusMessage } from "../consensus/message.ts";
@@ -14,7 +15,7 @@ import { encodeMessage } from "../peer/codec/message.ts";
 import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Lane, Network } from "../world/network.ts";
-import { createDiskQueue } from "./disk-queue.ts";
+import { createDiskQueue, type DiskQueueOptions } from "./disk-queue.ts";
 
 export interface RoleState {
 	readonly role: Role;
@@ -38,6 +39,8 @@ export type TransferEnd = Extract<Output, { type: "transfer-ended" }>;
 export interface CoreListener {
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
+	/** The proposal that ends at `index` may be answered. */
+	onAcknowledged(index: LogIndex): void;
 	onReadReady(readId: number, index: LogIndex): void;
 	onSnapshotNeeded(to: NodeId, term: Term): void;
 	onTransferEnded(end: TransferEnd): void;
@@ -54,7 +57,7 @@ export interface CoreRunner {
 	diskFull(): boolean;
 	start(): void;
 	step(input: TimelessInput): void;
-	propose(entries: readonly ProposedEntry[]): Proposal;
+	propose(entries: readonly ProposedEntry[], acknowledgement: Acknowledgement | null): Proposal;
 	/**
 	 * As the log's. A leader that waits for it for too long steps down: a disk that hangs while there is
 	 * nothing to write is no stall to the core, and whoever waits for what is read would wait for ever.
@@ -74,6 +77,9 @@ export interface CoreRunnerOptions {
 	readonly tickIntervalMs: Milliseconds;
 	readonly diskStallMs: Milliseconds;
 	readonly listener: CoreListener;
+	/** Of the disk queue: what of the entries that go was answered early is reported. */
+	readonly beforeCut: DiskQueueOptions["beforeCut"];
+	readonly onAppended: DiskQueueOptions["onAppended"];
 }
 
 type SendEntries = Extract<Output, { type: "send-entries" }>;
@@ -106,6 +112,10 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		log,
 		clock,
 		logger,
+		lastIndex: core.view.lastIndex,
+		beforeCut: options.beforeCut,
+		onAppended: options.onAppended,
+		commitIndex: () => runner.commitIndex,
 		onDurable: (ticket) => step({ type: "durable", ticket }),
 		onFull: () => step({ type: "step-down" }),
 		onFailure: fail,
@@ -152,6 +162,8 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 					throw new Error(`commit index went back: ${runner.commitIndex} to ${output.index}`);
 				runner.commitIndex = output.index;
 				return listener.onCommit(output.index);
+			case "acknowledged":
+				return listener.onAcknowledged(output.index);
 			case "role":
 				runner.state = {
 					role: output.role,
@@ -293,10 +305,10 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 		diskFull: () => diskQueue.full,
 		start: () => tick(clock.now()),
 		step,
-		propose(entries) {
+		propose(entries, acknowledgement) {
 			if (busy) throw new Error("propose from inside a step");
 			proposal = null;
-			step({ type: "propose", entries });
+			step({ type: "propose", entries, acknowledgement });
 			return proposal ?? { accepted: false, reason: "not-leader" };
 		},
 		read,

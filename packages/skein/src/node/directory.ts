@@ -11,6 +11,7 @@ export interface PeerStatus {
 	readonly ready: boolean;
 	/** For how long it has been saying that it is not ready; 0 when it is. */
 	readonly unreadyMs: Milliseconds;
+	readonly lostTransactions: number;
 	/** For how long the node has been known to lack something that is committed; 0 when it lacks nothing. */
 	readonly behindMs: Milliseconds;
 }
@@ -47,10 +48,10 @@ export function createDirectory(clock: Clock): Directory {
 		statusOf(node) {
 			const entry = known.get(node);
 			if (entry === undefined) return null;
-			const { role, url, version, appliedIndex, ready, commitIndex } = entry.message;
+			const { role, url, version, appliedIndex, ready, commitIndex, lostTransactions } = entry.message;
 			const behindMs = appliedIndex >= commitIndex ? 0 : clock.now() - entry.completeAt;
 			const unreadyMs = entry.unreadySince === null ? 0 : clock.now() - entry.unreadySince;
-			return { role, url, version, appliedIndex, ready, unreadyMs, behindMs };
+			return { role, url, version, appliedIndex, ready, unreadyMs, behindMs, lostTransactions };
 		},
 	};
 }

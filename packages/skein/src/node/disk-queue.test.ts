@@ -6,6 +6,7 @@ import { openLog } from "../log/segmented-log.ts";
 import { silentLogger } from "../world/logger.ts";
 import { createMemoryDisk, type MemoryDisk } from "../world/testing/memory-disk.ts";
 import { createDiskQueue, type DiskQueue, type DiskWork } from "./disk-queue.ts";
+import type { Cut } from "./lost-transactions.ts";
 import { seeded } from "./testing/seeded.ts";
 import { createVirtualClock, type VirtualClock } from "./testing/virtual-clock.ts";
 
@@ -20,6 +21,7 @@ interface Bench {
 	/** How often the core was told to step down, and what it wants written because of that. */
 	full: number;
 	whenFull: () => void;
+	beforeCut: (cut: Cut) => Promise<void>;
 	readonly failures: unknown[];
 	readonly lines: string[];
 	readonly usedBytes: () => number;
@@ -50,6 +52,10 @@ async function createBench(seed = 1): Promise<Bench> {
 			log,
 			clock,
 			logger: { ...silentLogger, info: say, error: say },
+			lastIndex: 0,
+			commitIndex: () => 0,
+			beforeCut: (cut) => bench.beforeCut(cut),
+			onAppended() {},
 			onDurable: (ticket) => durable.push(ticket),
 			onFull: () => {
 				bench.full++;
@@ -59,6 +65,7 @@ async function createBench(seed = 1): Promise<Bench> {
 		}),
 		durable,
 		full: 0,
+		beforeCut: async () => {},
 		whenFull: () => {},
 		failures,
 		lines,

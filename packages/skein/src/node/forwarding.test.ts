@@ -38,6 +38,7 @@ const fields: RunFields = {
 	interactive: true,
 	snapshotIndex: 5,
 	idempotencyKey: "k",
+	acknowledgement: { mode: "quorum" },
 	timeoutMs: 1_000,
 };
 

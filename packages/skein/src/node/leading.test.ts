@@ -59,6 +59,7 @@ async function createBench(
 	});
 	listener.onRole = (state) => leading.onRole(state);
 	listener.onCommit = (index) => leading.onCommit(index);
+	listener.onAcknowledged = (index) => leading.onAcknowledged(index);
 	listener.onReadReady = (readId, index) => readIndex.onReady(readId, index);
 	await leading.enter(runner.state.term);
 	const answers: WriteAnswer[] = [];
@@ -75,9 +76,11 @@ async function createBench(
 				foreignKeys: true,
 				interactive: true,
 				idempotencyKey: null,
+				note: null,
 				receivedAtMs: 0,
 				timeoutMs: 1_000,
 			},
+			acknowledgement: { mode: "quorum" },
 			inTransaction,
 			snapshotIndex: null,
 			answer: (answer) => void answers.push(answer),
@@ -95,7 +98,9 @@ test("the end of a transaction that the log refuses is not run again without its
 	member.disk.faults.hang = new Promise((resolve) => {
 		goOn = resolve;
 	});
-	expect(member.runner.propose([{ kind: "fragment", payload: new Uint8Array(90) }]).accepted).toBe(true);
+	expect(member.runner.propose([{ kind: "fragment", payload: new Uint8Array(90) }], null).accepted).toBe(
+		true,
+	);
 	leading.submit(write(program("BEGIN", insert("first half")), false));
 	await leading.step();
 	leading.submit(write(program(insert("second half"), "COMMIT"), true));

@@ -4,30 +4,40 @@
  * commits (DESIGN.md, "the way of a write"). One batch at a time; SQLite's commit of one batch and
  * the execution of the next go to the writer thread together, in that order.
  *
+ * A batch is answered when its mode is met, and SQLite commits it when the log has: either may come first. One that
+ * was answered first stays in the open transaction, with the next executed behind it (DESIGN.md, "Answers before
+ * the commit").
+ *
  * An interactive transaction owns the writer from its first program until it ends.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { ProposedEntry } from "../consensus/input.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
+import { createAnswering } from "./answering.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { createCommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import type { DiskWatch } from "./disk-watch.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
+import { createOpenTransaction } from "./open-transaction.ts";
 import { createOwnership } from "./ownership.ts";
 import type { ReadIndex } from "./read-index.ts";
+import { readyAnswers } from "./ready-answers.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
 import {
 	commitsNothing,
 	leadershipLost,
 	logOverloaded,
+	modeNotMet,
 	notDurableInTime,
 	snapshotTooOld,
+	tooFewVoters,
 	writerFailed,
 } from "./write-errors.ts";
 import { createWritePause, type PauseLimits } from "./write-pause.ts";
@@ -64,6 +74,7 @@ export interface Leading {
 	refuseQueued(): void;
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
+	onAcknowledged(index: LogIndex): void;
 	/**
 	 * No more batches begin until `resume`. Resolves when nothing is under way; rejects when something
 	 * still is after `limitMs`.
@@ -100,6 +111,13 @@ export function createLeading(options: LeadingOptions): Leading {
 	const commitWait = createCommitWait({ clock, deadlines, limitMs: settings.leaderWaitMs, onOverdue });
 	/** Those of the batch under way that were told already that it takes too long. */
 	let told = new Set<QueuedWrite>();
+	const answering = createAnswering({ runner, term: () => term, stillLeading, commitWait });
+	const open = createOpenTransaction({
+		clock,
+		maxOpenMs: settings.maxOpenMs,
+		maxOpenBytes: settings.maxOpenBytes,
+		awaited: () => applied.awaited(),
+	});
 	/** SQLite's commit of the last batch, while it may still run. */
 	let committing: Promise<void> = Promise.resolve();
 	let commitFailed = false;
@@ -117,11 +135,20 @@ export function createLeading(options: LeadingOptions): Leading {
 			return "worked";
 		}
 		if (commitFailed) return "recover";
+		if (open.last !== null && runner().commitIndex >= open.last.index) {
+			commitSqlite(open.last);
+			return "committed";
+		}
 		const batch = nextBatch();
 		if (batch.length === 0) {
 			if (pause.active) await commitSettled();
 			if (commitFailed) return "recover";
-			if (owner.stream === null) pause.reached();
+			if (open.last !== null && (queue.length > 0 || pause.active)) {
+				// Nothing may begin behind it any more, and somebody waits.
+				await answering.whenCommitted(open.last.index);
+				return "worked";
+			}
+			if (owner.stream === null && open.last === null) pause.reached();
 			return "idle";
 		}
 		underWay = true;
@@ -133,6 +160,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			running = [];
 			pieces = null;
 			told = new Set();
+			answering.batchEnded();
 		}
 	}
 
@@ -141,16 +169,22 @@ export function createLeading(options: LeadingOptions): Leading {
 			const write = queue.takeOf(owner.stream);
 			return write === null ? [] : [write];
 		}
-		if (pause.active) return [];
+		if (pause.active || !open.mayGoOn()) return [];
 		return queue.takeBatch({
 			requests: settings.maxBatchRequests,
+			behind: open.last !== null,
 			mustRunAlone: (request) => request.interactive || options.mustRunAlone(request),
 		});
 	}
 
 	async function runBatch(batch: QueuedWrite[]): Promise<LeadingResult> {
-		for (const write of batch) write.started = true;
 		const first = batch[0];
+		const refusal = first === undefined ? null : refusalOf(first.acknowledgement);
+		if (refusal !== null) {
+			for (const write of batch) write.answer({ type: "failed", error: refusal });
+			return "worked";
+		}
+		for (const write of batch) write.started = true;
 		if (first?.snapshotIndex !== null && first?.snapshotIndex !== undefined) {
 			await commitSettled();
 			if (commitFailed) return putBack(batch, "recover");
@@ -162,7 +196,10 @@ export function createLeading(options: LeadingOptions): Leading {
 		let outcomes: WriteOutcome[];
 		const watchdog = watchWriter();
 		try {
-			const executing = database.execute(batch.map((write) => write.request));
+			const executing = database.execute(
+				batch.map((write) => write.request),
+				open.last !== null,
+			);
 			// Both are on their way to the writer thread; the earlier one is looked at first.
 			const settled = executing.then(
 				(value) => ({ ok: true as const, value }),
@@ -172,6 +209,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			const result = await settled;
 			if (commitFailed) {
 				await database.rollback();
+				open.ended();
 				return putBack(batch, "recover");
 			}
 			if (!result.ok) throw result.error;
@@ -183,7 +221,10 @@ export function createLeading(options: LeadingOptions): Leading {
 			owner.forget();
 			const failure = writerFailed(error);
 			for (const write of batch) write.answer({ type: "failed", error: failure });
-			return "worked";
+			if (open.last === null) return "worked";
+			// What was open with it is in the log, and may be committed: it comes back from there.
+			open.ended();
+			return "recover";
 		} finally {
 			watchdog.cancel();
 		}
@@ -236,35 +277,50 @@ export function createLeading(options: LeadingOptions): Leading {
 			runner: runner(),
 			fragmentBytes: settings.fragmentBytes,
 			maxProposedBytes: settings.maxProposedBytes,
-			committed: whenCommitted,
+			acknowledgement: batch[0]?.acknowledgement ?? settings.acknowledgement,
+			committed: (index) => answering.whenCommitted(index),
 			onProposed: notePieces,
+			onLast: (index) => answering.proposed(index),
 		});
 		switch (result.type) {
 			case "refused":
-				await database.rollback();
+				await database.rollbackGroup();
 				return await refusedBatch(batch, result.reason);
 			case "lost":
-				await database.rollback();
-				for (const write of batch)
-					if (!told.has(write)) write.answer({ type: "failed", error: leadershipLost() });
-				return "worked";
-			case "committed":
+				return await lostBatch(batch);
+			case "proposed":
 				break;
 			default: {
 				const never: never = result;
 				throw new Error(String(never));
 			}
 		}
-		commitSqlite(result.last);
-		let next = 0;
-		for (const [number, write] of batch.entries()) {
-			const outcome = outcomes[number];
-			if (outcome === undefined) throw new Error("an outcome is missing");
-			const position = (outcome.payload === null ? undefined : result.positions[next++]) ?? result.last;
-			if (told.has(write)) continue;
-			write.answer({ type: "done", outcome: outcome.outcome, position, replayed: outcome.replayed });
-		}
-		return "committed";
+		if (!(await answering.whenAnswerable(result.last.index))) return await lostBatch(batch);
+		open.add(
+			result.last,
+			payloads.reduce((sum, { length }) => sum + length, 0),
+		);
+		const isCommitted = runner().commitIndex >= result.last.index;
+		// Before the answers: the writer works while they are made.
+		if (isCommitted) commitSqlite(result.last);
+		answering.answer(readyAnswers(batch, outcomes, result, told), result.last);
+		return isCommitted ? "committed" : "worked";
+	}
+
+	async function lostBatch(batch: readonly QueuedWrite[]): Promise<LeadingResult> {
+		await database.rollback();
+		open.ended();
+		for (const write of batch)
+			if (!told.has(write)) write.answer({ type: "failed", error: leadershipLost() });
+		return "worked";
+	}
+
+	/** A mode that cannot be met, or that has not been met so often that no more can wait for it. */
+	function refusalOf(acknowledgement: Acknowledgement): SkeinError | null {
+		if (acknowledgement.mode !== "semi-sync") return null;
+		const { configuration, unacknowledged } = runner().core.view;
+		if (acknowledgement.followers > configuration.voters.length - 1) return tooFewVoters(acknowledgement);
+		return unacknowledged < settings.consensus.maxUnacknowledged ? null : modeNotMet(acknowledgement);
 	}
 
 	/**
@@ -275,13 +331,15 @@ export function createLeading(options: LeadingOptions): Leading {
 		batch: readonly QueuedWrite[],
 		outcomes: readonly WriteOutcome[],
 	): Promise<LeadingResult> {
-		await database.rollback();
+		await database.rollbackGroup();
 		// Beside the loop: the round may last until the next leader is known, and a member that does not
 		// lead any more has entries to apply.
 		const servedTerm = term;
-		const { position } = applied;
+		// They may tell of what is open and not committed yet.
+		const position = open.last ?? applied.position;
 		void options.readIndex
 			.ask(clock.now() + settings.leaderWaitMs)
+			.then(() => answering.committedOrOver(servedTerm, position.index))
 			.then(() => null, toSkeinError)
 			.then((failure) => {
 				const leads = term === servedTerm && stillLeading();
@@ -297,6 +355,7 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** The database may tell of it late, with the answer to the next batch: sooner if somebody waits. */
 	function commitSqlite(position: Position): void {
+		open.ended();
 		const patience = options.watch("SQLite's commit", settings.consensus.diskStallMs);
 		committing = database.commit(position).then(
 			() => {
@@ -327,6 +386,8 @@ export function createLeading(options: LeadingOptions): Leading {
 			for (const write of batch) write.answer({ type: "not-leader" });
 			return "worked";
 		}
+		// There is room when what is open is committed.
+		open.close();
 		// The end of a transaction over several requests cannot run again: what came before it was rolled back.
 		const again = batch.filter((write) => !write.inTransaction);
 		for (const write of batch)
@@ -352,12 +413,6 @@ export function createLeading(options: LeadingOptions): Leading {
 		}
 	}
 
-	function whenCommitted(index: LogIndex): Promise<boolean> {
-		if (!stillLeading()) return Promise.resolve(false);
-		if (runner().commitIndex >= index) return Promise.resolve(true);
-		return commitWait.wait(index);
-	}
-
 	/** The batch goes on waiting, since it may be committed at any time; its clients do not. */
 	function onOverdue(): void {
 		const names = missing();
@@ -365,7 +420,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			{ missing: names, index: commitWait.index },
 			"nothing is committed: too few make writes durable",
 		);
-		told = new Set(running);
+		for (const write of running) told.add(write);
 		const error = notDurableInTime(names, settings.leaderWaitMs);
 		for (const write of running) write.answer({ type: "failed", error });
 		for (const write of queue.drain()) refuse(write);
@@ -390,6 +445,7 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	async function dropOpenTransaction(end: StreamEnd): Promise<void> {
 		await database.rollback();
+		open.ended();
 		const { stream } = owner;
 		if (stream === null) return;
 		owner.forget();
@@ -420,7 +476,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		},
 		step,
 		async isFree() {
-			if (owner.stream !== null) return false;
+			if (owner.stream !== null || open.last !== null) return false;
 			await commitSettled();
 			return !commitFailed;
 		},
@@ -451,16 +507,19 @@ export function createLeading(options: LeadingOptions): Leading {
 			for (const write of queue.drain()) write.answer({ type: "not-leader" });
 		},
 		onRole(state) {
-			if (state.role !== "leader" || state.term !== term) commitWait.lost();
+			answering.onRole(state);
 		},
 		onCommit(index) {
 			if (pieces !== null && applied.position.index === pieces.first - 1)
 				applied.reflects(Math.min(index, pieces.last));
-			commitWait.onCommit(index);
+			answering.onCommit(index);
+			if (open.last !== null && index >= open.last.index) wake();
 		},
+		onAcknowledged: (index) => answering.onAcknowledged(index),
 		pause(limits) {
 			pause.begin();
-			if (term === null || (!underWay && owner.stream === null)) return Promise.resolve();
+			if (term === null || (!underWay && owner.stream === null && open.last === null))
+				return Promise.resolve();
 			wake();
 			return pause.wait(limits, () => {
 				owner.mustEnd("handover");

@@ -5,7 +5,7 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import { createCore } from "../consensus/core.ts";
-import type { Configuration, GroupId, LogIndex, NodeId } from "../consensus/types.ts";
+import type { Configuration, GroupId, LogIndex, NodeId, Term } from "../consensus/types.ts";
 import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
@@ -28,6 +28,7 @@ import { createFitDatabase } from "./fit-database.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
+import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
@@ -67,6 +68,8 @@ export interface NodeOptions {
 	readonly logger: Logger;
 	readonly settings: NodeSettings;
 	readonly mustRunAlone: (request: WriteRequest) => boolean;
+	/** What a payload tells of its transaction, if it may have been answered before its commit. */
+	readonly notedIn: LostTransactionsOptions["notedIn"];
 }
 
 export interface Node {
@@ -117,6 +120,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		firstRequestId: firstId(),
 	});
+	const lost = await createLostTransactions({ disk, log, logger, notedIn: options.notedIn });
 	const runner = createCoreRunner({
 		core: createCore({
 			...(await coreState({ log, database, bootstrap: options.bootstrap })),
@@ -134,9 +138,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		logger,
 		diskStallMs: settings.consensus.diskStallMs,
 		tickIntervalMs: settings.tickIntervalMs,
+		beforeCut: (cut) => lost.report(cut),
+		onAppended: (entries) => void lost.appended(entries).catch(onFailure),
 		listener: {
 			onRole,
 			onCommit: (index) => stateMachine.onCommit(index),
+			onAcknowledged: (index) => stateMachine.onAcknowledged(index),
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
 			onTransferEnded: (end) => transfer.onEnded(end),
@@ -167,6 +174,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		readIndex,
 		mustRunAlone: options.mustRunAlone,
 		askForSnapshot,
+		lost,
 		onFailure,
 	});
 	const routing = createRouting({
@@ -228,6 +236,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		timeoutMs: settings.consensus.transferTimeoutMs,
 		stopped: () => stopped,
 	});
+	/** The newest whose leader was heard of. */
+	let lastLedTerm: Term = 0;
 	let statusTimer: Timer | null = null;
 	let nextStreamId = firstId();
 	let openStreams = 0;
@@ -274,6 +284,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		stateMachine.onRole(state);
 		if (state.role !== "leader") snapshotSender.onTermOver();
 		if (state.leader !== null) forwarding.onLeader(state.leader);
+		if (state.leader !== null && state.term > lastLedTerm) {
+			lastLedTerm = state.term;
+			applied.leaderChanged();
+		}
 		leaderWatch.changed();
 		sendStatus();
 	}
@@ -354,6 +368,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 				appliedIndex: applied.position.index,
 				commitIndex: runner.commitIndex,
 				ready: readiness().ready,
+				lostTransactions: lost.count,
 			};
 			network.send(to, "control", encodeMessage(message));
 		}
@@ -377,6 +392,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 				url: options.url,
 				version: options.version,
 				appliedIndex: applied.position.index,
+				acknowledgement: settings.acknowledgement,
+				lostTransactions: lost.count,
 			},
 			runner,
 			configuration: configuration(),
@@ -443,6 +460,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			planner,
 			describe: (sql) => readable.describe(sql),
 			transactionIdleMs: settings.transactionIdleMs,
+			acknowledgement: settings.acknowledgement,
 			statementTimeoutMs,
 			closeAt(node, streamId) {
 				const at = node ?? runner.state.leader;
@@ -460,6 +478,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		core: runner.core.view,
 		failed,
 		async start() {
+			const { view: held } = runner.core;
+			await lost.settle(({ term, index }) => held.termAt(index) === term);
 			await snapshotReceiver.clean();
 			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });
 			stateMachine.start();

@@ -56,7 +56,7 @@ async function createBench(maxQueued = 100): Promise<Bench> {
 		committed: () => Math.max(...members.map(({ runner }) => runner.commitIndex)),
 		deadline: (afterMs = 10_000) => clock.now() + afterMs,
 		write(member) {
-			member.runner.propose([{ kind: "command", payload: new Uint8Array(1) }]);
+			member.runner.propose([{ kind: "command", payload: new Uint8Array(1) }], null);
 		},
 	};
 }

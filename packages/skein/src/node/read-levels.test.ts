@@ -41,7 +41,7 @@ async function createBench(seed: number): Promise<Bench> {
 			return written.value.position;
 		},
 		read(member, consistency, timeoutMs = 5_000) {
-			const options = { consistency, idempotencyKey: null, timeoutMs };
+			const options = { consistency, idempotencyKey: null, acknowledgement: null, timeoutMs };
 			return watch(serviceOf(member).openStream().run(program("SELECT v FROM ledger"), options));
 		},
 	};
@@ -103,6 +103,37 @@ test.each<[string, (token: Position) => Position]>([
 	await clock.run(400);
 	for (const { error } of reads)
 		expect(error).toMatchObject({ code: "BAD_REQUEST", extendedCode: "BAD_REQUEST_SESSION" });
+});
+
+test("a stream whose write was acknowledged early and lost is told so once; then its session begins anew", async () => {
+	const bench = await createBench(12);
+	const { clock, leading, network } = bench;
+	await bench.write("kept");
+	network.cut(leading.id, true);
+	const stream = serviceOf(leading).openStream();
+	const early = { ...request, acknowledgement: { mode: "async" } as const };
+	const lost = watch(stream.run(program(insert("lost")), early));
+	await clock.run(100);
+	expect(lost.value?.position.index).toBeGreaterThan(0);
+	await clock.run(5_000);
+	const next = await bench.leader();
+	const written = watch(
+		serviceOf(next)
+			.openStream()
+			.run(program(insert("new")), request),
+	);
+	await clock.run(200);
+	network.cut(leading.id, false);
+	await clock.run(2_000);
+	const read = (): Watched<Answer> =>
+		watch(stream.run(program("SELECT v FROM ledger"), { ...request, consistency: session(null) }));
+	const told = read();
+	await clock.run(1_000);
+	expect(told.error).toMatchObject({ code: "BAD_REQUEST", extendedCode: "BAD_REQUEST_SESSION" });
+	const again = read();
+	await clock.run(1_000);
+	expect(rows(again)).toEqual(["kept", "new"]);
+	expect(again.value?.position).toEqual(written.value?.position);
 });
 
 test("a token that nobody can judge is waited for", async () => {

@@ -17,7 +17,7 @@ import type { ReadableDatabase } from "./fit-database.ts";
 import type { Freshness, Moment } from "./freshness.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { Answer, Consistency } from "./service.ts";
-import { formatToken } from "./session-token.ts";
+import { formatToken, strangeSession } from "./session-token.ts";
 
 /** A session that waits for longer asks the leader whether its token can be of this history at all. */
 const doubtAfterMs: Milliseconds = 100;
@@ -65,19 +65,32 @@ interface Seen<T> {
 export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 	const { database, readIndex, applied, freshness, clock, deadlines } = options;
 
-	function whenApplied(index: LogIndex, deadlineAt: MonotonicTime, late: () => SkeinError): Wait {
-		let end = (_error: SkeinError | null): void => {};
-		const done = new Promise<void>((resolve, reject) => {
-			const cancel = applied.whenReached(index, () => end(null));
+	/**
+	 * `ofLeader`: the index came from the leader, which may be lost with what it had acknowledged up to there: then
+	 * the wait ends with false, and the next one is to be asked.
+	 */
+	function whenApplied(
+		index: LogIndex,
+		deadlineAt: MonotonicTime,
+		late: () => SkeinError,
+		ofLeader: boolean,
+	): Wait {
+		let end = (_error: SkeinError | null, _reached?: boolean): void => {};
+		const done = new Promise<boolean>((resolve, reject) => {
+			const cancel = applied.whenReached(
+				index,
+				() => end(null),
+				ofLeader ? () => end(null, false) : undefined,
+			);
 			const deadline = deadlines.add(deadlineAt, () => end(late()));
 			const patience = deadlines.add(clock.now() + options.leaderWaitMs, () => {
 				if (options.diskFull()) end(diskIsFull());
 			});
-			end = (error) => {
+			end = (error, reached = true) => {
 				cancel();
 				deadline.cancel();
 				patience.cancel();
-				if (error === null) resolve();
+				if (error === null) resolve(reached);
 				else reject(error);
 			};
 			if (index <= applied.reflected) end(null);
@@ -86,14 +99,17 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 	}
 
 	async function ask(deadlineAt: MonotonicTime): Promise<void> {
-		const index = await readIndex.ask(deadlineAt);
-		if (index > applied.reflected) await whenApplied(index, deadlineAt, notApplied).done;
+		for (;;) {
+			const index = await readIndex.ask(deadlineAt);
+			if (index <= applied.reflected) return;
+			if (await whenApplied(index, deadlineAt, notApplied, true).done) return;
+		}
 	}
 
 	async function reachToken(token: Position, deadlineAt: MonotonicTime): Promise<void> {
 		if (token.index > applied.reflected) {
 			refuseContradicted(token);
-			const wait = whenApplied(token.index, deadlineAt, notApplied);
+			const wait = whenApplied(token.index, deadlineAt, notApplied, false);
 			const doubt = deadlines.add(clock.now() + doubtAfterMs, () => {
 				// Only its answer counts: that there is no leader says nothing about the token.
 				readIndex.ask(deadlineAt).then(
@@ -228,7 +244,8 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 }
 
 interface Wait {
-	readonly done: Promise<void>;
+	/** False: another leader leads. */
+	readonly done: Promise<boolean>;
 	fail(error: SkeinError): void;
 }
 
@@ -246,7 +263,7 @@ function notApplied(): SkeinError {
 function strangeToken(token: Position, why: string): SkeinError {
 	return new SkeinError(
 		`the session token ${formatToken(token)} is not of this cluster's history, ${why}: it comes from another cluster, or from a state that was lost. Begin a new session, without it`,
-		{ code: "BAD_REQUEST", extendedCode: "BAD_REQUEST_SESSION" },
+		{ code: "BAD_REQUEST", extendedCode: strangeSession },
 	);
 }
 

@@ -50,6 +50,7 @@ async function createBench(changed: Partial<NodeSettings> = {}): Promise<Bench> 
 				interactive: false,
 				snapshotIndex: null,
 				idempotencyKey: null,
+				acknowledgement: { mode: "quorum" },
 				timeoutMs: 10_000,
 				...fields,
 			});
@@ -139,6 +140,7 @@ test("a transaction ends when its node is gone", async () => {
 		transactionAt: null,
 		snapshotIndex: null,
 		idempotencyKey: null,
+		acknowledgement: { mode: "quorum" },
 		mayCommit: true,
 		deadlineAt,
 	});

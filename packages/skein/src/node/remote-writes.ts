@@ -9,6 +9,7 @@ import { notLeaderReport, toReport } from "./forwarding.ts";
 import { createSeenRequests } from "./seen-requests.ts";
 import type { StateMachine } from "./state-machine.ts";
 import type { QueuedWrite, WriteAnswer } from "./write-queue.ts";
+import { writeRequest } from "./write-request.ts";
 
 export interface RemoteWritesOptions {
 	readonly stateMachine: StateMachine;
@@ -57,16 +58,22 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 		// Also one that was refused: its copy must not run when this node leads again.
 		if (!seen.isNew(from, requestId)) return;
 		if (!options.leads()) return respond(from, requestId, { ok: false, failure: notLeaderReport });
+		const stream = `${from}/${streamId}`;
+		const { acknowledgement } = message;
 		const write: QueuedWrite = {
-			stream: `${from}/${streamId}`,
-			request: {
+			stream,
+			request: writeRequest({
+				stream,
+				acknowledgement,
 				program: message.program,
 				foreignKeys: message.foreignKeys,
 				interactive: message.interactive,
 				idempotencyKey: message.idempotencyKey,
 				receivedAtMs: clock.now(),
+				wallTimeMs: clock.wallTime(),
 				timeoutMs: options.statementTimeoutMs,
-			},
+			}),
+			acknowledgement,
 			inTransaction: message.inTransaction,
 			snapshotIndex: message.snapshotIndex,
 			cancelled: false,

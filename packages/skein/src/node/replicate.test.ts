@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { LogIndex } from "../consensus/types.ts";
+import type { LogIndex, Position } from "../consensus/types.ts";
 import { createFragmentJoiner } from "./fragments.ts";
-import { type Replicated, replicate } from "./replicate.ts";
+import { type Replicated, type ReplicateOptions, replicate } from "./replicate.ts";
 import { watch } from "./testing/cluster.ts";
 import { createRunners, type RunnerMember, type Runners } from "./testing/runners.ts";
 
@@ -47,7 +47,7 @@ async function createBench(options: Parameters<typeof createRunners>[0]): Promis
 	return bench;
 }
 
-async function end(bench: Bench, replicated: Promise<Replicated>): Promise<Replicated> {
+async function end(bench: Bench, replicated: Promise<Ended>): Promise<Ended> {
 	const seen = watch(replicated);
 	for (let turn = 0; turn < 500 && !seen.settled; turn++) await bench.clock.run(5);
 	expect(seen.error).toBe(null);
@@ -76,6 +76,20 @@ function payloadsOf(sizes: readonly number[]): Uint8Array[] {
 	return sizes.map((size, number) => Uint8Array.from({ length: size }, (_, place) => number * 31 + place));
 }
 
+type Ended =
+	| Exclude<Replicated, { type: "proposed" }>
+	| { readonly type: "committed"; readonly positions: readonly Position[]; readonly last: Position };
+
+/** Until it is committed, too. */
+async function replicateWhole(
+	payloads: readonly Uint8Array[],
+	options: Omit<ReplicateOptions, "acknowledgement" | "onLast">,
+): Promise<Ended> {
+	const result = await replicate(payloads, { ...options, acknowledgement: { mode: "quorum" }, onLast() {} });
+	if (result.type !== "proposed") return result;
+	return (await options.committed(result.last.index)) ? { ...result, type: "committed" } : { type: "lost" };
+}
+
 test("payloads of any size come out of the log as they went in, and never too much of them is on its way", async () => {
 	const bench = await createBench({ size: 1 });
 	const { leading } = bench;
@@ -91,7 +105,7 @@ test("payloads of any size come out of the log as they went in, and never too mu
 				const { runner } = leading;
 				const result = await end(
 					bench,
-					replicate(payloads, { runner, fragmentBytes, maxProposedBytes, committed: bench.committed }),
+					replicateWhole(payloads, { runner, fragmentBytes, maxProposedBytes, committed: bench.committed }),
 				);
 				if (result.type !== "committed") throw new Error(result.type);
 				const commands = await commandsOf(leading, first);
@@ -112,7 +126,7 @@ test("a slice is not held up by the one before it", async () => {
 	const { runner } = bench.leading;
 	const before = runner.core.view.lastIndex;
 	const options = { runner, fragmentBytes: 99, maxProposedBytes: 400, committed: bench.committed };
-	const replicated = replicate(payloadsOf([1_000]), options);
+	const replicated = replicateWhole(payloadsOf([1_000]), options);
 	// Two slices of two pieces each, at once: the disk and the followers never wait for the next.
 	expect(runner.core.view.lastIndex - before).toBe(4);
 	expect((await end(bench, replicated)).type).toBe("committed");
@@ -126,11 +140,11 @@ test("what is refused at its beginning is not in the log", async () => {
 	const [target] = bench.followers();
 	runner.step({ type: "transfer", to: target?.id ?? null });
 	const last = runner.core.view.lastIndex;
-	const refused = replicate(payloadsOf([1_000]), options);
+	const refused = replicateWhole(payloadsOf([1_000]), options);
 	expect(runner.core.view.lastIndex).toBe(last);
 	expect(await refused).toEqual({ type: "refused", reason: "transferring" });
 	await bench.clock.run(2_000);
-	const later = await end(bench, replicate(payloadsOf([10]), options));
+	const later = await end(bench, replicateWhole(payloadsOf([10]), options));
 	expect(later).toEqual({ type: "refused", reason: "not-leader" });
 });
 
@@ -141,7 +155,7 @@ test("what is refused half way is lost, and its leader leads no more", async () 
 	const { term } = leading.runner.state;
 	const result = await end(
 		bench,
-		replicate(payloadsOf([10, 2_000]), {
+		replicateWhole(payloadsOf([10, 2_000]), {
 			runner: leading.runner,
 			fragmentBytes: 200,
 			maxProposedBytes: 800,
@@ -167,7 +181,7 @@ test("a slice for which the core has no room waits for those before it", async (
 	const bench = await createBench({ size: 3, consensus: { maxUncommittedBytes: 300 } });
 	const { runner } = bench.leading;
 	const options = { runner, fragmentBytes: 200, maxProposedBytes: 800, committed: bench.committed };
-	const result = await end(bench, replicate(payloadsOf([10, 2_000]), options));
+	const result = await end(bench, replicateWhole(payloadsOf([10, 2_000]), options));
 	expect(result.type).toBe("committed");
 	expect(runner.state.role).toBe("leader");
 });
@@ -181,7 +195,7 @@ test.each([
 	const { runner, id } = bench.leading;
 	let asked = 0;
 	const seen = watch(
-		replicate(payloadsOf([1_000]), {
+		replicateWhole(payloadsOf([1_000]), {
 			runner,
 			fragmentBytes: 100,
 			maxProposedBytes: 400,
@@ -200,12 +214,12 @@ test("another proposer between two slices is a mistake that does not go unnotice
 	const bench = await createBench({ size: 1 });
 	const { runner } = bench.leading;
 	const seen = watch(
-		replicate(payloadsOf([1_000]), {
+		replicateWhole(payloadsOf([1_000]), {
 			runner,
 			fragmentBytes: 100,
 			maxProposedBytes: 400,
 			committed(index) {
-				runner.propose([{ kind: "command", payload: new Uint8Array([1]) }]);
+				runner.propose([{ kind: "command", payload: new Uint8Array([1]) }], null);
 				return bench.committed(index);
 			},
 		}),

@@ -1,8 +1,9 @@
 /**
- * From payloads to committed entries: the part of a write's way that goes through the log.
+ * From payloads to entries in the log: the part of a write's way that goes through the log.
  * Large transactions go in slices, the next when the one before the last is committed, so that
  * neither the disk nor a follower ever has more of them in hand than it can take in a heartbeat.
  */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { ProposedEntry } from "../consensus/input.ts";
 import type { RefusalReason } from "../consensus/output.ts";
 import type { LogIndex, Position } from "../consensus/types.ts";
@@ -10,8 +11,8 @@ import type { CoreRunner } from "./core-runner.ts";
 import { splitPayload } from "./fragments.ts";
 
 export type Replicated =
-	/** Committed: the position of each payload's last entry. */
-	| { readonly type: "committed"; readonly positions: readonly Position[]; readonly last: Position }
+	/** All of it is in the log: the position of each payload's last entry. */
+	| { readonly type: "proposed"; readonly positions: readonly Position[]; readonly last: Position }
 	/** Nothing is in the log. */
 	| { readonly type: "refused"; readonly reason: RefusalReason }
 	/** Leadership ended first: any part of it may still be committed by the next leader. */
@@ -21,10 +22,14 @@ export interface ReplicateOptions {
 	readonly runner: CoreRunner;
 	readonly fragmentBytes: number;
 	readonly maxProposedBytes: number;
+	/** When the last entry may be answered. */
+	readonly acknowledgement: Acknowledgement;
 	/** Resolves true when `index` is committed, false when leadership was lost before. */
 	readonly committed: (index: LogIndex) => Promise<boolean>;
 	/** A slice is in the log, and nothing came between it and the one before. */
 	readonly onProposed?: (firstIndex: LogIndex, slice: readonly ProposedEntry[]) => void;
+	/** The last slice is: called before anything can be said of it, such as its acknowledgement. */
+	readonly onLast: (lastIndex: LogIndex) => void;
 }
 
 export async function replicate(
@@ -34,15 +39,16 @@ export async function replicate(
 	const { runner, fragmentBytes, maxProposedBytes, committed } = options;
 	const positions: Position[] = [];
 	const lastIndexOfSlice: LogIndex[] = [];
-	for (const slice of slices(payloads, fragmentBytes, maxProposedBytes / 2)) {
+	for (const { slice, isLast } of slices(payloads, fragmentBytes, maxProposedBytes / 2)) {
+		const acknowledgement = isLast ? options.acknowledgement : null;
 		const earlier = lastIndexOfSlice.at(-2);
 		if (earlier !== undefined && !(await committed(earlier))) return { type: "lost" };
-		let proposal = runner.propose(slice);
+		let proposal = runner.propose(slice, acknowledgement);
 		const onItsWay = lastIndexOfSlice.at(-1);
 		if (!proposal.accepted && proposal.reason === "overloaded" && onItsWay !== undefined) {
 			// There is room, or the disk is well again, when what is on its way is committed (found by simulation).
 			if (!(await committed(onItsWay))) return { type: "lost" };
-			proposal = runner.propose(slice);
+			proposal = runner.propose(slice, acknowledgement);
 		}
 		if (!proposal.accepted) {
 			if (lastIndexOfSlice.length === 0) return { type: "refused", reason: proposal.reason };
@@ -57,13 +63,14 @@ export async function replicate(
 		}
 		lastIndexOfSlice.push(proposal.lastIndex);
 		options.onProposed?.(proposal.firstIndex, slice);
+		if (isLast) options.onLast(proposal.lastIndex);
 		for (const [place, { kind }] of slice.entries()) {
 			if (kind === "command") positions.push({ term: proposal.term, index: proposal.firstIndex + place });
 		}
 	}
 	const last = positions.at(-1);
 	if (last === undefined || positions.length !== payloads.length) throw new Error("nothing to replicate");
-	return (await committed(last.index)) ? { type: "committed", positions, last } : { type: "lost" };
+	return { type: "proposed", positions, last };
 }
 
 /** Cut up only as they are taken: see `splitPayload`. */
@@ -71,13 +78,13 @@ function* slices(
 	payloads: readonly Uint8Array[],
 	fragmentBytes: number,
 	maxBytes: number,
-): Generator<ProposedEntry[]> {
+): Generator<{ readonly slice: readonly ProposedEntry[]; readonly isLast: boolean }> {
 	let slice: ProposedEntry[] = [];
 	let bytes = 0;
 	for (const payload of payloads) {
 		for (const entry of splitPayload(payload, fragmentBytes)) {
 			if (slice.length > 0 && bytes + entry.payload.length > maxBytes) {
-				yield slice;
+				yield { slice, isLast: false };
 				slice = [];
 				bytes = 0;
 			}
@@ -85,5 +92,5 @@ function* slices(
 			bytes += entry.payload.length;
 		}
 	}
-	yield slice;
+	yield { slice, isLast: true };
 }

@@ -64,6 +64,7 @@ function routed(runners: Runners, fields: Partial<RoutedWrite>): RoutedWrite {
 		transactionAt: null,
 		snapshotIndex: null,
 		idempotencyKey: null,
+		acknowledgement: { mode: "quorum" },
 		mayCommit: true,
 		deadlineAt: runners.clock.now() + 6_000,
 		...fields,

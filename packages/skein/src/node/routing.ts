@@ -4,15 +4,19 @@
  * did not happen, or when its idempotency key makes it happen once however often it is tried.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { NodeId, Position } from "../consensus/types.ts";
 import type { Program, ProgramOutcome } from "../database/program.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Forwarded, Forwarding } from "./forwarding.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
+import { createMissingMembers } from "./missing-members.ts";
 import type { StateMachine } from "./state-machine.ts";
 import { noRoom } from "./write-errors.ts";
+import { writeRequest } from "./write-request.ts";
 
 export interface RoutedWrite {
 	readonly streamId: number;
@@ -23,6 +27,7 @@ export interface RoutedWrite {
 	readonly transactionAt: NodeId | null;
 	readonly snapshotIndex: number | null;
 	readonly idempotencyKey: string | null;
+	readonly acknowledgement: Acknowledgement;
 	/** False: whatever happens to it, it cannot have committed anything (a statement inside an open transaction). */
 	readonly mayCommit: boolean;
 	readonly deadlineAt: MonotonicTime;
@@ -56,6 +61,7 @@ export interface RoutingOptions {
 
 export function createRouting(options: RoutingOptions): Routing {
 	const { self, clock, leaderWatch } = options;
+	const missing = createMissingMembers(options);
 	let stopped = false;
 
 	async function write(request: RoutedWrite): Promise<RoutedAnswer> {
@@ -93,7 +99,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
 				case "timed-out":
-					throw timedOut(request);
+					throw timedOut(request, waitsForOthers(request) ? await missing.inWords() : "");
 				case "lost":
 					if (request.transactionAt !== null && !request.mayCommit) throw transactionLost();
 					if (!mayRepeat(request)) throw outcomeUnknown(request);
@@ -121,8 +127,9 @@ export function createRouting(options: RoutingOptions): Routing {
 	}
 
 	function tryThere(leader: NodeId, request: RoutedWrite): Promise<Forwarded> {
-		const { streamId, program, foreignKeys, interactive, snapshotIndex, idempotencyKey, deadlineAt } =
+		const { streamId, program, foreignKeys, interactive, snapshotIndex, idempotencyKey, acknowledgement } =
 			request;
+		const { deadlineAt } = request;
 		return options.forwarding.run(
 			leader,
 			{
@@ -133,6 +140,7 @@ export function createRouting(options: RoutingOptions): Routing {
 				snapshotIndex,
 				program,
 				idempotencyKey,
+				acknowledgement,
 				timeoutMs: Math.max(1, Math.round(deadlineAt - clock.now())),
 			},
 			deadlineAt,
@@ -141,16 +149,21 @@ export function createRouting(options: RoutingOptions): Routing {
 
 	function tryHere(request: RoutedWrite): Promise<Forwarded> {
 		return new Promise((resolve) => {
+			const stream = `${self}/${request.streamId}`;
 			const queued = {
-				stream: `${self}/${request.streamId}`,
-				request: {
+				stream,
+				request: writeRequest({
+					stream,
+					acknowledgement: request.acknowledgement,
 					program: request.program,
 					foreignKeys: request.foreignKeys,
 					interactive: request.interactive,
 					idempotencyKey: request.idempotencyKey,
 					receivedAtMs: clock.now(),
+					wallTimeMs: clock.wallTime(),
 					timeoutMs: options.statementTimeoutMs,
-				},
+				}),
+				acknowledgement: request.acknowledgement,
 				inTransaction: request.transactionAt !== null,
 				snapshotIndex: request.snapshotIndex,
 				cancelled: false,
@@ -212,11 +225,19 @@ function outcomeUnknown(request: RoutedWrite): SkeinError {
 	);
 }
 
-function timedOut(request: RoutedWrite): SkeinError {
-	return new SkeinError("the write was not acknowledged in time", {
+function timedOut(request: RoutedWrite, missing: string): SkeinError {
+	return new SkeinError(`the write was not acknowledged in time, in mode ${inWords(request)}${missing}`, {
 		code: "TIMEOUT",
 		outcome: request.mayCommit ? "unknown" : "did-not-happen",
 	});
+}
+
+function waitsForOthers({ acknowledgement, mayCommit }: RoutedWrite): boolean {
+	return mayCommit && acknowledgement.mode !== "async";
+}
+
+function inWords({ acknowledgement }: RoutedWrite): string {
+	return acknowledgementText(acknowledgement);
 }
 
 function noLeader(runner: CoreRunner): SkeinError {

@@ -3,6 +3,7 @@
  * Everything here works on any node; where the request really runs is the node's business.
  */
 
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { NodeId, Position, Role } from "../consensus/types.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
@@ -17,6 +18,8 @@ export type Consistency =
 export interface RequestOptions {
 	readonly consistency: Consistency;
 	readonly idempotencyKey: string | null;
+	/** When a write may be answered; null: as the node is set up. */
+	readonly acknowledgement: Acknowledgement | null;
 	/** How long this request may take in all, waiting for a leader included. */
 	readonly timeoutMs: Milliseconds;
 }
@@ -61,13 +64,15 @@ export interface MemberView {
 	readonly lagMs: number | null;
 	readonly inSync: boolean | null;
 	readonly reachable: boolean;
+	/** Reported in lost/ on its disk; one loss may be reported by several members. */
+	readonly lostTransactions: number | null;
 }
 
 export interface DatabaseView {
 	readonly term: number;
 	readonly leader: NodeId | null;
 	readonly commitIndex: number;
-	readonly acknowledgement: "quorum";
+	readonly acknowledgement: string;
 	readonly format: "row";
 	readonly lostTransactions: number;
 	readonly members: Readonly<Record<NodeId, MemberView>>;

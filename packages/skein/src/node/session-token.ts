@@ -2,6 +2,9 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Position } from "../consensus/types.ts";
 
+/** The extended code of the error that says: this token is of no history that is known here. */
+export const strangeSession = "BAD_REQUEST_SESSION";
+
 export function formatToken({ term, index }: Position): string {
 	return `${term}.${index}`;
 }
@@ -20,4 +23,13 @@ export function parseToken(text: string): Position {
 /** What a session has seen after both: within one history the larger index has seen the other. */
 export function laterOf(one: Position | null, other: Position): Position {
 	return one !== null && one.index >= other.index ? one : other;
+}
+
+/**
+ * What is still known of a session that was `seen` so far, after a request with the token `sent` failed. One whose
+ * history is lost is told so once, by this error; then it begins anew.
+ */
+export function afterFailure(seen: Position | null, sent: Position | null, error: unknown): Position | null {
+	const isLost = error instanceof SkeinError && error.extendedCode === strangeSession;
+	return isLost && seen?.index === sent?.index && seen?.term === sent?.term ? null : seen;
 }

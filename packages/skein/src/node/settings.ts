@@ -1,4 +1,5 @@
 /** What can be set about one running node, and the defaults. Every wait, queue and buffer has its bound here. */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import { type ConsensusSettings, defaultConsensusSettings } from "../consensus/settings.ts";
 import type { Milliseconds } from "../world/clock.ts";
 
@@ -8,6 +9,12 @@ export interface NodeSettings {
 	readonly tickIntervalMs: Milliseconds;
 	/** How long a request waits for a leader before NO_LEADER. */
 	readonly leaderWaitMs: Milliseconds;
+	/** Of writes that do not say when they want to be answered. */
+	readonly acknowledgement: Acknowledgement;
+	/** How long batches that were answered before their commit may stay open in SQLite with others behind them … */
+	readonly maxOpenMs: Milliseconds;
+	/** … and how many bytes of payload they may have. Then no batch begins before all of them are committed. */
+	readonly maxOpenBytes: number;
 	/** Client transactions in one group commit, and the bytes of their arguments. */
 	readonly maxBatchRequests: number;
 	/** Writes that wait for the writer; one more is OVERLOADED. */
@@ -67,6 +74,9 @@ export const defaultNodeSettings: NodeSettings = {
 	consensus: defaultConsensusSettings,
 	tickIntervalMs: 10,
 	leaderWaitMs: 8_000,
+	acknowledgement: { mode: "quorum" },
+	maxOpenMs: 50,
+	maxOpenBytes: 4 * 1024 * 1024,
 	maxBatchRequests: 256,
 	maxQueuedWrites: 10_000,
 	maxQueuedReads: 20_000,

@@ -24,6 +24,7 @@ import type { Deadlines } from "./deadlines.ts";
 import { createDiskWatch, stalledTransactions } from "./disk-watch.ts";
 import { createFragmentJoiner } from "./fragments.ts";
 import { createLeading } from "./leading.ts";
+import type { LostTransactions } from "./lost-transactions.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { createRepeatedLines } from "./repeated-lines.ts";
 import type { NodeSettings } from "./settings.ts";
@@ -41,6 +42,7 @@ export interface StateMachine {
 	closeStream(stream: StreamKey): void;
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
+	onAcknowledged(index: LogIndex): void;
 	/** Serving writes as leader. */
 	readonly serving: boolean;
 	/** Serving, but for so long nothing was committed of what waits for it; and who has not made it durable. */
@@ -73,6 +75,7 @@ export interface StateMachineOptions {
 	readonly mustRunAlone: (request: WriteRequest) => boolean;
 	/** Asks the leader, if there is one, for a snapshot that holds this index. It may be lost: it is asked again. */
 	readonly askForSnapshot: (index: LogIndex) => void;
+	readonly lost: LostTransactions;
 	readonly onFailure: (error: unknown) => void;
 }
 
@@ -166,9 +169,10 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			if (await applyCommitted()) return true;
 			const { state, core } = options.runner();
 			if (state.role !== "leader") leading.refuseQueued();
-			// What the core knows to be committed: the others may have the barrier before our own disk has it,
-			// and only then we are told to apply it (found by simulation).
-			if (!(state.role === "leader" && state.established && cursor > core.view.commitIndex)) return false;
+			// All that is in the log: the others may have the barrier before our own disk has it, and only then we
+			// are told to apply it (found by simulation); and what this leader proposed before SQLite failed it is
+			// on its way still.
+			if (!(state.role === "leader" && state.established && cursor > core.view.lastIndex)) return false;
 			await leading.enter(state.term);
 			return true;
 		}
@@ -310,6 +314,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			return true;
 		}
 		try {
+			await reportLost(work.holds);
 			const state = await database.installSnapshot(work.path, work.sha256);
 			if (state.configuration === null) throw new Error("the snapshot holds no configuration");
 			joiner.reset();
@@ -327,7 +332,20 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		} catch (error) {
 			work.reject(error);
 		}
+		const { view } = options.runner().core;
+		await options.lost.settle(({ term, index }) => view.termAt(index) === term);
 		return true;
+	}
+
+	/**
+	 * What the log holds and the snapshot does not continue goes with it. Here already: after a crash behind the
+	 * installation nobody knows any more what of it was committed.
+	 */
+	async function reportLost(holds: Position): Promise<void> {
+		const { commitIndex, core } = options.runner();
+		const { lastIndex } = core.view;
+		if (core.view.termAt(holds.index) === holds.term || lastIndex <= commitIndex) return;
+		await options.lost.report({ first: commitIndex + 1, last: lastIndex, certain: false });
 	}
 
 	function pauseFor(delayMs: Milliseconds): Promise<void> {
@@ -355,6 +373,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			leading.onCommit(index);
 			if (!leading.active) applySoon();
 		},
+		onAcknowledged: (index) => leading.onAcknowledged(index),
 		get serving() {
 			return leading.active && leading.stillLeading();
 		},

@@ -24,6 +24,7 @@ const limitMs = 20_000;
 const request: RequestOptions = {
 	consistency: { level: "linearizable" },
 	idempotencyKey: null,
+	acknowledgement: null,
 	timeoutMs: limitMs,
 };
 
@@ -63,7 +64,7 @@ async function createLeader(): Promise<Leader> {
 		if (made.failAt?.number === writes.length - 1) throw made.failAt.error;
 		const { program, foreignKeys, interactive, idempotencyKey } = routed;
 		const [done] = await database.execute([
-			{ program, foreignKeys, interactive, idempotencyKey, receivedAtMs: 0, timeoutMs: limitMs },
+			{ program, foreignKeys, interactive, idempotencyKey, note: null, receivedAtMs: 0, timeoutMs: limitMs },
 		]);
 		if (done === undefined) throw new Error("no outcome");
 		if (done.outcome.autocommit) {
@@ -105,6 +106,7 @@ async function createLeader(): Promise<Leader> {
 				deadlines,
 				transactionIdleMs: limitMs,
 				statementTimeoutMs: limitMs,
+				acknowledgement: { mode: "quorum" },
 				closeAt() {},
 				onClosed() {},
 			}),
@@ -128,6 +130,7 @@ function routedWrite(program: Program): RoutedWrite {
 		transactionAt: null,
 		snapshotIndex: null,
 		idempotencyKey: null,
+		acknowledgement: { mode: "quorum" },
 		mayCommit: true,
 		deadlineAt: Number.POSITIVE_INFINITY,
 	};

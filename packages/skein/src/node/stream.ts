@@ -10,6 +10,7 @@
  * A program that leaves a transaction open may have to run in parts: see program-parts.ts.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { LogIndex, NodeId, Position } from "../consensus/types.ts";
 import type { ReadTransaction } from "../database/database.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
@@ -22,7 +23,7 @@ import { cutShort, joined, partOf, refuseForeignCounters, withBegin } from "./pr
 import type { ReadLevels } from "./read-levels.ts";
 import type { Routing } from "./routing.ts";
 import type { Answer, Consistency, RequestOptions, Stream } from "./service.ts";
-import { laterOf } from "./session-token.ts";
+import { afterFailure, laterOf } from "./session-token.ts";
 import { NotSentError, withTransactionEnd } from "./write-errors.ts";
 
 type Transaction =
@@ -61,6 +62,8 @@ export interface StreamOptions {
 	readonly transactionIdleMs: Milliseconds;
 	readonly statementTimeoutMs: Milliseconds;
 	readonly describe: (sql: string) => Promise<Description>;
+	/** Of requests that do not say when they want to be answered. */
+	readonly acknowledgement: Acknowledgement;
 	/** Tells the node that may hold the stream's transaction (null: whoever leads) to roll it back. */
 	readonly closeAt: (node: NodeId | null, streamId: number) => void;
 	readonly onClosed: () => void;
@@ -89,6 +92,9 @@ export function createStream(options: StreamOptions): Stream {
 					: await runInParts(program, cuts, request, deadlineAt);
 			seen = laterOf(seen, answer.position);
 			return answer;
+		} catch (error) {
+			forgetLost(request, error);
+			throw error;
 		} finally {
 			busy = false;
 			if (closed) await release();
@@ -167,12 +173,20 @@ export function createStream(options: StreamOptions): Stream {
 		return { level: "session", token: laterOf(consistency.token, seen) };
 	}
 
+	function forgetLost(request: RequestOptions, error: unknown): void {
+		const consistency = consistencyOf(request);
+		if (consistency.level === "session") seen = afterFailure(seen, consistency.token, error);
+	}
+
 	async function describe(sql: string, request: RequestOptions): Promise<Description> {
 		if (closed) throw new SkeinError("the stream is closed", { code: "STREAM_NOT_OPEN" });
 		if (busy) throw new Error("two requests of one stream at a time");
 		busy = true;
 		try {
 			return await describeAs(transaction, sql, request, clock.now() + request.timeoutMs);
+		} catch (error) {
+			forgetLost(request, error);
+			throw error;
 		} finally {
 			busy = false;
 			if (closed) await release();
@@ -330,6 +344,7 @@ export function createStream(options: StreamOptions): Stream {
 				snapshotIndex,
 				// A part of an open transaction is not a request of its own: only what ends it could be.
 				idempotencyKey: inTransaction || plan.mayStayOpen ? null : request.idempotencyKey,
+				acknowledgement: request.acknowledgement ?? options.acknowledgement,
 				mayCommit: (inTransaction ? plan.inside : plan.outside).mayCommit,
 				deadlineAt,
 			});

@@ -52,6 +52,7 @@ async function createBench(size = 3, changed: Partial<NodeSettings> = {}): Promi
 					transactionAt: null,
 					snapshotIndex: null,
 					idempotencyKey: null,
+					acknowledgement: { mode: "quorum" },
 					mayCommit: true,
 					deadlineAt: runners.clock.now() + 6_000,
 				}),

@@ -1,7 +1,9 @@
 /** What clients are told when a write that reached the leader's writer did not end well. */
 import { errorCodes, SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import { acknowledgementText } from "./acknowledgement-text.ts";
 
 /**
  * The writer itself failed, not a statement: a full disk, damage, a bug. Clients act on the code
@@ -80,6 +82,20 @@ export function withTransactionEnd(error: unknown): unknown {
 /** Also from another node, which sends no more than the text. */
 const saysItself =
 	/transaction .*(was rolled back|is over|has ended)|it was rolled back, nothing of it happened/;
+
+export function tooFewVoters(acknowledgement: Acknowledgement): SkeinError {
+	return new SkeinError(
+		`${acknowledgementText(acknowledgement)} asks for more followers than the cluster has other voters: nothing of it happened`,
+		{ code: "BAD_REQUEST" },
+	);
+}
+
+export function modeNotMet(acknowledgement: Acknowledgement): SkeinError {
+	return new SkeinError(
+		`too many writes wait for their followers already, in mode ${acknowledgementText(acknowledgement)}: nothing of this one happened`,
+		{ code: "OVERLOADED" },
+	);
+}
 
 export function snapshotTooOld(): SkeinError {
 	return new SkeinError(

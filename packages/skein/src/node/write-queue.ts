@@ -4,6 +4,7 @@
  */
 
 import type { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { LogIndex, Position } from "../consensus/types.ts";
 import type { WriteRequest } from "../database/database.ts";
 import type { ProgramOutcome } from "../database/program.ts";
@@ -25,6 +26,8 @@ export type WriteAnswer =
 export interface QueuedWrite {
 	readonly stream: StreamKey;
 	readonly request: WriteRequest;
+	/** When it may be answered. */
+	readonly acknowledgement: Acknowledgement;
 	/** The stream believes that its transaction is open here. */
 	readonly inTransaction: boolean;
 	/** The state that a read transaction saw which now wants to write: it must still be the newest. */
@@ -36,12 +39,21 @@ export interface QueuedWrite {
 	started: boolean;
 }
 
+export interface BatchLimit {
+	readonly requests: number;
+	readonly behind: boolean;
+	readonly mustRunAlone: (request: WriteRequest) => boolean;
+}
+
 export interface WriteQueue {
 	readonly length: number;
 	/** False: the queue is full. */
 	add(write: QueuedWrite): boolean;
-	/** The next batch, oldest first; empty when nothing waits. */
-	takeBatch(limit: { requests: number; mustRunAlone: (request: WriteRequest) => boolean }): QueuedWrite[];
+	/**
+	 * The next batch, oldest first, of one acknowledgement mode; empty when nothing waits. `behind`: it will run behind
+	 * others in their transaction; empty also when the next must not.
+	 */
+	takeBatch(limit: BatchLimit): QueuedWrite[];
 	/** The next write of one stream inside its transaction, for an interactive transaction that owns the writer. */
 	takeOf(stream: StreamKey): QueuedWrite | null;
 	/** Puts writes back in front, in their order: nothing of them happened. */
@@ -65,7 +77,7 @@ export function createWriteQueue(maxLength: number): WriteQueue {
 			writes.push(write);
 			return true;
 		},
-		takeBatch({ requests, mustRunAlone }) {
+		takeBatch({ requests, behind, mustRunAlone }) {
 			const batch: QueuedWrite[] = [];
 			let taken = 0;
 			for (const write of writes) {
@@ -75,6 +87,10 @@ export function createWriteQueue(maxLength: number): WriteQueue {
 				}
 				const alone = mustRunAlone(write.request);
 				if (alone && batch.length > 0) break;
+				// A transaction that goes on from a snapshot looks at what is committed.
+				if (behind && (alone || write.snapshotIndex !== null)) break;
+				const [first] = batch;
+				if (first !== undefined && !isSameMode(first.acknowledgement, write.acknowledgement)) break;
 				batch.push(write);
 				taken++;
 				if (alone || batch.length >= requests) break;
@@ -100,4 +116,9 @@ export function createWriteQueue(maxLength: number): WriteQueue {
 			return all;
 		},
 	};
+}
+
+function isSameMode(one: Acknowledgement, other: Acknowledgement): boolean {
+	if (one.mode !== other.mode) return false;
+	return one.mode !== "semi-sync" || other.mode !== "semi-sync" || one.followers === other.followers;
 }

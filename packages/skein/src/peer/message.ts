@@ -2,6 +2,8 @@
  * Everything that nodes say to each other: the consensus messages, and what a node needs besides:
  * passing requests to the leader, snapshots, and telling the others about itself.
  */
+
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { ConsensusMessage } from "../consensus/message.ts";
 import type { Configuration, GroupId, LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
 import type { Program, ProgramOutcome } from "../database/program.ts";
@@ -29,6 +31,7 @@ export interface RunRequest extends Envelope {
 	/** A read transaction that saw this index wants to go on writing: refuse unless it is still the newest. */
 	readonly snapshotIndex: LogIndex | null;
 	readonly idempotencyKey: string | null;
+	readonly acknowledgement: Acknowledgement;
 	readonly timeoutMs: number;
 }
 
@@ -87,6 +90,8 @@ export interface StatusMessage extends Envelope {
 	readonly appliedIndex: LogIndex;
 	readonly commitIndex: LogIndex;
 	readonly ready: boolean;
+	/** Reported on its disk (lost/). */
+	readonly lostTransactions: number;
 }
 
 /** The leader offers a snapshot; the follower answers with the byte from which it wants it. */

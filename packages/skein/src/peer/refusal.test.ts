@@ -120,8 +120,8 @@ const hello = {
 	target: "n2",
 	version: "9",
 	lane: "log",
-	minWire: 1,
-	maxWire: 1,
+	minWire: 2,
+	maxWire: 2,
 	secured: false,
 	nonce: new Uint8Array(32),
 } as const;
@@ -156,7 +156,7 @@ test("HTTP, TLS, noise and silence are dropped with a line that says what came",
 test("another wire version is refused", async () => {
 	const ports = await twoPorts();
 	await start("n2", ports, open);
-	const other = encodeHello({ ...hello, minWire: 2, maxWire: 3 });
+	const other = encodeHello({ ...hello, minWire: 3, maxWire: 4 });
 	expect(refusalIn(await say(ports.n2, packMessage("hello", other)))).toBe("wire-version");
 	const format = encodeHello(hello);
 	format[0] = 9;

@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 import { createApi } from "../api/server.ts";
 import { encodeConfiguration } from "../consensus/configuration.ts";
 import type { Configuration, NodeId } from "../consensus/types.ts";
+import { notedTransaction } from "../database/changes/noted-transaction.ts";
 import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
 import type { Identity, Log } from "../log/log.ts";
 import { openLog } from "../log/segmented-log.ts";
@@ -120,6 +121,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			logger,
 			settings,
 			mustRunAlone,
+			notedIn: notedTransaction,
 		});
 		const api = createApi({
 			service: node.service,

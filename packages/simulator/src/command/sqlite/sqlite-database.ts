@@ -203,13 +203,14 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 
 	return {
 		opened,
-		execute: (requests) =>
+		execute: (requests, behind) =>
 			onWriter(settings.executeMs * requests.length, (one) => {
 				// Set each time: connections are opened anew now and then.
 				const pages = isFull() && !requests.some(mayHappenInPart) ? 1 : 4_294_967_294;
 				one.connection().exec(`PRAGMA max_page_count = ${pages}`);
-				return one.execute(requests);
+				return one.execute(requests, behind);
 			}),
+		rollbackGroup: () => onWriter(0.05, (one) => one.rollbackGroup()),
 		abandonInteractive: () => onWriter(0.05, (one) => one.abandonInteractive()),
 		commit: (applied) =>
 			onWriter(

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { readChanges } from "../../../../skein/src/database/changes/changeset.ts";
+import { notedTransaction } from "../../../../skein/src/database/changes/noted-transaction.ts";
 import { decodePayload } from "../../../../skein/src/database/changes/payload.ts";
 import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
 import { openReading } from "../../../../skein/src/database/connection.ts";
@@ -85,6 +86,7 @@ export function sqliteProfile(settle: () => Promise<void>): Profile {
 		},
 		checksum: crc32,
 		writesIn,
+		notedIn: notedTransaction,
 		otherStatements,
 		createStore: (chance, settings) => createStore(chance, settings, standStill),
 	};

@@ -123,6 +123,7 @@ export async function runWatched(options: {
 			logger: silentLogger,
 			settings,
 			mustRunAlone: (asked) => asked.interactive,
+			notedIn: () => null,
 		});
 		member.node = node;
 		member.die = () => {

@@ -300,7 +300,8 @@ function nextOptions(run: Run): RequestOptions {
 	}
 	// A client's own key is printable, so it cannot collide with these.
 	const idempotencyKey = options.idempotencyKey === null ? null : `${options.idempotencyKey}\n${ordinal}`;
-	return { consistency: options.consistency, idempotencyKey, timeoutMs };
+	const { consistency, acknowledgement } = options;
+	return { consistency, idempotencyKey, acknowledgement, timeoutMs };
 }
 
 function failed(run: Run, error: unknown): string {

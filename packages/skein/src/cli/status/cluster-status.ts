@@ -98,7 +98,9 @@ export function statusTable(status: ClusterStatus): string {
 	]);
 	const alignRight = [false, false, true, true, true, true, false, false];
 	const lost =
-		status.lostTransactions === 0 ? "" : `\n${status.lostTransactions} lost transactions: see lost/`;
+		status.lostTransactions === 0
+			? ""
+			: `\n${status.lostTransactions} lost transactions: skein lost list --data DIR on the nodes`;
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
 	return `${drawTable(columns, rows, alignRight)}${leader}${lost}`;
 }

@@ -9,6 +9,7 @@ export interface Checker {
 	/** The highest index that any node announced as committed. */
 	readonly committedIndex: LogIndex;
 	readonly readsDone: number;
+	readonly acknowledgementsDone: number;
 }
 
 function must(holds: boolean, what: string): asserts holds {
@@ -22,6 +23,10 @@ export function watch(simulation: Simulation): Checker {
 	const committed = new Map<LogIndex, Entry>();
 	const readFloor = new Map<number, LogIndex>();
 	const announced = new Map<string, LogIndex>();
+	/** By term: the highest index that its leader acknowledged. */
+	const acknowledged = new Map<Term, LogIndex>();
+	const acknowledgedBefore = new Map<number, ReadonlyMap<Term, LogIndex>>();
+	let acknowledgementsDone = 0;
 	let committedIndex = 0;
 	let readsDone = 0;
 
@@ -87,6 +92,39 @@ export function watch(simulation: Simulation): Checker {
 		committedIndex = Math.max(committedIndex, index);
 	}
 
+	/** Asked of the disks themselves, and no proposal twice. */
+	function onAcknowledged(node: SimulatedNode, index: LogIndex): void {
+		const term = node.core?.view.term ?? 0;
+		const key = `${index} in term ${term}`;
+		const acknowledgement = simulation.modes.get(key);
+		must(acknowledgement !== undefined, `${node.id} acknowledged ${key} unasked`);
+		simulation.modes.delete(key);
+		acknowledged.set(term, Math.max(acknowledged.get(term) ?? 0, index));
+		acknowledgementsDone++;
+		const entry = node.log.get(index);
+		// Committed long ago and compacted: its mode asked for more followers than the commit did.
+		if (entry === undefined && index <= node.stored.base.index) return;
+		must(entry?.term === term, `${node.id} acknowledged ${key}, which is not its own`);
+		must(isStored(node, entry), `${node.id} acknowledged ${key}, which is not on its disk`);
+		const holds = (one: SimulatedNode): boolean => isStored(one, entry) || index <= one.stored.applied;
+		const holders = [...simulation.nodes.values()].filter(holds).length;
+		if (acknowledgement.mode === "semi-sync")
+			must(holders > acknowledgement.followers, `${key} acknowledged with ${holders} copies`);
+		if (acknowledgement.mode === "quorum")
+			must(holders * 2 > simulation.nodes.size, `${key} acknowledged as committed with ${holders} copies`);
+	}
+
+	/** It sees what was acknowledged before it began, unless that was lost with its leader. */
+	function seesAcknowledged(node: SimulatedNode, readId: number, index: LogIndex): void {
+		for (const [term, before] of acknowledgedBefore.get(readId) ?? []) {
+			const isThere = node.core?.view.termAt(before) === term;
+			must(
+				!isThere || index >= before,
+				`read ${readId} at ${index} misses ${before}, acknowledged before it`,
+			);
+		}
+	}
+
 	function onSend(node: SimulatedNode, output: Extract<Output, { type: "send" }>): void {
 		const { message } = output;
 		const { promise, base, log } = node.stored;
@@ -113,7 +151,9 @@ export function watch(simulation: Simulation): Checker {
 		else if (output.type === "role" && output.role === "leader") onLeader(node, output.term);
 		else if (output.type === "commit") onCommit(node, output.index);
 		else if (output.type === "send") onSend(node, output);
+		else if (output.type === "acknowledged") onAcknowledged(node, output.index);
 		else if (output.type === "read-ready") {
+			seesAcknowledged(node, output.readId, output.index);
 			const floor = readFloor.get(output.readId) ?? 0;
 			must(output.index >= floor, `read ${output.readId} is stale: ${output.index}, committed was ${floor}`);
 			readsDone++;
@@ -123,10 +163,14 @@ export function watch(simulation: Simulation): Checker {
 	return {
 		readBegan(readId) {
 			const known = [...simulation.nodes.values()].map((node) => node.core?.view.commitIndex ?? 0);
+			acknowledgedBefore.set(readId, new Map(acknowledged));
 			readFloor.set(readId, Math.max(committedIndex, ...known));
 		},
 		get committedIndex() {
 			return committedIndex;
+		},
+		get acknowledgementsDone() {
+			return acknowledgementsDone;
 		},
 		get readsDone() {
 			return readsDone;

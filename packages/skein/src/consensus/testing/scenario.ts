@@ -3,6 +3,7 @@
  * are the documentation of the protocol; `commands` below says what can be written. With the word
  * `quiet` at its end a command says nothing.
  */
+import type { Acknowledgement } from "../acknowledge/acknowledgement.ts";
 import type { ConsensusMessage } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
@@ -136,11 +137,16 @@ const commands: Readonly<Record<string, Command>> = {
 			}
 		}
 	},
-	/** propose n1 a b: two entries. */
-	propose(_, simulation, { plain }) {
+	/** propose n1 a b [mode=async|semi-sync/1|quorum]: two entries, and who waits for them; without a mode nobody does. */
+	propose(_, simulation, { plain, options }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const entries = plain.slice(1).map((word) => ({ kind: "command" as const, payload: textBytes(word) }));
-		if (node !== undefined) simulation.step(node, { type: "propose", entries });
+		if (node !== undefined)
+			simulation.step(node, {
+				type: "propose",
+				entries,
+				acknowledgement: acknowledgementOf(options.get("mode")),
+			});
 	},
 	read(world, simulation, { plain }) {
 		world.reads++;
@@ -272,6 +278,21 @@ function nodesOf(simulation: Simulation, words: readonly string[]): SimulatedNod
 	return named.length === 0 ? all : all.filter((node) => named.includes(node.id));
 }
 
+function acknowledgementOf(mode: string | undefined): Acknowledgement | null {
+	const [name, followers] = (mode ?? "").split("/");
+	switch (name) {
+		case "":
+			return null;
+		case "async":
+		case "quorum":
+			return { mode: name };
+		case "semi-sync":
+			return { mode: name, followers: Number(followers) };
+		default:
+			throw new Error(`unknown mode ${name}`);
+	}
+}
+
 function at(position: Position): string {
 	return `${position.index}@${position.term}`;
 }
@@ -297,6 +318,8 @@ function showOutput(node: SimulatedNode, output: Output): string {
 			return `-> ${output.to} term ${output.term} snapshot`;
 		case "commit":
 			return `commit ${output.index}`;
+		case "acknowledged":
+			return `acknowledged ${output.index}`;
 		case "role": {
 			const { role, term, leader, established } = output;
 			return `is ${role} in term ${term}, leader ${leader ?? "unknown"}${established ? ", established" : ""}`;
@@ -344,7 +367,9 @@ function showBody(message: ConsensusMessage): string {
 		case "read-index-request":
 			return "";
 		case "read-index-response":
-			return ` index ${message.index}`;
+			return message.index > message.commitIndex
+				? ` index ${message.index} commit ${message.commitIndex}`
+				: ` index ${message.index}`;
 	}
 }
 

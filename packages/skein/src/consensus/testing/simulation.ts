@@ -4,6 +4,7 @@
  * a crash, from the first write that did not complete on.
  */
 
+import type { Acknowledgement } from "../acknowledge/acknowledgement.ts";
 import { decodeConfiguration, encodeConfiguration, initialConfiguration } from "../configuration.ts";
 import type { Core } from "../core.ts";
 import { createCore } from "../core.ts";
@@ -44,6 +45,8 @@ export interface SimulatedNode {
 export interface Simulation {
 	readonly nodes: Map<NodeId, SimulatedNode>;
 	readonly inFlight: ConsensusMessage[];
+	/** What was asked for with accepted proposals, by index and term of their last entry. */
+	readonly modes: Map<string, Acknowledgement>;
 	now: number;
 	/** Called for every output, before it is carried out. */
 	onOutput: (node: SimulatedNode, output: Output) => void;
@@ -72,6 +75,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 	const simulation: Simulation = {
 		nodes: new Map(),
 		inFlight: [],
+		modes: new Map(),
 		now: 0,
 		onOutput: () => {},
 		step,
@@ -115,6 +119,8 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		const outputs = core.step({ ...input, now: simulation.now } as Input);
 		if (isEarly && outputs.length > 0) throw new Error("a tick that was not due did something");
 		for (const output of outputs) {
+			if (input.type === "propose" && input.acknowledgement !== null && output.type === "proposal-accepted")
+				simulation.modes.set(`${output.lastIndex} in term ${output.term}`, input.acknowledgement);
 			simulation.onOutput(node, output);
 			carryOut(node, output);
 		}

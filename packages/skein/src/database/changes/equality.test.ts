@@ -46,6 +46,7 @@ function requestOf(statements: readonly string[]): WriteRequest {
 		foreignKeys: true,
 		interactive: false,
 		idempotencyKey: null,
+		note: null,
 		receivedAtMs: 0,
 		timeoutMs: 20_000,
 	};

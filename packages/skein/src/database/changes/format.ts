@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { StatementKind } from "../parsed-statement.ts";
+import type { TransactionNote } from "../transaction-note.ts";
 
 /** What a statement did cannot be captured: it is undone and refused with UNSUPPORTED_SQL. */
 export class CannotReplicate extends Error {}
@@ -27,8 +28,11 @@ export interface Capture {
 	requestRolledBack(): void;
 	/** Bytes of what the request changed so far; only for a request that is not plain. */
 	requestBytes(): number;
-	/** The payload of everything since the capture began that was not rolled back; null when nothing changed. Ends the capture. */
-	finish(): Uint8Array | null;
+	/**
+	 * The payload of everything since the capture began that was not rolled back, with this note; null when nothing
+	 * changed. Ends the capture.
+	 */
+	finish(note: TransactionNote | null): Uint8Array | null;
 	/** Ends the capture; the caller rolls the whole transaction back. */
 	discard(): void;
 }

@@ -6,23 +6,28 @@
  * 2 sql        one statement that changes the schema or a pragma of the file, UTF-8
  * 3 rows       exact rows of one table, by rowid (rows.ts)
  * 5 sequence   the whole of sqlite_sequence, as rows
+ * 6 note       who sent the transaction (transaction-note.ts): JSON; first of all parts, and nothing to apply
+ *
+ * Version 2 may have notes; a payload has the lowest version that it can.
  */
+import type { TransactionNote } from "../transaction-note.ts";
 
 export type Part =
 	| { readonly type: "changeset"; readonly bytes: Uint8Array }
 	| { readonly type: "sql"; readonly sql: string }
 	| { readonly type: "rows"; readonly bytes: Uint8Array }
-	| { readonly type: "sequence"; readonly bytes: Uint8Array };
+	| { readonly type: "sequence"; readonly bytes: Uint8Array }
+	| { readonly type: "note"; readonly note: TransactionNote };
 
-const version = 1;
+const versionWithNotes = 2;
 const headerBytes = 5;
-const codes = { changeset: 1, sql: 2, rows: 3, sequence: 5 } as const;
+const codes = { changeset: 1, sql: 2, rows: 3, sequence: 5, note: 6 } as const;
 
 export function encodePayload(parts: readonly Part[]): Uint8Array<ArrayBuffer> {
 	const bodies = parts.map(bodyOf);
 	const payload = new Uint8Array(bodies.reduce((sum, body) => sum + headerBytes + body.length, 1));
 	const view = new DataView(payload.buffer);
-	payload[0] = version;
+	payload[0] = parts.some((part) => part.type === "note") ? versionWithNotes : 1;
 	let offset = 1;
 	for (const [number, part] of parts.entries()) {
 		const body = bodies[number] ?? new Uint8Array(0);
@@ -42,23 +47,34 @@ function bodyOf(part: Part): Uint8Array {
 			return part.bytes;
 		case "sql":
 			return new TextEncoder().encode(part.sql);
+		case "note":
+			return new TextEncoder().encode(JSON.stringify(part.note));
 	}
 }
 
 export function decodePayload(payload: Uint8Array): Part[] {
-	if (payload[0] !== version)
-		throw new Error(`a payload of version ${payload[0]}; this node knows ${version}`);
+	return [...readParts(payload)];
+}
+
+/** Of a whole payload, or of one whose end is missing. Null: there is none. */
+export function decodeFirstPart(payload: Uint8Array): Part | null {
+	const first = readParts(payload).next();
+	return first.done === true ? null : first.value;
+}
+
+function* readParts(payload: Uint8Array): Generator<Part, undefined> {
+	const version = payload[0] ?? 0;
+	if (version < 1 || version > versionWithNotes)
+		throw new Error(`a payload of version ${version}; this node knows 1 to ${versionWithNotes}`);
 	const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-	const parts: Part[] = [];
 	for (let offset = 1; offset < payload.length; ) {
 		if (offset + headerBytes > payload.length) throw new Error("a payload ends inside a part");
 		const length = view.getUint32(offset + 1);
 		const end = offset + headerBytes + length;
 		if (end > payload.length) throw new Error("a payload ends inside a part");
-		parts.push(decodePart(payload[offset], payload.subarray(offset + headerBytes, end)));
+		yield decodePart(payload[offset], payload.subarray(offset + headerBytes, end));
 		offset = end;
 	}
-	return parts;
 }
 
 function decodePart(code: number | undefined, body: Uint8Array): Part {
@@ -71,6 +87,8 @@ function decodePart(code: number | undefined, body: Uint8Array): Part {
 			return { type: "rows", bytes: body };
 		case codes.sequence:
 			return { type: "sequence", bytes: body };
+		case codes.note:
+			return { type: "note", note: JSON.parse(new TextDecoder().decode(body)) as TransactionNote };
 		default:
 			throw new Error(`a payload with an unknown part ${code}`);
 	}

@@ -65,6 +65,7 @@ export function createRowFormat(): ChangeFormat {
 			if (applying?.connection !== connection) throw new Error("apply on a connection that was not prepared");
 			const { triggers } = applying;
 			for (const part of decodePayload(payload)) {
+				if (part.type === "note") continue;
 				if (part.type === "sql") triggers.show();
 				else triggers.hide();
 				applyPart(applying, part);
@@ -77,7 +78,10 @@ export function createRowFormat(): ChangeFormat {
 	};
 }
 
-function applyPart({ connection, delicateTables }: ApplyingConnection, part: Part): void {
+function applyPart(
+	{ connection, delicateTables }: ApplyingConnection,
+	part: Exclude<Part, { type: "note" }>,
+): void {
 	switch (part.type) {
 		case "changeset":
 			return applyChangeset(connection, part.bytes, delicateTables);
@@ -243,9 +247,10 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 			flush();
 			return parts.slice(requestMark).reduce((sum, part) => sum + sizeOf(part), 0);
 		},
-		finish() {
+		finish(note) {
 			flush();
-			return parts.length === 0 ? null : encodePayload(parts);
+			if (parts.length === 0) return null;
+			return encodePayload(note === null ? parts : [{ type: "note", note }, ...parts]);
 		},
 		discard: stopWatching,
 	};
@@ -259,6 +264,8 @@ function sizeOf(part: Part): number {
 			return part.bytes.length;
 		case "sql":
 			return part.sql.length;
+		case "note":
+			return 0;
 	}
 }
 

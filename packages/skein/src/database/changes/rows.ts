@@ -107,12 +107,8 @@ function encodeValue(out: Output, value: SQLInputValue, isText: boolean): void {
 
 /** Puts the rows in place: first all of them are removed, so that none is in another's way. */
 export function applyRows(connection: DatabaseSync, bytes: Uint8Array): void {
-	const input = createInput(bytes);
-	const name = input.text();
-	const rowid = input.text();
-	const columns = Array.from({ length: input.number() }, () => input.text());
+	const { table: name, rowid, columns, rows } = decodeRows(bytes);
 	const table = `main.${quoteName(name)}`;
-	const rows = readRows(input, columns.length);
 	const remove = connection.prepare(`DELETE FROM ${table} WHERE ${rowid} = ?`);
 	for (const row of rows) remove.run(row.rowid);
 	// Text comes as bytes and is bound as a blob; the cast makes it text again, byte for byte.
@@ -131,6 +127,22 @@ export function applyRows(connection: DatabaseSync, bytes: Uint8Array): void {
 		}
 		insert.run(row.rowid, ...row.values.map(([value]) => value));
 	}
+}
+
+export interface DecodedRows {
+	readonly table: string;
+	/** Its name in this table. */
+	readonly rowid: string;
+	readonly columns: readonly string[];
+	readonly rows: readonly EncodedRow[];
+}
+
+export function decodeRows(bytes: Uint8Array): DecodedRows {
+	const input = createInput(bytes);
+	const table = input.text();
+	const rowid = input.text();
+	const columns = Array.from({ length: input.number() }, () => input.text());
+	return { table, rowid, columns, rows: readRows(input, columns.length) };
 }
 
 interface EncodedRow {

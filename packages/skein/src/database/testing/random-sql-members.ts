@@ -164,6 +164,7 @@ function requestOf(statements: readonly RandomStatement[]): WriteRequest {
 		foreignKeys: true,
 		interactive,
 		idempotencyKey: idempotent ? `request ${request}` : null,
+		note: null,
 		receivedAtMs: request,
 		timeoutMs: 20_000,
 	};

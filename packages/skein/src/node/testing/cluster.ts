@@ -81,6 +81,7 @@ export async function createCluster(options: {
 			logger: { ...silentLogger, info: say, warn: say, error: say },
 			settings,
 			mustRunAlone: (request) => request.interactive,
+			notedIn: () => null,
 		});
 		member.node = node;
 		void node.failed.then((error) => {
@@ -141,6 +142,7 @@ export function insert(value: string): readonly [string, string] {
 export const request: RequestOptions = {
 	consistency: { level: "linearizable" },
 	idempotencyKey: null,
+	acknowledgement: null,
 	timeoutMs: 10_000,
 };
 

@@ -53,6 +53,8 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 	let open: string[] | null = null;
 	/** Length of `open` where the interactive transaction began. */
 	let interactive: number | null = null;
+	/** Length of `open` where the last group began, if it began behind another; null: there is none to take back. */
+	let group: number | "whole" | null = null;
 	let leads = false;
 	let snapshots = 0;
 
@@ -100,8 +102,11 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 
 	return {
 		opened: state(),
-		async execute(requests) {
+		async execute(requests, behind = false) {
 			if (!leads) throw new Error("execute before prepareToLead");
+			if (behind && (open === null || interactive !== null || requests.some((one) => one.interactive)))
+				throw new Error("nothing to execute behind, or a request that must be alone");
+			group = behind ? (open?.length ?? 0) : "whole";
 			return requests.map(({ program, interactive: mayStay }) => {
 				open ??= [...file.content.items];
 				const before = open.length;
@@ -118,6 +123,13 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 				return { outcome: { ...outcome, autocommit: true }, payload, replayed: false };
 			});
 		},
+		async rollbackGroup() {
+			if (group === null) throw new Error("there is no group to take back");
+			if (group === "whole") open = null;
+			else open?.splice(group);
+			group = null;
+			interactive = null;
+		},
 		async abandonInteractive() {
 			if (interactive !== null) open?.splice(interactive);
 			interactive = null;
@@ -128,11 +140,13 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			failWhenTold();
 			file.content = { ...file.content, applied, items: open };
 			open = null;
+			group = null;
 			failLate();
 		},
 		hurry() {},
 		async rollback() {
 			open = null;
+			group = null;
 			interactive = null;
 		},
 		async apply(entries) {

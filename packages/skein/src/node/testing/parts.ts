@@ -73,6 +73,7 @@ export function createParts(
 		readIndex,
 		mustRunAlone: (request) => request.interactive,
 		askForSnapshot: () => {},
+		lost: { count: 0, report: async () => {}, appended: async () => {}, settle: async () => {} },
 		onFailure: (error) => member.failures.push(error),
 	});
 	const remoteWrites = createRemoteWrites({
@@ -102,6 +103,7 @@ export function createParts(
 		leaderWatch.changed();
 	};
 	member.listener.onCommit = (index) => stateMachine.onCommit(index);
+	member.listener.onAcknowledged = (index) => stateMachine.onAcknowledged(index);
 	member.listener.onReadReady = (readId, index) => readIndex.onReady(readId, index);
 	member.onMessage = (message) => {
 		if (message.type === "run-request") remoteWrites.onRunRequest(message);

@@ -128,10 +128,13 @@ export async function createRunners(options: {
 			clock,
 			logger: silentLogger,
 			diskStallMs: consensus.diskStallMs,
+			beforeCut: async () => {},
+			onAppended() {},
 			tickIntervalMs: defaultNodeSettings.tickIntervalMs,
 			listener: {
 				onRole: (state) => listener.onRole?.(state),
 				onCommit: (index) => listener.onCommit?.(index),
+				onAcknowledged: (index) => listener.onAcknowledged?.(index),
 				onReadReady: (readId, index) => listener.onReadReady?.(readId, index),
 				onSnapshotNeeded: (to, term) => listener.onSnapshotNeeded?.(to, term),
 				onTransferEnded: (end) => listener.onTransferEnded?.(end),

@@ -4,7 +4,7 @@
  *   heartbeat-request   = term:varint commitIndex:varint round:varint
  *   heartbeat-response  = term:varint round:varint lastIndex:varint
  *   read-index-request  = term:varint readId:varint
- *   read-index-response = term:varint readId:varint index:varint
+ *   read-index-response = term:varint readId:varint index:varint commitIndex:varint
  */
 import type {
 	HeartbeatRequest,
@@ -53,10 +53,13 @@ export function writeReadIndexResponse(writer: Writer, message: ReadIndexRespons
 	writer.varint(message.term);
 	writer.varint(message.readId);
 	writer.varint(message.index);
+	writer.varint(message.commitIndex);
 }
 
 export function readReadIndexResponse(reader: Reader, { group, from, to }: Header): ReadIndexResponse {
 	const term = reader.varint();
 	const readId = reader.varint();
-	return { type: "read-index-response", group, from, to, term, readId, index: reader.varint() };
+	const index = reader.varint();
+	const commitIndex = reader.varint();
+	return { type: "read-index-response", group, from, to, term, readId, index, commitIndex };
 }

@@ -63,6 +63,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		term: 8,
 		readId: 5_000_000_000,
 		index: 9,
+		commitIndex: 8,
 	},
 	"run-request": {
 		...envelope,
@@ -74,6 +75,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		interactive: true,
 		snapshotIndex: 1042,
 		idempotencyKey: "key-ä",
+		acknowledgement: { mode: "semi-sync", followers: 2 },
 		timeoutMs: 1500.5,
 		program: {
 			steps: [
@@ -166,6 +168,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		appliedIndex: 1041,
 		commitIndex: 1042,
 		ready: true,
+		lostTransactions: 3,
 	},
 	"snapshot-offer": {
 		...envelope,

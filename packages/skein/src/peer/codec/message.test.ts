@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import fastCheck from "fast-check";
 import { expect, test } from "vitest";
+import type { Acknowledgement } from "../../consensus/acknowledge/acknowledgement.ts";
 import type { Condition, Value } from "../../database/program.ts";
 import type { PeerMessage } from "../message.ts";
 import { samples } from "./message.samples.ts";
@@ -132,6 +133,13 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 		interactive: fastCheck.boolean(),
 		snapshotIndex: fastCheck.option(safe),
 		idempotencyKey: fastCheck.option(text),
+		acknowledgement: fastCheck.oneof(
+			fastCheck.constantFrom<Acknowledgement>({ mode: "async" }, { mode: "quorum" }),
+			fastCheck.record({
+				mode: fastCheck.constant("semi-sync" as const),
+				followers: fastCheck.integer({ min: 1 }),
+			}),
+		),
 		timeoutMs: fastCheck.double({ min: 0, noNaN: true }),
 	}),
 	fastCheck.record({
@@ -188,7 +196,7 @@ test("random bytes, and messages with bytes changed, are a message or a WireErro
 	const all = Object.values(samples).map(encodeMessage);
 	fastCheck.assert(
 		fastCheck.property(fastCheck.nat(40), fastCheck.uint8Array({ maxLength: 80 }), (type, body) => {
-			attempt(Uint8Array.of(1, type, 1, 0, 0, 0, 1, 97, 1, 98, ...body));
+			attempt(Uint8Array.of(2, type, 1, 0, 0, 0, 1, 97, 1, 98, ...body));
 			attempt(body);
 		}),
 		{ numRuns: 500 },
@@ -209,12 +217,12 @@ test("random bytes, and messages with bytes changed, are a message or a WireErro
 
 test("an unknown version and an unknown type have reasons of their own", () => {
 	const bytes = encodeMessage({ type: "timeout-now", group: 1, from: "a", to: "b", term: 1 });
-	expect(errorOf(() => decodeMessage(bytes.with(0, 2))).reason).toBe("unknown-version");
+	expect(errorOf(() => decodeMessage(bytes.with(0, 3))).reason).toBe("unknown-version");
 	expect(errorOf(() => decodeMessage(bytes.with(1, 99))).reason).toBe("unknown-type");
 });
 
 test("lengths and counts are compared with what is there before anything is allocated", () => {
-	const header = [1, 5, 1, 0, 0, 0, 1, 97, 1, 98];
+	const header = [2, 5, 1, 0, 0, 0, 1, 97, 1, 98];
 	const huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f];
 	const list = errorOf(() => decodeMessage(Uint8Array.of(...header, 1, 1, 1, 1, ...huge)));
 	expect(list.message).toMatch("a list of 9007199254740991 elements in 0 bytes");

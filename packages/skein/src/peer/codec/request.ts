@@ -2,14 +2,17 @@
  * Requests passed to the leader, and their answers.
  *
  *   run-request   = requestId:varint streamId:varint inTransaction:bool foreignKeys:bool
- *                   interactive:bool snapshotIndex:option<varint> idempotencyKey:option<string> timeoutMs:f64 program
+ *                   interactive:bool snapshotIndex:option<varint> idempotencyKey:option<string>
+ *                   acknowledgement timeoutMs:f64 program
  *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
+ *   acknowledgement = 0:u8 (async) | 1:u8 followers:varint (semi-sync) | 2:u8 (quorum)
  *   close-stream  = streamId:varint
  *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot) body:string
  *   call-response = requestId:varint ok:bool (body:string | failure)
  *   failure       = code:string message:string outcome:u8 extendedCode:option<string> notLeader:bool
  *   outcome of a failure = 0 happened, 1 did-not-happen, 2 unknown
  */
+import type { Acknowledgement } from "../../consensus/acknowledge/acknowledgement.ts";
 import type {
 	CallRequest,
 	CallResponse,
@@ -45,6 +48,21 @@ function readFailure(reader: Reader): FailureReport {
 	};
 }
 
+const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum"];
+
+function writeAcknowledgement(writer: Writer, acknowledgement: Acknowledgement): void {
+	writer.u8(modes.indexOf(acknowledgement.mode));
+	if (acknowledgement.mode === "semi-sync") writer.varint(acknowledgement.followers);
+}
+
+function readAcknowledgement(reader: Reader): Acknowledgement {
+	const mode = reader.choice(modes, "acknowledgement mode");
+	if (mode !== "semi-sync") return { mode };
+	const followers = reader.varint();
+	if (followers === 0) throw malformed("semi-sync with no followers");
+	return { mode, followers };
+}
+
 export function writeRunRequest(writer: Writer, message: RunRequest): void {
 	writer.varint(message.requestId);
 	writer.varint(message.streamId);
@@ -53,6 +71,7 @@ export function writeRunRequest(writer: Writer, message: RunRequest): void {
 	writer.bool(message.interactive);
 	writer.option(message.snapshotIndex, (_, index) => writer.varint(index));
 	writer.option(message.idempotencyKey, writeString);
+	writeAcknowledgement(writer, message.acknowledgement);
 	writer.f64(message.timeoutMs);
 	writeProgram(writer, message.program);
 }
@@ -65,6 +84,7 @@ export function readRunRequest(reader: Reader, { group, from, to }: Header): Run
 	const interactive = reader.bool();
 	const snapshotIndex = reader.option(() => reader.varint());
 	const idempotencyKey = reader.option(readString);
+	const acknowledgement = readAcknowledgement(reader);
 	const timeoutMs = reader.f64();
 	if (!(timeoutMs >= 0)) throw malformed(`${timeoutMs} is not a time limit`);
 	const program = readProgram(reader);
@@ -81,6 +101,7 @@ export function readRunRequest(reader: Reader, { group, from, to }: Header): Run
 		interactive,
 		snapshotIndex,
 		idempotencyKey,
+		acknowledgement,
 		timeoutMs,
 	};
 }

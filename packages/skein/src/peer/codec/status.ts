@@ -2,6 +2,7 @@
  * What a node tells every other about itself.
  *
  *   status = role term:varint url:string version:string appliedIndex:varint commitIndex:varint ready:bool
+ *            lostTransactions:varint
  */
 import type { StatusMessage } from "../message.ts";
 import { type Header, readRole, writeRole } from "./envelope.ts";
@@ -16,6 +17,7 @@ export function writeStatus(writer: Writer, message: StatusMessage): void {
 	writer.varint(message.appliedIndex);
 	writer.varint(message.commitIndex);
 	writer.bool(message.ready);
+	writer.varint(message.lostTransactions);
 }
 
 export function readStatus(reader: Reader, { group, from, to }: Header): StatusMessage {
@@ -31,5 +33,6 @@ export function readStatus(reader: Reader, { group, from, to }: Header): StatusM
 		appliedIndex: reader.varint(),
 		commitIndex: reader.varint(),
 		ready: reader.bool(),
+		lostTransactions: reader.varint(),
 	};
 }

@@ -1,0 +1,44 @@
+/** The modes against a twin that asks the question itself: who has this index on disk? */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Acknowledgement, acknowledgedIndex, isEarly } from "./acknowledgement.ts";
+import type { Standing } from "./standing.ts";
+
+const anyIndex = fc.nat(8);
+const anyStanding: fc.Arbitrary<Standing> = fc.record({
+	durableIndex: anyIndex,
+	commitIndex: anyIndex,
+	matchOfOthers: fc.array(anyIndex, { maxLength: 6 }),
+});
+const anyAcknowledgement: fc.Arbitrary<Acknowledgement> = fc.oneof(
+	fc.constant<Acknowledgement>({ mode: "async" }),
+	fc.record({ mode: fc.constant("semi-sync" as const), followers: fc.integer({ min: 1, max: 7 }) }),
+	fc.constant<Acknowledgement>({ mode: "quorum" }),
+);
+
+function isMet(standing: Standing, acknowledgement: Acknowledgement, index: number): boolean {
+	if (standing.durableIndex < index) return false;
+	switch (acknowledgement.mode) {
+		case "async":
+			return true;
+		case "semi-sync":
+			return standing.matchOfOthers.filter((match) => match >= index).length >= acknowledgement.followers;
+		case "quorum":
+			return standing.commitIndex >= index;
+	}
+}
+
+test("a mode has reached the highest index for which it is met", () => {
+	const property = fc.property(anyStanding, anyAcknowledgement, (standing, acknowledgement) => {
+		const reached = acknowledgedIndex(standing, acknowledgement);
+		for (let index = 1; index <= 9; index++)
+			expect(index <= reached).toBe(isMet(standing, acknowledgement, index));
+	});
+	fc.assert(property, { numRuns: 20_000 });
+});
+
+test("only what is not committed by its answer can be lost", () => {
+	expect(isEarly({ mode: "async" })).toBe(true);
+	expect(isEarly({ mode: "semi-sync", followers: 1 })).toBe(true);
+	expect(isEarly({ mode: "quorum" })).toBe(false);
+});

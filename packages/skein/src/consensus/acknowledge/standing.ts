@@ -1,0 +1,11 @@
+/** How far the voters are, as their leader knows it: what the acknowledgement modes look at. */
+import type { LogIndex } from "../types.ts";
+
+export interface Standing {
+	/** On the leader's own disk. */
+	readonly durableIndex: LogIndex;
+	/** Known to be on a majority. */
+	readonly commitIndex: LogIndex;
+	/** Of each other voter: what it has on disk, and equal to the leader's log. */
+	readonly matchOfOthers: readonly LogIndex[];
+}

@@ -1,0 +1,191 @@
+// Groups that execute behind others in one transaction, and requests that are captured apart with a note.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { notedTransaction } from "./changes/noted-transaction.ts";
+import { createRowFormat } from "./changes/row.ts";
+import type { WriteOutcome, WriteRequest } from "./database.ts";
+import { defaultDatabaseSettings } from "./settings.ts";
+import { contentsOf } from "./testing/contents.ts";
+import type { TransactionNote } from "./transaction-note.ts";
+import { createWriter, type Writer } from "./writer.ts";
+
+let directory: string;
+let leader: Writer;
+let follower: Writer;
+let index = 0;
+
+function open(name: string): Writer {
+	return createWriter({
+		path: join(directory, name),
+		format: createRowFormat(),
+		settings: { ...defaultDatabaseSettings, maxTransactionBytes: 100_000 },
+		now: () => performance.now(),
+	});
+}
+
+beforeEach(() => {
+	directory = mkdtempSync(join(tmpdir(), "skein-writer-groups-"));
+	index = 0;
+	leader = open("leader");
+	follower = open("follower");
+	leader.prepareToLead();
+});
+
+afterEach(() => {
+	leader.close();
+	follower.close();
+	rmSync(directory, { recursive: true, force: true });
+});
+
+const note: TransactionNote = {
+	client: "n1/7",
+	idempotencyKey: null,
+	wallTimeMs: 1_000,
+	acknowledgement: { mode: "async" },
+};
+
+function request(sql: string, options: Partial<WriteRequest> = {}): WriteRequest {
+	return {
+		program: {
+			steps: sql.split(";").map((text) => ({
+				condition: null,
+				statement: { sql: text, arguments: [], namedArguments: [], wantRows: true },
+			})),
+		},
+		foreignKeys: true,
+		interactive: false,
+		idempotencyKey: null,
+		note: null,
+		receivedAtMs: 1_000,
+		timeoutMs: 5_000,
+		...options,
+	};
+}
+
+const early = (sql: string, options: Partial<WriteRequest> = {}): WriteRequest =>
+	request(sql, { note: { ...note, idempotencyKey: options.idempotencyKey ?? null }, ...options });
+
+function follow(outcomes: readonly WriteOutcome[]): void {
+	for (const { payload } of outcomes) {
+		if (payload === null) continue;
+		const position = { index: ++index, term: 1 };
+		follower.apply([{ position, kind: "command", payload, configuration: null }]);
+	}
+}
+
+function commit(): void {
+	leader.commit({ index, term: 1 });
+	expect(contentsOf(join(directory, "follower"))).toEqual(contentsOf(join(directory, "leader")));
+}
+
+test("a group that is taken back leaves those before it, whatever it did to the schema", () => {
+	follow(leader.execute([early("create table t (id integer primary key autoincrement, x unique)")]));
+	follow(
+		leader.execute([early("insert into t (x) values ('a')"), early("insert into t (x) values ('b')")], true),
+	);
+	leader.execute(
+		[
+			early("alter table t add column y"),
+			early("create table u (x)"),
+			early("insert into u values (1)"),
+			early("delete from t"),
+		],
+		true,
+	);
+	leader.rollbackGroup();
+	expect(() => leader.rollbackGroup()).toThrow("no group");
+	// Tables without a key of their own are noted by triggers, which came and went.
+	follow(leader.execute([early("create table w (x)"), early("insert into w values ('c')")], true));
+	follow(leader.execute([early("update t set x = 'd' where x = 'a'"), early("update w set x = 'e'")], true));
+	commit();
+	const rows = leader.connection().prepare("select x from t order by id").all();
+	expect(rows.map(({ x }) => x)).toEqual(["d", "b"]);
+	expect(leader.connection().prepare("select name from sqlite_schema where name = 'u'").all()).toEqual([]);
+});
+
+test("taking back the first group takes back the transaction, and a rollback takes back all", () => {
+	leader.execute([early("create table t (x)")]);
+	leader.rollbackGroup();
+	follow(leader.execute([early("create table t (y)")]));
+	commit();
+	leader.execute([early("insert into t values (1)")]);
+	leader.execute([early("insert into t values (2)")], true);
+	leader.rollback();
+	expect(leader.connection().prepare("select * from t").all()).toEqual([]);
+	expect(() => leader.execute([early("insert into t values (3)")], true)).toThrow(
+		"nothing to execute behind",
+	);
+});
+
+test("what must be alone in its transaction does not run behind others", () => {
+	leader.execute([early("create table t (x)")]);
+	const alone = "must be alone";
+	expect(() => leader.execute([request("begin", { interactive: true })], true)).toThrow(alone);
+	expect(() => leader.execute([request("insert into t values (1)", { foreignKeys: false })], true)).toThrow(
+		alone,
+	);
+});
+
+test("a group that is too large runs again behind the same ones", () => {
+	follow(leader.execute([request("create table t (x)")]));
+	const outcomes = leader.execute(
+		[request("insert into t values ('small')"), request("insert into t values (zeroblob(200000))")],
+		true,
+	);
+	expect(outcomes[1]?.outcome.errors[0]?.code).toBe("PAYLOAD_TOO_LARGE");
+	follow(outcomes);
+	commit();
+	expect(leader.connection().prepare("select x from t").all()).toEqual([{ x: "small" }]);
+});
+
+test("each noted request has a payload of its own, which tells who sent it and what it changed", () => {
+	follow(leader.execute([request("create table t (id integer primary key, x); create table w (x, y)")]));
+	const outcomes = leader.execute(
+		[
+			early(
+				"insert into t values (1, 'it''s'), (2, x'00ff'); update t set x = 9007199254740993 where id = 1",
+			),
+			early("insert into t values (1, 'taken')"),
+			early("insert into w values (null, 1.5); create table z (q)", { idempotencyKey: "k" }),
+			early("select * from t"),
+		],
+		true,
+	);
+	follow(outcomes);
+	commit();
+	const noted = outcomes.map(({ payload }) => (payload === null ? null : notedTransaction(payload, true)));
+	expect([noted[1], noted[3]]).toEqual([null, null]);
+	expect(noted[0]).toEqual({
+		note,
+		isCut: false,
+		changes: [
+			{ operation: "insert", table: "t", key: [0], row: [1, { integer: "9007199254740993" }] },
+			{ operation: "insert", table: "t", key: [0], row: [2, { base64: "AP8=" }] },
+		],
+	});
+	expect(noted[2]?.note).toEqual({ ...note, idempotencyKey: "k" });
+	expect(noted[2]?.changes).toContainEqual({
+		operation: "row",
+		table: "w",
+		rowid: "rowid",
+		number: 1,
+		columns: ["x", "y"],
+		row: [null, 1.5],
+	});
+	expect(noted[2]?.changes).toContainEqual({ operation: "sql", sql: " create table z (q)" });
+	const [first] = outcomes;
+	const beginning = first?.payload?.subarray(0, first.payload.length - 5) ?? new Uint8Array(0);
+	expect(notedTransaction(beginning, false)).toEqual({ note, changes: [], isCut: true });
+});
+
+test("an interactive transaction has the note of the request that ends it", () => {
+	leader.execute([request("create table t (x)")]);
+	leader.commit({ index: 1, term: 1 });
+	leader.execute([request("begin;insert into t values (1)", { interactive: true })]);
+	const [ended] = leader.execute([early("insert into t values (2);commit", { interactive: true })]);
+	const noted = ended?.payload === null || ended === undefined ? null : notedTransaction(ended.payload, true);
+	expect(noted?.note).toEqual(note);
+	expect(noted?.changes.length).toBe(2);
+});

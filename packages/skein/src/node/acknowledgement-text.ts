@@ -1,0 +1,26 @@
+/** Acknowledgement modes as people write them, in headers, options and files: `semi-sync;k=2`. */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+
+export const acknowledgementForms = "async, semi-sync, semi-sync;k=N or quorum";
+
+/** More could not be met by any cluster of sense. */
+const mostFollowers = 1_000;
+
+/** Null: it is none of `acknowledgementForms`. */
+export function parseAcknowledgement(text: string): Acknowledgement | null {
+	if (text === "async" || text === "quorum") return { mode: text };
+	const followers = /^semi-sync(?:; ?k=(\d{1,4}))?$/.exec(text);
+	if (followers === null) return null;
+	const count = Number(followers[1] ?? 1);
+	return count >= 1 && count <= mostFollowers ? { mode: "semi-sync", followers: count } : null;
+}
+
+export function acknowledgementText(acknowledgement: Acknowledgement): string {
+	switch (acknowledgement.mode) {
+		case "async":
+		case "quorum":
+			return acknowledgement.mode;
+		case "semi-sync":
+			return `semi-sync;k=${acknowledgement.followers}`;
+	}
+}

@@ -1,0 +1,232 @@
+// Modes that answer before the commit: what is answered when, what SQLite holds, and what ends it.
+import { expect, test } from "vitest";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import type { Database } from "../database/database.ts";
+import { silentLogger } from "../world/logger.ts";
+import { type AppliedIndex, createAppliedIndex } from "./applied-index.ts";
+import { createFreshness } from "./freshness.ts";
+import { createLeading, type Leading, type LeadingResult } from "./leading.ts";
+import { createReadIndex } from "./read-index.ts";
+import { defaultNodeSettings } from "./settings.ts";
+import { insert, program } from "./testing/cluster.ts";
+import type { DatabaseFile } from "./testing/memory-database.ts";
+import { createRunners, type RunnerMember, type Runners } from "./testing/runners.ts";
+import { writeRequest } from "./write-request.ts";
+
+interface Bench extends Runners {
+	readonly member: RunnerMember;
+	readonly file: DatabaseFile;
+	readonly leading: Leading;
+	readonly applied: AppliedIndex;
+	/** What was answered, in order: the text that was inserted, and how. */
+	readonly answers: string[];
+	readonly submit: (text: string, acknowledgement: Acknowledgement, sql?: string) => void;
+	/** Steps until there is nothing to do. */
+	readonly work: () => Promise<LeadingResult>;
+}
+
+const asynchronous: Acknowledgement = { mode: "async" };
+const quorum: Acknowledgement = { mode: "quorum" };
+
+async function createBench(size: number, wrap = (database: Database) => database): Promise<Bench> {
+	const runners = await createRunners({ size });
+	const member = await runners.leader();
+	await runners.clock.run(50);
+	const { runner, log, file, listener } = member;
+	const { clock, deadlines } = runners;
+	const entries = await log.read(1, runner.commitIndex, Number.MAX_SAFE_INTEGER);
+	await member.database.apply(
+		entries.map(({ index, term, payload }) => ({
+			position: { index, term },
+			kind: "barrier",
+			payload,
+			configuration: null,
+		})),
+	);
+	const common = { runner: () => runner, clock, deadlines, settings: defaultNodeSettings };
+	const applied = createAppliedIndex(file.content.applied);
+	const freshness = createFreshness({ clock, applied });
+	const readIndex = createReadIndex({ ...common, freshness, leaderWaitMs: 1_000, maxQueued: 10 });
+	const leading = createLeading({
+		...common,
+		database: wrap(member.database),
+		applied,
+		readIndex,
+		logger: silentLogger,
+		mustRunAlone: ({ interactive }) => interactive,
+		wake() {},
+		onFailure: (error) => member.failures.push(error),
+	});
+	listener.onRole = (state) => leading.onRole(state);
+	listener.onCommit = (index) => leading.onCommit(index);
+	listener.onAcknowledged = (index) => leading.onAcknowledged(index);
+	listener.onReadReady = (readId, index) => readIndex.onReady(readId, index);
+	await leading.enter(runner.state.term);
+	const answers: string[] = [];
+	let blocked: Promise<void> | null = null;
+	return {
+		...runners,
+		member,
+		file,
+		leading,
+		applied,
+		answers,
+		submit(text, acknowledgement, sql) {
+			const what = sql === undefined ? program(insert(text)) : program(sql);
+			leading.submit({
+				stream: "n1/1",
+				request: writeRequest({
+					stream: "n1/1",
+					acknowledgement,
+					program: what,
+					foreignKeys: true,
+					interactive: false,
+					idempotencyKey: null,
+					receivedAtMs: 0,
+					wallTimeMs: 0,
+					timeoutMs: 1_000,
+				}),
+				acknowledgement,
+				inTransaction: false,
+				snapshotIndex: null,
+				answer: (answer) =>
+					void answers.push(`${text} ${answer.type === "failed" ? answer.error.code : answer.type}`),
+				cancelled: false,
+				started: false,
+			});
+		},
+		async work() {
+			for (;;) {
+				// One step at a time, as its loop has it.
+				if (blocked !== null) await blocked;
+				blocked = null;
+				let result: LeadingResult | null = null;
+				const step = leading.step().then((ended) => {
+					result = ended;
+				});
+				await clock.run(5);
+				if (result === null) {
+					blocked = step;
+					return "worked";
+				}
+				await step;
+				if (result === "idle" || result === "recover") return result;
+			}
+		},
+	};
+}
+
+test("cut off from all others, async is answered and quorum is not; SQLite commits neither, and rolls both back", async () => {
+	const { clock, network, member, file, leading, answers, submit, work } = await createBench(3);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	submit("b", asynchronous);
+	await work();
+	submit("c", asynchronous);
+	await work();
+	expect(answers).toEqual(["a done", "b done", "c done"]);
+	submit("d", quorum);
+	await work();
+	expect(answers.length).toBe(3);
+	expect(file.content.items).toEqual([]);
+	await clock.run(2_000);
+	expect(answers.at(-1)).toBe("d LEADERSHIP_LOST");
+	await leading.leave("lost");
+	expect(file.content.items).toEqual([]);
+});
+
+test("batches that were answered early are committed together once the log has committed them", async () => {
+	const { clock, network, member, file, answers, submit, work, applied } = await createBench(3);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	submit("b", asynchronous);
+	await work();
+	expect(applied.position.index).toBeLessThan(member.runner.core.view.lastIndex);
+	network.cut(member.id, false);
+	await clock.run(200);
+	await work();
+	expect(answers).toEqual(["a done", "b done"]);
+	expect(file.content.items).toEqual(["a", "b"]);
+	expect(applied.position.index).toBe(member.runner.core.view.lastIndex);
+});
+
+test("no batch begins behind others while somebody waits to read what is open, or behind what is old", async () => {
+	const { clock, network, member, answers, submit, work, leading, applied } = await createBench(3);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	const end = applied.whenReached(member.runner.core.view.lastIndex, () => {});
+	expect(await work()).toBe("idle");
+	end();
+	submit("b", asynchronous);
+	await work();
+	expect(answers).toEqual(["a done", "b done"]);
+	await clock.run(defaultNodeSettings.maxOpenMs);
+	submit("c", asynchronous);
+	await work();
+	expect(answers).toEqual(["a done", "b done"]);
+	expect(leading.stillLeading()).toBe(true);
+	network.cut(member.id, false);
+	await clock.run(100);
+	await work();
+	expect(answers).toEqual(["a done", "b done", "c done"]);
+});
+
+test("what changed nothing is told only when what it saw is committed", async () => {
+	const { clock, network, member, answers, submit, work } = await createBench(3);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	submit("look", asynchronous, "SELECT");
+	submit("b", asynchronous);
+	submit("look again", asynchronous, "SELECT");
+	await work();
+	expect(answers).toEqual(["a done", "b done"]);
+	network.cut(member.id, false);
+	await clock.run(300);
+	expect(answers).toEqual(["a done", "b done", "look done", "look again done"]);
+});
+
+test("a mode that asks for more than the commit does is answered later, and holds up nobody", async () => {
+	const bench = await createBench(3);
+	const { clock, network, file, answers, submit, work } = bench;
+	const [away] = bench.followers();
+	network.cut(away?.id ?? "", true);
+	submit("both", { mode: "semi-sync", followers: 2 });
+	await work();
+	submit("one", { mode: "semi-sync", followers: 1 });
+	await work();
+	submit("all", { mode: "semi-sync", followers: 3 });
+	await work();
+	expect(answers).toEqual(["one done", "all BAD_REQUEST"]);
+	expect(file.content.items).toEqual(["both", "one"]);
+	network.cut(away?.id ?? "", false);
+	await clock.run(500);
+	expect(answers.at(-1)).toBe("both done");
+});
+
+test("a writer that fails behind an open transaction takes nothing that was answered with it", async () => {
+	let failing = false;
+	const failure = Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR" });
+	const { clock, network, member, file, answers, submit, work, leading } = await createBench(
+		3,
+		(database) => ({
+			...database,
+			execute: (requests, behind) => (failing ? Promise.reject(failure) : database.execute(requests, behind)),
+		}),
+	);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	failing = true;
+	submit("b", asynchronous);
+	expect(await work()).toBe("recover");
+	expect(answers).toEqual(["a done", "b SQLITE_IOERR"]);
+	await leading.leave("lost");
+	network.cut(member.id, false);
+	await clock.run(200);
+	// It is in the log, and comes from there.
+	expect(file.content.items).toEqual([]);
+	expect(member.runner.commitIndex).toBe(member.runner.core.view.lastIndex);
+});

@@ -1,0 +1,179 @@
+/**
+ * What was answered early and lost: before entries are cut from the log, each transaction among them that may have
+ * been answered before its commit is written to `lost/TERM-INDEX.json`. All members that cut do that; the same
+ * name is the same loss.
+ *
+ * A report is of an entry that is not in this member's log. An entry that was cut can come back: a leader that cuts
+ * at a follower need not get its own entry committed (Raft, figure 8). Then the report is withdrawn, and made
+ * again if the entry is cut again.
+ *
+ * Not certain is the loss of what a snapshot took the place of: whether it had been committed is not known here.
+ */
+import type { Entry, LogIndex, Position } from "../consensus/types.ts";
+import type { NotedTransaction } from "../database/transaction-note.ts";
+import type { Log } from "../log/log.ts";
+import type { Disk } from "../world/disk.ts";
+import type { Logger } from "../world/logger.ts";
+import { acknowledgementText } from "./acknowledgement-text.ts";
+import { readTransactions } from "./cut-transactions.ts";
+
+export const lostDirectory = "lost";
+
+/** One file each; more are told of in the log only. */
+const maxReports = 100_000;
+/** Files that are written at once. */
+const atOnce = 16;
+
+/** Entries that are about to go. */
+export interface Cut {
+	readonly first: LogIndex;
+	readonly last: LogIndex;
+	/** Another leader's log has other entries there; else a snapshot takes their place. */
+	readonly certain: boolean;
+}
+
+/** The content of a report. */
+export interface LostTransaction extends Position {
+	/** False: it may have been committed before. */
+	readonly certain: boolean;
+	readonly client: string;
+	readonly idempotencyKey: string | null;
+	/** When the leader got it; milliseconds since 1970. */
+	readonly wallTimeMs: number;
+	readonly acknowledgement: string;
+	readonly changes: NotedTransaction["changes"];
+	/** More was changed than is shown. */
+	readonly isCut: boolean;
+}
+
+export interface LostTransactions {
+	/** Reports on this member's disk. */
+	readonly count: number;
+	/** Before they are cut. Rejects when the disk is full. */
+	report(cut: Cut): Promise<void>;
+	/** These entries are in the log now, durably. */
+	appended(entries: readonly Entry[]): Promise<void>;
+	/** Withdraws the reports of everything that is in the log. */
+	settle(isInLog: (position: Position) => boolean): Promise<void>;
+}
+
+export interface LostTransactionsOptions {
+	readonly disk: Disk;
+	readonly log: Log;
+	readonly logger: Logger;
+	/** What an entry's payload tells of its transaction; null: nobody was answered early. */
+	readonly notedIn: (payload: Uint8Array, isWhole: boolean) => NotedTransaction | null;
+}
+
+export async function createLostTransactions(options: LostTransactionsOptions): Promise<LostTransactions> {
+	const { disk, log, logger, notedIn } = options;
+	const reported = new Map<string, Position>();
+	for (const name of await disk.list(lostDirectory)) {
+		const position = positionOf(name);
+		if (position !== null) reported.set(name, position);
+		else if (name.endsWith(temporary)) await disk.remove(`${lostDirectory}/${name}`);
+	}
+
+	/** One after the other: a report and its withdrawal must not overtake each other. */
+	let last: Promise<void> = Promise.resolve();
+	function inOrder(work: () => Promise<void>): Promise<void> {
+		const done = last.then(work);
+		last = done.catch(() => {});
+		return done;
+	}
+
+	async function report(cut: Cut): Promise<void> {
+		const lost: LostTransaction[] = [];
+		try {
+			for await (const { position, payload, isWhole } of readTransactions(log, cut.first, cut.last)) {
+				const noted = notedIn(payload, isWhole);
+				if (noted !== null) lost.push(lostOf(position, noted, cut.certain));
+			}
+		} catch (error) {
+			// The cut must go on: whoever leads has other entries there.
+			logger.error(
+				{ ...cut, error: String(error) },
+				"entries are cut that cannot be read: if writes in them were acknowledged early, nobody can say which",
+			);
+		}
+		if (lost.length === 0) return;
+		await disk.makeDirectory(lostDirectory);
+		await disk.syncDirectory("");
+		const room = lost.slice(0, Math.max(0, maxReports - reported.size));
+		if (room.length < lost.length)
+			logger.error({ transactions: lost.slice(room.length) }, "lost, and there is no room to report them");
+		for (let start = 0; start < room.length; start += atOnce)
+			await Promise.all(room.slice(start, start + atOnce).map(write));
+		await disk.syncDirectory(lostDirectory);
+		for (const { term, index } of room) reported.set(nameOf({ term, index }), { term, index });
+		logger.warn(
+			{ transactions: lost.length, first: cut.first, last: cut.last, certain: cut.certain },
+			"writes that may have been acknowledged are lost: skein lost list",
+		);
+	}
+
+	async function write(transaction: LostTransaction): Promise<void> {
+		const path = `${lostDirectory}/${nameOf(transaction)}`;
+		const file = await disk.open(`${path}${temporary}`, { create: true });
+		try {
+			await file.truncate(0);
+			await file.write(0, [new TextEncoder().encode(`${JSON.stringify(transaction, null, "\t")}\n`)]);
+			await file.sync();
+		} finally {
+			await file.close();
+		}
+		await disk.rename(`${path}${temporary}`, path);
+	}
+
+	async function withdraw(positions: readonly Position[]): Promise<void> {
+		for (const position of positions) {
+			const name = nameOf(position);
+			await disk.remove(`${lostDirectory}/${name}`);
+			reported.delete(name);
+			logger.info({ ...position }, "what was reported as lost is in the log again");
+		}
+		// A crash before this is durable: `settle` withdraws them again.
+	}
+
+	return {
+		get count() {
+			return reported.size;
+		},
+		report: (cut) => inOrder(() => report(cut)),
+		async appended(entries) {
+			if (reported.size === 0) return;
+			await inOrder(() => withdraw(entries.filter((entry) => reported.has(nameOf(entry)))));
+		},
+		settle: (isInLog) => inOrder(() => withdraw([...reported.values()].filter(isInLog))),
+	};
+}
+
+const temporary = ".making";
+
+function nameOf({ term, index }: Position): string {
+	return `${term}-${index}.json`;
+}
+
+function positionOf(name: string): Position | null {
+	const numbers = /^(\d+)-(\d+)\.json$/.exec(name);
+	return numbers === null ? null : { term: Number(numbers[1]), index: Number(numbers[2]) };
+}
+
+function lostOf(
+	{ term, index }: Position,
+	{ note, changes, isCut }: NotedTransaction,
+	certain: boolean,
+): LostTransaction {
+	const { client, idempotencyKey, wallTimeMs, acknowledgement } = note;
+	return {
+		term,
+		index,
+		certain,
+		client,
+		idempotencyKey,
+		wallTimeMs,
+		acknowledgement: acknowledgementText(acknowledgement),
+		changes,
+		isCut,
+	};
+}
