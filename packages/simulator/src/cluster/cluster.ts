@@ -56,7 +56,8 @@ type Shown = Pick<
 
 export function createCluster(options: ClusterOptions): Cluster {
 	const { size, scheduler, chance, profile, settings, tell } = options;
-	const touched = new Set<Member>();
+	/** Few, most often one. */
+	let touched: Member[] = [];
 	const nobody: readonly Member[] = [];
 	const shown = new Map<NodeId, Shown>();
 
@@ -122,7 +123,9 @@ export function createCluster(options: ClusterOptions): Cluster {
 					tell({ type: "snapshot-made", node: observation.node, index: observation.position.index });
 				}
 			},
-			touched: () => touched.add(member),
+			touched() {
+				if (!touched.includes(member)) touched.push(member);
+			},
 		});
 		return member;
 	});
@@ -159,9 +162,9 @@ export function createCluster(options: ClusterOptions): Cluster {
 			return found;
 		},
 		look() {
-			if (touched.size === 0) return nobody;
-			const members = [...touched];
-			touched.clear();
+			if (touched.length === 0) return nobody;
+			const members = touched;
+			touched = [];
 			for (const member of members) show(member);
 			return members;
 		},

@@ -1,35 +1,7 @@
-/** Disk, network and clock as one life of a process sees them: through its door (life.ts). */
+/** Network and clock as one life of a process sees them: through its door (life.ts), as it does the disk. */
 import type { Clock } from "../../../skein/src/world/clock.ts";
-import type { Disk, DiskFile } from "../../../skein/src/world/disk.ts";
 import type { Network } from "../../../skein/src/world/network.ts";
 import type { Life } from "./life.ts";
-
-export function gatedDisk(disk: Disk, life: Life): Disk {
-	function through<T>(work: () => Promise<T>): Promise<T> {
-		return life.act() ? life.completion(work()) : never();
-	}
-
-	function gatedFile(file: DiskFile): DiskFile {
-		return {
-			read: (offset, length) => through(() => file.read(offset, length)),
-			write: (offset, chunks) => through(() => file.write(offset, chunks)),
-			sync: () => through(() => file.sync()),
-			size: () => through(() => file.size()),
-			truncate: (size) => through(() => file.truncate(size)),
-			close: () => through(() => file.close()),
-		};
-	}
-
-	return {
-		list: (directory) => through(() => disk.list(directory)),
-		makeDirectory: (directory) => through(() => disk.makeDirectory(directory)),
-		open: (path, options) => through(() => disk.open(path, options).then(gatedFile)),
-		rename: (from, to) => through(() => disk.rename(from, to)),
-		remove: (path) => through(() => disk.remove(path)),
-		syncDirectory: (directory) => through(() => disk.syncDirectory(directory)),
-		checksum: disk.checksum,
-	};
-}
 
 export function gatedNetwork(network: Network, life: Life): Network {
 	return {

@@ -25,7 +25,7 @@ import {
 	type SimulatedClock,
 } from "../world/clock.ts";
 import type { SimulatedDisk } from "../world/disk.ts";
-import { gatedClock, gatedDisk, gatedNetwork } from "./gates.ts";
+import { gatedClock, gatedNetwork } from "./gates.ts";
 import { createLife, type Life } from "./life.ts";
 
 export type CrashKind = "kill" | "power";
@@ -117,7 +117,7 @@ export function createMember(options: MemberOptions): Member {
 
 	async function boot(current: Running): Promise<void> {
 		const { life } = current;
-		const gated = gatedDisk(disk, life);
+		const gated = disk.through(life);
 		const clock = gatedClock(current.clock, life);
 		const log = await openLog({
 			disk: gated,

@@ -39,10 +39,21 @@ export class Livelock extends Error {
 	override name = "Livelock";
 }
 
-interface Pending extends ScheduledEvent {
+/** A class, since a function of its own for each event would cost as much as the rest of it. */
+class Pending implements ScheduledEvent {
 	readonly at: WorldTime;
 	readonly number: number;
 	callback: (() => void) | null;
+
+	constructor(at: WorldTime, number: number, callback: () => void) {
+		this.at = at;
+		this.number = number;
+		this.callback = callback;
+	}
+
+	cancel(): void {
+		this.callback = null;
+	}
 }
 
 export function createScheduler(settle: Settle): Scheduler {
@@ -101,14 +112,7 @@ export function createScheduler(settle: Settle): Scheduler {
 
 	function at(time: WorldTime, callback: () => void): ScheduledEvent {
 		if (!(time >= scheduler.now)) throw new RangeError(`an event at ${time}, and it is ${scheduler.now}`);
-		const event: Pending = {
-			at: time,
-			number: numbers++,
-			callback,
-			cancel() {
-				event.callback = null;
-			},
-		};
+		const event = new Pending(time, numbers++, callback);
 		push(event);
 		return event;
 	}

@@ -11,6 +11,10 @@ import type {
 } from "../../../skein/src/database/transaction-note.ts";
 import type { Key, Value } from "../history/history.ts";
 
+/** To make one costs more than to decode a small payload. */
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
 export interface StoredOutcome {
 	/** Grows with every stored outcome: the oldest go first. */
 	readonly number: number;
@@ -124,11 +128,11 @@ export function encodeContent(content: Content): Uint8Array {
 		registers: [...registers],
 		outcomes: [...outcomes],
 	};
-	return new TextEncoder().encode(JSON.stringify(written));
+	return encoder.encode(JSON.stringify(written));
 }
 
 export function decodeContent(bytes: Uint8Array): Content {
-	const written = JSON.parse(new TextDecoder().decode(bytes)) as Written;
+	const written = JSON.parse(decoder.decode(bytes)) as Written;
 	const content = emptyContent();
 	const changes: Change[] = [
 		...written.registers.map(([key, value]) => ({ type: "register" as const, key, value })),
@@ -141,7 +145,7 @@ export function decodeContent(bytes: Uint8Array): Content {
 
 /** As in production: first who sent it, if that must be known, then what it changed. */
 export function encodeChanges(changes: readonly Change[], note: TransactionNote | null): Uint8Array {
-	return new TextEncoder().encode(JSON.stringify({ note, changes }));
+	return encoder.encode(JSON.stringify({ note, changes }));
 }
 
 export function decodeChanges(payload: Uint8Array): Change[] {
@@ -161,7 +165,7 @@ export function notedIn(payload: Uint8Array): NotedTransaction | null {
 }
 
 function decode(payload: Uint8Array): { readonly note: TransactionNote | null; readonly changes: Change[] } {
-	return JSON.parse(new TextDecoder().decode(payload));
+	return JSON.parse(decoder.decode(payload));
 }
 
 /** Stands for the SHA-256 of a snapshot file, which is Node's here: 64 hexadecimal digits, not secure. */

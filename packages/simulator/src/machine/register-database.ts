@@ -99,6 +99,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 			return queue.onWriter(
 				chance.pick([1, 20]),
 				() => {
+					if (writer.isTransaction) throw new Error("a checkpoint inside a transaction");
 					device?.failIfTold();
 					if (file.full) throw diskFull();
 					const oldest = Math.min(...readers.values());

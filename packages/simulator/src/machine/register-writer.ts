@@ -32,6 +32,8 @@ export interface RegisterWriterSettings {
 }
 
 export interface RegisterWriter {
+	/** As `node:sqlite` has it: something is executed and not committed. */
+	readonly isTransaction: boolean;
 	execute(requests: readonly WriteRequest[], behind?: boolean): WriteOutcome[];
 	rollbackGroup(): void;
 	abandonInteractive(): void;
@@ -215,6 +217,9 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 	}
 
 	return {
+		get isTransaction() {
+			return open !== null;
+		},
 		execute,
 		rollbackGroup() {
 			if (open === null || open.group === null) throw new Error("there is no group to take back");

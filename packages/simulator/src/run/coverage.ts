@@ -88,37 +88,38 @@ export function createCounter(coverage: Coverage): (event: TraceEvent) => void {
 
 /** Under which name it is counted in `happened`; null: too common to be told. */
 function nameOf(event: TraceEvent): string | null {
-	const field = (name: string): string => String((event as Readonly<Record<string, unknown>>)[name]);
 	switch (event.type) {
 		case "message":
 			if (event["late"] === true) return "message of an old connection";
 			return event["copy"] === true ? "message twice" : null;
 		case "message-lost":
-			return `message lost (${field("why")})`;
+			return `message lost (${field(event, "why")})`;
 		case "crash":
-			return `crash (${field("kind")})`;
+			return `crash (${field(event, "kind")})`;
 		case "crash-at-operation":
-			return `crash ${field("when")} an operation of the disk, ${field("state")}`;
+			return `crash ${field(event, "when")} an operation of the disk, ${field(event, "state")}`;
 		case "pause":
-			return `pause (${field("kind")})`;
+			return `pause (${field(event, "kind")})`;
 		case "slow":
-			return `slow (${field("what")})`;
+			return `slow (${field(event, "what")})`;
 		case "partition":
-			return `partition (${field("shape")}, ${field("mode")})`;
+			return `partition (${field(event, "shape")}, ${field(event, "mode")})`;
 		case "disk-error":
-			return `disk error (${field("operation")}, ${field("mode")})`;
+			return `disk error (${field(event, "operation")}, ${field(event, "mode")})`;
 		case "disk-rot":
-			return isSnapshot(field("path")) ? "disk rot (snapshot)" : `disk rot (${field("verdict")})`;
+			return isSnapshot(field(event, "path")) ? "disk rot (snapshot)" : `disk rot (${field(event, "verdict")})`;
 		case "complete":
-			return `operation ${field("outcome")}${field("outcome") === "ok" ? "" : ` (${field("code")})`}`;
+			return `operation ${field(event, "outcome")}${field(event, "outcome") === "ok" ? "" : ` (${field(event, "code")})`}`;
 		case "beyond": {
-			const away = Number(field("refused")) + Number(field("failed"));
-			return away * 2 < Number(field("of")) ? "beyond: a majority is left" : "beyond: no majority is left";
+			const away = Number(field(event, "refused")) + Number(field(event, "failed"));
+			return away * 2 < Number(field(event, "of"))
+				? "beyond: a majority is left"
+				: "beyond: no majority is left";
 		}
 		case "plot":
-			return `plot (${field("plot")})`;
+			return `plot (${field(event, "plot")})`;
 		case "client":
-			return `client: ${field("what")}`;
+			return `client: ${field(event, "what")}`;
 		case "start":
 		case "started":
 		case "role":
@@ -137,4 +138,8 @@ function nameOf(event: TraceEvent): string | null {
 		default:
 			return event.type;
 	}
+}
+
+function field(event: TraceEvent, name: string): string {
+	return String((event as Readonly<Record<string, unknown>>)[name]);
 }

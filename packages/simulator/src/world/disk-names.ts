@@ -49,8 +49,11 @@ export function createDiskNames(): DiskNames {
 			return file;
 		},
 		rename(from, to) {
-			const isMoved = (path: string) => path === from || path.startsWith(`${from}/`);
-			const moved = new Map([...names].filter(([path]) => isMoved(path)));
+			const moved = new Map<string, SimulatedFile>();
+			const file = names.get(from);
+			// Nothing lies below a file, and a log has many.
+			if (file !== undefined) moved.set(from, file);
+			else for (const [path, one] of names) if (path.startsWith(`${from}/`)) moved.set(path, one);
 			if (moved.size > 0) change({ type: "rename", from, to, moved });
 			return moved.size > 0;
 		},

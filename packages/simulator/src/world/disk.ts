@@ -55,10 +55,22 @@ export interface SimulatedDisk extends Disk {
 	readonly hasHeldUp: boolean;
 	/** All faults that can end have ended for good, and none of them begins again. Damage stays. */
 	heal(): void;
+	/**
+	 * The same disk for one life of the process. `act` is asked before each operation; false: nothing happens, and
+	 * nobody ever hears. `enter` is how the process hears of an end.
+	 */
+	through(door: DiskDoor): Disk;
 	/** As the process sees them. */
 	files(): ReadonlyMap<string, SimulatedFile>;
 	readonly operations: number;
 }
+
+export interface DiskDoor {
+	act(): boolean;
+	enter(hear: () => void): void;
+}
+
+const openDoor: DiskDoor = { act: () => true, enter: (hear) => hear() };
 
 export interface SimulatedDiskOptions {
 	/** For the trace. */
@@ -73,6 +85,7 @@ export interface SimulatedDiskOptions {
 
 interface Operation {
 	readonly bornIn: number;
+	readonly door: DiskDoor;
 	event: ScheduledEvent | null;
 	/** Carries it out and gives what tells the process. */
 	carryOut(): () => void;
@@ -107,15 +120,17 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 
 	function operation<T>(
 		kind: OperationKind,
+		door: DiskDoor,
 		bornIn: number,
 		work: () => T,
 		cut: () => void = () => {},
 	): Promise<T> {
 		return new Promise((resolve, reject) => {
 			// A process that has ended does nothing more.
-			if (bornIn !== life) return;
+			if (!door.act() || bornIn !== life) return;
 			const one: Operation = {
 				bornIn,
+				door,
 				event: null,
 				carryOut() {
 					try {
@@ -143,7 +158,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		disk.operations++;
 		const answer = one.carryOut();
 		if (call?.when === "after") call.call();
-		if (one.bornIn === life) answer();
+		if (one.bornIn === life) one.door.enter(answer);
 	}
 
 	function countDown(): typeof boundary {
@@ -228,11 +243,11 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		file.sync();
 	}
 
-	function openFile(file: SimulatedFile): DiskFile {
+	function openFile(file: SimulatedFile, door: DiskDoor): DiskFile {
 		const bornIn = life;
 		return {
 			read: (offset, length) =>
-				operation("read", bornIn, () => {
+				operation("read", door, bornIn, () => {
 					failIfTold("read");
 					return file.read(offset, length);
 				}),
@@ -241,6 +256,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 				const bytes = join(chunks);
 				return operation(
 					"write",
+					door,
 					bornIn,
 					() => write(file, offset, bytes),
 					() => file.tear(offset, bytes.subarray(0, roomFor(file, offset, bytes.length)), chance),
@@ -249,21 +265,23 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			sync: () =>
 				operation(
 					"sync",
+					door,
 					bornIn,
 					() => sync(file),
 					() => {
 						if (chance.happens(0.5) && !failing.has("sync")) file.sync();
 					},
 				),
-			size: () => operation("name", bornIn, () => file.sizeBytes),
+			size: () => operation("name", door, bornIn, () => file.sizeBytes),
 			truncate: (size) =>
 				operation(
 					"name",
+					door,
 					bornIn,
 					() => file.truncate(size),
 					maybe(() => file.truncate(size)),
 				),
-			close: () => operation("name", bornIn, () => {}),
+			close: () => operation("name", door, bornIn, () => {}),
 		};
 	}
 
@@ -297,14 +315,15 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		for (const one of underWay) one.event?.cancel();
 	}
 
-	const disk: SimulatedDisk & { operations: number } = {
-		list: (directory) => operation("name", life, () => names.list(directory)),
-		makeDirectory: () => operation("name", life, () => {}),
+	const through = (door: DiskDoor): Disk => ({
+		list: (directory) => operation("name", door, life, () => names.list(directory)),
+		makeDirectory: () => operation("name", door, life, () => {}),
 		open: (path, { create }) =>
 			operation(
 				"name",
+				door,
 				life,
-				() => openFile(open(path, create)),
+				() => openFile(open(path, create), door),
 				maybe(() => {
 					if (create && names.get(path) === undefined) names.create(path);
 				}),
@@ -312,6 +331,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		rename: (from, to) =>
 			operation(
 				"name",
+				door,
 				life,
 				() => rename(from, to),
 				maybe(() => names.rename(from, to)),
@@ -319,6 +339,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		remove: (path) =>
 			operation(
 				"name",
+				door,
 				life,
 				() => names.remove(path),
 				maybe(() => names.remove(path)),
@@ -326,11 +347,17 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		syncDirectory: (directory) =>
 			operation(
 				"name-sync",
+				door,
 				life,
 				() => syncDirectory(directory),
 				maybe(() => names.sync(directory)),
 			),
 		checksum: options.checksum ?? crc32,
+	});
+
+	const disk: SimulatedDisk & { operations: number } = {
+		...through(openDoor),
+		through,
 		crash(kind) {
 			end();
 			// What a hung disk was asked for never reached it.

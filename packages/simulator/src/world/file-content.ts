@@ -16,7 +16,7 @@ export type FileChange =
 	| { readonly type: "truncate"; readonly size: number };
 
 export function emptyContent(): FileContent {
-	return { bytes: new Uint8Array(1024), size: 0 };
+	return { bytes: new Uint8Array(0), size: 0 };
 }
 
 export function copyOf(content: FileContent): FileContent {

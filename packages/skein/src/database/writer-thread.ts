@@ -21,7 +21,7 @@ function writerMethods({ path, settings }: WriterThreadData) {
 		state: () => writer.state,
 		execute: (requests: readonly PackedRequest[], behind: boolean) =>
 			writer.execute(requests.map(unpackRequest), behind).map(packWriteOutcome),
-		rollbackGroup: () => then(writer.rollbackGroup()),
+		rollbackGroup: () => writer.rollbackGroup(),
 		abandonInteractive: () => writer.abandonInteractive(),
 		commit: (applied: Position) => writer.commit(applied),
 		rollback: () => writer.rollback(),

@@ -4,6 +4,7 @@ import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.t
 import type { Database } from "../database/database.ts";
 import { silentLogger } from "../world/logger.ts";
 import { type AppliedIndex, createAppliedIndex } from "./applied-index.ts";
+import { createDiskWatch } from "./disk-watch.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeading, type Leading, type LeadingResult } from "./leading.ts";
 import { createReadIndex } from "./read-index.ts";
@@ -53,6 +54,7 @@ async function createBench(size: number, wrap = (database: Database) => database
 		applied,
 		readIndex,
 		logger: silentLogger,
+		watch: createDiskWatch({ ...common, logger: silentLogger }),
 		mustRunAlone: ({ interactive }) => interactive,
 		wake() {},
 		onFailure: (error) => member.failures.push(error),
@@ -149,6 +151,19 @@ test("batches that were answered early are committed together once the log has c
 	expect(answers).toEqual(["a done", "b done"]);
 	expect(file.content.items).toEqual(["a", "b"]);
 	expect(applied.position.index).toBe(member.runner.core.view.lastIndex);
+});
+
+test("while something that was answered early is open, the connection is free for no checkpoint", async () => {
+	const { clock, network, member, leading, submit, work } = await createBench(3);
+	expect(await leading.isFree()).toBe(true);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	expect(await leading.isFree()).toBe(false);
+	network.cut(member.id, false);
+	await clock.run(200);
+	await work();
+	expect(await leading.isFree()).toBe(true);
 });
 
 test("no batch begins behind others while somebody waits to read what is open, or behind what is old", async () => {
