@@ -16,5 +16,10 @@ export function createSettle(): Settle {
 		if (++settles % settlesPerTurn === 0) setImmediate(resolve);
 		else process.nextTick(resolve);
 	};
-	return () => new Promise(wait);
+	const settled = Promise.resolve();
+	const whenSettled = (then: () => void): void => {
+		// A tick that is asked for outside of a promise callback would come before all of these.
+		void settled.then(() => wait(then));
+	};
+	return Object.assign(() => new Promise<void>(wait), { whenSettled });
 }

@@ -26,7 +26,11 @@ export interface Scheduler {
 }
 
 /** Resolves when no promise of the world can settle any more without a new event. Called from a promise callback only. */
-export type Settle = () => Promise<void>;
+export interface Settle {
+	(): Promise<void>;
+	/** The same from anywhere and without a promise, if the platform has it: it happens after each event. */
+	readonly whenSettled?: (settled: () => void) => void;
+}
 
 /**
  * So many events within a millisecond are no work: something sets itself off again and again without waiting. A busy
@@ -117,6 +121,21 @@ export function createScheduler(settle: Settle): Scheduler {
 		return event;
 	}
 
+	/** False: nothing happens until then. */
+	function carryOutNext(until: WorldTime): boolean {
+		for (let next = heap[0]; next !== undefined && next.at <= until; next = heap[0]) {
+			pop();
+			const { callback } = next;
+			if (callback === null) continue;
+			scheduler.now = next.at;
+			scheduler.events++;
+			count(next.at);
+			callback();
+			return true;
+		}
+		return false;
+	}
+
 	const scheduler: Scheduler & { now: WorldTime; events: number } = {
 		now: 0,
 		events: 0,
@@ -129,17 +148,20 @@ export function createScheduler(settle: Settle): Scheduler {
 				// From here on this function is a promise callback itself, which `settle` may lean on.
 				await Promise.resolve();
 				await settle();
-				for (let next = heap[0]; next !== undefined && next.at <= time; next = heap[0]) {
-					pop();
-					const { callback } = next;
-					if (callback === null) continue;
-					scheduler.now = next.at;
-					scheduler.events++;
-					count(next.at);
-					callback();
-					await settle();
-					afterEach?.();
-				}
+				await new Promise<void>((resolve, reject) => {
+					const call = settle.whenSettled ?? ((settled) => void settle().then(settled, reject));
+					const goOn = (): void => {
+						try {
+							afterEach?.();
+							if (carryOutNext(time)) call(goOn);
+							else resolve();
+						} catch (error) {
+							reject(error);
+						}
+					};
+					if (carryOutNext(time)) call(goOn);
+					else resolve();
+				});
 				scheduler.now = Math.max(scheduler.now, time);
 			} finally {
 				running = false;
