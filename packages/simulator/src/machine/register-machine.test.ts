@@ -237,7 +237,14 @@ test("commits and checkpoints wait while the disk hangs, reads do not, and a wri
 	await scheduler.runUntil(61_100);
 	fault = "fails";
 	note("committed again", database.commit({ term: 1, index: 2 }));
+	note("a checkpoint too early", database.checkpoint());
+	note("rolled back again", database.rollback());
 	note("another checkpoint", database.checkpoint());
 	await scheduler.runUntil(61_200);
-	expect(heard.slice(-2)).toEqual(["committed again: Error: EIO", "another checkpoint: Error: EIO"]);
+	expect(heard.slice(-4)).toEqual([
+		"committed again: Error: EIO",
+		"a checkpoint too early: Error: a checkpoint inside a transaction",
+		"rolled back again",
+		"another checkpoint: Error: EIO",
+	]);
 });

@@ -107,7 +107,9 @@ function nameOf(event: TraceEvent): string | null {
 		case "disk-error":
 			return `disk error (${field(event, "operation")}, ${field(event, "mode")})`;
 		case "disk-rot":
-			return isSnapshot(field(event, "path")) ? "disk rot (snapshot)" : `disk rot (${field(event, "verdict")})`;
+			return isSnapshot(field(event, "path"))
+				? "disk rot (snapshot)"
+				: `disk rot (${field(event, "verdict")})`;
 		case "complete":
 			return `operation ${field(event, "outcome")}${field(event, "outcome") === "ok" ? "" : ` (${field(event, "code")})`}`;
 		case "beyond": {
