@@ -7,6 +7,7 @@
  */
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
+import { LogFailedError } from "../../../skein/src/log/errors.ts";
 import type { Log } from "../../../skein/src/log/log.ts";
 import { decodeMessage } from "../../../skein/src/peer/codec/message.ts";
 import type { Network } from "../../../skein/src/world/network.ts";
@@ -15,12 +16,17 @@ import type { LogWork, Observation } from "./observation.ts";
 export type Observe = (observation: Observation) => void;
 
 export function observeLog(log: Log, node: NodeId, observe: Observe): Log {
+	/** For good: nothing that is asked from then on happens, whatever the node knows of it yet (seed 314001988). */
+	let failed = false;
+
 	function work(asked: LogWork, begin: () => Promise<void>): Promise<void> {
+		if (failed) return begin();
 		observe({ type: "log-work", node, work: asked });
 		return begin().then(
 			() => observe({ type: "log-durable", node }),
 			(error: unknown) => {
 				observe({ type: "log-refused", node, work: asked });
+				failed ||= error instanceof LogFailedError;
 				throw error;
 			},
 		);

@@ -16,6 +16,9 @@ import type { Entry, EntryKind, Milliseconds } from "./types.ts";
 
 const noPayload = new Uint8Array(0);
 
+/** So many election timeouts a leader has for its barrier. */
+const futileTimeouts = 10;
+
 /** The promise round was won. The barrier, an entry of our own term, makes older entries committable. */
 export function becomeLeader(state: CoreState): void {
 	assert(state.promise.votedFor === state.self, "leading a term that was promised to another");
@@ -50,6 +53,7 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 		becomeFollower(state, null);
 		return;
 	}
+	if (isFutile(state, leader)) return stepDown(state);
 	giveUpTransfer(state);
 	replication.sendCommitIndex(state, leader);
 	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
@@ -57,6 +61,17 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	assignWaitingReads(state, leader);
 	releaseReads(state, leader);
 	replication.sendAppendsToAll(state, leader);
+}
+
+/**
+ * A quorum hears us and nothing is committed: somebody in it makes nothing durable (its disk hangs, or has no room for
+ * our snapshot). Others could do without it and without us, but whoever hears us refuses them. Nobody is
+ * served before the barrier, so nothing is lost by giving way. A snapshot that is under way may take as long as it takes.
+ */
+function isFutile(state: CoreState, leader: LeaderState): boolean {
+	if (leader.established) return false;
+	if (state.now - leader.since < futileTimeouts * state.settings.electionTimeoutMs) return false;
+	return [...leader.progress.values()].every(({ mode }) => mode !== "snapshot");
 }
 
 /**
