@@ -37,7 +37,7 @@ function world() {
 		role: () => n1.core?.view.role,
 		isEstablished: () => n1.core?.view.established,
 		/** n1 stands, with all that it takes but the barrier. */
-		elect(): void {
+		elect: (): void => {
 			simulation.now = Math.max(simulation.now, n1.core?.tickDueAt() ?? 0);
 			simulation.step(n1, { type: "tick" });
 			for (let round = 0; round < 20 && n1.core?.view.role !== "leader"; round++) {
@@ -47,7 +47,7 @@ function world() {
 				}
 			}
 		},
-		run(forMs: number): void {
+		run: (forMs: number): void => {
 			for (let passedMs = 0; passedMs < forMs; passedMs += heartbeatIntervalMs) {
 				simulation.now += heartbeatIntervalMs;
 				simulation.step(n1, { type: "tick" });

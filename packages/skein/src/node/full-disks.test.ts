@@ -87,7 +87,7 @@ test("a leader that cannot commit its first entry lets no write wait for ever", 
 	await cluster.clock.run(500);
 	expect(second?.node?.core).toMatchObject({ role: "leader", established: false });
 	const writes = [send(second, insert("a")), send(third, insert("b"))];
-	await cluster.clock.run(8_500);
+	await cluster.clock.run(12_000);
 	for (const { error } of writes)
 		expect(error).toMatchObject({ code: "NO_LEADER", outcome: "did-not-happen" });
 	cluster.network.intercept = (sent) => sent.bytes;
