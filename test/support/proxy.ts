@@ -42,6 +42,8 @@ export async function openNetwork(doors: readonly Door[]): Promise<Network> {
 	const cuts = new Set<string>();
 	const pipes = new Set<Pipe>();
 	const sockets = new Set<Socket>();
+	/** The other ends of connections that ended behind a cut link. */
+	const ended = new Set<Socket>();
 	let delayMs = 0;
 
 	const isCut = (from: string, to: string): boolean => cuts.has(`${from}>${to}`);
@@ -88,7 +90,8 @@ export async function openNetwork(doors: readonly Door[]): Promise<Network> {
 		source.on("close", () => {
 			pipes.delete(pipe);
 			// The end of a connection is news too: it does not cross a cut link.
-			if (!isCut(from, to)) target.destroy();
+			if (isCut(from, to)) ended.add(target);
+			else target.destroy();
 		});
 	}
 
@@ -151,6 +154,9 @@ export async function openNetwork(doors: readonly Door[]): Promise<Network> {
 			cuts.clear();
 			delayMs = 0;
 			changed();
+			// Whoever writes to such a connection is told.
+			for (const socket of ended) socket.destroy();
+			ended.clear();
 		},
 		async close() {
 			for (const socket of sockets) socket.destroy();
