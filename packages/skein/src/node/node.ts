@@ -29,6 +29,7 @@ import { createForwarding, toReport } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
+import { createMissingMembers } from "./missing-members.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
@@ -159,6 +160,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		maxQueued: settings.maxQueuedReads,
 	});
 	const readable = createFitDatabase(database, () => stateMachine.unfit);
+	const missing = createMissingMembers({ ...common, self, forwarding });
 	const levels = createReadLevels({
 		...common,
 		database: readable,
@@ -167,6 +169,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		history: () => runner.core.view,
 		statementTimeoutMs,
 		diskFull,
+		missing: () => missing.inWords(),
 		leaderWaitMs,
 	});
 	const stateMachine = createStateMachine({
