@@ -1,6 +1,6 @@
 /**
  * What was answered in a mode that may lose it, and is lost: by the position of its answer, which is in the
- * committed log or is not, or by its values where a request in parts was answered with the position of another part. A lost write counts as one that did not happen, and so it was seen by nobody: an early mode
+ * committed log or is not, or by its values where a request in parts was answered with the position of another part. A lost write counts as one that did not happen, and so it was seen by nobody but writes that are lost with it: an early mode
  * moves the answer, not what others see. And it is reported, unless a member that may hold it has not come back.
  */
 import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";

@@ -38,6 +38,7 @@ export async function createCluster(options: {
 	size: number;
 	seed: number;
 	settings?: Partial<NodeSettings>;
+	settingsOf?: (id: NodeId) => Partial<NodeSettings>;
 	notedIn?: NodeOptions["notedIn"];
 }): Promise<Cluster> {
 	const random = seeded(options.seed);
@@ -80,7 +81,7 @@ export async function createCluster(options: {
 			},
 			disk,
 			logger: { ...silentLogger, info: say, warn: say, error: say },
-			settings,
+			settings: { ...settings, ...options.settingsOf?.(id) },
 			mustRunAlone: (request) => request.interactive,
 			notedIn: options.notedIn ?? (() => null),
 		});
