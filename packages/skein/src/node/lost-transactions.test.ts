@@ -177,6 +177,8 @@ test("a snapshot may hold what was cut, unless something here contradicts it", (
 	const comes = { holds, commitIndex: 3, termAt: nothing };
 	expect(mayHoldIt({ term: 2, index: 4 }, comes)).toBe(true);
 	expect(mayHoldIt({ term: 4, index: 8 }, comes)).toBe(true);
+	// It is on its way to the log here.
+	expect(mayHoldIt({ term: 2, index: 3 }, { ...comes, termAt: () => 2 })).toBe(true);
 	// Known here what is committed there, before it came.
 	expect(mayHoldIt({ term: 2, index: 3 }, comes)).toBe(false);
 	// The snapshot's own last entry is named; what is behind it is not in it.

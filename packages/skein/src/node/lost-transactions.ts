@@ -186,7 +186,8 @@ export interface Arrival {
 }
 
 /**
- * Whether a reported entry may have come back inside a snapshot, committed after all (Raft, figure 8). Not where
+ * Whether a reported entry may have come back inside a snapshot, committed after all (Raft, figure 8). It has where it is
+ * in the log again, and that is not durable yet, so the report still stands. It has not where
  *
  * - it lies behind the snapshot: if it comes, it comes as an entry;
  * - this member knew what is committed there: the entry did not come then, or its report were withdrawn;
@@ -198,6 +199,7 @@ export interface Arrival {
  * newer term may hold any older entry.
  */
 export function mayHoldIt({ term, index }: Position, { holds, commitIndex, termAt }: Arrival): boolean {
+	if (termAt(index) === term) return true;
 	if (index <= commitIndex || index >= holds.index) return false;
 	return term <= holds.term && termAt(holds.index) !== holds.term;
 }
