@@ -55,13 +55,19 @@ function report(index: number, value: string, idempotencyKey: string | null): Lo
 	};
 }
 
-function check(reports: readonly LostTransaction[], mustReport = true, isHeld = false): number {
+function check(
+	reports: readonly LostTransaction[],
+	mustReport = true,
+	isHeld = false,
+	isKnownCommitted = false,
+): number {
 	const named = new Map(reports.map((one) => [`${one.term}-${one.index}.json`, one]));
 	const { lost } = withoutLost(written(lines), committed);
 	return checkReports({
 		lost,
 		reports: new Map([["n1", named]]),
 		isHeld: () => isHeld,
+		isKnownCommitted: () => isKnownCommitted,
 		mustReport: () => mustReport,
 	});
 }
@@ -81,14 +87,21 @@ test("with what it wrote, and of nothing that is in the log", () => {
 	expect(() => check([other], false, true)).toThrow(/holds it/u);
 });
 
+test("nothing is certain of what is committed", () => {
+	const other = report(12, "gone too", null);
+	expect(() => check([other], false, false, true)).toThrow(/for certain, and it is committed/u);
+	expect(check([{ ...other, certain: false }], false, false, true)).toBe(1);
+});
+
 test("of a compare-and-set that found another value nothing is reported but that it was sent", () => {
 	const { lost } = withoutLost(
 		written([["A", 0, 1, "x:1>2?3", { mode: "async", index: 9, key: "k" }]]),
 		committed,
 	);
 	const reports = new Map([["1-9.json", { ...report(9, "gone", "k"), changes: [] }]]);
-	const checked = { lost, reports: new Map([["n1", reports]]), isHeld: () => false, mustReport: () => true };
-	expect(checkReports(checked)).toBe(1);
+	const no = (): boolean => false;
+	const checked = { lost, isHeld: no, isKnownCommitted: no, mustReport: () => true };
+	expect(checkReports({ ...checked, reports: new Map([["n1", reports]]) })).toBe(1);
 });
 
 test("no token of what is committed is refused", () => {

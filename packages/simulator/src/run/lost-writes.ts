@@ -1,6 +1,6 @@
 /**
  * What was answered in a mode that may lose it, and is lost: by the position of its answer, which is in the
- * committed log or is not, or by its values where a request in parts was answered with the position of another part. A lost write counts as one that did not happen, and so it was seen by nobody: an early mode
+ * committed log or is not, or by its values where a request in parts was answered with the position of another part. A lost write counts as one that did not happen, and so it was seen by nobody but writes that are lost with it: an early mode
  * moves the answer, not what others see. And it is reported, unless a member that may hold it has not come back.
  */
 import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
@@ -95,16 +95,21 @@ export interface ReportChecks {
 	readonly reports: ReadonlyMap<NodeId, ReadonlyMap<string, LostTransaction>>;
 	/** The member's log holds this entry. */
 	readonly isHeld: (node: NodeId, position: Position) => boolean;
+	/** This entry is committed, and the member has applied all that is and never had its disk damaged. */
+	readonly isKnownCommitted: (node: NodeId, position: Position) => boolean;
 	/** Who led in a term has come back, and its log was never damaged: it has no excuse. Null: whoever led at all. */
 	readonly mustReport: (term: Term | null) => boolean;
 }
 
 /** Throws BrokenProperty. Returns how many lost writes are reported. */
-export function checkReports({ lost, reports, isHeld, mustReport }: ReportChecks): number {
+export function checkReports(checks: ReportChecks): number {
+	const { lost, reports, isHeld, isKnownCommitted, mustReport } = checks;
 	for (const [node, ofNode] of reports) {
-		for (const [name, { term, index }] of ofNode) {
+		for (const [name, { term, index, certain }] of ofNode) {
 			if (name !== `${term}-${index}.json`) throw broken(`${node} reports ${term}-${index} as ${name}`);
 			if (isHeld(node, { term, index })) throw broken(`${node} reports ${name} as lost, and holds it`);
+			if (certain && isKnownCommitted(node, { term, index }))
+				throw broken(`${node} reports ${name} as lost for certain, and it is committed`);
 		}
 	}
 	const all = [...reports.values()].flatMap((ofNode) => [...ofNode.values()]);

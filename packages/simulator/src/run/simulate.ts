@@ -356,7 +356,9 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			const reports = new Map(cluster.members.map(({ id, disk }) => [id, reportsOn(disk)]));
 			lostWrites = lost.length;
 			if (committed !== null) {
-				reportedWrites = checkReports({ lost, reports, isHeld, mustReport });
+				const isKnownCommitted = (node: NodeId, { term, index }: Position): boolean =>
+					!nemesis.hasDamaged && done.some(({ id }) => id === node) && committed.termAt(index) === term;
+				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
 				checkRefusedTokens(refusedTokens, committed);
 			}
 			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;

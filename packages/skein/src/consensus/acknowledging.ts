@@ -8,7 +8,7 @@ import type { Standing } from "./acknowledge/standing.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
-import type { LogIndex } from "./types.ts";
+import type { LogIndex, Term } from "./types.ts";
 
 export function otherVoters(state: CoreState): number {
 	return allVoters(configurationOf(state)).filter((voter) => voter !== state.self).length;
@@ -20,6 +20,23 @@ export function awaitAcknowledgement(
 	acknowledgement: Acknowledgement,
 ): void {
 	leader.unacknowledged.push({ index, acknowledgement });
+}
+
+/** Nobody would be told: the index of reads does not rise by it either. */
+export function forgetAcknowledgement(state: CoreState, term: Term, index: LogIndex): void {
+	const leader = state.roleState;
+	if (leader.role !== "leader" || state.promise.term !== term) return;
+	leader.unacknowledged = leader.unacknowledged.filter((proposal) => proposal.index !== index);
+}
+
+/**
+ * How many proposals wait that ask for so many followers, or for fewer: as long as they are not met, one that asks for so
+ * many is not either. Those that ask for more do not count: where they cannot be met, this one may.
+ */
+export function unacknowledgedBy({ unacknowledged }: LeaderState, followers: number): number {
+	return unacknowledged.filter(
+		({ acknowledgement }) => acknowledgement.mode === "semi-sync" && acknowledgement.followers <= followers,
+	).length;
 }
 
 /** Says of every proposal whose mode is met now that it may be answered. */

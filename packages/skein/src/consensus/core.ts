@@ -1,4 +1,5 @@
 /** The one door: step(input) gives outputs. It only sends each input to the part that it concerns. */
+import { forgetAcknowledgement } from "./acknowledging.ts";
 import { assert, unreachable } from "./assert.ts";
 import { onCandidateDurable, stand } from "./candidate.ts";
 import type { ConfigurationAt } from "./configuration.ts";
@@ -132,6 +133,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return receive(state, input.message);
 		case "propose":
 			return propose(state, input.entries, input.acknowledgement);
+		case "forget-acknowledgement":
+			return forgetAcknowledgement(state, input.term, input.index);
 		case "read":
 			return beginRead(state, input.readId);
 		case "cancel-read":

@@ -41,6 +41,8 @@ export type Input =
 			readonly entries: readonly ProposedEntry[];
 			readonly acknowledgement: Acknowledgement | null;
 	  })
+	/** Nobody waits any more for the acknowledgement of what was proposed in this term and ends at `index`. */
+	| (At & { readonly type: "forget-acknowledgement"; readonly term: Term; readonly index: LogIndex })
 	/** A linearizable read (or a batch of them that all began before now). `readId` is never used twice. */
 	| (At & { readonly type: "read"; readonly readId: number })
 	/** The caller no longer waits for this read. */

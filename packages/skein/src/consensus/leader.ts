@@ -1,6 +1,6 @@
 /** A leader: takes proposals, counts what is durable, and leads only while a quorum hears it. */
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
-import { acknowledge, awaitAcknowledgement, otherVoters } from "./acknowledging.ts";
+import { acknowledge, awaitAcknowledgement, otherVoters, unacknowledgedBy } from "./acknowledging.ts";
 import { assert } from "./assert.ts";
 import { appendToLog, becomeFollower } from "./follower.ts";
 import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
@@ -141,7 +141,7 @@ function reasonToRefuse(
 	// The other modes wait for nobody that the commit does not wait for.
 	if (
 		acknowledgement?.mode === "semi-sync" &&
-		leader.unacknowledged.length >= state.settings.maxUnacknowledged
+		unacknowledgedBy(leader, acknowledgement.followers) >= state.settings.maxUnacknowledged
 	)
 		return "overloaded";
 	const waiting = state.log.sizeBetween(state.commitIndex, state.log.last.index);

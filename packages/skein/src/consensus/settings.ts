@@ -17,7 +17,7 @@ export interface ConsensusSettings {
 	readonly maxAppendBytes: number;
 	/** Bytes of entries that are not committed yet; above, proposals are refused as overloaded. */
 	readonly maxUncommittedBytes: number;
-	/** Proposals that wait for their acknowledgement at once; one more that waits for followers is refused. */
+	/** Proposals that wait for so many followers, or for fewer, at once; one more that does is refused. */
 	readonly maxUnacknowledged: number;
 	/** Reads that wait for a round at once. */
 	readonly maxPendingReads: number;

@@ -1,4 +1,5 @@
 /** What others may look at: for status, metrics and tests. Nothing of it can be changed from outside. */
+import { unacknowledgedBy } from "./acknowledging.ts";
 import type { ProgressMode } from "./progress.ts";
 import { inFlightBytes } from "./replication.ts";
 import type { CoreState } from "./state.ts";
@@ -31,11 +32,11 @@ export interface CoreView {
 	readonly configurationIndex: LogIndex;
 	readonly transferTo: NodeId | null;
 	readonly pendingReads: number;
-	/** On a leader: proposals that wait for their acknowledgement. */
-	readonly unacknowledged: number;
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
 	termAt(index: LogIndex): Term | null;
+	/** On a leader: proposals that wait for so many followers, or for fewer. */
+	unacknowledgedBy(followers: number): number;
 	/** Bytes of the entries after `index`, a small constant for each included: how far behind a member is. */
 	bytesAfter(index: LogIndex): number;
 }
@@ -106,9 +107,9 @@ class View implements CoreView {
 		return leader.waitingReads.length + leader.runningReads.length;
 	}
 
-	get unacknowledged(): number {
+	unacknowledgedBy(followers: number): number {
 		const leader = this.#state.roleState;
-		return leader.role === "leader" ? leader.unacknowledged.length : 0;
+		return leader.role === "leader" ? unacknowledgedBy(leader, followers) : 0;
 	}
 
 	get progress(): ReadonlyMap<NodeId, ProgressView> {

@@ -8,6 +8,7 @@ import type { CommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { ReadyAnswer } from "./ready-answers.ts";
 import { createWaitingAnswers } from "./waiting-answers.ts";
+import { notWaitedFor, resultNotHeld } from "./write-errors.ts";
 
 export interface Answering {
 	/** The batch under way is in the log, and ends at `index`. Before anything can be said of it. */
@@ -18,6 +19,8 @@ export interface Answering {
 	whenCommitted(index: LogIndex): Promise<boolean>;
 	/** Resolves also when leadership is over: whoever waits looks at that himself. */
 	committedOrOver(term: Term | null, index: LogIndex): Promise<void>;
+	/** More results can be held until they are due. */
+	readonly hasRoom: boolean;
 	/** Gives the batch's answers when they are due, and forgets the batch. */
 	answer(answers: readonly ReadyAnswer[], last: Position): void;
 	/** The batch under way is over, however. */
@@ -34,10 +37,13 @@ export interface AnsweringOptions {
 	readonly stillLeading: () => boolean;
 	/** Of the batch under way. */
 	readonly commitWait: CommitWait;
+	/** Of results that wait. */
+	readonly maxHeldBytes: number;
 }
 
-export function createAnswering({ runner, term, stillLeading, commitWait }: AnsweringOptions): Answering {
-	const waiting = createWaitingAnswers();
+export function createAnswering(options: AnsweringOptions): Answering {
+	const { runner, term, stillLeading, commitWait, maxHeldBytes } = options;
+	const waiting = createWaitingAnswers({ onForsaken: forget });
 	let batch: { readonly index: LogIndex; acknowledged: boolean } | null = null;
 
 	function isCommitted(index: LogIndex): boolean {
@@ -50,7 +56,23 @@ export function createAnswering({ runner, term, stillLeading, commitWait }: Answ
 		return commitWait.wait(index);
 	}
 
+	/** So that what nobody waits for is in nobody's way. */
+	function forget(index: LogIndex, ofTerm: Term): void {
+		runner().step({ type: "forget-acknowledgement", term: ofTerm, index });
+	}
+
+	function hold(one: ReadyAnswer, index: LogIndex, servedTerm: Term): void {
+		const sizeBytes = one.sizeBytes();
+		if (waiting.sizeBytes > 0 && waiting.sizeBytes + sizeBytes > maxHeldBytes)
+			return one.giveUp(resultNotHeld());
+		const held = { index, term: servedTerm, sizeBytes, end: one.answer };
+		one.held(one.changes ? waiting.whenAcknowledged(held) : waiting.whenCommitted(held));
+	}
+
 	return {
+		get hasRoom() {
+			return waiting.sizeBytes < maxHeldBytes;
+		},
 		proposed(index) {
 			batch = { index, acknowledged: false };
 		},
@@ -58,19 +80,22 @@ export function createAnswering({ runner, term, stillLeading, commitWait }: Answ
 		whenCommitted,
 		committedOrOver(served, index) {
 			if (served === null || isCommitted(index) || !stillLeading()) return Promise.resolve();
-			return new Promise((resolve) => waiting.whenCommitted(index, served, () => resolve()));
+			return new Promise((resolve) =>
+				waiting.whenCommitted({ index, term: served, sizeBytes: 0, end: () => resolve() }),
+			);
 		},
 		answer(answers, { index }) {
 			const acknowledged = batch?.acknowledged === true;
 			batch = null;
 			const servedTerm = term();
 			const leads = servedTerm !== null && stillLeading();
-			for (const { changes, answer } of answers) {
-				if (changes ? acknowledged : isCommitted(index)) answer(true);
-				else if (!leads) answer(false);
-				else if (changes) waiting.whenAcknowledged(index, servedTerm, answer);
-				else waiting.whenCommitted(index, servedTerm, answer);
+			for (const one of answers) {
+				if (one.changes ? acknowledged : isCommitted(index)) one.answer(true);
+				else if (!leads) one.answer(false);
+				else if (one.isGone()) one.giveUp(notWaitedFor());
+				else hold(one, index, servedTerm);
 			}
+			if (leads && !acknowledged && !waiting.isAwaited(index)) forget(index, servedTerm);
 		},
 		batchEnded() {
 			batch = null;

@@ -48,11 +48,24 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				commitIndex: runner.commitIndex,
 				acknowledgement: acknowledgementText(own.acknowledgement),
 				format: "row",
-				lostTransactions: Math.max(...Object.values(members).map((one) => one.lostTransactions ?? 0)),
+				// Each member reports what was in its own log: one of them may have lost what no other ever had.
+				lostTransactions: Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0),
 				members,
 			},
 		},
 	};
+}
+
+/** A view that another node made, as this one shows it. */
+export function shownBy(
+	seen: ClusterView,
+	own: Pick<OwnStatus, "self" | "version" | "acknowledgement">,
+): ClusterView {
+	const acknowledgement = acknowledgementText(own.acknowledgement);
+	const databases = Object.entries(seen.databases).map(
+		([name, database]) => [name, { ...database, acknowledgement }] as const,
+	);
+	return { ...seen, node: own.self, version: own.version, databases: Object.fromEntries(databases) };
 }
 
 function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], peer: string): MemberView {

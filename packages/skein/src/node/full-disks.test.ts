@@ -78,6 +78,37 @@ test("a linearizable read on a member without room is answered in time, and what
 	expect(again.value && rowsOf(again.value).length).toBe(1);
 });
 
+test("an early write that nobody commits ends the reads behind it in time, and the leader is not ready", async () => {
+	const cluster = await createCluster({ size: 3, seed: 8, settings: { logSegmentBytes: 4_096 } });
+	const leader = await cluster.leader();
+	const followers = cluster.members.filter((member) => member !== leader);
+	for (const follower of followers) fill(follower);
+	const early = watch(
+		leader.node?.service.openStream().run(program(insert("x".repeat(20_000))), {
+			...request,
+			acknowledgement: { mode: "async" },
+		}) ?? Promise.reject(),
+	);
+	await cluster.clock.run(1_000);
+	expect([early.error, early.settled]).toEqual([null, true]);
+	await cluster.clock.run(3_000);
+	expect(leader.node?.service.readiness()).toMatchObject({ ready: false });
+	expect(leader.node?.service.readiness().reason).toContain(followers[0]?.id);
+	const reads = [leader, followers[0]].map((member) => send(member, "SELECT count(*) FROM ledger"));
+	await cluster.clock.run(9_000);
+	expect(reads[1]?.error).toMatchObject({ code: "DISK_FULL", outcome: "did-not-happen" });
+	expect(reads[0]?.error).toMatchObject({ code: "TIMEOUT", outcome: "did-not-happen" });
+	for (const { id } of followers) expect(String(reads[0]?.error)).toContain(id);
+	expect(leader.node?.core.role).toBe("leader");
+
+	for (const { disk } of followers) disk.faults.capacityBytes = Number.POSITIVE_INFINITY;
+	await cluster.clock.run(3_000);
+	expect(leader.node?.service.readiness()).toEqual({ ready: true, reason: "" });
+	const after = send(followers[0], "SELECT v FROM ledger");
+	await cluster.clock.run(1_000);
+	expect(after.value && rowsOf(after.value).length).toBe(1);
+});
+
 test("a leader that cannot commit its first entry lets no write wait for ever", async () => {
 	const cluster = await createCluster({ size: 3, seed: 5 });
 	const first = await cluster.leader();

@@ -1,6 +1,7 @@
 // Modes that answer before the commit: what is answered when, what SQLite holds, and what ends it.
 import { expect, test } from "vitest";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { defaultConsensusSettings } from "../consensus/settings.ts";
 import type { Database } from "../database/database.ts";
 import { silentLogger } from "../world/logger.ts";
 import { type AppliedIndex, createAppliedIndex } from "./applied-index.ts";
@@ -8,10 +9,11 @@ import { createDiskWatch } from "./disk-watch.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeading, type Leading, type LeadingResult } from "./leading.ts";
 import { createReadIndex } from "./read-index.ts";
-import { defaultNodeSettings } from "./settings.ts";
+import { defaultNodeSettings, type NodeSettings } from "./settings.ts";
 import { insert, program } from "./testing/cluster.ts";
 import type { DatabaseFile } from "./testing/memory-database.ts";
 import { createRunners, type RunnerMember, type Runners } from "./testing/runners.ts";
+import { cancel, type QueuedWrite } from "./write-queue.ts";
 import { writeRequest } from "./write-request.ts";
 
 interface Bench extends Runners {
@@ -21,7 +23,7 @@ interface Bench extends Runners {
 	readonly applied: AppliedIndex;
 	/** What was answered, in order: the text that was inserted, and how. */
 	readonly answers: string[];
-	readonly submit: (text: string, acknowledgement: Acknowledgement, sql?: string) => void;
+	readonly submit: (text: string, acknowledgement: Acknowledgement, sql?: string) => QueuedWrite;
 	/** Steps until there is nothing to do. */
 	readonly work: () => Promise<LeadingResult>;
 }
@@ -29,7 +31,11 @@ interface Bench extends Runners {
 const asynchronous: Acknowledgement = { mode: "async" };
 const quorum: Acknowledgement = { mode: "quorum" };
 
-async function createBench(size: number, wrap = (database: Database) => database): Promise<Bench> {
+async function createBench(
+	size: number,
+	wrap = (database: Database) => database,
+	settings: Partial<NodeSettings> = {},
+): Promise<Bench> {
 	const runners = await createRunners({ size });
 	const member = await runners.leader();
 	await runners.clock.run(50);
@@ -44,7 +50,12 @@ async function createBench(size: number, wrap = (database: Database) => database
 			configuration: null,
 		})),
 	);
-	const common = { runner: () => runner, clock, deadlines, settings: defaultNodeSettings };
+	const common = {
+		runner: () => runner,
+		clock,
+		deadlines,
+		settings: { ...defaultNodeSettings, ...settings },
+	};
 	const applied = createAppliedIndex(file.content.applied);
 	const freshness = createFreshness({ clock, applied });
 	const readIndex = createReadIndex({ ...common, freshness, leaderWaitMs: 1_000, maxQueued: 10 });
@@ -75,7 +86,7 @@ async function createBench(size: number, wrap = (database: Database) => database
 		answers,
 		submit(text, acknowledgement, sql) {
 			const what = sql === undefined ? program(insert(text)) : program(sql);
-			leading.submit({
+			const write: QueuedWrite = {
 				stream: "n1/1",
 				request: writeRequest({
 					stream: "n1/1",
@@ -95,7 +106,9 @@ async function createBench(size: number, wrap = (database: Database) => database
 					void answers.push(`${text} ${answer.type === "failed" ? answer.error.code : answer.type}`),
 				cancelled: false,
 				started: false,
-			});
+			};
+			leading.submit(write);
+			return write;
 		},
 		async work() {
 			for (;;) {
@@ -219,6 +232,67 @@ test("a mode that asks for more than the commit does is answered later, and hold
 	network.cut(away?.id ?? "", false);
 	await clock.run(500);
 	expect(answers.at(-1)).toBe("both done");
+});
+
+const both: Acknowledgement = { mode: "semi-sync", followers: 2 };
+const one: Acknowledgement = { mode: "semi-sync", followers: 1 };
+
+test("what nobody waits for any more is let go, and in nobody's way", async () => {
+	const settings = { consensus: { ...defaultConsensusSettings, maxUnacknowledged: 2 } };
+	const bench = await createBench(3, undefined, settings);
+	const { network, member, answers, submit, work } = bench;
+	network.cut(bench.followers()[0]?.id ?? "", true);
+	const first = submit("1", both);
+	await work();
+	submit("2", both);
+	await work();
+	submit("too many", both);
+	await work();
+	// It can be met, whatever waits for more.
+	submit("fewer", one);
+	await work();
+	expect(answers).toEqual(["too many OVERLOADED", "fewer done"]);
+	cancel(first);
+	expect(answers.at(-1)).toBe("1 TIMEOUT");
+	expect(member.runner.core.view.unacknowledgedBy(2)).toBe(1);
+	submit("3", both);
+	await work();
+	expect(member.runner.core.view.unacknowledgedBy(2)).toBe(2);
+	network.cut(bench.followers()[0]?.id ?? "", false);
+	await bench.clock.run(500);
+	expect(answers.slice(3)).toEqual(["2 done", "3 done"]);
+});
+
+test("one that was cancelled before its result was ready is not held either", async () => {
+	const bench = await createBench(3);
+	bench.network.cut(bench.followers()[0]?.id ?? "", true);
+	const write = bench.submit("1", both);
+	const working = bench.leading.step();
+	cancel(write);
+	await bench.clock.run(50);
+	await working;
+	expect(bench.answers).toEqual(["1 TIMEOUT"]);
+	expect(bench.member.runner.core.view.unacknowledgedBy(2)).toBe(0);
+});
+
+test("results that wait for followers are bounded by their bytes", async () => {
+	const bench = await createBench(3, undefined, { maxHeldResultBytes: 1 });
+	const { answers, submit, work } = bench;
+	bench.network.cut(bench.followers()[0]?.id ?? "", true);
+	const held = submit("one alone is held", both);
+	submit("in its batch", both);
+	await work();
+	// It is in the log: nobody can say that it did not happen.
+	expect(answers).toEqual(["in its batch OVERLOADED"]);
+	submit("behind it", both);
+	submit("quorum", quorum);
+	await work();
+	expect(answers.slice(1)).toEqual(["behind it OVERLOADED", "quorum done"]);
+	expect(bench.file.content.items).toEqual(["one alone is held", "in its batch", "quorum"]);
+	cancel(held);
+	submit("again", both);
+	await work();
+	expect(bench.file.content.items.at(-1)).toBe("again");
 });
 
 test("a writer that fails behind an open transaction takes nothing that was answered with it", async () => {

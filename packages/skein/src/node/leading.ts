@@ -15,7 +15,7 @@ import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.t
 import type { ProposedEntry } from "../consensus/input.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
-import type { Clock, Milliseconds } from "../world/clock.ts";
+import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
 import { createAnswering } from "./answering.ts";
 import type { AppliedIndex } from "./applied-index.ts";
@@ -41,7 +41,7 @@ import {
 	writerFailed,
 } from "./write-errors.ts";
 import { createWritePause, type PauseLimits } from "./write-pause.ts";
-import { createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
+import { cancel, createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
 
 /** Beyond the time limit of a statement, after which it would be rolled back when it ends. */
 const stuckWriterMs: Milliseconds = 30_000;
@@ -66,9 +66,9 @@ export interface Leading {
 	isFree(): Promise<boolean>;
 	submit(write: QueuedWrite): void;
 	closeStream(stream: StreamKey): void;
-	/** For how long a batch has been waiting while nothing was committed; 0 when none waits. */
+	/** For how long a batch has been waiting, or open, while nothing was committed; 0 when none is. */
 	readonly commitStoodStillMs: Milliseconds;
-	/** Who has not made durable what the batch under way waits for. */
+	/** Who has not made durable what the batch under way waits for, or what is open. */
 	missing(): NodeId[];
 	/** Answers all that wait with not-leader. */
 	refuseQueued(): void;
@@ -111,7 +111,13 @@ export function createLeading(options: LeadingOptions): Leading {
 	const commitWait = createCommitWait({ clock, deadlines, limitMs: settings.leaderWaitMs, onOverdue });
 	/** Those of the batch under way that were told already that it takes too long. */
 	let told = new Set<QueuedWrite>();
-	const answering = createAnswering({ runner, term: () => term, stillLeading, commitWait });
+	const answering = createAnswering({
+		runner,
+		term: () => term,
+		stillLeading,
+		commitWait,
+		maxHeldBytes: settings.maxHeldResultBytes,
+	});
 	const open = createOpenTransaction({
 		clock,
 		maxOpenMs: settings.maxOpenMs,
@@ -121,6 +127,7 @@ export function createLeading(options: LeadingOptions): Leading {
 	/** SQLite's commit of the last batch, while it may still run. */
 	let committing: Promise<void> = Promise.resolve();
 	let commitFailed = false;
+	let committedMoreAt: MonotonicTime = 0;
 	/** The pieces of a large transaction that is on its way, up to its end: they change nothing by themselves. */
 	let pieces: { readonly first: LogIndex; last: LogIndex; isWhole: boolean } | null = null;
 
@@ -318,9 +325,13 @@ export function createLeading(options: LeadingOptions): Leading {
 	/** A mode that cannot be met, or that has not been met so often that no more can wait for it. */
 	function refusalOf(acknowledgement: Acknowledgement): SkeinError | null {
 		if (acknowledgement.mode !== "semi-sync") return null;
-		const { configuration, unacknowledged } = runner().core.view;
-		if (acknowledgement.followers > configuration.voters.length - 1) return tooFewVoters(acknowledgement);
-		return unacknowledged < settings.consensus.maxUnacknowledged ? null : modeNotMet(acknowledgement);
+		const { view } = runner().core;
+		if (acknowledgement.followers > view.configuration.voters.length - 1)
+			return tooFewVoters(acknowledgement);
+		const isRoom =
+			view.unacknowledgedBy(acknowledgement.followers) < settings.consensus.maxUnacknowledged &&
+			answering.hasRoom;
+		return isRoom ? null : modeNotMet(acknowledgement);
 	}
 
 	/**
@@ -431,7 +442,7 @@ export function createLeading(options: LeadingOptions): Leading {
 	}
 
 	function missing(): NodeId[] {
-		const { index } = commitWait;
+		const index = commitWait.index ?? open.last?.index ?? null;
 		if (index === null) return [];
 		// This member itself is not among them: its own disk that hangs ends its leadership.
 		const { configuration, progress } = runner().core.view;
@@ -497,10 +508,11 @@ export function createLeading(options: LeadingOptions): Leading {
 		closeStream(stream) {
 			if (owner.stream === stream) owner.mustEnd("closed");
 			queue.cancelOf(stream);
-			for (const write of running) if (write.stream === stream) write.cancelled = true;
+			for (const write of running) if (write.stream === stream) cancel(write);
 		},
 		get commitStoodStillMs() {
-			return commitWait.stoodStillMs;
+			const openMs = open.since === null ? 0 : clock.now() - Math.max(open.since, committedMoreAt);
+			return Math.max(commitWait.stoodStillMs, openMs);
 		},
 		missing,
 		refuseQueued() {
@@ -510,6 +522,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			answering.onRole(state);
 		},
 		onCommit(index) {
+			committedMoreAt = clock.now();
 			if (pieces !== null && applied.position.index === pieces.first - 1)
 				applied.reflects(Math.min(index, pieces.last));
 			answering.onCommit(index);

@@ -6,7 +6,12 @@ import { openLog } from "../log/segmented-log.ts";
 import { silentLogger } from "../world/logger.ts";
 import { createMemoryDisk, type MemoryDisk } from "../world/testing/memory-disk.ts";
 import { splitPayload } from "./fragments.ts";
-import { createLostTransactions, type LostTransaction, type LostTransactions } from "./lost-transactions.ts";
+import {
+	createLostTransactions,
+	type LostTransaction,
+	type LostTransactions,
+	mayHoldIt,
+} from "./lost-transactions.ts";
 import { seeded } from "./testing/seeded.ts";
 
 const note: TransactionNote = {
@@ -137,4 +142,52 @@ test("a full disk is told, and entries that cannot be read do not stop the cut",
 	// It was to be appended behind it, and found no room.
 	await bench.lost.report({ first: 1, last: 5, certain: true });
 	expect(await bench.names()).toEqual(["2-1.json"]);
+});
+
+test("what may have come back inside a snapshot is not lost for certain, durably", async () => {
+	next = 1;
+	const bench = await createBench();
+	const entries = entriesOf(2, 100, "early 1", "early 2", "early 3");
+	await bench.log.append({ truncateFrom: null, entries });
+	await bench.lost.report({ first: 1, last: 3, certain: true });
+	await bench.reopen();
+	await bench.lost.doubt(({ index }) => index === 2);
+	bench.disk.crash();
+	const certain = await Promise.all(
+		(await bench.names()).map(async (name) => (await bench.read(name)).certain),
+	);
+	expect(certain).toEqual([true, false, true]);
+	expect(await bench.read("2-2.json")).toMatchObject({ term: 2, index: 2, changes: [{ sql: "early 2" }] });
+});
+
+test("a withdrawal is durable: the entry may be compacted before the next start", async () => {
+	next = 1;
+	const bench = await createBench();
+	const entries = entriesOf(2, 100, "early 1");
+	await bench.log.append({ truncateFrom: null, entries });
+	await bench.lost.report({ first: 1, last: 1, certain: true });
+	await bench.lost.appended(entries);
+	bench.disk.crash();
+	expect(await bench.names()).toEqual([]);
+});
+
+test("a snapshot may hold what was cut, unless something here contradicts it", () => {
+	const nothing = (): null => null;
+	const holds = { term: 4, index: 9 };
+	const comes = { holds, commitIndex: 3, termAt: nothing };
+	expect(mayHoldIt({ term: 2, index: 4 }, comes)).toBe(true);
+	expect(mayHoldIt({ term: 4, index: 8 }, comes)).toBe(true);
+	// It is on its way to the log here.
+	expect(mayHoldIt({ term: 2, index: 3 }, { ...comes, termAt: () => 2 })).toBe(true);
+	// Known here what is committed there, before it came.
+	expect(mayHoldIt({ term: 2, index: 3 }, comes)).toBe(false);
+	// The snapshot's own last entry is named; what is behind it is not in it.
+	expect(mayHoldIt({ term: 2, index: 9 }, comes)).toBe(false);
+	expect(mayHoldIt({ term: 2, index: 10 }, comes)).toBe(false);
+	// No log goes from term 5 back to term 4.
+	expect(mayHoldIt({ term: 5, index: 4 }, comes)).toBe(false);
+	// This member's log is the snapshot's, and has something else there.
+	expect(mayHoldIt({ term: 2, index: 4 }, { ...comes, termAt: (index) => (index === 9 ? 4 : 3) })).toBe(
+		false,
+	);
 });

@@ -7,9 +7,10 @@
  * at a follower need not get its own entry committed (Raft, figure 8). Then the report is withdrawn, and made
  * again if the entry is cut again.
  *
- * Not certain is the loss of what a snapshot took the place of: whether it had been committed is not known here.
+ * Not certain is the loss of what a snapshot took the place of: whether it had been committed is not known here. Nor
+ * is an older report's, if the entry may have come back inside the snapshot (`mayHoldIt`).
  */
-import type { Entry, LogIndex, Position } from "../consensus/types.ts";
+import type { Entry, LogIndex, Position, Term } from "../consensus/types.ts";
 import type { NotedTransaction } from "../database/transaction-note.ts";
 import type { Log } from "../log/log.ts";
 import type { Disk } from "../world/disk.ts";
@@ -53,6 +54,8 @@ export interface LostTransactions {
 	report(cut: Cut): Promise<void>;
 	/** These entries are in the log now, durably. */
 	appended(entries: readonly Entry[]): Promise<void>;
+	/** Of these it is not known any more that they are lost: durably so when it resolves. Rejects when the disk is full. */
+	doubt(mayBeCommitted: (position: Position) => boolean): Promise<void>;
 	/** Withdraws the reports of everything that is in the log. */
 	settle(isInLog: (position: Position) => boolean): Promise<void>;
 }
@@ -125,6 +128,28 @@ export async function createLostTransactions(options: LostTransactionsOptions): 
 		await disk.rename(`${path}${temporary}`, path);
 	}
 
+	async function doubt(positions: readonly Position[]): Promise<void> {
+		let doubted = 0;
+		for (const position of positions) {
+			const known = await read(position);
+			if (!known.certain) continue;
+			await write({ ...known, certain: false });
+			doubted++;
+		}
+		if (doubted === 0) return;
+		await disk.syncDirectory(lostDirectory);
+		logger.info({ transactions: doubted }, "what was reported as lost may be in the snapshot that came");
+	}
+
+	async function read(position: Position): Promise<LostTransaction> {
+		const file = await disk.open(`${lostDirectory}/${nameOf(position)}`, { create: false });
+		try {
+			return JSON.parse(new TextDecoder().decode(await file.read(0, await file.size()))) as LostTransaction;
+		} finally {
+			await file.close();
+		}
+	}
+
 	async function withdraw(positions: readonly Position[]): Promise<void> {
 		for (const position of positions) {
 			const name = nameOf(position);
@@ -132,7 +157,8 @@ export async function createLostTransactions(options: LostTransactionsOptions): 
 			reported.delete(name);
 			logger.info({ ...position }, "what was reported as lost is in the log again");
 		}
-		// A crash before this is durable: `settle` withdraws them again.
+		// A crash before this is durable: `settle` withdraws them again, as long as the log has not been compacted.
+		if (positions.length > 0) await disk.syncDirectory(lostDirectory);
 	}
 
 	return {
@@ -144,8 +170,38 @@ export async function createLostTransactions(options: LostTransactionsOptions): 
 			if (reported.size === 0) return;
 			await inOrder(() => withdraw(entries.filter((entry) => reported.has(nameOf(entry)))));
 		},
+		doubt: (mayBeCommitted) => inOrder(() => doubt([...reported.values()].filter(mayBeCommitted))),
 		settle: (isInLog) => inOrder(() => withdraw([...reported.values()].filter(isInLog))),
 	};
+}
+
+/** What is known of a reported entry when a snapshot comes. */
+export interface Arrival {
+	/** The last entry that the snapshot holds. */
+	readonly holds: Position;
+	/** Up to here this member knew what is committed before the snapshot came. */
+	readonly commitIndex: LogIndex;
+	/** In this member's log; null: not there. */
+	readonly termAt: (index: LogIndex) => Term | null;
+}
+
+/**
+ * Whether a reported entry may have come back inside a snapshot, committed after all (Raft, figure 8). It has where it is
+ * in the log again, and that is not durable yet, so the report still stands. It has not where
+ *
+ * - it lies behind the snapshot: if it comes, it comes as an entry;
+ * - this member knew what is committed there: the entry did not come then, or its report were withdrawn;
+ * - the snapshot ends exactly there: it names the entry itself;
+ * - the snapshot ends in an older term: the terms of a log never fall;
+ * - this member's log goes through the snapshot's end: it is the same log up to there, and has another entry.
+ *
+ * Everything else is possible: the leader that cut it here need not have led for long, and a log that goes on in a
+ * newer term may hold any older entry.
+ */
+export function mayHoldIt({ term, index }: Position, { holds, commitIndex, termAt }: Arrival): boolean {
+	if (termAt(index) === term) return true;
+	if (index <= commitIndex || index >= holds.index) return false;
+	return term <= holds.term && termAt(holds.index) !== holds.term;
 }
 
 const temporary = ".making";

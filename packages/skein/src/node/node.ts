@@ -19,16 +19,18 @@ import type { Network } from "../world/network.ts";
 import type { Random } from "../world/random.ts";
 import { createAnswers } from "./answers.ts";
 import { createAppliedIndex } from "./applied-index.ts";
-import { clusterView } from "./cluster-view.ts";
+import { clusterView, shownBy } from "./cluster-view.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
+import { warnIfNeverMet } from "./default-acknowledgement.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
+import { createMissingMembers } from "./missing-members.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
@@ -159,6 +161,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		maxQueued: settings.maxQueuedReads,
 	});
 	const readable = createFitDatabase(database, () => stateMachine.unfit);
+	const missing = createMissingMembers({ ...common, self, forwarding });
 	const levels = createReadLevels({
 		...common,
 		database: readable,
@@ -167,6 +170,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		history: () => runner.core.view,
 		statementTimeoutMs,
 		diskFull,
+		missing: () => missing.inWords(),
 		leaderWaitMs,
 	});
 	const stateMachine = createStateMachine({
@@ -410,7 +414,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			const body = await forwarding.call(leader, "cluster", "", clock.now() + settings.statusIntervalMs);
 			// The leader's own code made it, of the same version or one that knows its shape.
 			const seen = JSON.parse(body) as ClusterView;
-			return { ...seen, node: self, version: options.version };
+			return shownBy(seen, { self, version: options.version, acknowledgement: settings.acknowledgement });
 		} catch {
 			return view();
 		}
@@ -479,6 +483,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		failed,
 		async start() {
 			const { view: held } = runner.core;
+			warnIfNeverMet(settings.acknowledgement, held.configuration, logger);
 			await lost.settle(({ term, index }) => held.termAt(index) === term);
 			await snapshotReceiver.clean();
 			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });

@@ -9,6 +9,8 @@ import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 export interface OpenTransaction {
 	/** The last entry that it holds; null: nothing is open. */
 	readonly last: Position | null;
+	/** When its first batch was executed; null: nothing is open. */
+	readonly since: MonotonicTime | null;
 	/** A batch was executed, and went to the log up to here. */
 	add(last: Position, sizeBytes: number): void;
 	/** Nothing more behind it: the log is full. */
@@ -41,6 +43,9 @@ export function createOpenTransaction(options: OpenTransactionOptions): OpenTran
 	return {
 		get last() {
 			return held?.last ?? null;
+		},
+		get since() {
+			return held?.since ?? null;
 		},
 		add(last, sizeBytes) {
 			held ??= { since: clock.now(), last, sizeBytes: 0, closed: false };

@@ -12,7 +12,7 @@ import type { ReadTransaction } from "../database/database.ts";
 import type { Program } from "../database/program.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { AppliedIndex } from "./applied-index.ts";
-import type { Deadlines } from "./deadlines.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
 import type { ReadableDatabase } from "./fit-database.ts";
 import type { Freshness, Moment } from "./freshness.ts";
 import type { ReadIndex } from "./read-index.ts";
@@ -50,7 +50,9 @@ export interface ReadLevelsOptions {
 	readonly statementTimeoutMs: Milliseconds;
 	/** This member can apply nothing, for want of room. */
 	readonly diskFull: () => boolean;
-	/** It is waited for room no longer than for a leader. */
+	/** Which members may be what nothing is committed for, in words. */
+	readonly missing: () => Promise<string>;
+	/** It is waited for room, and for anything to be committed, no longer than for a leader. */
 	readonly leaderWaitMs: Milliseconds;
 }
 
@@ -83,9 +85,18 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 				ofLeader ? () => end(null, false) : undefined,
 			);
 			const deadline = deadlines.add(deadlineAt, () => end(late()));
-			const patience = deadlines.add(clock.now() + options.leaderWaitMs, () => {
-				if (options.diskFull()) end(diskIsFull());
-			});
+			let patience = waitInVain();
+			function waitInVain(): Deadline {
+				const { commitIndex } = options.history();
+				return deadlines.add(clock.now() + options.leaderWaitMs, () => {
+					if (options.diskFull()) return end(diskIsFull());
+					if (!ofLeader) return;
+					// The leader answered early what this read must see, and commits nothing.
+					if (index > commitIndex && options.history().commitIndex === commitIndex)
+						return void options.missing().then((missing) => end(notCommitted(options.leaderWaitMs, missing)));
+					patience = waitInVain();
+				});
+			}
 			end = (error, reached = true) => {
 				cancel();
 				deadline.cancel();
@@ -253,6 +264,13 @@ function diskIsFull(): SkeinError {
 	return new SkeinError(
 		"the disk of this node is full: it cannot apply the newest writes; make room, or read from another node",
 		{ code: "DISK_FULL" },
+	);
+}
+
+function notCommitted(limitMs: Milliseconds, missing: string): SkeinError {
+	return new SkeinError(
+		`this read must see a write that was acknowledged before its commit, and nothing was committed for ${limitMs} ms${missing}; read with level eventual or session, or try again`,
+		{ code: "TIMEOUT" },
 	);
 }
 

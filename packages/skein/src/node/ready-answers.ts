@@ -2,10 +2,15 @@
  * The answers of a batch that is in the log. Each is given once: as done when its time has come, or, when
  * leadership ends before, as what is known then.
  */
+import type { SkeinError } from "../../../client/src/errors.ts";
 import type { Position } from "../consensus/types.ts";
 import type { WriteOutcome } from "../database/database.ts";
-import { leadershipLost } from "./write-errors.ts";
-import type { QueuedWrite } from "./write-queue.ts";
+import { sizeOfResults } from "../database/result-size.ts";
+import { leadershipLost, notWaitedFor } from "./write-errors.ts";
+import type { QueuedWrite, WriteAnswer } from "./write-queue.ts";
+
+/** What waits has a weight without any result, too. */
+const overheadBytes = 512;
 
 export interface ReadyAnswer {
 	/**
@@ -14,6 +19,14 @@ export interface ReadyAnswer {
 	 */
 	readonly changes: boolean;
 	readonly answer: (met: boolean) => void;
+	/** Nobody waits for it any more: it was told, or its time is over. */
+	isGone(): boolean;
+	/** What its result weighs. */
+	sizeBytes(): number;
+	/** It waits from now on; `letGo` is called when nobody waits for it any more. */
+	held(letGo: () => void): void;
+	/** It cannot wait: there is no room to hold it, or it is gone. */
+	giveUp(error: SkeinError): void;
 }
 
 export function readyAnswers(
@@ -29,15 +42,42 @@ export function readyAnswers(
 		if (outcome === undefined) throw new Error("an outcome is missing");
 		const position = (outcome.payload === null ? undefined : positions[next++]) ?? last;
 		const changes = write.request.note === null || outcome.payload !== null;
-		return {
+		return readyAnswer(
+			write,
 			changes,
-			answer(met) {
-				if (told.has(write)) return;
-				if (met)
-					write.answer({ type: "done", outcome: outcome.outcome, position, replayed: outcome.replayed });
-				// What changed nothing did not happen, and another leader can be asked.
-				else write.answer(changes ? { type: "failed", error: leadershipLost() } : { type: "not-leader" });
-			},
-		};
+			{ outcome: outcome.outcome, position, replayed: outcome.replayed },
+			told,
+		);
 	});
+}
+
+/** By itself: while it waits it holds its own result, and not those of the whole batch. */
+function readyAnswer(
+	write: QueuedWrite,
+	changes: boolean,
+	result: Omit<Extract<WriteAnswer, { type: "done" }>, "type">,
+	told: ReadonlySet<QueuedWrite>,
+): ReadyAnswer {
+	return {
+		changes,
+		isGone: () => told.has(write) || write.cancelled,
+		sizeBytes: () => overheadBytes + sizeOfResults(result.outcome),
+		held(letGo) {
+			write.onCancelled = () => {
+				write.onCancelled = undefined;
+				letGo();
+				write.answer({ type: "failed", error: notWaitedFor() });
+			};
+		},
+		giveUp(error) {
+			if (!told.has(write)) write.answer({ type: "failed", error });
+		},
+		answer(met) {
+			write.onCancelled = undefined;
+			if (told.has(write)) return;
+			if (met) write.answer({ type: "done", ...result });
+			// What changed nothing did not happen, and another leader can be asked.
+			else write.answer(changes ? { type: "failed", error: leadershipLost() } : { type: "not-leader" });
+		},
+	};
 }

@@ -8,7 +8,7 @@ import type { Deadlines } from "./deadlines.ts";
 import { notLeaderReport, toReport } from "./forwarding.ts";
 import { createSeenRequests } from "./seen-requests.ts";
 import type { StateMachine } from "./state-machine.ts";
-import type { QueuedWrite, WriteAnswer } from "./write-queue.ts";
+import { cancel, type QueuedWrite, type WriteAnswer } from "./write-queue.ts";
 import { writeRequest } from "./write-request.ts";
 
 export interface RemoteWritesOptions {
@@ -85,7 +85,7 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 		};
 		// Its own node answers the client when the time is over; here it must only not begin any more.
 		const deadline = deadlines.add(clock.now() + message.timeoutMs, () => {
-			write.cancelled = true;
+			cancel(write);
 			if (write.started) return;
 			end(message);
 			const failure = toReport(

@@ -16,6 +16,7 @@ import type { LeaderWatch } from "./leader-watch.ts";
 import { createMissingMembers } from "./missing-members.ts";
 import type { StateMachine } from "./state-machine.ts";
 import { noRoom } from "./write-errors.ts";
+import { cancel, type QueuedWrite } from "./write-queue.ts";
 import { writeRequest } from "./write-request.ts";
 
 export interface RoutedWrite {
@@ -150,7 +151,7 @@ export function createRouting(options: RoutingOptions): Routing {
 	function tryHere(request: RoutedWrite): Promise<Forwarded> {
 		return new Promise((resolve) => {
 			const stream = `${self}/${request.streamId}`;
-			const queued = {
+			const queued: QueuedWrite = {
 				stream,
 				request: writeRequest({
 					stream,
@@ -174,8 +175,9 @@ export function createRouting(options: RoutingOptions): Routing {
 				},
 			};
 			const deadline = options.deadlines.add(request.deadlineAt, () => {
-				queued.cancelled = true;
-				if (queued.started) return resolve({ type: "timed-out" });
+				if (queued.started) resolve({ type: "timed-out" });
+				cancel(queued);
+				if (queued.started) return;
 				resolve({
 					type: "failed",
 					error: new SkeinError("the write waited too long for the writer; it did not happen", {

@@ -72,8 +72,10 @@ export interface DatabaseView {
 	readonly term: number;
 	readonly leader: NodeId | null;
 	readonly commitIndex: number;
+	/** Of writes that this node is asked and that name no other: the default of the node that answers, whoever leads. */
 	readonly acknowledgement: string;
 	readonly format: "row";
+	/** At most so many: the sum over the members that were heard. What several of them report counts as often. */
 	readonly lostTransactions: number;
 	readonly members: Readonly<Record<NodeId, MemberView>>;
 }

@@ -15,6 +15,8 @@ export interface NodeSettings {
 	readonly maxOpenMs: Milliseconds;
 	/** … and how many bytes of payload they may have. Then no batch begins before all of them are committed. */
 	readonly maxOpenBytes: number;
+	/** Bytes of results that are ready and wait for the acknowledgement or the commit of their entry, on the leader. */
+	readonly maxHeldResultBytes: number;
 	/** Client transactions in one group commit, and the bytes of their arguments. */
 	readonly maxBatchRequests: number;
 	/** Writes that wait for the writer; one more is OVERLOADED. */
@@ -77,6 +79,7 @@ export const defaultNodeSettings: NodeSettings = {
 	acknowledgement: { mode: "quorum" },
 	maxOpenMs: 50,
 	maxOpenBytes: 4 * 1024 * 1024,
+	maxHeldResultBytes: 256 * 1024 * 1024,
 	maxBatchRequests: 256,
 	maxQueuedWrites: 10_000,
 	maxQueuedReads: 20_000,

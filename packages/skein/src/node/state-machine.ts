@@ -24,7 +24,7 @@ import type { Deadlines } from "./deadlines.ts";
 import { createDiskWatch, stalledTransactions } from "./disk-watch.ts";
 import { createFragmentJoiner } from "./fragments.ts";
 import { createLeading } from "./leading.ts";
-import type { LostTransactions } from "./lost-transactions.ts";
+import { type LostTransactions, mayHoldIt } from "./lost-transactions.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { createRepeatedLines } from "./repeated-lines.ts";
 import type { NodeSettings } from "./settings.ts";
@@ -315,6 +315,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		}
 		try {
 			await reportLost(work.holds);
+			await doubtReports(work.holds);
 			const state = await database.installSnapshot(work.path, work.sha256);
 			if (state.configuration === null) throw new Error("the snapshot holds no configuration");
 			joiner.reset();
@@ -346,6 +347,13 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		const { lastIndex } = core.view;
 		if (core.view.termAt(holds.index) === holds.term || lastIndex <= commitIndex) return;
 		await options.lost.report({ first: commitIndex + 1, last: lastIndex, certain: false });
+	}
+
+	/** Before anything changes, so that a crash in between leaves no report more certain than it can be. */
+	async function doubtReports(holds: Position): Promise<void> {
+		const { commitIndex, core } = options.runner();
+		const termAt = (index: LogIndex): Term | null => core.view.termAt(index);
+		await options.lost.doubt((position) => mayHoldIt(position, { holds, commitIndex, termAt }));
 	}
 
 	function pauseFor(delayMs: Milliseconds): Promise<void> {

@@ -81,6 +81,7 @@ async function createLeader(): Promise<Leader> {
 	const deadlines = createDeadlines(clock);
 	const levels = createReadLevels({
 		diskFull: () => false,
+		missing: async () => "",
 		leaderWaitMs: 8_000,
 		database,
 		readIndex: { ask: async () => applied.position.index, onReady() {}, stop() {} },

@@ -97,6 +97,22 @@ export function modeNotMet(acknowledgement: Acknowledgement): SkeinError {
 	);
 }
 
+/** In the log, and who asked does not wait any more, for its followers or for the commit of what it saw. */
+export function notWaitedFor(): SkeinError {
+	return new SkeinError(
+		"this write waited for its followers until its time was over: it may or may not be committed; look, or send it again with the same Idempotency-Key",
+		{ code: "TIMEOUT", outcome: "unknown" },
+	);
+}
+
+/** In the log, and its result finds too many before it that wait for the log. */
+export function resultNotHeld(): SkeinError {
+	return new SkeinError(
+		"too large results wait for their followers already: this write is in the leader's log and may be committed; look, or send it again with the same Idempotency-Key",
+		{ code: "OVERLOADED", outcome: "unknown" },
+	);
+}
+
 export function snapshotTooOld(): SkeinError {
 	return new SkeinError(
 		"the database changed after this transaction first read it, so it cannot write: it was rolled back, nothing of it happened; begin it again, with BEGIN IMMEDIATE",

@@ -35,8 +35,15 @@ export interface QueuedWrite {
 	readonly answer: (answer: WriteAnswer) => void;
 	/** The client no longer waits. What was not begun is then not begun any more. */
 	cancelled: boolean;
+	/** Its result is ready and waits for the log: called when it is cancelled, so that the result is let go. */
+	onCancelled?: (() => void) | undefined;
 	/** From here on the outcome is unknown until it is answered. */
 	started: boolean;
+}
+
+export function cancel(write: QueuedWrite): void {
+	write.cancelled = true;
+	write.onCancelled?.();
 }
 
 export interface BatchLimit {

@@ -80,7 +80,7 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 			configurationIndex: 0,
 			transferTo: null,
 			pendingReads: 0,
-			unacknowledged: 0,
+			unacknowledgedBy: () => 0,
 			progress: new Map(),
 			termAt: (index) => (index === base.index ? base.term : (terms.get(index) ?? null)),
 			bytesAfter: () => 0,

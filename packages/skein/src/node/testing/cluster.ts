@@ -5,7 +5,7 @@ import type { Program, Statement } from "../../database/program.ts";
 import { openLog } from "../../log/segmented-log.ts";
 import { silentLogger } from "../../world/logger.ts";
 import { createMemoryDisk, type MemoryDisk } from "../../world/testing/memory-disk.ts";
-import { createNode, type Node } from "../node.ts";
+import { createNode, type Node, type NodeOptions } from "../node.ts";
 import type { Answer, RequestOptions } from "../service.ts";
 import { defaultNodeSettings, type NodeSettings } from "../settings.ts";
 import { createDatabaseFile, type DatabaseFile, openMemoryDatabase } from "./memory-database.ts";
@@ -38,6 +38,8 @@ export async function createCluster(options: {
 	size: number;
 	seed: number;
 	settings?: Partial<NodeSettings>;
+	settingsOf?: (id: NodeId) => Partial<NodeSettings>;
+	notedIn?: NodeOptions["notedIn"];
 }): Promise<Cluster> {
 	const random = seeded(options.seed);
 	const clock = createVirtualClock();
@@ -79,9 +81,9 @@ export async function createCluster(options: {
 			},
 			disk,
 			logger: { ...silentLogger, info: say, warn: say, error: say },
-			settings,
+			settings: { ...settings, ...options.settingsOf?.(id) },
 			mustRunAlone: (request) => request.interactive,
-			notedIn: () => null,
+			notedIn: options.notedIn ?? (() => null),
 		});
 		member.node = node;
 		void node.failed.then((error) => {

@@ -1,0 +1,50 @@
+/** What `GET /cluster` shows of acknowledgement modes, and of what they lost. */
+import { expect, test } from "vitest";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import type { DatabaseView } from "./service.ts";
+import type { Cluster, Member } from "./testing/cluster.ts";
+import { createCluster, watch } from "./testing/cluster.ts";
+
+async function viewOf(cluster: Cluster, member: Member | undefined): Promise<DatabaseView | undefined> {
+	const asked = watch(member?.node?.service.cluster() ?? Promise.reject(new Error("not running")));
+	await cluster.clock.run(500);
+	return asked.value?.databases["default"];
+}
+
+async function pretendLost({ disk }: Member, ...names: readonly string[]): Promise<void> {
+	await disk.makeDirectory("lost");
+	for (const name of names) await (await disk.open(`lost/${name}`, { create: true })).close();
+}
+
+test("what members report as lost is added up, whoever is asked", async () => {
+	const cluster = await createCluster({ size: 3, seed: 4 });
+	await cluster.leader();
+	const [first, second] = cluster.members;
+	if (first === undefined || second === undefined) throw new Error("there are three");
+	for (const member of [first, second]) await cluster.stop(member);
+	await pretendLost(first, "2-901.json", "2-902.json");
+	await pretendLost(second, "3-901.json");
+	for (const member of [first, second]) await cluster.start(member);
+	await cluster.leader();
+	await cluster.clock.run(1_000);
+	for (const member of cluster.members) expect((await viewOf(cluster, member))?.lostTransactions).toBe(3);
+});
+
+test("each node shows its own default mode, since it is that of the writes that it is asked", async () => {
+	const own = new Map<string, Acknowledgement>([
+		["n1", { mode: "async" }],
+		["n2", { mode: "semi-sync", followers: 3 }],
+		["n3", { mode: "quorum" }],
+	]);
+	const settingsOf = (id: string) => ({ acknowledgement: own.get(id) ?? { mode: "quorum" as const } });
+	const cluster = await createCluster({ size: 3, seed: 4, settingsOf });
+	await cluster.leader();
+	const shown: (string | undefined)[] = [];
+	for (const member of cluster.members) shown.push((await viewOf(cluster, member))?.acknowledgement);
+	expect(shown).toEqual(["async", "semi-sync;k=3", "quorum"]);
+	// One of them can never be met here: its node says so when it starts.
+	const warned = cluster.members.filter(({ lines }) =>
+		lines.some((line) => line.includes("will be refused")),
+	);
+	expect(warned.map(({ id }) => id)).toEqual(["n2"]);
+});

@@ -1,0 +1,61 @@
+/** Answers that wait for the log: each ends once, or is let go, and then nothing of it is held. */
+import { expect, test } from "vitest";
+import { createCluster, insert, program, request, watch } from "./testing/cluster.ts";
+import { createWaitingAnswers, type WaitingAnswer } from "./waiting-answers.ts";
+
+test("each ends once, when its time has come or with the leadership; what was let go does not end", () => {
+	const seen: string[] = [];
+	const waiting = createWaitingAnswers({
+		onForsaken: (index, term) => void seen.push(`${term}.${index} forsaken`),
+	});
+	const answer = (name: string, index: number, term = 2): WaitingAnswer => ({
+		index,
+		term,
+		sizeBytes: 10,
+		end: (met) => void seen.push(`${name} ${met}`),
+	});
+	const letGo = waiting.whenAcknowledged(answer("a", 5));
+	const letOtherGo = waiting.whenAcknowledged(answer("b", 5));
+	waiting.whenAcknowledged(answer("c", 6));
+	waiting.whenAcknowledged(answer("d", 7, 3));
+	const letCommittedGo = waiting.whenCommitted(answer("e", 5));
+	waiting.whenCommitted(answer("f", 6));
+	expect(waiting.sizeBytes).toBe(60);
+	letGo();
+	letGo();
+	letCommittedGo();
+	expect([seen, waiting.sizeBytes, waiting.isAwaited(5)]).toEqual([[], 40, true]);
+	letOtherGo();
+	expect([seen.splice(0), waiting.isAwaited(5)]).toEqual([["2.5 forsaken"], false]);
+	waiting.onAcknowledged(5);
+	waiting.onAcknowledged(6);
+	waiting.onCommit(6);
+	expect(seen.splice(0)).toEqual(["c true", "f true"]);
+	waiting.onTerm(3);
+	expect(seen).toEqual([]);
+	waiting.onTerm(null);
+	expect([seen, waiting.sizeBytes]).toEqual([["d false"], 0]);
+});
+
+test("a client whose time is over leaves nothing behind at the leader, whichever node it asked", async () => {
+	const cluster = await createCluster({ size: 3, seed: 6 });
+	const leader = await cluster.leader();
+	const [follower, away] = cluster.members.filter((member) => member !== leader);
+	cluster.network.cut(away?.id ?? "", true);
+	await cluster.clock.run(100);
+	const writes = [leader, follower].map((member) =>
+		watch(
+			member?.node?.service.openStream().run(program(insert("x")), {
+				...request,
+				timeoutMs: 400,
+				acknowledgement: { mode: "semi-sync", followers: 2 },
+			}) ?? Promise.reject(new Error("not running")),
+		),
+	);
+	await cluster.clock.run(200);
+	expect(leader.node?.core.unacknowledgedBy(2)).toBeGreaterThan(0);
+	await cluster.clock.run(600);
+	for (const { error } of writes) expect(error).toMatchObject({ code: "TIMEOUT", outcome: "unknown" });
+	expect(leader.node?.core.unacknowledgedBy(2)).toBe(0);
+	expect(leader.file.content.items).toEqual(["x", "x"]);
+});
