@@ -74,7 +74,9 @@ function ownTableRefusal(tokens: readonly Token[]): string | null {
 	const isReplay = word(tokens[0]) === "INSERT" && word(tokens[1]) === "INTO";
 	return tokens.some(
 		(token, place) =>
-			isOwnName(token) && place !== 0 && !(isReplay && place === 2 && token.text.toLowerCase() === replaysTable),
+			isOwnName(token) &&
+			place !== 0 &&
+			!(isReplay && place === 2 && token.text.toLowerCase() === replaysTable),
 	)
 		? `Tables whose names begin with ${ownPrefix} belong to Skein and cannot be written.`
 		: null;

@@ -73,7 +73,13 @@ export function createParts(
 		readIndex,
 		mustRunAlone: (request) => request.interactive,
 		askForSnapshot: () => {},
-		lost: { count: 0, report: async () => {}, appended: async () => {}, settle: async () => {} },
+		lost: {
+			count: 0,
+			report: async () => {},
+			recount: async () => {},
+			appended: async () => {},
+			settle: async () => {},
+		},
 		onFailure: (error) => member.failures.push(error),
 	});
 	const remoteWrites = createRemoteWrites({
