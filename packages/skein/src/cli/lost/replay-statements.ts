@@ -12,6 +12,7 @@ export const marker = {
 	referred: "skein: referred to by ",
 	key: "skein: the key is used",
 	forgotten: "skein: outcomes are forgotten",
+	schema: "skein: the schema changed",
 };
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

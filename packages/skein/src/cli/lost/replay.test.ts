@@ -173,6 +173,30 @@ test("a later part of a request, whose key no request can have, is made again by
 	expect(api.service.programs.at(-1)?.options.idempotencyKey).toBe("skein lost 3-17");
 });
 
+test("a trigger that comes in between is seen", async () => {
+	await using api = await apiWith();
+	haveApplied(api, 17);
+	const trigger = "CREATE TRIGGER late AFTER INSERT ON goose BEGIN DELETE FROM goose; END";
+	const { service } = api;
+	const open = service.openStream.bind(service);
+	Object.assign(service, {
+		openStream() {
+			const stream = open();
+			const run = stream.run.bind(stream);
+			stream.run = async (program, options) => {
+				const answer = await run(program, options);
+				// Right behind the look at the schema.
+				if (program.steps[0]?.statement.sql.includes("FROM sqlite_schema") === true)
+					await api.post("/sql", [trigger]);
+				return answer;
+			};
+			return stream;
+		},
+	});
+	await expect(replayed(api)).rejects.toThrow(/schema was changed meanwhile/);
+	expect(await geese(api)).toEqual([]);
+});
+
 test("another cluster, whose nodes do not know the token either, is not written to", async () => {
 	await using api = await apiWith();
 	refuseItsToken(api);

@@ -49,7 +49,8 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
 		if (!isHeader(key) && !force) throw severalParts(name);
 	}
 	const { rows: schemaRows } = await client.execute(schemaQuery);
-	using schema = createScratchSchema(schemaRows.map(([sql]) => String(sql)));
+	const texts = schemaRows.map(([sql]) => String(sql));
+	using schema = createScratchSchema(texts);
 	return await run(client, options, [
 		{
 			sql: "INSERT INTO skein_replays (report, at) VALUES (?, ?)",
@@ -57,6 +58,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
 		},
 		...(key === null ? [] : [keyIsUnused(key)]),
 		...(key === null || force ? [] : [outcomesAreKept(report.wallTimeMs)]),
+		schemaIsStill(texts),
 		...replayStatements(report.changes, schema),
 	]);
 }
@@ -88,6 +90,8 @@ function explained(error: SkeinError, name: string): Error {
 		return new Error(
 			`whether the client of ${name} has sent it again itself is no longer known, since outcomes of that time are not kept any more: look whether its changes are there; if not, --force makes them again`,
 		);
+	if (message.includes(marker.schema))
+		return new Error(`the schema was changed meanwhile: nothing of ${name} was made again; try again`);
 	const at = message.indexOf(marker.referred);
 	if (at < 0) return error;
 	const table = message.slice(at + marker.referred.length).replace(/'$/, "");
@@ -112,6 +116,17 @@ function severalParts(name: string): Error {
 
 function keyIsUnused(key: string): StatementInput {
 	return sure({ sql: "NOT EXISTS (SELECT 1 FROM skein_requests WHERE key = ?)", args: [key] }, marker.key);
+}
+
+/** A trigger or a foreign key that came in between would do more than the report says. */
+function schemaIsStill(texts: readonly string[]): StatementInput {
+	return sure(
+		{
+			sql: `(SELECT coalesce(group_concat(sql, char(10)), '') FROM (${schemaQuery})) = ?`,
+			args: [texts.join("\n")],
+		},
+		marker.schema,
+	);
 }
 
 /** That the clocks of two leaders may differ by. */
