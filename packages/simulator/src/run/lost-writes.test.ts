@@ -45,6 +45,7 @@ function report(index: number, value: string, idempotencyKey: string | null): Lo
 	return {
 		term: 1,
 		index,
+		clusterId: "c",
 		certain: true,
 		client: "n1/1",
 		idempotencyKey,

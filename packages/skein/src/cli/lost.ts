@@ -1,102 +1,123 @@
 // `skein lost`: what a node reports as acknowledged and lost, from its data directory.
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { type LostTransaction, lostDirectory } from "../node/lost-transactions.ts";
+import { createInterface } from "node:readline/promises";
+import type { LostTransaction } from "../node/lost-transactions.ts";
+import type { Replayed } from "./lost/replay.ts";
+import { type ReadReport, type Reports, reportsIn } from "./lost/reports.ts";
 import type { lostOptions, OptionValues } from "./options.ts";
 import { drawTable } from "./sql/show-result.ts";
 import { UsageError } from "./usage-error.ts";
 
+type Values = OptionValues<typeof lostOptions>;
+
 export async function lost(
-	values: OptionValues<typeof lostOptions>,
+	values: Values,
 	action: string | undefined,
 	name: string | undefined,
 ): Promise<void> {
 	if (values.data === null) throw new UsageError("--data is missing: the data directory of a node");
-	const directory = join(values.data, lostDirectory);
+	const reports = reportsIn(values.data);
 	switch (action ?? "list") {
 		case "list":
-			return list(directory, values.json);
+			return list(reports, values.json);
 		case "show":
-			if (name === undefined) throw new UsageError("which one? For instance: skein lost show 3-17");
-			return show(directory, name);
+			return console.log(JSON.stringify(find(reports, named("show", name)), null, "\t"));
 		case "replay":
-			if (name === undefined) throw new UsageError("which one? For instance: skein lost replay 3-17");
-			return await replayOne(directory, name, values);
+			return await replayOne(reports, named("replay", name), values);
+		case "dismiss":
+			return await dismiss(reports, named("dismiss", name), values);
 		default:
-			throw new UsageError(`skein lost ${action}: it is list, show or replay`);
+			throw new UsageError(`skein lost ${action}: it is list, show, replay or dismiss`);
 	}
 }
 
-async function replayOne(
-	directory: string,
-	name: string,
-	{ url, json }: OptionValues<typeof lostOptions>,
-): Promise<void> {
-	const report = find(directory, name);
-	const { replay } = await import("./lost/replay.ts");
-	const isReported = (): boolean => namesIn(directory).includes(`${name}.json`);
-	const result = await replay({ url, name, report, isReported });
-	if (json) return console.log(JSON.stringify({ name, result }));
-	console.log(
-		result === "replayed"
-			? `the changes of ${name} are made again`
-			: `${name} was sent again under its idempotency key: there is nothing to do`,
-	);
+function named(action: string, name: string | undefined): string {
+	if (name === undefined) throw new UsageError(`which one? For instance: skein lost ${action} 3-17`);
+	return name;
 }
 
-function list(directory: string, json: boolean): void {
-	const all = namesIn(directory).map((name) => read(directory, name));
-	if (json) return console.log(JSON.stringify(all));
+async function replayOne(reports: Reports, name: string, { url, json, force }: Values): Promise<void> {
+	const report = find(reports, name);
+	const { replay } = await import("./lost/replay.ts");
+	const isReported = (): boolean => reports.names().includes(name);
+	const result = await replay({ url, name, report, isReported, force });
+	if (json) return console.log(JSON.stringify({ name, result }));
+	console.log(`${textOf(result, name)}; skein lost dismiss ${name} removes the report`);
+}
+
+function textOf(result: Replayed, name: string): string {
+	switch (result) {
+		case "replayed":
+			return `the changes of ${name} are made again`;
+		case "replayed before":
+			return `the changes of ${name} were made again before: there is nothing to do`;
+		case "sent again":
+			return `${name} was sent again under its idempotency key: there is nothing to do`;
+		default: {
+			const never: never = result;
+			throw new Error(String(never));
+		}
+	}
+}
+
+async function dismiss(reports: Reports, name: string, { json, yes }: Values): Promise<void> {
+	const isThere = reports.names().includes(name);
+	if (isThere && !yes && !(await isConfirmed(name))) throw new Error(`${name} is not dismissed`);
+	const removed = isThere && reports.remove(name);
+	if (json) return console.log(JSON.stringify({ name, removed }));
+	console.log(removed ? `the report of ${name} is removed from this node` : `${name} is not among the lost`);
+}
+
+async function isConfirmed(name: string): Promise<boolean> {
+	if (!process.stdin.isTTY) throw new UsageError("nobody is there to confirm it: say --yes");
+	const lines = createInterface({ input: process.stdin, output: process.stderr });
+	try {
+		const answer = await lines.question(
+			`Remove the only record on this node of what ${name} changed? It cannot be made again from it then. [y/N] `,
+		);
+		return /^y(es)?$/i.test(answer.trim());
+	} finally {
+		lines.close();
+	}
+}
+
+function list(reports: Reports, json: boolean): void {
+	const all = reports.names().map((name) => reports.read(name));
+	if (json) return console.log(JSON.stringify(all.map((one) => ("report" in one ? one.report : one))));
 	if (all.length === 0) return console.log("nothing is reported as lost");
-	const rows = all.map((one) => [
-		`${one.term}-${one.index}`,
-		new Date(one.wallTimeMs).toISOString(),
-		one.client,
-		one.idempotencyKey ?? "-",
-		one.acknowledgement,
-		one.certain ? "lost" : "not certain",
-		String(one.changes.length) + (one.isCut ? " and more" : ""),
-	]);
 	const columns = ["name", "at", "client", "key", "mode", "what", "changes"];
 	console.log(
 		drawTable(
 			columns,
-			rows,
+			all.map(rowOf),
 			columns.map(() => false),
 		),
 	);
 }
 
-function show(directory: string, name: string): void {
-	console.log(JSON.stringify(find(directory, name), null, "\t"));
+function rowOf(one: ReadReport): string[] {
+	if ("damage" in one) return [one.name, "-", "-", "-", "-", printable(`damaged: ${one.damage}`), "-"];
+	const { report } = one;
+	return [
+		one.name,
+		new Date(report.wallTimeMs).toISOString(),
+		report.client,
+		report.idempotencyKey ?? "-",
+		report.acknowledgement,
+		report.certain ? "lost" : "not certain",
+		String(report.changes.length) + (report.isCut ? " and more" : ""),
+	].map(printable);
 }
 
-function find(directory: string, name: string): LostTransaction {
-	const file = `${name}.json`;
-	if (!namesIn(directory).includes(file)) throw new Error(`${name} is not among the lost: skein lost list`);
-	return read(directory, file);
-}
+/** A line break would tear the table: the key of a later part of a request has one. */
+const printable = (text: string): string =>
+	text.replaceAll(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 
-/** In the order of the log that they were cut from. */
-function namesIn(directory: string): string[] {
-	let names: string[];
-	try {
-		names = readdirSync(directory);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-		throw error;
-	}
-	const numbers = (name: string): number[] => name.split(/[-.]/).slice(0, 2).map(Number);
-	return names
-		.filter((name) => /^\d+-\d+\.json$/.test(name))
-		.sort((one, other) => {
-			const [term = 0, index = 0] = numbers(one);
-			const [otherTerm = 0, otherIndex = 0] = numbers(other);
-			return term - otherTerm || index - otherIndex;
-		});
-}
-
-function read(directory: string, name: string): LostTransaction {
-	// The node writes it whole, or not at all.
-	return JSON.parse(readFileSync(join(directory, name), "utf8")) as LostTransaction;
+function find(reports: Reports, name: string): LostTransaction {
+	if (!reports.names().includes(name)) throw new Error(`${name} is not among the lost: skein lost list`);
+	const found = reports.read(name);
+	if ("damage" in found)
+		throw new Error(
+			`the report of ${name} is damaged: ${found.damage}; other members may have it too (skein lost list --data of each)`,
+		);
+	return found.report;
 }

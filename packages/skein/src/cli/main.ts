@@ -101,13 +101,15 @@ function program(): Command {
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
 	});
 	addCommand(root, "lost", lostOptions, {
-		argument: ["[action]", "list, show or replay"],
-		second: ["[name]", "to show or replay: TERM-INDEX, as the list has it"],
-		description: "what a node reports as acknowledged early and lost with its leader; replay makes it again",
+		argument: ["[action]", "list, show, replay or dismiss"],
+		second: ["[name]", "which one: TERM-INDEX, as the list has it"],
+		description:
+			"what a node reports as acknowledged early and lost with its leader; replay makes it again, dismiss removes the report",
 		examples: [
 			"skein lost list --data /var/lib/skein",
 			"skein lost show 3-17 --data /var/lib/skein",
 			"skein lost replay 3-17 --data /var/lib/skein --url http://127.0.0.1:8080",
+			"skein lost dismiss 3-17 --data /var/lib/skein",
 		],
 		run: async (values, action, name) => (await import("./lost.ts")).lost(values, action, name),
 	});

@@ -364,6 +364,11 @@ export const lostOptions = {
 		description: "the data directory of a node, which may run",
 		default: null,
 	}),
+	force: flag({
+		description:
+			"replay although it is not known whether its client sent it again, or which cluster the report is of",
+	}),
+	yes: flag({ description: "dismiss without asking", short: "y" }),
 	json,
 } satisfies OptionTable;
 export const benchOptions = {

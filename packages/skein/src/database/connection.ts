@@ -1,6 +1,6 @@
 /** How Skein opens its SQLite file, for each use, and what no connection may do (second line behind refusals.ts). */
 import { constants, DatabaseSync } from "node:sqlite";
-import { isOwnTable } from "./own-tables.ts";
+import { isOwnTable, replaysTable } from "./own-tables.ts";
 import { pragmaAllowed, pragmaTableAllowed } from "./pragmas.ts";
 
 export const databaseFileName = "default.sqlite";
@@ -73,6 +73,7 @@ function isAllowed(action: number, first: string | null, second: string | null):
 		case constants.SQLITE_CREATE_TEMP_VIEW:
 			return false;
 		case constants.SQLITE_INSERT:
+			return !isOwn(first) || first === replaysTable;
 		case constants.SQLITE_UPDATE:
 		case constants.SQLITE_DELETE:
 		case constants.SQLITE_DROP_TABLE:

@@ -6,6 +6,9 @@
  *
  * skein_requests: outcomes stored for idempotency keys, so that a request that is sent again happens
  * once. Written inside the request's own capture: replicated as any table.
+ *
+ * skein_replays: what `skein lost replay` has made again, for ever, so that it is made once. A client may insert into it
+ * (by `INSERT INTO skein_replays` only), in the transaction that makes it again; nobody may change or delete a row.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Configuration, Position } from "../consensus/types.ts";
@@ -31,7 +34,14 @@ CREATE TABLE IF NOT EXISTS skein_requests (
 	outcome TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS skein_requests_at ON skein_requests (at_ms);
+CREATE TABLE IF NOT EXISTS skein_replays (
+	-- cli/lost/replay.ts
+	report TEXT NOT NULL PRIMARY KEY,
+	at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 `;
+
+export const replaysTable = "skein_replays";
 
 export function isOwnTable(name: string): boolean {
 	return name.toLowerCase().startsWith("skein_");

@@ -1,5 +1,6 @@
 /** SQL that cannot be replicated safely, each with a sentence that says why and what to do instead (DESIGN §9). */
 
+import { replaysTable } from "./own-tables.ts";
 import type { StatementKind } from "./parsed-statement.ts";
 import { pragmaRefusal } from "./pragmas.ts";
 import type { Token } from "./sql-tokens.ts";
@@ -70,7 +71,13 @@ function savepointRefusal(tokens: readonly Token[]): string | null {
 }
 
 function ownTableRefusal(tokens: readonly Token[]): string | null {
-	return tokens.some((token) => isOwnName(token) && tokens[0] !== token)
+	const isReplay = word(tokens[0]) === "INSERT" && word(tokens[1]) === "INTO";
+	return tokens.some(
+		(token, place) =>
+			isOwnName(token) &&
+			place !== 0 &&
+			!(isReplay && place === 2 && token.text.toLowerCase() === replaysTable),
+	)
 		? `Tables whose names begin with ${ownPrefix} belong to Skein and cannot be written.`
 		: null;
 }

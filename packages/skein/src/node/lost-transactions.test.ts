@@ -28,10 +28,13 @@ interface Bench {
 	readonly reopen: () => Promise<void>;
 	readonly names: () => Promise<string[]>;
 	readonly read: (name: string) => Promise<LostTransaction>;
+	/** Errors that were logged. */
+	readonly errors: Readonly<Record<string, unknown>>[];
 }
 
 /** A payload is a text; one that begins with "early" may have been answered early. */
-async function createBench(): Promise<Bench> {
+async function createBench(maxReports = 100): Promise<Bench> {
+	const errors: Readonly<Record<string, unknown>>[] = [];
 	const disk = createMemoryDisk(seeded(1));
 	const log = await openLog({
 		disk,
@@ -42,7 +45,8 @@ async function createBench(): Promise<Bench> {
 		createLostTransactions({
 			disk,
 			log,
-			logger: silentLogger,
+			logger: { ...silentLogger, error: (fields) => void errors.push(fields) },
+			maxReports,
 			notedIn(payload, isWhole) {
 				const text = new TextDecoder().decode(payload);
 				if (!text.startsWith("early")) return null;
@@ -50,6 +54,7 @@ async function createBench(): Promise<Bench> {
 			},
 		});
 	const bench: Bench = {
+		errors,
 		disk,
 		log,
 		lost: await open(),
@@ -90,6 +95,7 @@ test("of the entries that go those are reported that may have been answered earl
 	expect(await bench.read("2-4.json")).toEqual({
 		term: 2,
 		index: 4,
+		clusterId: "c",
 		certain: true,
 		client: "n1/7",
 		idempotencyKey: "k",
@@ -190,4 +196,32 @@ test("a snapshot may hold what was cut, unless something here contradicts it", (
 	expect(mayHoldIt({ term: 2, index: 4 }, { ...comes, termAt: (index) => (index === 9 ? 4 : 3) })).toBe(
 		false,
 	);
+});
+
+test("what there is no room to report is told in the log, a line each", async () => {
+	next = 1;
+	const bench = await createBench(2);
+	const texts = ["early 1", "early 2", "early 3", "early 4"];
+	await bench.log.append({ truncateFrom: null, entries: entriesOf(2, 100, ...texts) });
+	await bench.lost.report({ first: 1, last: 4, certain: true });
+	expect(await bench.names()).toEqual(["2-1.json", "2-2.json"]);
+	expect(bench.errors).toMatchObject([
+		{ index: 3, client: "n1/7", idempotencyKey: "k", changes: 1 },
+		{ index: 4, client: "n1/7", idempotencyKey: "k", changes: 1 },
+	]);
+	// What is reported already needs no room.
+	await bench.lost.report({ first: 1, last: 2, certain: true });
+	expect(bench.errors.length).toBe(2);
+});
+
+test("a report that was dismissed is counted no more", async () => {
+	next = 1;
+	const bench = await createBench();
+	await bench.log.append({ truncateFrom: null, entries: entriesOf(2, 100, "early 1", "early 2") });
+	await bench.lost.report({ first: 1, last: 2, certain: true });
+	await bench.disk.remove("lost/2-1.json");
+	await bench.lost.recount();
+	expect(bench.lost.count).toBe(1);
+	await bench.lost.settle(() => true);
+	expect(bench.lost.count).toBe(0);
 });

@@ -20,8 +20,10 @@ import { readTransactions } from "./cut-transactions.ts";
 
 export const lostDirectory = "lost";
 
-/** One file each; more are told of in the log only. */
+/** One file each; more are told of in the log only, a line each. */
 const maxReports = 100_000;
+/** Lines about one cut. */
+const maxLines = 1_000;
 /** Files that are written at once. */
 const atOnce = 16;
 
@@ -35,6 +37,8 @@ export interface Cut {
 
 /** The content of a report. */
 export interface LostTransaction extends Position {
+	/** A position says nothing to another cluster. */
+	readonly clusterId: string;
 	/** False: it may have been committed before. */
 	readonly certain: boolean;
 	readonly client: string;
@@ -48,8 +52,10 @@ export interface LostTransaction extends Position {
 }
 
 export interface LostTransactions {
-	/** Reports on this member's disk. */
+	/** Reports on this member's disk, as of the last `recount`. */
 	readonly count: number;
+	/** Forgets those whose files are gone: `skein lost dismiss`. */
+	recount(): Promise<void>;
 	/** Before they are cut. Rejects when the disk is full. */
 	report(cut: Cut): Promise<void>;
 	/** These entries are in the log now, durably. */
@@ -66,10 +72,13 @@ export interface LostTransactionsOptions {
 	readonly logger: Logger;
 	/** What an entry's payload tells of its transaction; null: nobody was answered early. */
 	readonly notedIn: (payload: Uint8Array, isWhole: boolean) => NotedTransaction | null;
+	readonly maxReports?: number;
 }
 
 export async function createLostTransactions(options: LostTransactionsOptions): Promise<LostTransactions> {
 	const { disk, log, logger, notedIn } = options;
+	const { clusterId } = log.recovered.identity;
+	const most = options.maxReports ?? maxReports;
 	const reported = new Map<string, Position>();
 	for (const name of await disk.list(lostDirectory)) {
 		const position = positionOf(name);
@@ -90,7 +99,7 @@ export async function createLostTransactions(options: LostTransactionsOptions): 
 		try {
 			for await (const { position, payload, isWhole } of readTransactions(log, cut.first, cut.last)) {
 				const noted = notedIn(payload, isWhole);
-				if (noted !== null) lost.push(lostOf(position, noted, cut.certain));
+				if (noted !== null) lost.push(lostOf({ ...position, clusterId, certain: cut.certain }, noted));
 			}
 		} catch (error) {
 			// The cut must go on: whoever leads has other entries there.
@@ -102,9 +111,11 @@ export async function createLostTransactions(options: LostTransactionsOptions): 
 		if (lost.length === 0) return;
 		await disk.makeDirectory(lostDirectory);
 		await disk.syncDirectory("");
-		const room = lost.slice(0, Math.max(0, maxReports - reported.size));
-		if (room.length < lost.length)
-			logger.error({ transactions: lost.slice(room.length) }, "lost, and there is no room to report them");
+		const isThere = (one: LostTransaction): boolean => reported.has(nameOf(one));
+		const fresh = lost.filter((one) => !isThere(one));
+		const told = new Set(fresh.slice(Math.max(0, most - reported.size)));
+		tellInLog([...told]);
+		const room = lost.filter((one) => !told.has(one));
 		for (let start = 0; start < room.length; start += atOnce)
 			await Promise.all(room.slice(start, start + atOnce).map(write));
 		await disk.syncDirectory(lostDirectory);
@@ -113,6 +124,28 @@ export async function createLostTransactions(options: LostTransactionsOptions): 
 			{ transactions: lost.length, first: cut.first, last: cut.last, certain: cut.certain },
 			"writes that may have been acknowledged are lost: skein lost list",
 		);
+	}
+
+	/** One line each, bounded: what a log line can hold is not known, and what nobody can read tells nobody. */
+	function tellInLog(transactions: readonly LostTransaction[]): void {
+		for (const { changes, ...transaction } of transactions.slice(0, maxLines))
+			logger.error(
+				{ ...transaction, changes: changes.length },
+				"lost, and there is no room to report what it changed: dismiss reports (skein lost dismiss)",
+			);
+		const [first, ...more] = transactions.slice(maxLines);
+		if (first === undefined) return;
+		const last = more.at(-1) ?? first;
+		logger.error(
+			{ transactions: more.length + 1, first: nameOf(first), last: nameOf(last) },
+			"as many more are lost, and there is no room to report them",
+		);
+	}
+
+	async function recount(): Promise<void> {
+		if (reported.size === 0) return;
+		const names = new Set(await disk.list(lostDirectory));
+		for (const name of reported.keys()) if (!names.has(name)) reported.delete(name);
 	}
 
 	async function write(transaction: LostTransaction): Promise<void> {
@@ -165,6 +198,7 @@ export async function createLostTransactions(options: LostTransactionsOptions): 
 		get count() {
 			return reported.size;
 		},
+		recount: () => inOrder(recount),
 		report: (cut) => inOrder(() => report(cut)),
 		async appended(entries) {
 			if (reported.size === 0) return;
@@ -216,14 +250,14 @@ function positionOf(name: string): Position | null {
 }
 
 function lostOf(
-	{ term, index }: Position,
+	{ term, index, clusterId, certain }: Pick<LostTransaction, "term" | "index" | "clusterId" | "certain">,
 	{ note, changes, isCut }: NotedTransaction,
-	certain: boolean,
 ): LostTransaction {
 	const { client, idempotencyKey, wallTimeMs, acknowledgement } = note;
 	return {
 		term,
 		index,
+		clusterId,
 		certain,
 		client,
 		idempotencyKey,

@@ -379,6 +379,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function keepSendingStatus(): void {
+		// Best effort: the files are an operator's as well as ours.
+		void lost.recount().catch(() => {});
 		sendStatus();
 		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
 	}

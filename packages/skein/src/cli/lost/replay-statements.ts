@@ -4,66 +4,158 @@
  */
 import type { Argument, StatementInput } from "../../../../client/src/index.ts";
 import type { NotedChange, NotedRow, NotedValue } from "../../database/transaction-note.ts";
+import type { ForeignKeyAction, ScratchSchema } from "./scratch-schema.ts";
 
-/** Of a statement that found a row changed: SQLite has no way to fail by choice outside of triggers. */
-export const conflictMessage = "malformed JSON";
+/** What statements fail with by choice, outside of triggers: SQLite says the path that it cannot read. */
+export const marker = {
+	changed: "skein: changed since",
+	referred: "skein: referred to by ",
+	key: "skein: the key is used",
+	forgotten: "skein: outcomes are forgotten",
+	schema: "skein: the schema changed",
+};
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** `columnsOf`: of a table as it is now, in order, without generated ones. */
-export function replayStatements(
-	changes: readonly NotedChange[],
-	columnsOf: (table: string) => readonly string[],
-): StatementInput[] {
+type RowChange = Exclude<NotedChange, { operation: "sql" | "row" }>;
+
+/** `schema` is of the cluster, and goes along with the changes. Throws where they cannot be made again exactly. */
+export function replayStatements(changes: readonly NotedChange[], schema: ScratchSchema): StatementInput[] {
 	// Rows come table by table, not as they were written: parents may come after their children.
-	return [
-		{ sql: "PRAGMA defer_foreign_keys = ON" },
-		...changes.flatMap((change) => statementsOf(change, columnsOf)),
-	];
+	const statements: StatementInput[] = [{ sql: "PRAGMA defer_foreign_keys = ON" }];
+	const isFresh = freshTables(changes, schema);
+	let rows: RowChange[] = [];
+	const flush = (): void => {
+		for (const change of childrenFirst(rows, schema)) statements.push(...statementsOf(change, schema));
+		rows = [];
+	};
+	for (const change of changes) {
+		if (change.operation === "sql") {
+			flush();
+			if (mayDestroy(change.sql)) throw byHand(`${change.sql} would take along what came since`);
+			schema.run(change.sql);
+			statements.push({ sql: change.sql });
+		} else if (change.operation === "row" && change.row !== null && isFresh(change.table)) {
+			flush();
+			const row = named(change.row, change.columns, change.table);
+			statements.push(insertOf(quote(change.table), [{ name: change.rowid, value: change.number }, ...row]));
+		} else rows.push(checked(change, schema));
+	}
+	flush();
+	return statements;
 }
 
-function statementsOf(
-	change: NotedChange,
-	columnsOf: (table: string) => readonly string[],
-): StatementInput[] {
+/** Of tables that the transaction created: what it left there it inserted, whatever the key. */
+function freshTables(changes: readonly NotedChange[], schema: ScratchSchema): (table: string) => boolean {
+	const texts = changes.flatMap((change) => (change.operation === "sql" ? [change.sql] : []));
+	// A table that was renamed is new by its name only, and IF NOT EXISTS may have made nothing.
+	if (!texts.every((sql) => /^\s*create\s+(table\s+(?!if\b)|(unique\s+)?index\b)/i.test(sql)))
+		return () => false;
+	const tables = new Set(
+		changes.flatMap((change) => ("table" in change ? [change.table.toLowerCase()] : [])),
+	);
+	const old = new Set([...tables].filter((table) => schema.columnsOf(table).length > 0));
+	return (table) => !old.has(table.toLowerCase());
+}
+
+function mayDestroy(sql: string): boolean {
+	return /\bdrop\b/i.test(sql) && !/^\s*(create\b|drop\s+(index|view|trigger)\b)/i.test(sql);
+}
+
+function checked(change: Exclude<NotedChange, { operation: "sql" }>, schema: ScratchSchema): RowChange {
+	const { table } = change;
+	if (schema.isVirtual(table))
+		throw byHand(
+			`${table} is, or belongs to, a virtual table (FTS5, R-Tree), which only its own SQL can write`,
+		);
+	if (change.operation === "row")
+		throw byHand(
+			`the key of the table ${table} is neither INTEGER PRIMARY KEY nor of a table WITHOUT ROWID, so what its rows were before is not known`,
+		);
+	// They ran when it was written, and what they changed is among its changes. They would run again.
+	const trigger = schema.triggerOf(table);
+	if (trigger !== null)
+		throw byHand(`the table ${table} has the trigger ${trigger}, which would run once more`);
+	return change;
+}
+
+function byHand(why: string): Error {
+	return new Error(`${why}: make the changes by hand, as skein lost show has them`);
+}
+
+/**
+ * What an action of a foreign key did is among the changes. So it is done before the action could do it, and the action must
+ * find nothing: what refers to the row now came later (`unreferred`). A table that refers to itself keeps its order.
+ */
+function childrenFirst(changes: readonly RowChange[], schema: ScratchSchema): RowChange[] {
+	const byTable = Map.groupBy(changes, ({ table }) => table.toLowerCase());
+	const done: RowChange[] = [];
+	const seen = new Set<string>();
+	function visit(table: string): void {
+		if (seen.has(table)) return;
+		seen.add(table);
+		const mine = byTable.get(table);
+		if (mine === undefined) return;
+		for (const { child } of schema.actionsOn(table)) visit(child.toLowerCase());
+		done.push(...mine);
+	}
+	for (const table of byTable.keys()) visit(table);
+	return done;
+}
+
+function statementsOf(change: RowChange, schema: ScratchSchema): StatementInput[] {
+	const columns = schema.columnsOf(change.table);
+	const table = quote(change.table);
 	switch (change.operation) {
-		case "sql":
-			return [{ sql: change.sql }];
-		case "insert": {
-			const row = named(change.row, columnsOf(change.table));
-			return [insertOf(quote(change.table), row)];
-		}
+		case "insert":
+			return [insertOf(table, named(change.row, columns, change.table))];
 		case "delete": {
-			const row = named(change.row, columnsOf(change.table));
-			const table = quote(change.table);
-			const statement = built`DELETE FROM ${table} WHERE ${matches(row)}`;
+			const row = named(change.row, columns, change.table);
+			const actions = schema.actionsOn(change.table).filter(({ onDelete }) => onDelete);
 			return [
-				statement,
-				sure(built`NOT EXISTS (SELECT 1 FROM ${table} WHERE ${matches(pick(row, change.key))})`),
+				...actions.map((action) => unreferred(action, table, row)),
+				built`DELETE FROM ${table} WHERE ${matches(row)}`,
+				sure(
+					built`NOT EXISTS (SELECT 1 FROM ${table} WHERE ${matches(pick(row, change.key))})`,
+					marker.changed,
+				),
 			];
 		}
 		case "update": {
-			const columns = columnsOf(change.table);
-			const table = quote(change.table);
-			const before = named(change.before, columns);
-			const after = named(change.after, columns).filter(isPresent);
+			const before = named(change.before, columns, change.table);
+			const after = named(change.after, columns, change.table).filter(isPresent);
 			const key = pick(before, change.key);
 			const was = before.filter((column) => isPresent(column) && !key.includes(column));
-			const statement = built`UPDATE OR ABORT ${table} SET ${assigned(after)} WHERE ${matches([...key, ...was])}`;
-			return [statement, sure(built`EXISTS (SELECT 1 FROM ${table} WHERE ${matches([...key, ...after])})`)];
-		}
-		case "row": {
-			const number: Column = { name: change.rowid, value: change.number };
-			const table = quote(change.table);
-			if (change.row === null)
-				return [sure(built`NOT EXISTS (SELECT 1 FROM ${table} WHERE ${matches([number])})`)];
-			return [insertOf(table, [number, ...named(change.row, change.columns)])];
+			const touched = new Set(after.map(({ name }) => name.toLowerCase()));
+			const actions = schema
+				.actionsOn(change.table)
+				.filter(
+					(action) => action.onUpdate && action.columns.some(([, to]) => touched.has(to.toLowerCase())),
+				);
+			return [
+				...actions.map((action) => unreferred(action, table, [...key, ...was])),
+				built`UPDATE OR ABORT ${table} SET ${assigned(after)} WHERE ${matches([...key, ...was])}`,
+				sure(built`EXISTS (SELECT 1 FROM ${table} WHERE ${matches([...key, ...after])})`, marker.changed),
+			];
 		}
 		default: {
 			const never: never = change;
 			throw new Error(String(never));
 		}
 	}
+}
+
+/** Nothing refers to the row. Compared as the foreign key does it: by the rules of the column that it refers to. */
+function unreferred(
+	{ child, columns }: ForeignKeyAction,
+	table: string,
+	row: readonly Column[],
+): StatementInput {
+	const same = columns.map(([from, to]) => `p.${quote(to)} = c.${quote(from)}`).join(" AND ");
+	return sure(
+		built`NOT EXISTS (SELECT 1 FROM (SELECT * FROM ${table} WHERE ${matches(row)}) AS p, ${quote(child)} AS c WHERE ${same})`,
+		`${marker.referred}${child}`,
+	);
 }
 
 interface Column {
@@ -85,15 +177,16 @@ function insertOf(table: string, row: readonly Column[]): StatementInput {
 	return built`INSERT OR ABORT INTO ${table} (${names}) SELECT ${values} WHERE NOT EXISTS (SELECT 1 FROM ${table} WHERE ${matches(row)})`;
 }
 
-/** Fails unless the condition holds. */
-function sure(condition: Piece): StatementInput {
-	return built`SELECT CASE WHEN ${condition} THEN 1 ELSE json('changed since') END`;
+/** Fails with the text unless the condition holds. */
+export function sure(condition: Piece, text: string): StatementInput {
+	return built`SELECT CASE WHEN ${condition} THEN 1 ELSE json_extract('{}', ${{ sql: "?", args: [text] }}) END`;
 }
 
-function named(row: NotedRow, columns: readonly string[]): Column[] {
+function named(row: NotedRow, columns: readonly string[], table: string): Column[] {
+	if (columns.length === 0) throw byHand(`there is no table ${table}`);
 	if (row.length !== columns.length)
-		throw new Error(
-			`a table has ${columns.length} columns and had ${row.length} when it was written: skein lost show says what to do by hand`,
+		throw byHand(
+			`the table ${table} has ${columns.length} columns and had ${row.length} when it was written`,
 		);
 	return row.map((value, place) => ({ name: columns[place] ?? "", value }));
 }

@@ -2,12 +2,14 @@
 import { expect, test } from "vitest";
 import { SkeinError } from "../../../../client/src/errors.ts";
 import { startTestApi, type TestApi } from "../../api/testing/test-api.ts";
+import { ownSchema } from "../../database/own-tables.ts";
 import type { LostTransaction } from "../../node/lost-transactions.ts";
 import { type Replayed, replay } from "./replay.ts";
 
 const report: LostTransaction = {
 	term: 3,
 	index: 17,
+	clusterId: "test",
 	certain: true,
 	client: "n1/1",
 	idempotencyKey: "k",
@@ -19,29 +21,53 @@ const report: LostTransaction = {
 
 async function apiWith(...statements: readonly string[]): Promise<TestApi> {
 	const api = await startTestApi();
-	await api.post("/sql", ["CREATE TABLE goose (id INTEGER PRIMARY KEY, name TEXT)", ...statements]);
+	// Skein's own tables, as the node has them.
+	const own = ownSchema
+		.replaceAll(/--.*/g, "")
+		.split(";")
+		.filter((one) => one.trim() !== "");
+	await api.post("/sql", [...own, "CREATE TABLE goose (id INTEGER PRIMARY KEY, name TEXT)", ...statements]);
 	return api;
 }
 
 /** A session that had seen it is told that it is lost. */
 function refuseItsToken(api: TestApi): void {
 	const extendedCode = "BAD_REQUEST_SESSION";
-	api.service.failNext(new SkeinError("strange", { code: "BAD_REQUEST", extendedCode }));
+	const { service } = api;
+	const open = service.openStream.bind(service);
+	Object.assign(service, {
+		openStream() {
+			const stream = open();
+			const run = stream.run.bind(stream);
+			stream.run = (program, options) => {
+				if (options.consistency.level !== "session") return run(program, options);
+				throw new SkeinError("strange", { code: "BAD_REQUEST", extendedCode });
+			};
+			return stream;
+		},
+	});
 }
 
 function haveApplied(api: TestApi, ...indexes: readonly (number | null)[]): void {
 	const members = Object.fromEntries(
 		indexes.map((appliedIndex, number) => [`n${number}`, { appliedIndex, reachable: appliedIndex !== null }]),
 	);
-	Object.assign(api.service, { cluster: async () => ({ databases: { default: { members } } }) });
+	Object.assign(api.service, {
+		cluster: async () => ({ cluster: "test", databases: { default: { members } } }),
+	});
 }
 
-function replayed(api: TestApi, changed: Partial<LostTransaction> = {}, isThere = true): Promise<Replayed> {
+function replayed(
+	api: TestApi,
+	changed: Partial<LostTransaction> = {},
+	{ isThere = true, force = false }: { readonly isThere?: boolean; readonly force?: boolean } = {},
+): Promise<Replayed> {
 	return replay({
 		url: [api.url],
 		name: "3-17",
 		report: { ...report, ...changed },
 		isReported: () => isThere,
+		force,
 	});
 }
 
@@ -55,12 +81,12 @@ test("it is made again under the key of the request, or one of its own, for good
 		[null, "skein lost 3-17"],
 	] as const) {
 		await using api = await apiWith();
-		refuseItsToken(api);
+		haveApplied(api, 17);
 		expect(await replayed(api, { idempotencyKey })).toBe("replayed");
 		const { options } = api.service.programs.at(-1) ?? {};
 		expect(options).toMatchObject({ idempotencyKey: used, acknowledgement: { mode: "quorum" } });
 		expect(await geese(api)).toEqual([[1, "Akka"]]);
-		expect(api.service.programs[1]?.options.consistency).toEqual({
+		expect(api.service.programs[2]?.options.consistency).toEqual({
 			level: "session",
 			token: { term: 3, index: 17 },
 		});
@@ -75,13 +101,114 @@ test("only what is lost for good: its token is refused, or all members are beyon
 	haveApplied(api, 17, null);
 	await expect(replayed(api)).rejects.toThrow(/not sure yet/);
 	haveApplied(api, 17, 18);
-	await expect(replayed(api, {}, false)).rejects.toThrow(/not sure yet/);
+	await expect(replayed(api, {}, { isThere: false })).rejects.toThrow(/not sure yet/);
 	await expect(replayed(api, { certain: false })).rejects.toThrow(/may have been committed/);
 	expect(await geese(api)).toEqual([]);
 	expect(await replayed(api)).toBe("replayed");
 	expect(await geese(api)).toEqual([[1, "Akka"]]);
+});
+
+test("what may have been committed is made again only if its token is refused", async () => {
+	await using api = await apiWith();
 	refuseItsToken(api);
 	expect(await replayed(api, { certain: false })).toBe("replayed");
+});
+
+/** Outcomes that are kept, by number and time; of other requests. */
+function keep(...outcomes: readonly (readonly [number, number])[]): string[] {
+	return outcomes.map(
+		([number, atMs]) => `INSERT INTO skein_requests VALUES (${number}, 'of ${number}', ${atMs}, '')`,
+	);
+}
+
+test("once for good: not even where its row and its key are gone", async () => {
+	await using api = await apiWith();
+	haveApplied(api, 17);
+	for (const idempotencyKey of ["k", null, "k\n1"]) {
+		const changed = { idempotencyKey, client: `n1/${idempotencyKey}` };
+		expect(await replayed(api, changed, { force: true })).toBe("replayed");
+		await api.post("/sql", ["DELETE FROM goose", "DELETE FROM skein_requests"]);
+		expect(await replayed(api, changed, { force: true })).toBe("replayed before");
+		expect(await geese(api)).toEqual([]);
+	}
+});
+
+const hourMs = 3_600_000;
+
+test.each([
+	["they went by number", keep([2, 2 * hourMs], [3, 3 * hourMs])],
+	["they went by age", keep([1, 30 * hourMs])],
+] as const)("whether its client sent it again is not known: %s", async (_, statements) => {
+	await using api = await apiWith(...statements);
+	haveApplied(api, 17);
+	const changed = { wallTimeMs: hourMs };
+	await expect(replayed(api, changed)).rejects.toThrow(/no longer known/);
+	expect(await geese(api)).toEqual([]);
+	expect(await replayed(api, { ...changed, idempotencyKey: null })).toBe("replayed");
+	await api.post("/sql", ["DELETE FROM goose", "DELETE FROM skein_replays"]);
+	expect(await replayed(api, changed, { force: true })).toBe("replayed");
+});
+
+test.each([
+	["one from before is here", keep([2, hourMs / 2], [3, 3 * hourMs])],
+	["the first is here", keep([1, 2 * hourMs], [2, 3 * hourMs])],
+] as const)("its client did not send it again: %s", async (_, statements) => {
+	await using api = await apiWith(...statements);
+	haveApplied(api, 17);
+	expect(await replayed(api, { wallTimeMs: hourMs })).toBe("replayed");
+});
+
+test("its client sent it again: nothing happens", async () => {
+	await using api = await apiWith("INSERT INTO skein_requests VALUES (1, 'k', 5, '')");
+	haveApplied(api, 17);
+	expect(await replayed(api)).toBe("sent again");
+	expect(await geese(api)).toEqual([]);
+});
+
+test("a later part of a request, whose key no request can have, is made again by force only", async () => {
+	await using api = await apiWith();
+	haveApplied(api, 17);
+	await expect(replayed(api, { idempotencyKey: "k\n1" })).rejects.toThrow(/later part of a request/);
+	expect(await replayed(api, { idempotencyKey: "k\npart 1" }, { force: true })).toBe("replayed");
+	expect(api.service.programs.at(-1)?.options.idempotencyKey).toBe("skein lost 3-17");
+});
+
+test("a trigger that comes in between is seen", async () => {
+	await using api = await apiWith();
+	haveApplied(api, 17);
+	const trigger = "CREATE TRIGGER late AFTER INSERT ON goose BEGIN DELETE FROM goose; END";
+	const { service } = api;
+	const open = service.openStream.bind(service);
+	Object.assign(service, {
+		openStream() {
+			const stream = open();
+			const run = stream.run.bind(stream);
+			stream.run = async (program, options) => {
+				const answer = await run(program, options);
+				// Right behind the look at the schema.
+				if (program.steps[0]?.statement.sql.includes("FROM sqlite_schema") === true)
+					await api.post("/sql", [trigger]);
+				return answer;
+			};
+			return stream;
+		},
+	});
+	await expect(replayed(api)).rejects.toThrow(/schema was changed meanwhile/);
+	expect(await geese(api)).toEqual([]);
+});
+
+test("another cluster, whose nodes do not know the token either, is not written to", async () => {
+	await using api = await apiWith();
+	refuseItsToken(api);
+	for (const force of [false, true])
+		await expect(replayed(api, { clusterId: "another" }, { force })).rejects.toThrow(
+			/is of the cluster test, and 3-17 was lost in another/,
+		);
+	const { clusterId: _, ...old } = report;
+	const options = { url: [api.url], name: "3-17", report: old as LostTransaction, isReported: () => true };
+	await expect(replay({ ...options, force: false })).rejects.toThrow(/does not say which cluster/);
+	expect(await geese(api)).toEqual([]);
+	expect(await replay({ ...options, force: true })).toBe("replayed");
 });
 
 test.each([
@@ -98,6 +225,16 @@ test.each([
 		["INSERT INTO goose VALUES (1, 'Yksi')"],
 		{ changes: [{ operation: "delete", table: "goose", key: [0], row: [1, "Akka"] }] },
 		/a row that 3-17 changed was changed since/,
+	],
+	[
+		"a child that came since",
+		[
+			"CREATE TABLE egg (id INTEGER PRIMARY KEY, goose REFERENCES goose ON DELETE CASCADE)",
+			"INSERT INTO goose VALUES (1, 'Akka')",
+			"INSERT INTO egg VALUES (1, 1)",
+		],
+		{ changes: [{ operation: "delete", table: "goose", key: [0], row: [1, "Akka"] }] },
+		/rows of egg that 3-17 did not know refer to/,
 	],
 ] as const)("nothing is made again: %s", async (_, statements, changed, says) => {
 	await using api = await apiWith(...statements);

@@ -3,13 +3,16 @@
  * changed was changed since.
  *
  * Under the idempotency key of the lost request: a client that has sent it again itself has done what is asked for here,
- * and one that does so later is told that its key is used.
+ * and one that does so later is told that its key is used. The stored outcomes are pruned: where it is not known any more
+ * whether its client has sent it again, only --force makes it again. What was made again stays in skein_replays for ever.
  */
-import { type Client, connect, SkeinError } from "../../../../client/src/index.ts";
+import { type Client, connect, SkeinError, type StatementInput } from "../../../../client/src/index.ts";
+import { defaultDatabaseSettings } from "../../database/settings.ts";
 import type { LostTransaction } from "../../node/lost-transactions.ts";
 import type { ClusterView } from "../../node/service.ts";
 import { commandLineClient } from "../client-options.ts";
-import { conflictMessage, replayStatements } from "./replay-statements.ts";
+import { marker, replayStatements, sure } from "./replay-statements.ts";
+import { createScratchSchema, schemaQuery } from "./scratch-schema.ts";
 
 export interface ReplayOptions {
 	readonly url: readonly string[];
@@ -18,40 +21,157 @@ export interface ReplayOptions {
 	readonly report: LostTransaction;
 	/** It is on the disk of the member still. */
 	readonly isReported: () => boolean;
+	/** Also where a client's own second try may be doubled, or the report does not say its cluster. */
+	readonly force: boolean;
 }
 
 export type Replayed =
 	/** Its changes are in the database now. */
 	| "replayed"
+	/** They were made again by an earlier replay, whatever became of them since. */
+	| "replayed before"
 	/** Its client has sent it again itself. */
 	| "sent again";
 
 export async function replay(options: ReplayOptions): Promise<Replayed> {
-	const { url, name, report } = options;
+	const { name, report, force } = options;
 	if (report.isCut)
 		throw new Error(`${name} is reported in part only, since it is large: it cannot be made again from that`);
-	await refuseUnlessLost(options);
+	const url = await nodesOfItsCluster(options);
 	const client = connect(url, commandLineClient);
-	const tables = new Set(report.changes.flatMap((change) => ("table" in change ? change.table : [])));
-	const columns = new Map<string, readonly string[]>();
-	for (const table of tables) {
-		await refuseTriggers(client, name, table);
-		columns.set(table, await columnsOf(client, table));
+	const replays = await client.execute("SELECT 1 FROM skein_replays WHERE report = ?", [recordOf(options)]);
+	if (replays.rows.length > 0) return "replayed before";
+	await refuseUnlessLost({ ...options, url });
+	const { idempotencyKey: key } = report;
+	if (key !== null) {
+		const { rows } = await client.execute("SELECT 1 FROM skein_requests WHERE key = ?", [key]);
+		if (rows.length > 0) return "sent again";
+		if (!isHeader(key) && !force) throw severalParts(name);
 	}
-	const statements = replayStatements(report.changes, (table) => columns.get(table) ?? []);
-	const idempotencyKey = report.idempotencyKey ?? `skein lost ${name}`;
+	const { rows: schemaRows } = await client.execute(schemaQuery);
+	const texts = schemaRows.map(([sql]) => String(sql));
+	using schema = createScratchSchema(texts);
+	return await run(client, options, [
+		{
+			sql: "INSERT INTO skein_replays (report, at) VALUES (?, ?)",
+			args: [recordOf(options), new Date().toISOString()],
+		},
+		...(key === null ? [] : [keyIsUnused(key)]),
+		...(key === null || force ? [] : [outcomesAreKept(report.wallTimeMs)]),
+		schemaIsStill(texts),
+		...replayStatements(report.changes, schema),
+	]);
+}
+
+async function run(
+	client: Client,
+	{ name, report }: ReplayOptions,
+	statements: readonly StatementInput[],
+): Promise<Replayed> {
+	const key = report.idempotencyKey;
+	const idempotencyKey = key !== null && isHeader(key) ? key : `skein lost ${name}`;
 	try {
 		await client.batch(statements, { idempotencyKey, acknowledgement: "quorum" });
 		return "replayed";
 	} catch (error) {
 		if (!(error instanceof SkeinError)) throw error;
-		if (error.extendedCode === "BAD_REQUEST_KEY") return "sent again";
-		if (error.code === "SQLITE_ERROR" && error.message.includes(conflictMessage))
-			throw new Error(
-				`a row that ${name} changed was changed since: nothing of it was made again; skein lost show ${name} says what it did`,
-			);
-		throw error;
+		if (error.message.includes("UNIQUE constraint failed: skein_replays.report")) return "replayed before";
+		if (error.extendedCode === "BAD_REQUEST_KEY" || error.message.includes(marker.key)) return "sent again";
+		throw explained(error, name);
 	}
+}
+
+function explained(error: SkeinError, name: string): Error {
+	const { message } = error;
+	const nothing = `nothing of it was made again; skein lost show ${name} says what it did`;
+	if (message.includes(marker.changed))
+		return new Error(`a row that ${name} changed was changed since: ${nothing}`);
+	if (message.includes(marker.forgotten))
+		return new Error(
+			`whether the client of ${name} has sent it again itself is no longer known, since outcomes of that time are not kept any more: look whether its changes are there; if not, --force makes them again`,
+		);
+	if (message.includes(marker.schema))
+		return new Error(`the schema was changed meanwhile: nothing of ${name} was made again; try again`);
+	const at = message.indexOf(marker.referred);
+	if (at < 0) return error;
+	const table = message.slice(at + marker.referred.length).replace(/'$/, "");
+	return new Error(
+		`rows of ${table} that ${name} did not know refer to a row that it deleted or changed, and would go or change with it: ${nothing}`,
+	);
+}
+
+/** The same on every member that reports it. */
+function recordOf({ name, report }: ReplayOptions): string {
+	return `${name} ${report.client} ${report.wallTimeMs}`;
+}
+
+/** A client's own key. Those of a request's later parts have a line break, and no request can be sent under them. */
+const isHeader = (key: string): boolean => /^[\x20-\x7e]{1,255}$/.test(key);
+
+function severalParts(name: string): Error {
+	return new Error(
+		`${name} is a later part of a request of several: if its client sends that again, this part would happen twice; look whether its changes are there, and make them by hand, or with --force if its client will not send it again`,
+	);
+}
+
+function keyIsUnused(key: string): StatementInput {
+	return sure({ sql: "NOT EXISTS (SELECT 1 FROM skein_requests WHERE key = ?)", args: [key] }, marker.key);
+}
+
+/** A trigger or a foreign key that came in between would do more than the report says. */
+function schemaIsStill(texts: readonly string[]): StatementInput {
+	return sure(
+		{
+			sql: `(SELECT coalesce(group_concat(sql, char(10)), '') FROM (${schemaQuery})) = ?`,
+			args: [texts.join("\n")],
+		},
+		marker.schema,
+	);
+}
+
+/** That the clocks of two leaders may differ by. */
+const maxSkewMs = 60_000;
+
+/**
+ * Had its client sent it again, the outcome would be here still. The oldest go first (database/idempotency.ts), by number
+ * and by age: none went by number if the first is here, or one from before the loss.
+ */
+function outcomesAreKept(wallTimeMs: number): StatementInput {
+	const since = wallTimeMs - maxSkewMs;
+	return sure(
+		{
+			sql: `NOT EXISTS (SELECT 1 FROM skein_requests) OR (
+				(SELECT at_ms FROM skein_requests ORDER BY number DESC LIMIT 1) <= ?
+				AND (SELECT number = 1 OR at_ms <= ? FROM skein_requests ORDER BY number LIMIT 1))`,
+			args: [since + defaultDatabaseSettings.storedOutcomeAgeMs, since],
+		},
+		marker.forgotten,
+	);
+}
+
+/** Those of the addresses that answer. Another cluster does not know the token either, and must not be written to. */
+async function nodesOfItsCluster({ url, name, report, force }: ReplayOptions): Promise<string[]> {
+	// A report of an earlier version does not say it.
+	const clusterId = (report as Partial<LostTransaction>).clusterId ?? null;
+	if (clusterId === null && !force)
+		throw new Error(
+			`the report of ${name} does not say which cluster it is of: make sure that --url is of that one, and say --force`,
+		);
+	const reached: string[] = [];
+	let failure: unknown = null;
+	for (const one of url) {
+		try {
+			const { cluster } = (await connect([one], commandLineClient).call("GET", "cluster")) as ClusterView;
+			if (clusterId !== null && cluster !== clusterId)
+				throw new Error(`${one} is of the cluster ${cluster}, and ${name} was lost in ${clusterId}`);
+			reached.push(one);
+		} catch (error) {
+			if (!(error instanceof SkeinError)) throw error;
+			failure = error;
+		}
+	}
+	if (reached.length === 0) throw failure;
+	return reached;
 }
 
 /**
@@ -91,25 +211,4 @@ async function haveAllApplied(client: Client, index: number): Promise<boolean> {
 		members.length > 0 &&
 		members.every(({ appliedIndex, reachable }) => reachable && (appliedIndex ?? 0) >= index)
 	);
-}
-
-/** They ran when it was written, and what they changed is among its changes. They would run again. */
-async function refuseTriggers(client: Client, name: string, table: string): Promise<void> {
-	const { rows } = await client.execute(
-		"SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE",
-		[table],
-	);
-	const [trigger] = rows;
-	if (trigger !== undefined)
-		throw new Error(
-			`the table ${table} has the trigger ${String(trigger[0])}, which would run once more: make the changes of ${name} by hand, as skein lost show has them`,
-		);
-}
-
-async function columnsOf(client: Client, table: string): Promise<string[]> {
-	const { rows } = await client.execute(
-		"SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid",
-		[table],
-	);
-	return rows.map(([column]) => String(column));
 }

@@ -78,6 +78,7 @@ export function createParts(
 			report: async () => {},
 			appended: async () => {},
 			doubt: async () => {},
+			recount: async () => {},
 			settle: async () => {},
 		},
 		onFailure: (error) => member.failures.push(error),
