@@ -70,8 +70,11 @@ async function run(
 	statements: readonly StatementInput[],
 ): Promise<Replayed> {
 	const key = report.idempotencyKey;
-	const idempotencyKey = key !== null && isHeader(key) ? key : `skein lost ${name}`;
+	const isOfClient = key !== null && isHeader(key);
+	// One of our own for each attempt: what failed must not be answered again.
+	const idempotencyKey = isOfClient ? key : `skein lost ${name} ${new Date().toISOString()}`;
 	try {
+		if (isOfClient) await rehearse(client, statements);
 		await client.batch(statements, { idempotencyKey, acknowledgement: "quorum" });
 		return "replayed";
 	} catch (error) {
@@ -80,6 +83,22 @@ async function run(
 		if (error.extendedCode === "BAD_REQUEST_KEY" || error.message.includes(marker.key)) return "sent again";
 		throw explained(error, name);
 	}
+}
+
+/**
+ * Fails as the statements would. A transaction that wrote before it failed is stored under its key: a replay that fails
+ * would use up the key of the client, whose own second try would be refused.
+ */
+async function rehearse(client: Client, statements: readonly StatementInput[]): Promise<void> {
+	try {
+		await client.batch([...statements, sure({ sql: "0", args: [] }, marker.rehearsed)], {
+			acknowledgement: "quorum",
+		});
+	} catch (error) {
+		if (error instanceof SkeinError && error.message.includes(marker.rehearsed)) return;
+		throw error;
+	}
+	throw new Error("a rehearsal was not taken back");
 }
 
 function explained(error: SkeinError, name: string): Error {
