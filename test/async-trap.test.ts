@@ -10,6 +10,7 @@ import type { LostTransaction } from "../packages/skein/src/node/lost-transactio
 import { useCluster } from "./support/cluster.ts";
 import { run, sql, view } from "./support/http.ts";
 import type { NodeProcess } from "./support/node-process.ts";
+import { until } from "./support/until.ts";
 
 const cluster = useCluster();
 
@@ -88,8 +89,13 @@ test("async: the write is lost, nobody sees it, and it is reported", async () =>
 	}
 	const { url } = await cluster().leader();
 	await run(url, "delete from trap where mode = 'async'");
-	await lost("replay", name, "--data", data, "--url", url);
+	expect(await lost("replay", name, "--data", data, "--url", url)).toMatch(/were made again before/);
 	expect(await kept("async")).toBe(false);
+
+	await lost("dismiss", name, "--yes", "--data", data);
+	await until({ what: "a report that is counted no more", timeoutMs: 5_000 }, async () => {
+		return (await view(old.url)).members[old.id]?.lostTransactions === 0;
+	});
 });
 
 test("a lost write that its client has sent again itself is not made once more", async () => {

@@ -13,6 +13,7 @@ export const marker = {
 	key: "skein: the key is used",
 	forgotten: "skein: outcomes are forgotten",
 	schema: "skein: the schema changed",
+	rehearsed: "skein: rehearsed",
 };
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

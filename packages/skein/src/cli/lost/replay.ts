@@ -10,6 +10,7 @@ import { type Client, connect, SkeinError, type StatementInput } from "../../../
 import { defaultDatabaseSettings } from "../../database/settings.ts";
 import type { LostTransaction } from "../../node/lost-transactions.ts";
 import type { ClusterView } from "../../node/service.ts";
+import { maxClockDrift } from "../../world/clock.ts";
 import { commandLineClient } from "../client-options.ts";
 import { marker, replayStatements, sure } from "./replay-statements.ts";
 import { createScratchSchema, schemaQuery } from "./scratch-schema.ts";
@@ -57,7 +58,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
 			args: [recordOf(options), new Date().toISOString()],
 		},
 		...(key === null ? [] : [keyIsUnused(key)]),
-		...(key === null || force ? [] : [outcomesAreKept(report.wallTimeMs)]),
+		...(key === null || force ? [] : [outcomesAreKept(report.wallTimeMs, Date.now())]),
 		schemaIsStill(texts),
 		...replayStatements(report.changes, schema),
 	]);
@@ -69,8 +70,11 @@ async function run(
 	statements: readonly StatementInput[],
 ): Promise<Replayed> {
 	const key = report.idempotencyKey;
-	const idempotencyKey = key !== null && isHeader(key) ? key : `skein lost ${name}`;
+	const isOfClient = key !== null && isHeader(key);
+	// One of our own for each attempt: what failed must not be answered again.
+	const idempotencyKey = isOfClient ? key : `skein lost ${name} ${new Date().toISOString()}`;
 	try {
+		if (isOfClient) await rehearse(client, statements);
 		await client.batch(statements, { idempotencyKey, acknowledgement: "quorum" });
 		return "replayed";
 	} catch (error) {
@@ -79,6 +83,22 @@ async function run(
 		if (error.extendedCode === "BAD_REQUEST_KEY" || error.message.includes(marker.key)) return "sent again";
 		throw explained(error, name);
 	}
+}
+
+/**
+ * Fails as the statements would. A transaction that wrote before it failed is stored under its key: a replay that fails
+ * would use up the key of the client, whose own second try would be refused.
+ */
+async function rehearse(client: Client, statements: readonly StatementInput[]): Promise<void> {
+	try {
+		await client.batch([...statements, sure({ sql: "0", args: [] }, marker.rehearsed)], {
+			acknowledgement: "quorum",
+		});
+	} catch (error) {
+		if (error instanceof SkeinError && error.message.includes(marker.rehearsed)) return;
+		throw error;
+	}
+	throw new Error("a rehearsal was not taken back");
 }
 
 function explained(error: SkeinError, name: string): Error {
@@ -129,21 +149,24 @@ function schemaIsStill(texts: readonly string[]): StatementInput {
 	);
 }
 
-/** That the clocks of two leaders may differ by. */
+/** That clocks may differ by. */
 const maxSkewMs = 60_000;
 
 /**
- * Had its client sent it again, the outcome would be here still. The oldest go first (database/idempotency.ts), by number
- * and by age: none went by number if the first is here, or one from before the loss.
+ * Had its client sent it again, the outcome would be here still. The oldest go first, by number and by age
+ * (database/idempotency.ts). Their clock has no date, and passes no faster than time does (database/outcome-clock.ts):
+ * - none that came after the loss can have gone by age if less time has passed since;
+ * - none went by number if the first is here, or if what is here spans more time than has passed since the loss: then the
+ *   oldest is from before it.
  */
-function outcomesAreKept(wallTimeMs: number): StatementInput {
-	const since = wallTimeMs - maxSkewMs;
+function outcomesAreKept(wallTimeMs: number, nowMs: number): StatementInput {
+	const passedMs = Math.ceil(Math.max(0, nowMs - wallTimeMs) * (1 + maxClockDrift)) + maxSkewMs;
 	return sure(
 		{
-			sql: `NOT EXISTS (SELECT 1 FROM skein_requests) OR (
-				(SELECT at_ms FROM skein_requests ORDER BY number DESC LIMIT 1) <= ?
-				AND (SELECT number = 1 OR at_ms <= ? FROM skein_requests ORDER BY number LIMIT 1))`,
-			args: [since + defaultDatabaseSettings.storedOutcomeAgeMs, since],
+			sql: `NOT EXISTS (SELECT 1 FROM skein_requests) OR (? <= ?
+				AND (SELECT number = 1 OR (SELECT at_ms FROM skein_requests ORDER BY number DESC LIMIT 1) - at_ms >= ?
+					FROM skein_requests ORDER BY number LIMIT 1))`,
+			args: [passedMs, defaultDatabaseSettings.storedOutcomeAgeMs, passedMs],
 		},
 		marker.forgotten,
 	);
