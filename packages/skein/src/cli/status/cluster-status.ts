@@ -100,7 +100,7 @@ export function statusTable(status: ClusterStatus): string {
 	const lost =
 		status.lostTransactions === 0
 			? ""
-			: `\n${status.lostTransactions} lost transactions: skein lost list --data DIR on the nodes`;
+			: `\nat most ${status.lostTransactions} lost transactions (two members may report the same): skein lost list --data DIR on the nodes`;
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
 	return `${drawTable(columns, rows, alignRight)}${leader}${lost}`;
 }
