@@ -43,4 +43,5 @@ export const corpus: readonly Known[] = [
 		seconds: 60,
 		why: "an old copy of what was committed later is cut",
 	},
+	{ seed: 190626643, profile: "registers", seconds: 60, why: "an entry that was read while it was taken back" },
 ];
