@@ -43,5 +43,10 @@ export const corpus: readonly Known[] = [
 		seconds: 60,
 		why: "an old copy of what was committed later is cut",
 	},
-	{ seed: 190626643, profile: "registers", seconds: 60, why: "an entry that was read while it was taken back" },
+	{
+		seed: 190626643,
+		profile: "registers",
+		seconds: 60,
+		why: "an entry that was read while it was taken back",
+	},
 ];
