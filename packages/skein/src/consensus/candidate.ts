@@ -10,14 +10,14 @@ import type { PreVoteResponse, VoteResponse } from "./message.ts";
 import { promiseToSelf } from "./promise.ts";
 import { allVoters, isQuorum, isVoter } from "./quorum.ts";
 import type { CandidateState, CoreState } from "./state.ts";
-import { announceRole, configurationOf, isDiskStalled, send } from "./state.ts";
+import { announceRole, configurationOf, isDiskStalled, mayStand, send } from "./state.ts";
 import type { NodeId } from "./types.ts";
 
 /** `transfer`: the leader asked for it. */
 export function stand(state: CoreState, transfer: boolean): void {
 	state.elector.rest(state.now);
-	// Who cannot write could not lead, and a member without a vote could not win.
-	if (!isVoter(configurationOf(state), state.self) || isDiskStalled(state)) return;
+	// Who cannot write could not lead, and who is no voter has no business to.
+	if (!mayStand(state) || isDiskStalled(state)) return;
 	if (transfer) beginVote(state, true);
 	else beginPreVote(state);
 }

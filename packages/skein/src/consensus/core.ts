@@ -15,6 +15,7 @@ import { tellGrant } from "./promise.ts";
 import { createRandomSource } from "./random.ts";
 import { beginRead, cancelRead, retryReads } from "./reading.ts";
 import { receive } from "./receive.ts";
+import { changeMembers } from "./reconfiguration.ts";
 import { onSnapshotSent, onUnreachable } from "./replication.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type { CoreState } from "./state.ts";
@@ -90,7 +91,10 @@ function createState(options: CoreOptions): CoreState {
 		() => `applied ${commitIndex}, the log holds ${log.base.index} to ${log.last.index}`,
 	);
 	const configurations = [options.configuration, ...options.configurations];
-	for (const { value } of configurations) validateConfiguration(value);
+	for (const { index, value } of configurations) {
+		// Who joins begins without members, before the first entry.
+		if (index > 0 || value.members.length > 0) validateConfiguration(value);
+	}
 	const random = createRandomSource(options.seed);
 	const state: CoreState = {
 		self,
@@ -113,6 +117,7 @@ function createState(options: CoreOptions): CoreState {
 		// Apart from those of earlier lives of this member: an answer to one of them must not count.
 		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
 		transfer: null,
+		announcedConfiguration: configurations.at(-1) ?? options.configuration,
 		announcedRole: null,
 	};
 	announceRole(state);
@@ -144,6 +149,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return onSnapshotInstalled(state, input);
 		case "snapshot-sent":
 			return role.role === "leader" ? onSnapshotSent(state, role, input.to, input.index) : undefined;
+		case "change-members":
+			return changeMembers(state, input);
 		case "compacted":
 			return onCompacted(state, input.index);
 		case "transfer":

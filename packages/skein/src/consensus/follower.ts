@@ -6,7 +6,7 @@ import type { Input } from "./input.ts";
 import type { AppendRequest, HeartbeatRequest } from "./message.ts";
 import { askLeaderAgain, handReadsToFollower } from "./reading.ts";
 import type { CoreState, FollowerState } from "./state.ts";
-import { announceCommit, announceRole, send } from "./state.ts";
+import { announceCommit, announceConfiguration, announceRole, send } from "./state.ts";
 import { judgeTransfer } from "./transfer.ts";
 import type { Entry, LogIndex, NodeId } from "./types.ts";
 
@@ -94,6 +94,7 @@ export function appendToLog(
 			state.configurations.push({ index: entry.index, value: decodeConfiguration(entry.payload) });
 		}
 	}
+	announceConfiguration(state);
 	const ticket = issueAppend(state.disk, state.now, truncateFrom, state.log.last.index);
 	state.outputs.push({ type: "append-log", ticket, truncateFrom, entries });
 }
@@ -180,6 +181,7 @@ export function onSnapshotInstalled(
 		const base = { index, term };
 		state.log.reset(base);
 		state.configurations = [{ index: input.configurationIndex, value: input.configuration }];
+		announceConfiguration(state);
 		const ticket = issueReset(state.disk, state.now, index);
 		state.outputs.push({ type: "reset-log", ticket, base });
 	}

@@ -1,16 +1,18 @@
 /** A leader: takes proposals, counts what is durable, and leads only while a quorum hears it. */
 import { assert } from "./assert.ts";
-import { appendToLog, becomeFollower } from "./follower.ts";
+import { forgetDeparted, seeOff } from "./departing.ts";
+import { becomeFollower } from "./follower.ts";
 import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
 import type { ProposedEntry } from "./input.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
+import { continueChange } from "./reconfiguration.ts";
 import * as replication from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { announceCommit, announceRole, isDiskStalled } from "./state.ts";
 import { giveUpTransfer, judgeTransfer, tellTargetToStand } from "./transfer.ts";
-import type { Entry, EntryKind, Milliseconds } from "./types.ts";
+import type { Milliseconds } from "./types.ts";
 
 const noPayload = new Uint8Array(0);
 
@@ -24,6 +26,7 @@ export function becomeLeader(state: CoreState): void {
 		barrierIndex: state.log.last.index + 1,
 		established: false,
 		progress: new Map(),
+		departing: new Map(),
 		round: 0,
 		heartbeatAt: state.now,
 		waitingReads: takeReadsAsLeader(state),
@@ -34,8 +37,8 @@ export function becomeLeader(state: CoreState): void {
 	announceRole(state);
 	judgeTransfer(state, state.self);
 	// Before the barrier: the first probe asks for what was there before it, and carries it.
-	for (const node of followersOf(state)) progressOf(state, leader, node);
-	append(state, [{ kind: "barrier", payload: noPayload }]);
+	for (const node of followersOf(state, leader)) progressOf(state, leader, node);
+	replication.appendOwn(state, [{ kind: "barrier", payload: noPayload }]);
 	beginRound(state, leader);
 	replication.sendAppendsToAll(state, leader);
 	moveOn(state, leader);
@@ -47,6 +50,8 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 		return;
 	}
 	giveUpTransfer(state);
+	forgetDeparted(state, leader);
+	if (!continueChange(state, leader)) return;
 	replication.sendCommitIndex(state, leader);
 	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
 	if (!beginRound(state, leader)) return;
@@ -73,13 +78,14 @@ export function onLeaderDurable(state: CoreState, leader: LeaderState): void {
 
 export function onAppendResponse(state: CoreState, leader: LeaderState, message: AppendResponse): void {
 	if (!replication.onAppendResponse(state, leader, message)) return;
-	moveOn(state, leader);
+	if (!moveOn(state, leader)) return;
 	replication.sendAppends(state, leader, message.from);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
 }
 
 export function onHeartbeatResponse(state: CoreState, leader: LeaderState, message: HeartbeatResponse): void {
 	replication.onHeartbeatResponse(state, leader, message);
+	seeOff(leader, message.from, message.round);
 	releaseReads(state, leader);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
 }
@@ -91,7 +97,7 @@ export function propose(state: CoreState, entries: readonly ProposedEntry[]): vo
 		return;
 	}
 	const firstIndex = state.log.last.index + 1;
-	append(state, entries);
+	replication.appendOwn(state, entries);
 	const lastIndex = state.log.last.index;
 	state.outputs.push({ type: "proposal-accepted", term: state.promise.term, firstIndex, lastIndex });
 	if (state.roleState.role === "leader") replication.sendAppendsToAll(state, state.roleState);
@@ -99,8 +105,6 @@ export function propose(state: CoreState, entries: readonly ProposedEntry[]): vo
 
 function reasonToRefuse(state: CoreState, entries: readonly ProposedEntry[]): RefusalReason | null {
 	assert(entries.length > 0, "an empty proposal");
-	// A new configuration must be checked against the present one and go through a joint phase.
-	assert(!entries.some((entry) => entry.kind === "configuration"), "members cannot change yet");
 	const leader = state.roleState;
 	if (leader.role !== "leader") return "not-leader";
 	if (!leader.established) return "not-established";
@@ -112,30 +116,18 @@ function reasonToRefuse(state: CoreState, entries: readonly ProposedEntry[]): Re
 	return isDiskStalled(state) ? "overloaded" : null;
 }
 
-function append(
-	state: CoreState,
-	entries: readonly { readonly kind: EntryKind; readonly payload: Uint8Array }[],
-): void {
-	const firstIndex = state.log.last.index + 1;
-	const { term } = state.promise;
-	appendToLog(
-		state,
-		entries.map(({ kind, payload }, place): Entry => ({ index: firstIndex + place, term, kind, payload })),
-		null,
-	);
-}
-
-/** After any match index moved: commit, tell, and be established once the barrier is committed. */
-function moveOn(state: CoreState, leader: LeaderState): void {
+/** After any match index moved: commit, tell, be established once the barrier is committed. False: we lead no more. */
+function moveOn(state: CoreState, leader: LeaderState): boolean {
 	const moved = replication.advanceCommitIndex(state, leader);
 	announceCommit(state);
-	if (!moved) return;
+	if (!moved) return true;
 	if (!leader.established && state.commitIndex >= leader.barrierIndex) {
 		leader.established = true;
 		announceRole(state);
 		replication.sendCommitIndex(state, leader);
 	}
 	beginWaitingReads(state, leader);
+	return continueChange(state, leader);
 }
 
 /** Of our own will. The others elect; we stand only when they have had their chance. */

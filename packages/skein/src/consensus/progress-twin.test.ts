@@ -61,7 +61,7 @@ class World {
 		// Odd terms for one, even ones for the other: beyond the shared entries none is the same.
 		this.ours = [...common, ...grow(ours, 11)];
 		this.theirs = [...common, ...grow(theirs, 10)];
-		this.progress = createProgress(this.ours.length);
+		this.progress = createProgress(this.ours.length, 0);
 		this.leader = {
 			role: "leader",
 			since: 0,
@@ -69,6 +69,7 @@ class World {
 			barrierIndex: this.ours.length,
 			established: true,
 			progress: new Map([["n2", this.progress]]),
+			departing: new Map(),
 			round: 0,
 			heartbeatAt: 0,
 			waitingReads: [],
@@ -207,7 +208,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 	const headers = terms.map((term, place) => ({ index: place + 1, term, sizeBytes: 0 }));
 	const names = ["n1", "n2", "n3"];
 	const members = names.map((id) => ({ id, peer: `${id}:1` }));
-	const value = { members, voters: names, outgoingVoters: [], learners: [] };
+	const value = { members, voters: names, outgoingVoters: [], learners: [], retired: [] };
 	return {
 		self: "n1",
 		group: 1,
@@ -228,6 +229,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		followerReads: new Map(),
 		nextRequestId: 1,
 		transfer: null,
+		announcedConfiguration: { index: 0, value },
 		announcedRole: null,
 	};
 }

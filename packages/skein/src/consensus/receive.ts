@@ -33,7 +33,7 @@ export function receive(state: CoreState, message: ConsensusMessage): void {
 			return onVoteRequest(state, message);
 		default:
 	}
-	if (!comesFromLeader(message) && !isMember(configurationOf(state), message.from)) return;
+	if (!comesFromLeader(message) && isStranger(state, message)) return;
 	if (message.type === "pre-vote-response" && message.granted) {
 		// Its term is that of a voter which may be behind us.
 		return candidate.onPreVoteResponse(state, message);
@@ -54,6 +54,13 @@ function comesFromLeader(message: ConsensusMessage): boolean {
 		message.type === "timeout-now" ||
 		message.type === "read-index-response"
 	);
+}
+
+/** Nobody's business here. One that departs may answer us, but takes nobody into another term any more (bug 9). */
+function isStranger(state: CoreState, { from, term }: ConsensusMessage): boolean {
+	if (isMember(configurationOf(state), from)) return false;
+	const { roleState: role } = state;
+	return role.role !== "leader" || !role.departing.has(from) || term > state.promise.term;
 }
 
 function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequest | VoteRequest>): void {

@@ -45,9 +45,14 @@ export function readState(connection: DatabaseSync): DatabaseState {
 	const text = row["configuration"];
 	const configuration =
 		typeof text === "string"
-			? { index: Number(row["configuration_index"]), value: JSON.parse(text) as Configuration }
+			? { index: Number(row["configuration_index"]), value: parseConfiguration(text) }
 			: null;
 	return { applied, configuration };
+}
+
+/** Files of before members could change know of no retired ids. */
+function parseConfiguration(text: string): Configuration {
+	return { retired: [], ...(JSON.parse(text) as Omit<Configuration, "retired">) };
 }
 
 /** The position alone, for every read: a statement that is prepared once. */

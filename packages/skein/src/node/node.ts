@@ -140,6 +140,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
 			onTransferEnded: (end) => transfer.onEnded(end),
+			onConfiguration,
 			onFailure,
 		},
 	});
@@ -276,6 +277,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		if (state.leader !== null) forwarding.onLeader(state.leader);
 		leaderWatch.changed();
 		sendStatus();
+	}
+
+	function onConfiguration({ voters, outgoingVoters, learners }: Configuration): void {
+		logger.info({ voters, outgoingVoters, learners }, "members");
 	}
 
 	function onMessage(from: NodeId, bytes: Uint8Array): void {

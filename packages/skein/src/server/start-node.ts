@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { createApi } from "../api/server.ts";
-import { encodeConfiguration } from "../consensus/configuration.ts";
+import { encodeConfiguration, initialConfiguration } from "../consensus/configuration.ts";
 import type { Configuration, NodeId } from "../consensus/types.ts";
 import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
 import type { Identity, Log } from "../log/log.ts";
@@ -72,7 +72,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		const random = createSystemRandom();
 		const realDisk = createFileDisk(dataDirectory);
 		const disk = configuration.wrapDisk?.(realDisk) ?? realDisk;
-		const bootstrap = bootstrapConfiguration(configuration);
+		const bootstrap = initialConfiguration(configuration.cluster);
 		const identity: Identity = {
 			clusterId: configuration.clusterId ?? derivedClusterId(bootstrap),
 			nodeId: id,
@@ -151,12 +151,6 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		for (const step of undo.reverse()) await step().catch(() => {});
 		throw error;
 	}
-}
-
-function bootstrapConfiguration({ cluster }: NodeConfiguration): Configuration {
-	// Sorted, so that the first entry of the log is the same on every member.
-	const members = [...cluster].sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, peer }) => ({ id, peer }));
-	return { members, voters: members.map((member) => member.id), outgoingVoters: [], learners: [] };
 }
 
 function derivedClusterId(configuration: Configuration): string {

@@ -1,6 +1,7 @@
 /** Watches a simulation and throws as soon as one of the invariants of DESIGN.md is broken. */
 import type { Output } from "../output.ts";
 import type { Entry, LogIndex, NodeId, Term } from "../types.ts";
+import { isStored, must, watchMembers } from "./member-checker.ts";
 import type { SimulatedNode, Simulation } from "./simulation.ts";
 
 export interface Checker {
@@ -9,29 +10,20 @@ export interface Checker {
 	/** The highest index that any node announced as committed. */
 	readonly committedIndex: LogIndex;
 	readonly readsDone: number;
-}
-
-function must(holds: boolean, what: string): asserts holds {
-	if (!holds) throw new Error(`invariant broken: ${what}`);
+	/** Configurations that were committed, joint ones too. */
+	readonly changesDone: number;
 }
 
 export function watch(simulation: Simulation): Checker {
 	const leaders = new Map<Term, NodeId>();
 	/** By index and term: the one payload, and the term of the entry before. */
 	const entries = new Map<string, { readonly payload: string; readonly previousTerm: Term }>();
+	const members = watchMembers(simulation);
 	const committed = new Map<LogIndex, Entry>();
 	const readFloor = new Map<number, LogIndex>();
 	const announced = new Map<string, LogIndex>();
 	let committedIndex = 0;
 	let readsDone = 0;
-
-	function isStored(node: SimulatedNode, entry: Entry): boolean {
-		const { base, log } = node.stored;
-		return (
-			entry.index <= Math.max(base.index) ||
-			log.some((one) => one.index === entry.index && one.term === entry.term)
-		);
-	}
 
 	function onAppend(node: SimulatedNode, appended: readonly Entry[]): void {
 		for (const entry of appended) {
@@ -53,6 +45,7 @@ export function watch(simulation: Simulation): Checker {
 		);
 		if (other !== undefined) return;
 		leaders.set(term, node.id);
+		members.onElected(node, term);
 		for (const [index, entry] of committed) {
 			const held = node.core?.view.termAt(index) ?? null;
 			const isCompacted = index <= (node.core?.view.base.index ?? 0);
@@ -74,9 +67,9 @@ export function watch(simulation: Simulation): Checker {
 			must(isStored(node, entry), `${node.id} may apply ${each}, which is not on its disk`);
 			const known = committed.get(each);
 			if (known === undefined) {
-				const holders = [...simulation.nodes.values()].filter((one) => isStored(one, entry)).length;
-				must(holders * 2 > simulation.nodes.size, `${each} committed with ${holders} durable copies`);
+				must(each <= members.countedIndex, `${each} is committed, and no leader counted it`);
 				committed.set(each, entry);
+				members.onCommitted(entry);
 			} else {
 				must(
 					known.term === entry.term && known.payload.join() === entry.payload.join(),
@@ -91,6 +84,7 @@ export function watch(simulation: Simulation): Checker {
 		const { message } = output;
 		const { promise, base, log } = node.stored;
 		if (message.type === "vote-response" && message.granted) {
+			members.onPromiseTold(message.term, message.to, node.id);
 			const isKept = promise.term === message.term && promise.votedFor === message.to;
 			must(isKept, `${node.id} told a vote for ${message.to} that is not on its disk`);
 		}
@@ -127,6 +121,9 @@ export function watch(simulation: Simulation): Checker {
 		},
 		get committedIndex() {
 			return committedIndex;
+		},
+		get changesDone() {
+			return members.changesDone;
 		},
 		get readsDone() {
 			return readsDone;

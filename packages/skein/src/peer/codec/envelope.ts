@@ -61,6 +61,7 @@ function readMember(reader: Reader): Member {
 	return { id: reader.name(), peer: reader.string() };
 }
 
+/** Without the retired ids: whoever gets a snapshot finds them in the copy itself. */
 export function writeConfiguration(writer: Writer, configuration: Configuration): void {
 	writer.list(configuration.members, writeMember);
 	writer.list(configuration.voters, writeName);
@@ -74,5 +75,6 @@ export function readConfiguration(reader: Reader): Configuration {
 		voters: reader.list(readName, 2),
 		outgoingVoters: reader.list(readName, 2),
 		learners: reader.list(readName, 2),
+		retired: [],
 	};
 }
