@@ -2,7 +2,7 @@
  * The bytes of a configuration entry, and what makes a configuration valid. Ids and addresses are
  * ASCII. Layout: version 1, then four lists (members as id and address, voters, outgoing voters,
  * learners): a two-byte count (big endian), then each string as one length byte and its bytes. Version 2
- * has a fifth list, the retired ids; a configuration without any is written as version 1.
+ * has two more, the joining and the retired ids; a configuration without any is written as version 1.
  */
 import { assert } from "./assert.ts";
 import type { Configuration, LogIndex, Member, NodeId } from "./types.ts";
@@ -28,6 +28,7 @@ export function initialConfiguration(members: readonly Member[]): Configuration 
 		voters: sorted.map(({ id }) => id),
 		outgoingVoters: [],
 		learners: [],
+		joining: [],
 		retired: [],
 	};
 	validateConfiguration(configuration);
@@ -40,12 +41,13 @@ export const noMembers: Configuration = {
 	voters: [],
 	outgoingVoters: [],
 	learners: [],
+	joining: [],
 	retired: [],
 };
 
 /** Throws, with the reason, if the configuration cannot be meant. */
 export function validateConfiguration(configuration: Configuration): void {
-	const { members, voters, outgoingVoters, learners, retired } = configuration;
+	const { members, voters, outgoingVoters, learners, joining, retired } = configuration;
 	const ids = members.map((member) => member.id);
 	assert(members.length <= maxMembers, () => `a configuration of ${members.length} members`);
 	for (const { id, peer } of members) {
@@ -53,7 +55,7 @@ export function validateConfiguration(configuration: Configuration): void {
 		assert(peerPattern.test(peer), () => `peer address ${JSON.stringify(peer)}`);
 	}
 	assert(voters.length > 0, "a configuration without voters");
-	for (const list of [ids, voters, outgoingVoters, learners]) {
+	for (const list of [ids, voters, outgoingVoters, learners, joining]) {
 		assert(new Set(list).size === list.length, "a configuration that names a node twice");
 		for (const id of list) assert(ids.includes(id), () => `${id} is not a member`);
 	}
@@ -62,6 +64,7 @@ export function validateConfiguration(configuration: Configuration): void {
 		const named = voters.includes(id) || outgoingVoters.includes(id) || learners.includes(id);
 		assert(named, () => `member ${id} is neither voter nor learner`);
 	}
+	for (const id of joining) assert(learners.includes(id), () => `${id} is joining, and no learner`);
 	assert(retired.length <= maxRetired, () => `${retired.length} retired ids`);
 	for (const id of retired) {
 		assert(idPattern.test(id), () => `retired id ${JSON.stringify(id)}`);
@@ -71,8 +74,9 @@ export function validateConfiguration(configuration: Configuration): void {
 
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	validateConfiguration(configuration);
-	const { retired } = configuration;
-	const bytes: number[] = [retired.length === 0 ? 1 : 2];
+	const { joining, retired } = configuration;
+	const isPlain = joining.length === 0 && retired.length === 0;
+	const bytes: number[] = [isPlain ? 1 : 2];
 	const putCount = (count: number): void => {
 		bytes.push(count >> 8, count & 0xff);
 	};
@@ -85,13 +89,10 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 		putText(id);
 		putText(peer);
 	}
-	for (const list of [configuration.voters, configuration.outgoingVoters, configuration.learners]) {
+	const { voters, outgoingVoters, learners } = configuration;
+	for (const list of [voters, outgoingVoters, learners, ...(isPlain ? [] : [joining, retired])]) {
 		putCount(list.length);
 		for (const id of list) putText(id);
-	}
-	if (retired.length > 0) {
-		putCount(retired.length);
-		for (const id of retired) putText(id);
 	}
 	return Uint8Array.from(bytes);
 }
@@ -124,6 +125,7 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		voters: takeList<NodeId>(takeText),
 		outgoingVoters: takeList<NodeId>(takeText),
 		learners: takeList<NodeId>(takeText),
+		joining: version === 1 ? [] : takeList<NodeId>(takeText),
 		retired: version === 1 ? [] : takeList<NodeId>(takeText, maxRetired),
 	};
 	assert(place === bytes.length, "a configuration entry is too long");

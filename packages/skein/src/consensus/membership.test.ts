@@ -18,7 +18,7 @@ function refusal(from: Configuration, ...changes: MemberChange[]): string {
 	return plan.type === "refused" ? `${plan.reason}: ${plan.why}` : plan.type;
 }
 
-const add = (id: NodeId, as: "voter" | "learner"): MemberChange => ({
+const add = (id: NodeId, as: "voter" | "joining" | "learner"): MemberChange => ({
 	change: "add",
 	id,
 	peer: `${id}:1`,
@@ -35,6 +35,7 @@ test("learners and addresses change in one step, voters through a joint configur
 		voters: ["n2", "n3", "n4"],
 		outgoingVoters: ["n1", "n2", "n3"],
 		learners: [],
+		joining: [],
 		retired: [],
 	});
 	expect(leaveJoint(joint)).toEqual({
@@ -42,6 +43,7 @@ test("learners and addresses change in one step, voters through a joint configur
 		voters: ["n2", "n3", "n4"],
 		outgoingVoters: [],
 		learners: [],
+		joining: [],
 		retired: ["n1"],
 	});
 	const moved = planned(three, { change: "move", id: "n2", peer: "elsewhere:7" });
@@ -54,6 +56,17 @@ test("a voter that is demoted learns from the joint phase on, and still votes in
 	expect(joint.learners).toEqual(["n3"]);
 	expect(joint.outgoingVoters).toContain("n3");
 	expect(leaveJoint(joint).learners).toEqual(["n3"]);
+});
+
+test("who joins is a learner, and a voter no less for being asked for again", () => {
+	const joining = planned(three, add("n4", "joining"));
+	expect([joining.learners, joining.joining]).toEqual([["n4"], ["n4"]]);
+	const joint = planned(joining, { change: "promote", id: "n4" });
+	expect([joint.voters.includes("n4"), joint.learners, joint.joining]).toEqual([true, [], []]);
+	expect(refusal(leaveJoint(joint), add("n4", "joining"))).toBe("nothing-to-do");
+	const learner = planned(joining, { change: "demote", id: "n4" });
+	expect([learner.learners, learner.joining]).toEqual([["n4"], []]);
+	expect(planned(learner, add("n4", "joining")).joining).toEqual(["n4"]);
 });
 
 test("what is so already changes nothing", () => {
@@ -84,7 +97,7 @@ const anyChange: fc.Arbitrary<MemberChange> = fc.oneof(
 		change: fc.constant("add" as const),
 		id: fc.constantFrom(...names),
 		peer: fc.constantFrom(...names),
-		as: fc.constantFrom("voter" as const, "learner" as const),
+		as: fc.constantFrom("voter" as const, "joining" as const, "learner" as const),
 	}),
 	fc.record({
 		change: fc.constantFrom("remove" as const, "promote", "demote"),

@@ -49,7 +49,7 @@ export function isJoint(configuration: Configuration): boolean {
 export function leaveJoint(joint: Configuration): Configuration {
 	const { voters, learners } = joint;
 	const members = joint.members.filter(({ id }) => voters.includes(id) || learners.includes(id));
-	return retire(joint, { members, voters, outgoingVoters: [], learners, retired: joint.retired });
+	return retire(joint, { ...joint, members, outgoingVoters: [] });
 }
 
 function refused(reason: "invalid" | "id-used-up", why: string): Plan {
@@ -70,15 +70,15 @@ function carryOut(from: Configuration, change: MemberChange): Configuration | st
 			if (member === undefined) return add(from, change);
 			if (member.peer !== change.peer) return `it is a member already, at ${member.peer}`;
 			// Somebody may have promoted it meanwhile: that is no reason to take its vote away.
-			return change.as === "learner" || isVoter ? from : setVote(from, id, true);
+			return isVoter || change.as === "learner" ? from : setKind(from, id, change.as);
 		}
 		case "remove":
 			if (member !== undefined) return drop(from, id);
 			return from.retired.includes(id) ? from : "there is no such member";
 		case "promote":
-			return member === undefined ? "there is no such member" : setVote(from, id, true);
+			return member === undefined ? "there is no such member" : setKind(from, id, "voter");
 		case "demote":
-			return member === undefined ? "there is no such member" : setVote(from, id, false);
+			return member === undefined ? "there is no such member" : setKind(from, id, "learner");
 		case "move": {
 			if (member === undefined) return "there is no such member";
 			const { peer } = change;
@@ -95,7 +95,7 @@ function add(
 ): Configuration | string {
 	const other = from.members.find((one) => one.peer === peer);
 	if (other !== undefined) return `${other.id} is at ${peer} already`;
-	return setVote({ ...from, members: [...from.members, { id, peer }] }, id, as === "voter");
+	return setKind({ ...from, members: [...from.members, { id, peer }] }, id, as);
 }
 
 function drop(from: Configuration, id: NodeId): Configuration {
@@ -105,15 +105,19 @@ function drop(from: Configuration, id: NodeId): Configuration {
 		members: from.members.filter((member) => isOther(member.id)),
 		voters: from.voters.filter(isOther),
 		learners: from.learners.filter(isOther),
+		joining: from.joining.filter(isOther),
 	};
 }
 
-function setVote(from: Configuration, id: NodeId, votes: boolean): Configuration {
-	const voters = from.voters.filter((one) => one !== id);
-	const learners = from.learners.filter((one) => one !== id);
-	return votes
-		? { ...from, voters: [...voters, id], learners }
-		: { ...from, voters, learners: [...learners, id] };
+function setKind(from: Configuration, id: NodeId, kind: "voter" | "joining" | "learner"): Configuration {
+	const isOther = (one: NodeId): boolean => one !== id;
+	const own = (isIn: boolean): NodeId[] => (isIn ? [id] : []);
+	return {
+		...from,
+		voters: [...from.voters.filter(isOther), ...own(kind === "voter")],
+		learners: [...from.learners.filter(isOther), ...own(kind !== "voter")],
+		joining: [...from.joining.filter(isOther), ...own(kind === "joining")],
+	};
 }
 
 /** Whose vote goes stays a member of the joint phase; who only learned and goes is gone at once. */
@@ -121,12 +125,10 @@ function join(current: Configuration, target: Configuration): Configuration {
 	const leaving = current.members.filter(
 		({ id }) => current.voters.includes(id) && !target.members.some((member) => member.id === id),
 	);
-	const { voters, learners } = target;
 	return sorted({
+		...target,
 		members: [...target.members, ...leaving],
-		voters,
 		outgoingVoters: current.voters,
-		learners,
 		retired: target.retired.filter((id) => !leaving.some((member) => member.id === id)),
 	});
 }
@@ -146,6 +148,7 @@ function sorted(configuration: Configuration): Configuration {
 		voters: [...configuration.voters].sort(byName),
 		outgoingVoters: [...configuration.outgoingVoters].sort(byName),
 		learners: [...configuration.learners].sort(byName),
+		joining: [...configuration.joining].sort(byName),
 		retired: configuration.retired,
 	};
 }
@@ -157,7 +160,8 @@ function isEqual(one: Configuration, other: Configuration): boolean {
 		one.members.length === other.members.length &&
 		one.members.every(isSameMember) &&
 		isSameSet(one.voters, other.voters) &&
-		isSameSet(one.learners, other.learners)
+		isSameSet(one.learners, other.learners) &&
+		isSameSet(one.joining, other.joining)
 	);
 }
 

@@ -208,7 +208,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 	const headers = terms.map((term, place) => ({ index: place + 1, term, sizeBytes: 0 }));
 	const names = ["n1", "n2", "n3"];
 	const members = names.map((id) => ({ id, peer: `${id}:1` }));
-	const value = { members, voters: names, outgoingVoters: [], learners: [], retired: [] };
+	const value = { members, voters: names, outgoingVoters: [], learners: [], joining: [], retired: [] };
 	return {
 		self: "n1",
 		group: 1,

@@ -22,6 +22,7 @@ const anyConfiguration = fc.record({
 	voters: fc.subarray(names, { minLength: 1 }),
 	outgoingVoters: fc.subarray(names),
 	learners: fc.constant([]),
+	joining: fc.constant([]),
 	retired: fc.constant([]),
 });
 const anyValues = fc.tuple(...names.map((name) => fc.tuple(fc.constant(name), fc.nat(6))));
@@ -45,7 +46,7 @@ test("two quorums of one configuration always share a voter", () => {
 });
 
 test("nobody is a quorum where nobody votes", () => {
-	const empty = { members: [], voters: [], outgoingVoters: [], learners: [], retired: [] };
+	const empty = { members: [], voters: [], outgoingVoters: [], learners: [], joining: [], retired: [] };
 	expect(isQuorum(empty, () => true)).toBe(false);
 	expect(quorumValue(empty, () => 9)).toBe(0);
 });

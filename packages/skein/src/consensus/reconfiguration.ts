@@ -58,7 +58,8 @@ function judgeChange(state: CoreState, { changes, force }: Request): Verdict {
 	const { next, target } = plan;
 	// With the same voters nothing gets worse.
 	if (force || !isJoint(next)) return { type: "begin", next, target };
-	const missing = target.voters.filter((voter) => !keepsPace(state, leader, voter));
+	const { maxInFlightBytes } = state.settings;
+	const missing = target.voters.filter((voter) => !keepsPace(state, leader, voter, maxInFlightBytes));
 	if (!isQuorum(target, (voter) => !missing.includes(voter))) {
 		return refuse(
 			"quorum-at-risk",
@@ -72,14 +73,14 @@ function refuse(reason: ChangeRefusal, why: string): Verdict {
 	return { type: "change-refused", reason, why };
 }
 
-/** Heard lately, and what it lacks fits into a window. Who is no member yet was never heard. */
-function keepsPace(state: CoreState, leader: LeaderState, node: NodeId): boolean {
+/** Heard lately, and it lacks no more than so many bytes. Who is no member yet was never heard. */
+function keepsPace(state: CoreState, leader: LeaderState, node: NodeId, mostBytes: number): boolean {
 	if (node === state.self) return true;
 	const progress = leader.progress.get(node);
 	if (progress === undefined) return false;
 	const isFresh = state.now - heardSince(leader, node) < state.settings.electionTimeoutMs;
 	const lacking = state.log.sizeBetween(progress.matchIndex, state.log.last.index);
-	return isFresh && progress.lastContact !== null && lacking <= state.settings.maxInFlightBytes;
+	return isFresh && progress.lastContact !== null && lacking <= mostBytes;
 }
 
 function appendConfiguration(state: CoreState, leader: LeaderState, next: Configuration): void {
@@ -91,18 +92,29 @@ function appendConfiguration(state: CoreState, leader: LeaderState, next: Config
 }
 
 /**
- * Once the last configuration is committed: leaves the joint phase, never earlier (bug 17), or leads no more if it
- * is outside. False: it has stepped down.
+ * Once the last configuration is committed: leaves the joint phase, never earlier (bug 17), leads no more if it is
+ * outside, or promotes who joins and keeps pace. False: it has stepped down.
  */
 export function continueChange(state: CoreState, leader: LeaderState): boolean {
 	const { index, value } = latestConfiguration(state);
 	if (!leader.established || state.commitIndex < index) return true;
-	if (!isJoint(value)) return isVoter(value, state.self) || leave(state, leader);
+	if (!isJoint(value) && !isVoter(value, state.self)) return leave(state, leader);
 	// A transfer waits for a log that stands still; who takes over goes on from here.
-	if (state.transfer === null && !isDiskStalled(state)) {
-		appendConfiguration(state, leader, leaveJoint(value));
-	}
+	if (state.transfer !== null || isDiskStalled(state)) return true;
+	if (isJoint(value)) appendConfiguration(state, leader, leaveJoint(value));
+	else if (value.joining.length > 0) promoteJoining(state, leader, value);
 	return true;
+}
+
+function promoteJoining(state: CoreState, leader: LeaderState, current: Configuration): void {
+	const { maxAppendBytes } = state.settings;
+	const ready = current.joining.filter((node) => keepsPace(state, leader, node, maxAppendBytes));
+	if (ready.length === 0) return;
+	const plan = planChange(
+		current,
+		ready.map((id) => ({ change: "promote", id })),
+	);
+	if (plan.type === "change") appendConfiguration(state, leader, plan.next);
 }
 
 function leave(state: CoreState, leader: LeaderState): false {

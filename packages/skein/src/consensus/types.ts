@@ -51,6 +51,8 @@ export interface Configuration {
 	readonly voters: readonly NodeId[];
 	readonly outgoingVoters: readonly NodeId[];
 	readonly learners: readonly NodeId[];
+	/** Learners that become voters by themselves as soon as they keep pace. */
+	readonly joining: readonly NodeId[];
 	/** Ids of those who were removed, oldest first: never to be used again. */
 	readonly retired: readonly NodeId[];
 }
@@ -61,7 +63,8 @@ export type MemberChange =
 			readonly change: "add";
 			readonly id: NodeId;
 			readonly peer: string;
-			readonly as: "voter" | "learner";
+			/** `joining`: a learner until it keeps pace, then a voter. `voter`: at once, however far behind. */
+			readonly as: "voter" | "joining" | "learner";
 	  }
 	| { readonly change: "remove"; readonly id: NodeId }
 	/** A learner becomes a voter. */

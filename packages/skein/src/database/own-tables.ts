@@ -50,9 +50,9 @@ export function readState(connection: DatabaseSync): DatabaseState {
 	return { applied, configuration };
 }
 
-/** Files of before members could change know of no retired ids. */
+/** Files of before members could change know of nobody who joins or was removed. */
 function parseConfiguration(text: string): Configuration {
-	return { retired: [], ...(JSON.parse(text) as Omit<Configuration, "retired">) };
+	return { joining: [], retired: [], ...(JSON.parse(text) as Omit<Configuration, "joining" | "retired">) };
 }
 
 /** The position alone, for every read: a statement that is prepared once. */

@@ -21,6 +21,7 @@ const configuration: Configuration = {
 	voters: ["n1"],
 	outgoingVoters: [],
 	learners: [],
+	joining: [],
 	retired: [],
 };
 

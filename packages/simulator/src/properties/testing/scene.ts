@@ -76,7 +76,7 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 			lastIndex,
 			lastTerm: terms.get(lastIndex) ?? base.term,
 			durableIndex: lastIndex,
-			configuration: { members: [], voters, outgoingVoters: [], learners: [], retired: [] },
+			configuration: { members: [], voters, outgoingVoters: [], learners: [], joining: [], retired: [] },
 			configurationIndex: 0,
 			transferTo: null,
 			pendingReads: 0,

@@ -137,7 +137,12 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 	const name = isOld
 		? (pick(run, [...run.simulation.nodes.keys()]) ?? id)
 		: `n${run.simulation.nodes.size + 1}`;
-	return { change: "add", id: name, peer: `${name}:1`, as: run.random() < 0.5 ? "voter" : "learner" };
+	return {
+		change: "add",
+		id: name,
+		peer: `${name}:1`,
+		as: pick(run, ["voter", "joining", "learner"] as const) ?? "voter",
+	};
 }
 
 function act(run: Run): void {

@@ -204,7 +204,7 @@ const commands: Readonly<Record<string, Command>> = {
 	node(_, simulation, { plain }) {
 		for (const id of plain) simulation.addNode(id);
 	},
-	/** change n1 add:n4 add-voter:n5 remove:n2 promote:n4 demote:n1 move:n3 [force] [dry]: as one change. */
+	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 [force] [dry]: as one change. */
 	change(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
@@ -291,8 +291,11 @@ function parseChange(word: string): MemberChange {
 	const [change = "", id = ""] = word.split(":");
 	switch (change) {
 		case "add":
+			return { change, id, peer: `${id}:1`, as: "learner" };
 		case "add-voter":
-			return { change: "add", id, peer: `${id}:1`, as: change === "add" ? "learner" : "voter" };
+			return { change: "add", id, peer: `${id}:1`, as: "voter" };
+		case "join":
+			return { change: "add", id, peer: `${id}:1`, as: "joining" };
 		case "move":
 			return { change, id, peer: `${id}:2` };
 		case "remove":
@@ -359,11 +362,11 @@ function showOutput(node: SimulatedNode, output: Output): string {
 }
 
 function showConfiguration(configuration: Configuration): string {
-	const { voters, outgoingVoters, learners, retired } = configuration;
+	const { voters, outgoingVoters, learners, joining, retired } = configuration;
 	const show = (name: string, list: readonly NodeId[]): string =>
 		list.length === 0 ? "" : ` ${name} ${list.join(" ")}`;
 	const joint = outgoingVoters.length === 0 ? "" : ` and of ${outgoingVoters.join(" ")}`;
-	const rest = `${show("learners", learners)}${show("retired", retired)}`;
+	const rest = `${show("learners", learners)}${show("joining", joining)}${show("retired", retired)}`;
 	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}`;
 }
 

@@ -61,7 +61,7 @@ function readMember(reader: Reader): Member {
 	return { id: reader.name(), peer: reader.string() };
 }
 
-/** Without the retired ids: whoever gets a snapshot finds them in the copy itself. */
+/** Without joining and retired ids: whoever gets a snapshot finds them in the copy itself. */
 export function writeConfiguration(writer: Writer, configuration: Configuration): void {
 	writer.list(configuration.members, writeMember);
 	writer.list(configuration.voters, writeName);
@@ -75,6 +75,7 @@ export function readConfiguration(reader: Reader): Configuration {
 		voters: reader.list(readName, 2),
 		outgoingVoters: reader.list(readName, 2),
 		learners: reader.list(readName, 2),
+		joining: [],
 		retired: [],
 	};
 }
