@@ -80,7 +80,8 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		execute: (requests) =>
 			queue.onWriter(settings.executeMs * requests.length, () => writer.execute(requests)),
 		abandonInteractive: () => queue.onWriter(0.05, () => writer.abandonInteractive()),
-		commit: (applied) => onDisk(settings.executeMs, () => writer.commit(applied), true),
+		commit: (applied, configuration = null) =>
+			onDisk(settings.executeMs, () => writer.commit(applied, configuration), true),
 		hurry: () => queue.hurry(),
 		rollback: () => queue.onWriter(0.05, () => writer.rollback()),
 		apply: (entries) => onDisk(settings.executeMs, () => writer.apply(entries)),

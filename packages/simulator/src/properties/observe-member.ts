@@ -50,8 +50,8 @@ export function observeDatabase(
 ): Database {
 	return {
 		...database,
-		async commit(position) {
-			await database.commit(position);
+		async commit(position, configuration = null) {
+			await database.commit(position, configuration);
 			observe({ type: "applied", node, position, digest: digest() });
 		},
 		async apply(entries) {
@@ -79,7 +79,8 @@ export function observeDatabase(
 		},
 		async createSnapshot() {
 			const snapshot = await database.createSnapshot();
-			observe({ type: "snapshot", node, position: snapshot.applied });
+			const { applied: position, configuration } = snapshot;
+			observe({ type: "snapshot", node, position, configurationIndex: configuration.index });
 			return snapshot;
 		},
 	};

@@ -25,6 +25,7 @@ export function becomeLeader(state: CoreState): void {
 		excusedUntil: Number.NEGATIVE_INFINITY,
 		barrierIndex: state.log.last.index + 1,
 		established: false,
+		isInTransaction: false,
 		progress: new Map(),
 		departing: new Map(),
 		round: 0,

@@ -12,6 +12,7 @@ export type ChangeRefusal =
 	| "not-established"
 	| "transferring"
 	| "disk-stalled"
+	| "in-transaction"
 	| "change-under-way"
 	| "invalid"
 	| "id-used-up"

@@ -68,6 +68,7 @@ class World {
 			excusedUntil: 0,
 			barrierIndex: this.ours.length,
 			established: true,
+			isInTransaction: false,
 			progress: new Map([["n2", this.progress]]),
 			departing: new Map(),
 			round: 0,

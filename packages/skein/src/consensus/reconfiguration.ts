@@ -54,6 +54,7 @@ function judgeChange(state: CoreState, { changes, force }: Request): Verdict {
 	if (plan.type === "refused") return refuse(plan.reason, plan.why);
 	if (plan.type === "nothing-to-do") return { type: "begin", next: null, target: current };
 	if (state.transfer !== null) return refuse("transferring", `${state.transfer.to} is about to take over`);
+	if (leader.isInTransaction) return refuse("in-transaction", "a large transaction is on its way");
 	if (isDiskStalled(state)) return refuse("disk-stalled", "the leader's disk hangs");
 	const { next, target } = plan;
 	// With the same voters nothing gets worse.
@@ -99,8 +100,9 @@ export function continueChange(state: CoreState, leader: LeaderState): boolean {
 	const { index, value } = latestConfiguration(state);
 	if (!leader.established || state.commitIndex < index) return true;
 	if (!isJoint(value) && !isVoter(value, state.self)) return leave(state, leader);
-	// A transfer waits for a log that stands still; who takes over goes on from here.
-	if (state.transfer !== null || isDiskStalled(state)) return true;
+	// A transfer waits for a log that stands still; who takes over goes on from here. The pieces of a large transaction
+	// follow each other: its end, or that of this leadership, comes.
+	if (state.transfer !== null || leader.isInTransaction || isDiskStalled(state)) return true;
 	if (isJoint(value)) appendConfiguration(state, leader, leaveJoint(value));
 	else if (value.joining.length > 0) promoteJoining(state, leader, value);
 	return true;

@@ -24,6 +24,7 @@ export function appendOwn(
 		({ kind, payload }, place): Entry => ({ index: firstIndex + place, term, kind, payload }),
 	);
 	appendToLog(state, own, null);
+	if (state.roleState.role === "leader") state.roleState.isInTransaction = own.at(-1)?.kind === "fragment";
 }
 
 export function sendAppendsToAll(state: CoreState, leader: LeaderState): void {

@@ -76,6 +76,8 @@ export interface LeaderState {
 	excusedUntil: MonotonicTime;
 	readonly barrierIndex: LogIndex;
 	established: boolean;
+	/** The last entry is a piece of a transaction that goes on: nothing may come in between. */
+	isInTransaction: boolean;
 	/** Every member but this one, and those that depart. */
 	readonly progress: Map<NodeId, Progress>;
 	/** Members no more: they still hear us, until they know it or their time is up (reconfiguration.ts). */

@@ -1,4 +1,5 @@
 /** What others may look at: for status, metrics and tests. Nothing of it can be changed from outside. */
+import type { ConfigurationAt } from "./configuration.ts";
 import type { ProgressMode } from "./progress.ts";
 import { inFlightBytes } from "./replication.ts";
 import type { CoreState } from "./state.ts";
@@ -34,6 +35,8 @@ export interface CoreView {
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
 	termAt(index: LogIndex): Term | null;
+	/** The last configuration in the log at or below `index`, which is not below the base. */
+	configurationAt(index: LogIndex): ConfigurationAt;
 	/** Bytes of the entries after `index`, a small constant for each included: how far behind a member is. */
 	bytesAfter(index: LogIndex): number;
 }
@@ -123,6 +126,13 @@ class View implements CoreView {
 
 	termAt(index: LogIndex): Term | null {
 		return this.#state.log.termAt(index);
+	}
+
+	configurationAt(index: LogIndex): ConfigurationAt {
+		const { configurations } = this.#state;
+		const found = configurations.findLast((one) => one.index <= index);
+		if (found === undefined) throw new Error(`consensus: no configuration is known at ${index}`);
+		return found;
 	}
 
 	bytesAfter(index: LogIndex): number {

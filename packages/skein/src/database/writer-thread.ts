@@ -4,7 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Position } from "../consensus/types.ts";
 import { createRowFormat } from "./changes/row.ts";
 import { type CheckpointResult, checkpointOn } from "./checkpoint.ts";
-import type { AppliedEntry } from "./database.ts";
+import type { AppliedEntry, DatabaseState } from "./database.ts";
 import { type PackedRequest, type PackedWriteOutcome, packWriteOutcome, unpackRequest } from "./packing.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { serveCalls } from "./thread-calls.ts";
@@ -42,7 +42,8 @@ function writerMethods({ path, settings }: WriterThreadData) {
 		execute: (requests: readonly PackedRequest[]) =>
 			writer.execute(requests.map(unpackRequest)).map(packWriteOutcome),
 		abandonInteractive: () => writer.abandonInteractive(),
-		commit: (applied: Position) => then(writer.commit(applied)),
+		commit: (applied: Position, configuration: DatabaseState["configuration"]) =>
+			then(writer.commit(applied, configuration)),
 		rollback: () => then(writer.rollback()),
 		apply: (entries: readonly AppliedEntry[]) => then(writer.apply(entries)),
 		applied: () => writer.applied(),

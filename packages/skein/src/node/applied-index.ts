@@ -12,6 +12,13 @@ export interface AppliedIndex {
 	 * that began before it.
 	 */
 	reflects(index: LogIndex): void;
+	/**
+	 * The entries from the position to this one are committed and are configurations, which a leader's database is told
+	 * of as soon as its writer is free.
+	 */
+	passes(position: Position): void;
+	/** What a file shows that holds everything up to `held`: configurations behind it included. */
+	shownBy(held: Position): Position;
 	/** Somebody waits for more than there is. */
 	awaited(): boolean;
 	/** Called whenever somebody begins to wait. */
@@ -20,6 +27,14 @@ export interface AppliedIndex {
 	whenReached(index: LogIndex, reached: () => void): () => void;
 }
 
+/** Nothing but configurations is behind `from`, up to `to`. */
+interface Passed {
+	readonly from: LogIndex;
+	readonly to: Position;
+}
+
+const mostPassed = 8;
+
 interface Waiting {
 	readonly index: LogIndex;
 	readonly reached: () => void;
@@ -27,6 +42,8 @@ interface Waiting {
 
 export function createAppliedIndex(start: Position): AppliedIndex {
 	const waiting = new Set<Waiting>();
+	/** Oldest first. A read may have begun on the state before one, and end after it. */
+	let passed: readonly Passed[] = [];
 
 	const applied: AppliedIndex & { position: Position; reflected: LogIndex } = {
 		position: start,
@@ -49,6 +66,14 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 				entry.reached();
 			}
 		},
+		passes(position) {
+			if (position.index > (passed.at(-1)?.to.index ?? 0)) {
+				passed = [...passed, { from: applied.position.index, to: position }].slice(-mostPassed);
+			}
+			applied.reflects(position.index);
+		},
+		shownBy: (held) =>
+			passed.findLast(({ from, to }) => held.index >= from && held.index < to.index)?.to ?? held,
 		whenReached(index, reached) {
 			if (index <= applied.reflected) {
 				reached();

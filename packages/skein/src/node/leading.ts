@@ -9,7 +9,7 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { ProposedEntry } from "../consensus/input.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
-import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
+import type { Database, DatabaseState, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
 import type { AppliedIndex } from "./applied-index.ts";
@@ -115,6 +115,8 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (commitFailed) return "recover";
 		const batch = nextBatch();
 		if (batch.length === 0) {
+			if (owner.stream === null && (await storeConfiguration()))
+				return commitFailed ? "recover" : "committed";
 			if (pause.active) await commitSettled();
 			if (commitFailed) return "recover";
 			if (owner.stream === null) pause.reached();
@@ -150,7 +152,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (first?.snapshotIndex !== null && first?.snapshotIndex !== undefined) {
 			await commitSettled();
 			if (commitFailed) return putBack(batch, "recover");
-			if (applied.position.index !== first.snapshotIndex) {
+			if (applied.shownBy(applied.position).index !== first.snapshotIndex) {
 				first.answer({ type: "failed", error: snapshotTooOld() });
 				return "worked";
 			}
@@ -198,7 +200,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			first.answer({
 				type: "done",
 				outcome: only.outcome,
-				position: applied.position,
+				position: applied.shownBy(applied.position),
 				replayed: only.replayed,
 			});
 			return "worked";
@@ -275,7 +277,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		// Beside the loop: the round may last until the next leader is known, and a member that does not
 		// lead any more has entries to apply.
 		const servedTerm = term;
-		const { position } = applied;
+		const position = applied.shownBy(applied.position);
 		void options.readIndex
 			.ask(clock.now() + settings.leaderWaitMs)
 			.then(() => null, toSkeinError)
@@ -294,10 +296,11 @@ export function createLeading(options: LeadingOptions): Leading {
 	/** The database may tell of it late, with the answer to the next batch: sooner if somebody waits. */
 	function commitSqlite(position: Position): void {
 		const patience = watchCommit();
-		committing = database.commit(position).then(
+		committing = database.commit(position, newConfiguration(position.index)).then(
 			() => {
 				patience.cancel();
 				applied.advance(position);
+				reflectUpTo(runner().commitIndex);
 			},
 			(error: unknown) => {
 				patience.cancel();
@@ -324,6 +327,36 @@ export function createLeading(options: LeadingOptions): Leading {
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */
+	/**
+	 * Up to `index`, and not in the database yet. The core changes members by itself: before a batch, behind one, or while
+	 * there is none.
+	 */
+	function newConfiguration(index: LogIndex): DatabaseState["configuration"] {
+		const last = runner().core.view.configurationAt(index);
+		return last.index > applied.position.index ? last : null;
+	}
+
+	/** Nothing is under way that would take a committed configuration along. */
+	async function storeConfiguration(): Promise<boolean> {
+		if (newConfiguration(runner().commitIndex) === null) return false;
+		await commitSettled();
+		const configuration = newConfiguration(runner().commitIndex);
+		if (configuration === null || commitFailed) return commitFailed;
+		const { index } = configuration;
+		commitSqlite({ index, term: runner().core.view.termAt(index) ?? 0 });
+		return true;
+	}
+
+	/** Committed entries that change nothing by themselves: configurations, and pieces behind them. */
+	function reflectUpTo(commitIndex: LogIndex): void {
+		const { view } = runner().core;
+		let index = applied.position.index;
+		while (index < commitIndex && view.configurationAt(index + 1).index === index + 1) index++;
+		if (index > applied.position.index) applied.passes({ index, term: view.termAt(index) ?? 0 });
+		if (pieces?.first === index + 1) index = Math.min(commitIndex, pieces.last);
+		applied.reflects(index);
+	}
+
 	async function commitSettled(): Promise<void> {
 		database.hurry();
 		await committing;
@@ -456,8 +489,10 @@ export function createLeading(options: LeadingOptions): Leading {
 			if (state.role !== "leader" || state.term !== term) commitWait.lost();
 		},
 		onCommit(index) {
-			if (pieces !== null && applied.position.index === pieces.first - 1)
-				applied.reflects(Math.min(index, pieces.last));
+			if (term !== null) {
+				reflectUpTo(index);
+				if (newConfiguration(index) !== null) wake();
+			}
 			commitWait.onCommit(index);
 		},
 		pause(limits) {

@@ -27,7 +27,9 @@ import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
+import { createLeaderRequests } from "./leader-requests.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
+import { createMemberChanges } from "./member-changes.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
@@ -52,6 +54,9 @@ export const defaultGroup: GroupId = 1;
 
 /** A leader that commits nothing of what it is given for so long is not ready. */
 const standsStillMs: Milliseconds = 3_000;
+
+/** How long a leader waits for a change of members, or for the one before it to end. */
+const memberChangeMs: Milliseconds = 10_000;
 
 export interface NodeOptions {
 	readonly self: NodeId;
@@ -136,7 +141,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		tickIntervalMs: settings.tickIntervalMs,
 		listener: {
 			onRole,
-			onCommit: (index) => stateMachine.onCommit(index),
+			onCommit(index) {
+				stateMachine.onCommit(index);
+				memberChanges.onCommit();
+			},
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
 			onTransferEnded: (end) => transfer.onEnded(end),
@@ -220,14 +228,23 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		electionTimeoutMs: settings.consensus.electionTimeoutMs,
 		timeoutMs: settings.consensus.transferTimeoutMs,
 	});
+	const askLeader = createLeaderRequests({ ...common, leaderWatch, stopped: () => stopped });
 	const transferTo = createTransferRequests({
 		...common,
 		self,
 		transfer,
 		forwarding,
-		leaderWatch,
+		askLeader,
 		timeoutMs: settings.consensus.transferTimeoutMs,
-		stopped: () => stopped,
+	});
+	const memberChanges = createMemberChanges({
+		...common,
+		self,
+		transfer,
+		forwarding,
+		askLeader,
+		watch: createLeaderWatch(clock, deadlines),
+		timeoutMs: memberChangeMs,
 	});
 	let statusTimer: Timer | null = null;
 	let nextStreamId = firstId();
@@ -258,6 +275,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 				return await transfer.handOver(JSON.parse(body));
 			case "snapshot":
 				return answerSnapshotCall(from, body);
+			case "members":
+				return await memberChanges.carryOut(JSON.parse(body));
 			default: {
 				const never: never = operation;
 				throw new Error(String(never));
@@ -281,6 +300,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
 	function onConfiguration({ voters, outgoingVoters, learners }: Configuration): void {
 		logger.info({ voters, outgoingVoters, learners }, "members");
+		memberChanges.onConfiguration();
 	}
 
 	function onMessage(from: NodeId, bytes: Uint8Array): void {
@@ -461,7 +481,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	return {
-		service: { nodeId: self, openStream, cluster, readiness, transfer: transferTo },
+		service: {
+			nodeId: self,
+			openStream,
+			cluster,
+			readiness,
+			transfer: transferTo,
+			changeMembers: (request) => memberChanges.request(request),
+		},
 		core: runner.core.view,
 		failed,
 		async start() {

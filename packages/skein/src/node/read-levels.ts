@@ -213,7 +213,12 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 				return { value, applied: value.applied, ranMs: value.ranMs };
 			};
 			const { value, stalenessMs } = await see(consistency, deadlineAt, look, async () => {});
-			return { outcome: value.outcome, position: value.applied, stalenessMs, replayed: false };
+			return {
+				outcome: value.outcome,
+				position: applied.shownBy(value.applied),
+				stalenessMs,
+				replayed: false,
+			};
 		},
 		async begin(consistency, deadlineAt) {
 			const look = async () => {
@@ -221,7 +226,8 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 				return { value, applied: value.applied, ranMs: 0 };
 			};
 			const { value, asOf } = await see(consistency, deadlineAt, look, (snapshot) => snapshot.close());
-			return { snapshot: value, asOf };
+			const shown = applied.shownBy(value.applied);
+			return { snapshot: shown === value.applied ? value : { ...value, applied: shown }, asOf };
 		},
 		stalenessOf,
 	};

@@ -6,6 +6,7 @@
 import type { NodeId, Position, Role } from "../consensus/types.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { MembersAnswer, MembersRequest } from "./member-changes.ts";
 
 export type Consistency =
 	| { readonly level: "linearizable" }
@@ -94,4 +95,6 @@ export interface Service {
 	readiness(): Readiness;
 	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
 	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;
+	/** Resolves when the change is committed; asked again, it changes nothing twice. */
+	changeMembers(request: MembersRequest): Promise<MembersAnswer>;
 }

@@ -236,12 +236,12 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 				return one.execute(requests);
 			}),
 		abandonInteractive: () => onWriter(0.05, (one) => one.abandonInteractive()),
-		commit: (applied) =>
+		commit: (applied, configuration = null) =>
 			onWriter(
 				settings.executeMs,
 				(one) => {
 					if (isFull()) throw diskFull();
-					one.commit(applied);
+					one.commit(applied, configuration);
 				},
 				{ isQuiet: true, onDisk: true },
 			),

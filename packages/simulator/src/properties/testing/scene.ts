@@ -10,7 +10,7 @@ export interface Scene {
 	show(observation: Observation): void;
 	/** A life begins with these entries, as "index/term". */
 	start(node: NodeId, has?: { log?: readonly string[]; base?: string; term?: Term; votedFor?: NodeId }): void;
-	/** Appended and, but for `durable: false`, on disk. Entries as "index/term" or "index/term/payload". */
+	/** Appended and, but for `durable: false`, on disk. Entries as "index/term" or "index/term/payload"; "members" is a configuration. */
 	append(node: NodeId, entries: readonly string[], how?: { cutFrom?: LogIndex; durable?: boolean }): void;
 	promise(node: NodeId, term: Term, votedFor: NodeId | null, durable?: boolean): void;
 	/** The oldest work is on disk. */
@@ -29,8 +29,9 @@ export interface Scene {
 	readonly broken: string | null;
 }
 
-export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene {
-	const watch = createWatch();
+/** `elected`: leaders must have been. */
+export function createScene(voters: readonly NodeId[] = ["a", "b", "c"], elected = false): Scene {
+	const watch = createWatch(elected ? [] : ["elected by a majority"]);
 	/** What was asked of each log and is not done. */
 	const pending = new Map<NodeId, LogWork[]>();
 	/** What the fake core holds: terms by index. */
@@ -82,6 +83,10 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 			pendingReads: 0,
 			progress: new Map(),
 			termAt: (index) => (index === base.index ? base.term : (terms.get(index) ?? null)),
+			configurationAt: () => ({
+				index: 0,
+				value: { members: [], voters, outgoingVoters: [], learners: [], joining: [], retired: [] },
+			}),
 			bytesAfter: () => 0,
 		};
 	}
@@ -150,6 +155,7 @@ function positionOf(text: string): Position {
 }
 
 function entryOf(text: string): Entry {
-	const payload = new TextEncoder().encode(text.split("/")[2] ?? "");
-	return { ...positionOf(text), kind: "command", payload };
+	const payload = text.split("/")[2] ?? "";
+	const kind = payload === "members" ? "configuration" : "command";
+	return { ...positionOf(text), kind, payload: new TextEncoder().encode(payload) };
 }
