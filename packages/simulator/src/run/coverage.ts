@@ -105,9 +105,13 @@ function nameOf(event: TraceEvent): string | null {
 		}
 		case "plot":
 			return `plot (${field("plot")})`;
+		case "members-changed":
+			return `change of members (${field("outcome")})`;
 		case "client":
 			return `client: ${field("what")}`;
 		case "start":
+		case "members":
+		case "change-members":
 		case "started":
 		case "role":
 		case "log":
