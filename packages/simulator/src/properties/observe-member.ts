@@ -120,6 +120,7 @@ export function observeNetwork(network: Network, observe: Observe): Network {
 		},
 		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
 		reachable: (node) => network.reachable(node),
+		meet: (nodes) => network.meet(nodes),
 		stop: () => network.stop(),
 	};
 }

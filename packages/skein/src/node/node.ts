@@ -298,8 +298,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		sendStatus();
 	}
 
-	function onConfiguration({ voters, outgoingVoters, learners }: Configuration): void {
+	function onConfiguration({ members, voters, outgoingVoters, learners }: Configuration): void {
 		logger.info({ voters, outgoingVoters, learners }, "members");
+		network.meet(members);
 		memberChanges.onConfiguration();
 	}
 
@@ -430,6 +431,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
 	function readiness(): Readiness {
 		if (stopped) return { ready: false, reason: "this node is stopping" };
+		if (!configuration().members.some(({ id }) => id === self)) return notAMember();
 		if (diskFull()) return { ready: false, reason: "the disk is full" };
 		if (stateMachine.unfit) {
 			return {
@@ -451,6 +453,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		const behind = runner.commitIndex - applied.position.index;
 		if (behind > settings.logTailEntries) return { ready: false, reason: `${behind} entries behind` };
 		return { ready: true, reason: "" };
+	}
+
+	function notAMember(): Readiness {
+		const isRemoved = configuration().retired.includes(self);
+		return {
+			ready: false,
+			reason: isRemoved
+				? "this node was removed from the cluster: stop it; it can come back under another id only"
+				: "this node is no member yet: it waits until it is added and hears from the leader",
+		};
 	}
 
 	function openStream(): Stream {
@@ -494,6 +506,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		async start() {
 			await snapshotReceiver.clean();
 			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });
+			// What was configured by hand counts as long as the members are those that the group began with.
+			if (runner.core.view.configurationIndex > 1) network.meet(configuration().members);
 			stateMachine.start();
 			runner.start();
 			compaction.start();

@@ -5,7 +5,6 @@
  *   waiting → connecting → handshaking → ready → waiting …
  */
 import { connect, type Socket } from "node:net";
-import type { NodeId } from "../consensus/types.ts";
 import type { Timer } from "../world/clock.ts";
 import type { Lane } from "../world/network.ts";
 import { wireVersion } from "./codec/message.ts";
@@ -22,12 +21,7 @@ import {
 	proofHolds,
 	takeMessage,
 } from "./handshake.ts";
-
-export interface PeerAddress {
-	readonly id: NodeId;
-	readonly host: string;
-	readonly port: number;
-}
+import type { PeerAddress } from "./peer-address.ts";
 
 export interface OutgoingLane {
 	readonly ready: () => boolean;
