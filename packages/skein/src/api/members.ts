@@ -1,6 +1,7 @@
 /** `POST` and `DELETE /cluster/members`: who belongs to the cluster, and who votes. */
 import type { FastifyInstance } from "fastify";
 import type { Configuration, MemberChange } from "../consensus/types.ts";
+import { memberKind } from "../node/cluster-view.ts";
 import type { MembersRequest } from "../node/member-changes.ts";
 import type { Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
@@ -89,14 +90,8 @@ function kindOf(value: unknown): "voter" | "joining" | "learner" {
 }
 
 /** Who belongs to the cluster, by name. */
-function shown({ members, voters, learners, joining }: Configuration): object {
-	const kindOfMember = (id: string): string =>
-		voters.includes(id)
-			? "voter"
-			: joining.includes(id)
-				? "joining"
-				: learners.includes(id)
-					? "learner"
-					: "leaving";
-	return Object.fromEntries(members.map(({ id, peer }) => [id, { kind: kindOfMember(id), peer }]));
+function shown(configuration: Configuration): object {
+	return Object.fromEntries(
+		configuration.members.map(({ id, peer }) => [id, { kind: memberKind(configuration, id), peer }]),
+	);
 }

@@ -26,7 +26,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 	const { own, runner, configuration } = options;
 	const members: Record<NodeId, MemberView> = {};
 	for (const member of configuration.members) {
-		const kind = configuration.learners.includes(member.id) ? "learner" : "voter";
+		const kind = memberKind(configuration, member.id);
 		members[member.id] =
 			member.id === own.self
 				? ownView(options, kind, member.peer)
@@ -48,6 +48,12 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 			},
 		},
 	};
+}
+
+export function memberKind({ voters, learners, joining }: Configuration, id: NodeId): MemberView["kind"] {
+	if (voters.includes(id)) return "voter";
+	if (joining.includes(id)) return "joining";
+	return learners.includes(id) ? "learner" : "leaving";
 }
 
 function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], peer: string): MemberView {

@@ -49,7 +49,8 @@ export interface Stream {
 }
 
 export interface MemberView {
-	readonly kind: "voter" | "learner";
+	/** joining: a learner that votes as soon as it keeps pace. leaving: it votes until the change under way is over. */
+	readonly kind: "voter" | "learner" | "joining" | "leaving";
 	/** What this node knows: exact for itself, for others as last heard; null: unknown. */
 	readonly role: Role | null;
 	readonly url: string | null;

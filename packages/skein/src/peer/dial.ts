@@ -20,6 +20,7 @@ import {
 	packMessage,
 	proofHolds,
 	takeMessage,
+	wayBack,
 } from "./handshake.ts";
 import type { PeerAddress } from "./peer-address.ts";
 
@@ -121,7 +122,9 @@ export function dialPeer(
 		const refusal = failure instanceof HandshakeError ? failure : null;
 		const { reason } = describe(failure);
 		const message = refusal === null ? "cannot connect to a peer" : "the handshake with a peer failed";
-		context.warnOnce(`dial ${peer.id} ${reason}`, { ...fields, ...describe(failure) }, message);
+		const lost = refusal?.byPeer === true ? context.identity.nodeId : peer.id;
+		const hint = refusal === null ? {} : wayBack(refusal.reason, lost);
+		context.warnOnce(`dial ${peer.id} ${reason}`, { ...fields, ...describe(failure), ...hint }, message);
 	}
 
 	function waitAndDial(): void {
