@@ -1,7 +1,7 @@
 /** Real processes: nodes join a cluster that is written to, vote, learn, leave, and do not come back under old names. */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { isDeepStrictEqual, promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import { type Cluster, useCluster } from "./support/cluster.ts";
 import { get, post, run, view } from "./support/http.ts";
@@ -42,7 +42,7 @@ async function kindsOn(url: string): Promise<Record<string, string>> {
 async function isSo(url: string, kinds: Record<string, string>): Promise<void> {
 	await until({ what: () => `members to be ${JSON.stringify(kinds)}`, timeoutMs: 20_000 }, async () => {
 		const now = await kindsOn(url);
-		return JSON.stringify(Object.entries(now).sort()) === JSON.stringify(Object.entries(kinds).sort());
+		return isDeepStrictEqual(now, kinds);
 	});
 }
 

@@ -6,7 +6,7 @@ import { answerOf, startTestApi } from "./testing/test-api.ts";
 test("changes are handed on, and the answer names everybody", async () => {
 	await using api = await startTestApi();
 	const asked: MembersRequest[] = [];
-	const { changeMembers } = api.service;
+	const changeMembers = api.service.changeMembers.bind(api.service);
 	api.service.changeMembers = (request) => {
 		asked.push(request);
 		return changeMembers(request);
