@@ -3,7 +3,7 @@
  * all that were seen in logs after it. One of these may have been cut since, or come back with a disk: so
  * whoever asks what a majority is must have one in each of them.
  */
-import { isJoint, leaveJoint } from "../../../skein/src/consensus/membership.ts";
+import { isJoint, leaveJoint, planChange } from "../../../skein/src/consensus/membership.ts";
 import type { Configuration, LogIndex, NodeId } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 
@@ -54,7 +54,17 @@ export function halvesOf(configurations: readonly Configuration[]): (readonly No
 	return halves;
 }
 
-/** What a configuration comes to by itself. */
-export function settledOf(configuration: Configuration): Configuration {
-	return isJoint(configuration) ? leaveJoint(configuration) : configuration;
+/** What a configuration comes to by itself: without its joint phase, and with any of those who join as voters. */
+export function settledOf(configuration: Configuration): Configuration[] {
+	const settled = isJoint(configuration) ? leaveJoint(configuration) : configuration;
+	const all = [settled];
+	for (let some = 1; some < 2 ** settled.joining.length; some++) {
+		const ready = settled.joining.filter((_, place) => (some >> place) & 1);
+		const plan = planChange(
+			settled,
+			ready.map((id) => ({ change: "promote", id })),
+		);
+		if (plan.type === "change") all.push(plan.target);
+	}
+	return all;
 }

@@ -493,3 +493,35 @@ test("configurations are stored", () => {
 	expect(play(null, 1)).toBe(null);
 	expect(play(null, 3)).toBe(name);
 });
+
+test("one change at a time", () => {
+	const name = "one change at a time";
+	const play = (commitIndex: number, established: boolean, again: string | null): string | null => {
+		const s = createScene();
+		for (const node of ["a", "b", "c"]) s.start(node);
+		for (const node of ["a", "b", "c"]) s.append(node, ["1/1", "2/1/members", "3/1/members"]);
+		const voters = ["a", "b", "c"];
+		const configuration = {
+			members: [],
+			voters,
+			outgoingVoters: [],
+			learners: [],
+			joining: [],
+			retired: ["d"],
+		};
+		const view = { role: "leader", term: 1, established } as const;
+		s.look("a", { ...view, commitIndex: 0, configuration, configurationIndex: 2 });
+		const members = again === null ? [] : [{ id: again, peer: "x:1" }];
+		s.look("a", {
+			...view,
+			commitIndex,
+			configuration: { ...configuration, members },
+			configurationIndex: 3,
+		});
+		return s.broken;
+	};
+	expect(play(2, true, null)).toBe(null);
+	expect(play(1, true, null)).toBe(name);
+	expect(play(2, false, null)).toBe(name);
+	expect(play(2, true, "d")).toBe(name);
+});

@@ -5,6 +5,7 @@
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { acknowledgements } from "./acknowledgements.ts";
 import { appendOnly } from "./append-only.ts";
+import { changes } from "./changes.ts";
 import { commitOnMajority } from "./commit-on-majority.ts";
 import { createCommitted } from "./committed.ts";
 import { committedStays } from "./committed-stays.ts";
@@ -46,6 +47,7 @@ export function createWatch(leftOut: readonly string[] = []): Watch {
 		oneLeader(),
 		promises(logs),
 		elections(logs),
+		changes(),
 		acknowledgements(logs),
 		appendOnly(logs),
 		logMatching(logs),

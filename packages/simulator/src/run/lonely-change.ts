@@ -8,6 +8,24 @@ import { isolation } from "../world/partitions.ts";
 import type { Operator } from "./operator.ts";
 import type { Stage } from "./plot-stage.ts";
 
+/** A leader dies as soon as it has begun a change: whoever leads next finds it in its log, or not, and goes on or not. */
+export function halfChange(stage: Stage, operator: Operator, old: Member): void {
+	const { chance, tell, later, between, cluster } = stage;
+	tell({ type: "plot", plot: "half a change", leader: old.id, companions: "" });
+	const before = old.core?.configurationIndex;
+	operator.change(old);
+	stage.soon(
+		() => old.core?.configurationIndex !== before,
+		() => {
+			if (chance.happens(0.5)) return old.crash(chance.pick(["kill", "power"]));
+			// Others may get it first, but not all.
+			const ways = isolation(stage.ids, old.id);
+			later(between(0, 0.1), () => cluster.network.cut(ways, "drop"));
+			later(between(1, 6), () => cluster.network.mend(ways));
+		},
+	);
+}
+
 export function lonelyChange(stage: Stage, operator: Operator, old: Member): void {
 	const { chance, tell, later, between, cluster } = stage;
 	tell({ type: "plot", plot: "lonely change", leader: old.id, companions: "" });

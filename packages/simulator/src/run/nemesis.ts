@@ -16,7 +16,7 @@ import { judgeStart } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
 import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
-import { lonelyChange } from "./lonely-change.ts";
+import { halfChange, lonelyChange } from "./lonely-change.ts";
 import { createOperator } from "./operator.ts";
 import { createStage, type PlotOptions } from "./plot-stage.ts";
 import { createPlots, strike } from "./plots.ts";
@@ -214,8 +214,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 
 	function changeMembers(): void {
 		const leader = stage.leader();
-		if (leader === null || ofChanges.happens(0.75)) operator.change(null);
-		else lonelyChange(stage, operator, leader);
+		if (leader === null || ofChanges.happens(0.6)) operator.change(null);
+		else if (ofChanges.happens(0.5)) lonelyChange(stage, operator, leader);
+		else halfChange(stage, operator, leader);
 	}
 
 	function fill(member: Member, slackBytes: number, lastsMs: number, databaseShare: number): void {

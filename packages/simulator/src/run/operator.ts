@@ -62,11 +62,13 @@ export function createOperator(options: OperatorOptions): Operator {
 	function outcomes(from: readonly Configuration[], wishes: readonly Wish[]): Configuration[] {
 		const all = [...from];
 		for (const one of from) {
+			const bases = settledOf(one);
 			for (const wish of wishes) {
-				const plan = planChange(settledOf(one), wish);
-				if (plan.type !== "change") continue;
 				const rest = wishes.filter((other) => other !== wish);
-				all.push(...outcomes([plan.target], rest));
+				for (const base of bases) {
+					const plan = planChange(base, wish);
+					if (plan.type === "change") all.push(...outcomes([plan.target], rest));
+				}
 			}
 		}
 		return all;
@@ -78,7 +80,7 @@ export function createOperator(options: OperatorOptions): Operator {
 	function latest(): Configuration {
 		const live = cluster.configurations.live.at(-1);
 		if (live === undefined) throw new Error("nobody has a configuration");
-		return settledOf(live);
+		return settledOf(live)[0] ?? live;
 	}
 
 	function draw(kind: Kind): MemberChange[] {

@@ -28,6 +28,8 @@ export function createLeaderRequests(options: LeaderRequestsOptions): LeaderRequ
 	const { clock, leaderWatch } = options;
 
 	return async ({ ask, mayAskAgain, nobody, deadlineAt }) => {
+		/** An earlier leader may have done it. */
+		let isUncertain = false;
 		for (;;) {
 			if (options.stopped()) throw new SkeinError("this node is stopping", { code: "NO_LEADER" });
 			const change = leaderWatch.change();
@@ -35,12 +37,22 @@ export function createLeaderRequests(options: LeaderRequestsOptions): LeaderRequ
 			try {
 				if (leader !== null) return await ask(leader);
 			} catch (error) {
-				if (!mayAskAgain(error) || clock.now() >= deadlineAt) throw error;
+				isUncertain ||= error instanceof SkeinError && error.outcome === "unknown";
+				// Who leads and refuses knows what earlier leaders did; who does not lead knows nothing.
+				if (!mayAskAgain(error)) throw error;
+				if (clock.now() >= deadlineAt) throw hasMoved(error) ? noLeader(nobody, isUncertain) : error;
 			}
-			if (clock.now() >= deadlineAt) throw new SkeinError(nobody, { code: "NO_LEADER" });
+			if (clock.now() >= deadlineAt) throw noLeader(nobody, isUncertain);
 			await change.wait(deadlineAt);
 		}
 	};
+}
+
+function noLeader(message: string, isUncertain: boolean): SkeinError {
+	return new SkeinError(message, {
+		code: "NO_LEADER",
+		outcome: isUncertain ? "unknown" : "did-not-happen",
+	});
 }
 
 /** Who was asked does not lead any more, and did nothing. */

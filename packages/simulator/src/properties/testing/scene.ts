@@ -5,6 +5,15 @@ import type { CoreView } from "../../../../skein/src/consensus/view.ts";
 import type { LogWork, Observation } from "../observation.ts";
 import { createWatch, type Watch } from "../watch.ts";
 
+type Shown =
+	| "role"
+	| "term"
+	| "commitIndex"
+	| "leader"
+	| "established"
+	| "configuration"
+	| "configurationIndex";
+
 export interface Scene {
 	readonly watch: Watch;
 	show(observation: Observation): void;
@@ -23,7 +32,7 @@ export interface Scene {
 	refuse(node: NodeId): void;
 	apply(node: NodeId, position: string, digest?: string): void;
 	refuseToApply(node: NodeId, position: string): void;
-	look(node: NodeId, view: Partial<Pick<CoreView, "role" | "term" | "commitIndex" | "leader">>): void;
+	look(node: NodeId, view: Partial<Pick<CoreView, Shown>>): void;
 	send(from: NodeId, to: NodeId, term: Term, body: object): void;
 	/** The name of the broken property. */
 	readonly broken: string | null;
@@ -71,14 +80,21 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"], elected
 			term: given.term ?? 1,
 			votedFor: null,
 			leader: given.leader ?? null,
-			established: role === "leader",
+			established: given.established ?? role === "leader",
 			commitIndex: given.commitIndex ?? 0,
 			base,
 			lastIndex,
 			lastTerm: terms.get(lastIndex) ?? base.term,
 			durableIndex: lastIndex,
-			configuration: { members: [], voters, outgoingVoters: [], learners: [], joining: [], retired: [] },
-			configurationIndex: 0,
+			configuration: given.configuration ?? {
+				members: [],
+				voters,
+				outgoingVoters: [],
+				learners: [],
+				joining: [],
+				retired: [],
+			},
+			configurationIndex: given.configurationIndex ?? 0,
 			transferTo: null,
 			pendingReads: 0,
 			progress: new Map(),
