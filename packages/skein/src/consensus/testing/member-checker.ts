@@ -82,6 +82,9 @@ export function watchMembers(simulation: Simulation): MemberChecker {
 			alwaysMeet(before.configuration, next),
 			`${show(before.configuration)} and ${show(next)} have quorums without a common voter`,
 		);
+		const previous = node.log.get((view?.configurationIndex ?? 0) - 1);
+		const isInside = previous?.kind === "fragment" && previous.term === view?.term;
+		must(!isInside, `${node.id} changes members in the middle of a transaction`);
 		const again = next.members.find(({ id }) => usedUp.has(id));
 		must(again === undefined, `the id ${again?.id} is used again`);
 	}

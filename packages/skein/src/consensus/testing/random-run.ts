@@ -161,7 +161,8 @@ function act(run: Run): void {
 	}
 	if (dice < 0.91) {
 		const payload = textBytes(`${run.counter++}${"x".repeat(Math.floor(run.random() * 60))}`);
-		return simulation.step(node, { type: "propose", entries: [{ kind: "command", payload }] });
+		const kind = run.random() < 0.2 ? "fragment" : "command";
+		return simulation.step(node, { type: "propose", entries: [{ kind, payload }] });
 	}
 	if (dice < 0.95) {
 		const readId = run.counter++;
@@ -188,7 +189,11 @@ function heal(run: Run): void {
 	const rest = (rounds: number): void => {
 		for (let round = 0; round < rounds; round++) passTime(run, nodes);
 	};
-	rest(400);
+	rest(200);
+	// The end of a transaction whose pieces somebody may have begun: no change gets in before it.
+	const end = { kind: "command" as const, payload: textBytes("end") };
+	for (const node of nodes) simulation.step(node, { type: "propose", entries: [end] });
+	rest(200);
 	const leaders = nodes.filter((node) => node.core?.view.established);
 	expect(leaders.map((node) => node.id)).toHaveLength(1);
 	const view = leaders[0]?.core?.view;
