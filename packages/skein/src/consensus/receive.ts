@@ -145,7 +145,9 @@ function onVoteRequest(state: CoreState, message: VoteRequest): void {
 	const { term, last } = message;
 	const isOlder = term < state.promise.term;
 	// A vote that cannot be on disk soon is none; and no term is entered that only waits for room.
-	const isRefused = isOlder || isDiskStalled(state) || (!message.transfer && isSticky(state, message.from));
+	// A transfer that the leader asked for, unless it has removed the target since: that request was long on its way.
+	const isAsked = message.transfer && !configurationOf(state).retired.includes(message.from);
+	const isRefused = isOlder || isDiskStalled(state) || (!isAsked && isSticky(state, message.from));
 	if (isRefused) return send(state, message.from, { type: "vote-response", granted: false });
 	const isNewTerm = term > state.promise.term;
 	const granted = grantVote(state, message.from, term, last);
