@@ -93,6 +93,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 			}),
 		beginRead: () => queue.onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
+		format: async () => "row",
 		// Not held up by a disk that hangs: a leader whose writer hangs in a checkpoint is not noticed yet (docs/NEXT.md).
 		checkpoint: () =>
 			queue.onWriter(chance.pick([1, 20]), () => {

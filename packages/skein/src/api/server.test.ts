@@ -132,6 +132,16 @@ test("browsers may call", async () => {
 	expect(answer.headers.get("access-control-allow-headers")).toContain("idempotency-key");
 });
 
+test("POST /cluster/format changes the log format, and takes no other", async () => {
+	await using api = await startTestApi();
+	expect((await api.post("/cluster/format", { format: "statement" })).body).toMatchObject({
+		format: "statement",
+		index: 9,
+	});
+	for (const body of [{}, { format: "braid" }, { format: "row", at: 3 }, null])
+		expect((await api.post("/cluster/format", body)).status).toBe(400);
+});
+
 test("operations", async () => {
 	await using api = await startTestApi();
 	const get = async (path: string) => answerOf(await fetch(api.url + path));

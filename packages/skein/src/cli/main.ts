@@ -7,6 +7,7 @@ import {
 	devOptions,
 	environmentName,
 	flagName,
+	formatOptions,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
@@ -98,6 +99,12 @@ function program(): Command {
 		description: "hand leadership over",
 		examples: ["skein transfer n2", "skein transfer"],
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
+	});
+	addCommand(root, "format", formatOptions, {
+		argument: ["[format]", "row or statement; without: tells which one it is"],
+		description: "choose what the log holds: the rows that changed, or SQL where that is safe",
+		examples: ["skein format", "skein format statement"],
+		run: async (values, argument) => (await import("./format.ts")).format(values, argument),
 	});
 	addCommand(root, "bench", benchOptions, {
 		description: "measure writes and reads per second against --url",

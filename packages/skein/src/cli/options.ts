@@ -341,6 +341,7 @@ export const statusOptions = {
 	watch: flag({ description: "draw again every second", short: "w" }),
 } satisfies OptionTable;
 export const transferOptions = { url, json } satisfies OptionTable;
+export const formatOptions = { url, json } satisfies OptionTable;
 export const benchOptions = {
 	url,
 	json,

@@ -11,6 +11,7 @@
  */
 import type { Configuration, LogIndex, Position } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { LogFormat } from "./log-format.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
 
 /** Read from the file at the start, and from a snapshot after it was installed. */
@@ -32,6 +33,8 @@ export interface WriteRequest {
 	/** By the leader's monotonic clock: what stored outcomes age by (outcome-clock.ts). */
 	readonly receivedAtMs: number;
 	readonly timeoutMs: Milliseconds;
+	/** Changes the database's log format, from the next entry on; the program is empty. Only alone in its batch. */
+	readonly format?: LogFormat;
 }
 
 export interface WriteOutcome {
@@ -117,6 +120,8 @@ export interface Database {
 	beginRead(options: { timeoutMs: Milliseconds }): Promise<ReadTransaction>;
 	/** As of the newest committed state. */
 	describe(sql: string): Promise<Description>;
+	/** The log format, as of the newest committed state. */
+	format(): Promise<LogFormat>;
 
 	/** Copies committed effects into the main file and makes it durable, as far as readers let it. Resolves with the durable applied index. */
 	checkpoint(): Promise<LogIndex>;

@@ -3,6 +3,7 @@
  * up the name of every property of every object, which costs more than the values of a small request.
  */
 import type { ReadOutcome, WriteOutcome, WriteRequest } from "./database.ts";
+import type { LogFormat } from "./log-format.ts";
 import type {
 	Column,
 	Condition,
@@ -44,6 +45,7 @@ export type PackedRequest = readonly [
 	idempotencyKey: string | null,
 	receivedAtMs: number,
 	timeoutMs: number,
+	format: LogFormat | null,
 ];
 export type PackedWriteOutcome = readonly [
 	outcome: PackedOutcome,
@@ -107,12 +109,20 @@ function unpackResult([columns, rows, changes, lastInsertRowid]: PackedResult): 
 
 export function packRequest(request: WriteRequest): PackedRequest {
 	const { program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs } = request;
-	return [packProgram(program), foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs];
+	return [
+		packProgram(program),
+		foreignKeys,
+		interactive,
+		idempotencyKey,
+		receivedAtMs,
+		timeoutMs,
+		request.format ?? null,
+	];
 }
 
 export function unpackRequest(packed: PackedRequest): WriteRequest {
-	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs] = packed;
-	return {
+	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, format] = packed;
+	const request: WriteRequest = {
 		program: unpackProgram(program),
 		foreignKeys,
 		interactive,
@@ -120,6 +130,7 @@ export function unpackRequest(packed: PackedRequest): WriteRequest {
 		receivedAtMs,
 		timeoutMs,
 	};
+	return format === null ? request : { ...request, format };
 }
 
 export function packWriteOutcome({ outcome, payload, replayed }: WriteOutcome): PackedWriteOutcome {

@@ -6,6 +6,7 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { ReadOutcome } from "./database.ts";
+import type { LogFormat } from "./log-format.ts";
 import { type PackedRead, packProgram, unpackRead } from "./packing.ts";
 import type { Description, Program } from "./program.ts";
 import type { ReaderThreadData } from "./reader-thread.ts";
@@ -25,7 +26,7 @@ const describeTimeoutMs = 10_000;
 
 interface Read {
 	readonly ticket: number;
-	readonly method: "read" | "describe";
+	readonly method: "read" | "describe" | "format";
 	/** Those behind the ticket. */
 	readonly parameters: readonly unknown[];
 	readonly resolve: (answer: unknown) => void;
@@ -48,6 +49,7 @@ interface PooledReader {
 export interface ReaderPool {
 	read(program: Program, timeoutMs: number): Promise<ReadOutcome>;
 	describe(sql: string): Promise<Description>;
+	format(): Promise<LogFormat>;
 	/** Before the file is replaced: no reader is left, and none opens the file. What ran will run again. */
 	suspend(): Promise<void>;
 	resume(): void;
@@ -224,6 +226,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			return unpackRead(answer as PackedRead);
 		},
 		describe: (sql) => ask("describe", [sql], describeTimeoutMs) as Promise<Description>,
+		format: () => ask("format", [], describeTimeoutMs) as Promise<LogFormat>,
 		async suspend() {
 			suspended = true;
 			const old = readers;

@@ -28,6 +28,10 @@ function readerMethods({ path, settings, running }: ReaderThreadData) {
 			Atomics.store(running, 0, ticket);
 			return reader.describe(sql, null);
 		},
+		format(ticket: number) {
+			Atomics.store(running, 0, ticket);
+			return reader.format();
+		},
 		describeIn: (number: number, sql: string) => reader.describe(sql, number),
 	};
 }

@@ -4,7 +4,8 @@ import type { Position } from "../consensus/types.ts";
 import { guardConnection, openReading } from "./connection.ts";
 import type { ReadOutcome } from "./database.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
-import { createPositionReader, readState } from "./own-tables.ts";
+import type { LogFormat } from "./log-format.ts";
+import { createFormatReader, createPositionReader, readState } from "./own-tables.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { createStatementCache, type StatementCache } from "./statement-cache.ts";
@@ -17,6 +18,8 @@ export interface Reader {
 	end(number: number): void;
 	/** As of the newest committed state; inside a transaction as of its own. */
 	describe(sql: string, number: number | null): Description;
+	/** As of the newest committed state. */
+	format(): LogFormat;
 	close(): void;
 }
 
@@ -122,6 +125,7 @@ export function createReader(options: {
 				connection.exec("ROLLBACK");
 			}
 		},
+		format: createFormatReader(main.connection),
 		close() {
 			for (const session of [...transactions.values(), ...idle, main]) session.connection.close();
 			transactions.clear();

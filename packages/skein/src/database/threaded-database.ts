@@ -146,6 +146,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
 		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),
 		describe: (sql) => readers.describe(sql),
+		format: () => readers.format(),
 		async checkpoint() {
 			const result = (await writer.call("checkpoint", [])) as CheckpointResult;
 			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);

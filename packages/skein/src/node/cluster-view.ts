@@ -1,5 +1,6 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Configuration, LogIndex, NodeId, Role } from "../consensus/types.ts";
+import type { LogFormat } from "../database/log-format.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { PeerStatus } from "./directory.ts";
 import type { ClusterView, MemberView } from "./service.ts";
@@ -16,6 +17,7 @@ export interface ClusterViewOptions {
 	readonly own: OwnStatus;
 	readonly runner: CoreRunner;
 	readonly configuration: Configuration;
+	readonly format: LogFormat;
 	readonly statusOf: (node: NodeId) => PeerStatus | null;
 	readonly reachable: (node: NodeId) => boolean;
 	/** Bytes of the log after an index. */
@@ -42,7 +44,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				leader: runner.state.leader,
 				commitIndex: runner.commitIndex,
 				acknowledgement: "quorum",
-				format: "row",
+				format: options.format,
 				lostTransactions: 0,
 				members,
 			},

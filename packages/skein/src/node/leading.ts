@@ -140,7 +140,9 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (pause.active) return [];
 		return queue.takeBatch({
 			requests: settings.maxBatchRequests,
-			mustRunAlone: (request) => request.interactive || options.mustRunAlone(request),
+			// A group has one log format: a change of it is no part of any.
+			mustRunAlone: (request) =>
+				request.interactive || request.format !== undefined || options.mustRunAlone(request),
 		});
 	}
 

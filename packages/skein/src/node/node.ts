@@ -25,6 +25,7 @@ import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
+import { createFormatRequests } from "./format-requests.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
@@ -228,6 +229,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		timeoutMs: settings.consensus.transferTimeoutMs,
 		stopped: () => stopped,
 	});
+	const formats = createFormatRequests({
+		...common,
+		self,
+		stateMachine,
+		forwarding,
+		leaderWatch,
+		leaderWaitMs,
+		statementTimeoutMs,
+		stopped: () => stopped,
+	});
 	let statusTimer: Timer | null = null;
 	let nextStreamId = firstId();
 	let openStreams = 0;
@@ -252,7 +263,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	async function answerTo({ from, operation, body }: CallRequest): Promise<object> {
 		switch (operation) {
 			case "cluster":
-				return view();
+				return await view();
+			case "format":
+				return await formats.changeHere(JSON.parse(body));
 			case "transfer":
 				return await transfer.handOver(JSON.parse(body));
 			case "snapshot":
@@ -368,7 +381,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		return runner.core.view.configuration;
 	}
 
-	function view(): ClusterView {
+	async function view(): Promise<ClusterView> {
+		const format = await formats.current();
 		const { clusterId } = log.recovered.identity;
 		return clusterView({
 			own: {
@@ -380,6 +394,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			},
 			runner,
 			configuration: configuration(),
+			format,
 			statusOf: (node) => directory.statusOf(node),
 			reachable: (node) => network.reachable(node),
 			bytesAfter: (index) => runner.core.view.bytesAfter(index),
@@ -388,14 +403,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
 	async function cluster(): Promise<ClusterView> {
 		const { leader } = runner.state;
-		if (leader === null || leader === self) return view();
+		if (leader === null || leader === self) return await view();
 		try {
 			const body = await forwarding.call(leader, "cluster", "", clock.now() + settings.statusIntervalMs);
 			// The leader's own code made it, of the same version or one that knows its shape.
 			const seen = JSON.parse(body) as ClusterView;
 			return { ...seen, node: self, version: options.version };
 		} catch {
-			return view();
+			return await view();
 		}
 	}
 
@@ -456,7 +471,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	return {
-		service: { nodeId: self, openStream, cluster, readiness, transfer: transferTo },
+		service: {
+			nodeId: self,
+			openStream,
+			cluster,
+			readiness,
+			transfer: transferTo,
+			changeFormat: (format) => formats.change(format),
+		},
 		core: runner.core.view,
 		failed,
 		async start() {

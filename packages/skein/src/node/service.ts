@@ -3,7 +3,8 @@
  * Everything here works on any node; where the request really runs is the node's business.
  */
 
-import type { NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
 
@@ -68,7 +69,7 @@ export interface DatabaseView {
 	readonly leader: NodeId | null;
 	readonly commitIndex: number;
 	readonly acknowledgement: "quorum";
-	readonly format: "row";
+	readonly format: LogFormat;
 	readonly lostTransactions: number;
 	readonly members: Readonly<Record<NodeId, MemberView>>;
 }
@@ -94,4 +95,6 @@ export interface Service {
 	readiness(): Readiness;
 	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
 	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;
+	/** Changes the log format by a logged entry, whose index is told; applied on this node when it resolves. */
+	changeFormat(format: LogFormat): Promise<{ readonly format: LogFormat; readonly index: LogIndex }>;
 }

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { readChanges } from "../../../../skein/src/database/changes/changeset.ts";
-import { decodePayload } from "../../../../skein/src/database/changes/payload.ts";
-import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
+import { createLogFormats } from "../../../../skein/src/database/changes/formats.ts";
+import { decodePayload, payloadCodes } from "../../../../skein/src/database/changes/payload.ts";
 import { openReading } from "../../../../skein/src/database/connection.ts";
 import { digestDatabase } from "../../../../skein/src/database/digest.ts";
 import { readState } from "../../../../skein/src/database/own-tables.ts";
@@ -151,7 +151,7 @@ function createStore(
 function prepare(path: string): void {
 	const writer = createWriter({
 		path,
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: defaultDatabaseSettings,
 		now: () => 0,
 	});
@@ -161,7 +161,7 @@ function prepare(path: string): void {
 
 function writesIn(payload: Uint8Array): RegisterWrite[] {
 	const notes: { readonly number: bigint; readonly write: RegisterWrite }[] = [];
-	for (const part of decodePayload(payload)) {
+	for (const part of decodePayload(payload, payloadCodes.row)) {
 		if (part.type !== "changeset") continue;
 		for (const { table, old, new: fresh } of readChanges(part.bytes)) {
 			if (table !== "journal" || old !== null || fresh === null) continue;

@@ -1,55 +1,9 @@
 // Leader and followers end equal: every case of SQL, captured, replayed one by one and in runs, with a change of leader.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { AppliedEntry, WriteRequest } from "../database.ts";
-import { defaultDatabaseSettings as settings } from "../settings.ts";
 import { contentsOf } from "../testing/contents.ts";
+import { commitGroup, type Members, requestOf, withMembers } from "../testing/members.ts";
 import { sqlCases } from "../testing/sql-cases.ts";
-import { createWriter, type Writer } from "../writer.ts";
-import { createRowFormat } from "./row.ts";
-
-interface Members {
-	readonly directory: string;
-	readonly writers: Readonly<Record<string, Writer>>;
-	index: number;
-	/** Changes that were captured: a case that captures nothing tests nothing. */
-	payloads: number;
-}
-
-function withMembers(run: (members: Members) => void): void {
-	const directory = mkdtempSync(join(tmpdir(), "skein-equality-"));
-	const open = (name: string): Writer =>
-		createWriter({
-			path: join(directory, name),
-			format: createRowFormat(),
-			settings,
-			now: () => performance.now(),
-		});
-	const writers = { a: open("a"), b: open("b"), c: open("c") };
-	try {
-		run({ directory, writers, index: 0, payloads: 0 });
-	} finally {
-		for (const writer of Object.values(writers)) writer.close();
-		rmSync(directory, { recursive: true, force: true });
-	}
-}
-
-function requestOf(statements: readonly string[]): WriteRequest {
-	const steps = statements.map((sql) => ({
-		condition: null,
-		statement: { sql, arguments: [], namedArguments: [], wantRows: true },
-	}));
-	return {
-		program: { steps },
-		foreignKeys: true,
-		interactive: false,
-		idempotencyKey: null,
-		receivedAtMs: 0,
-		timeoutMs: 20_000,
-	};
-}
 
 /** Runs the requests on `leader` in groups of three; `one` replays entry by entry, `run` all at once. */
 function write(
@@ -59,26 +13,12 @@ function write(
 	run: string,
 	requests: readonly (readonly string[])[],
 ): void {
-	const { writers } = members;
-	const all: AppliedEntry[] = [];
+	const { writers, log } = members;
+	const from = log.length;
 	writers[leader]?.prepareToLead();
-	for (let start = 0; start < requests.length; start += 3) {
-		const outcomes = writers[leader]?.execute(requests.slice(start, start + 3).map(requestOf)) ?? [];
-		for (const { payload } of outcomes) {
-			if (payload === null) continue;
-			members.payloads++;
-			// Copied, as the network would: what the leader does with its own must not matter.
-			const entry: AppliedEntry = {
-				position: { index: ++members.index, term: 1 },
-				kind: "command",
-				payload: Uint8Array.from(payload),
-				configuration: null,
-			};
-			all.push(entry);
-			writers[one]?.apply([entry]);
-		}
-		writers[leader]?.commit({ index: members.index, term: 1 });
-	}
+	for (let start = 0; start < requests.length; start += 3)
+		commitGroup(members, leader, [one], requests.slice(start, start + 3).map(requestOf));
+	const all = log.slice(from);
 	if (all.length > 0) writers[run]?.apply(all);
 }
 

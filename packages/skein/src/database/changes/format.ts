@@ -1,8 +1,10 @@
 /**
- * A log format: what an entry of a client transaction holds. One file a format (row.ts), each with
- * a capture on the leader and an apply everywhere else; nothing outside knows what is inside a payload.
+ * A log format: what an entry of a client transaction holds. One file a format (row.ts, statement.ts), each with
+ * a capture on the leader and an apply everywhere else; nothing outside knows what is inside a payload. formats.ts
+ * makes one of them all.
  */
 import type { DatabaseSync } from "node:sqlite";
+import type { LogFormat } from "../log-format.ts";
 import type { StatementKind } from "../parsed-statement.ts";
 
 /** What a statement did cannot be captured: it is undone and refused with UNSUPPORTED_SQL. */
@@ -34,7 +36,9 @@ export interface Capture {
 }
 
 export interface ChangeFormat {
-	readonly name: "row";
+	readonly name: LogFormat;
+	/** The first byte of its payloads: the format of an entry is the entry's own word, not the database's. */
+	readonly payloadCode: number;
 	/** Readies the connection for `execute` (triggers and foreign keys as clients expect). */
 	prepareToCapture(connection: DatabaseSync): void;
 	beginCapture(connection: DatabaseSync): Capture;

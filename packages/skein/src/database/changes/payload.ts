@@ -1,6 +1,6 @@
 /**
- * The payload of the row format: a version byte, then parts, applied in order. Each part is a type
- * byte, its length (4 bytes, big-endian) and its body:
+ * The payload of the formats row and statement: the format's code, then parts, applied in order. Each part is
+ * a type byte, its length (4 bytes, big-endian) and its body:
  *
  * 1 changeset  a changeset of SQLite's session extension
  * 2 sql        one statement that changes the schema or a pragma of the file, UTF-8
@@ -14,15 +14,17 @@ export type Part =
 	| { readonly type: "rows"; readonly bytes: Uint8Array }
 	| { readonly type: "sequence"; readonly bytes: Uint8Array };
 
-const version = 1;
+/** What a payload begins with. */
+export const payloadCodes = { row: 1, statement: 2 } as const;
+
 const headerBytes = 5;
 const codes = { changeset: 1, sql: 2, rows: 3, sequence: 5 } as const;
 
-export function encodePayload(parts: readonly Part[]): Uint8Array<ArrayBuffer> {
+export function encodePayload(parts: readonly Part[], formatCode: number): Uint8Array<ArrayBuffer> {
 	const bodies = parts.map(bodyOf);
 	const payload = new Uint8Array(bodies.reduce((sum, body) => sum + headerBytes + body.length, 1));
 	const view = new DataView(payload.buffer);
-	payload[0] = version;
+	payload[0] = formatCode;
 	let offset = 1;
 	for (const [number, part] of parts.entries()) {
 		const body = bodies[number] ?? new Uint8Array(0);
@@ -45,9 +47,9 @@ function bodyOf(part: Part): Uint8Array {
 	}
 }
 
-export function decodePayload(payload: Uint8Array): Part[] {
-	if (payload[0] !== version)
-		throw new Error(`a payload of version ${payload[0]}; this node knows ${version}`);
+export function decodePayload(payload: Uint8Array, formatCode: number): Part[] {
+	if (payload[0] !== formatCode)
+		throw new Error(`a payload of format ${payload[0]} is not one of format ${formatCode}`);
 	const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
 	const parts: Part[] = [];
 	for (let offset = 1; offset < payload.length; ) {

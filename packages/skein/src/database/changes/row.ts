@@ -12,7 +12,7 @@ import { createDelicateTables, type DelicateTables } from "./delicate-tables.ts"
 import type { Capture, ChangeFormat } from "./format.ts";
 import { createHiddenTriggers, type HiddenTriggers } from "./hidden-triggers.ts";
 import { createNotedRows, type NotedRows } from "./noted-rows.ts";
-import { decodePayload, encodePayload, type Part } from "./payload.ts";
+import { decodePayload, encodePayload, type Part, payloadCodes } from "./payload.ts";
 import { applyRows } from "./rows.ts";
 import type { SchemaKnowledge } from "./schema.ts";
 import { runSchemaStatement } from "./schema-statement.ts";
@@ -32,12 +32,35 @@ interface ApplyingConnection {
 	readonly delicateTables: DelicateTables;
 }
 
-export function createRowFormat(): ChangeFormat {
+/** What the statement format uses of it: rows stand between its statements. */
+export interface RowFormat extends ChangeFormat {
+	beginMixedCapture(connection: DatabaseSync, payloadCode: number): Capture;
+	applyMixed(connection: DatabaseSync, payload: Uint8Array, payloadCode: number): void;
+}
+
+export function createRowFormat(): RowFormat {
 	let capturing: CapturingConnection | null = null;
 	let applying: ApplyingConnection | null = null;
 
+	function beginCapture(connection: DatabaseSync, code: number): Capture {
+		if (capturing?.connection !== connection)
+			throw new Error("beginCapture on a connection that was not prepared");
+		return createCapture(capturing, code);
+	}
+
+	function apply(connection: DatabaseSync, payload: Uint8Array, code: number): void {
+		if (applying?.connection !== connection) throw new Error("apply on a connection that was not prepared");
+		const { triggers } = applying;
+		for (const part of decodePayload(payload, code)) {
+			if (part.type === "sql") triggers.show();
+			else triggers.hide();
+			applyPart(applying, part);
+		}
+	}
+
 	return {
 		name: "row",
+		payloadCode: payloadCodes.row,
 		prepareToCapture(connection) {
 			// FTS3 and others write their shadow tables through SQL, and those are noted by triggers as well.
 			connection.enableDefensive(false);
@@ -46,11 +69,8 @@ export function createRowFormat(): ChangeFormat {
 			applying = null;
 			capturing = { connection, notedRows, readSequence: sequenceReader(connection) };
 		},
-		beginCapture(connection) {
-			if (capturing?.connection !== connection)
-				throw new Error("beginCapture on a connection that was not prepared");
-			return createCapture(capturing);
-		},
+		beginCapture: (connection) => beginCapture(connection, payloadCodes.row),
+		beginMixedCapture: beginCapture,
 		prepareToApply(connection) {
 			capturing = null;
 			connection.enableDefensive(false);
@@ -61,15 +81,8 @@ export function createRowFormat(): ChangeFormat {
 				delicateTables: createDelicateTables(connection),
 			};
 		},
-		apply(connection, payload) {
-			if (applying?.connection !== connection) throw new Error("apply on a connection that was not prepared");
-			const { triggers } = applying;
-			for (const part of decodePayload(payload)) {
-				if (part.type === "sql") triggers.show();
-				else triggers.hide();
-				applyPart(applying, part);
-			}
-		},
+		apply: (connection, payload) => apply(connection, payload, payloadCodes.row),
+		applyMixed: apply,
 		applyRolledBack() {
 			applying?.triggers.forget();
 			applying?.delicateTables.forget();
@@ -94,7 +107,10 @@ function applyPart({ connection, delicateTables }: ApplyingConnection, part: Par
 	}
 }
 
-function createCapture({ connection, notedRows, readSequence }: CapturingConnection): Capture {
+function createCapture(
+	{ connection, notedRows, readSequence }: CapturingConnection,
+	payloadCode: number,
+): Capture {
 	let knowledge: SchemaKnowledge | null = null;
 	let session: Session | null = null;
 	let sequenceBefore: Uint8Array | null = null;
@@ -245,7 +261,7 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 		},
 		finish() {
 			flush();
-			return parts.length === 0 ? null : encodePayload(parts);
+			return parts.length === 0 ? null : encodePayload(parts, payloadCode);
 		},
 		discard: stopWatching,
 	};

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isDeepStrictEqual } from "node:util";
-import { createRowFormat } from "../changes/row.ts";
+import { createLogFormats } from "../changes/formats.ts";
 import type { AppliedEntry, WriteOutcome, WriteRequest } from "../database.ts";
 import { digestDatabase } from "../digest.ts";
 import { TransactionEnded } from "../execute-program.ts";
@@ -89,7 +89,7 @@ export function runRandomSql(
 function openMember(path: string): Member {
 	const writer = createWriter({
 		path,
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: defaultDatabaseSettings,
 		now: () => performance.now(),
 	});

@@ -5,7 +5,7 @@
  *                   interactive:bool snapshotIndex:option<varint> idempotencyKey:option<string> timeoutMs:f64 program
  *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
  *   close-stream  = streamId:varint
- *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot) body:string
+ *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 format) body:string
  *   call-response = requestId:varint ok:bool (body:string | failure)
  *   failure       = code:string message:string outcome:u8 extendedCode:option<string> notLeader:bool
  *   outcome of a failure = 0 happened, 1 did-not-happen, 2 unknown
@@ -25,7 +25,7 @@ import { malformed } from "./wire-error.ts";
 import type { Writer } from "./writer.ts";
 
 const outcomes: readonly FailureReport["outcome"][] = ["happened", "did-not-happen", "unknown"];
-const operations: readonly CallRequest["operation"][] = ["transfer", "cluster", "snapshot"];
+const operations: readonly CallRequest["operation"][] = ["transfer", "cluster", "snapshot", "format"];
 
 function writeFailure(writer: Writer, failure: FailureReport): void {
 	writer.string(failure.code);

@@ -1,0 +1,48 @@
+/**
+ * All log formats as one: a capture in the format that the database has, and payloads of any of them applied.
+ * A payload says its format in its first byte, so a log in which the format changed is replayed as it was written.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { LogFormat } from "../log-format.ts";
+import type { Capture, ChangeFormat } from "./format.ts";
+import { createRowFormat } from "./row.ts";
+import { createStatementFormat } from "./statement.ts";
+
+export interface LogFormats {
+	/** Readies the connection for `execute` (triggers and foreign keys as clients expect). */
+	prepareToCapture(connection: DatabaseSync): void;
+	beginCapture(connection: DatabaseSync, format: LogFormat): Capture;
+	/** Readies the connection for `apply`. */
+	prepareToApply(connection: DatabaseSync): void;
+	/** Applies one payload inside the open transaction. Throws when it does not fit: the member has diverged. */
+	apply(connection: DatabaseSync, payload: Uint8Array): void;
+	/** The transaction in which `apply` was called was rolled back. */
+	applyRolledBack(): void;
+}
+
+export function createLogFormats(): LogFormats {
+	const row = createRowFormat();
+	const formats: Record<LogFormat, ChangeFormat> = { row, statement: createStatementFormat(row) };
+	const all = Object.values(formats);
+
+	return {
+		prepareToCapture(connection) {
+			for (const format of all) format.prepareToCapture(connection);
+		},
+		beginCapture: (connection, format) => formats[format].beginCapture(connection),
+		prepareToApply(connection) {
+			for (const format of all) format.prepareToApply(connection);
+		},
+		apply(connection, payload) {
+			const format = all.find(({ payloadCode }) => payloadCode === payload[0]);
+			if (format === undefined)
+				throw new Error(
+					`a payload of format ${payload[0]}; this node knows ${all.map(({ payloadCode }) => payloadCode).join(", ")}`,
+				);
+			format.apply(connection, payload);
+		},
+		applyRolledBack() {
+			for (const format of all) format.applyRolledBack();
+		},
+	};
+}
