@@ -92,8 +92,9 @@ export function createWriter(options: {
 	let interactive: ClientTransaction | null = null;
 
 	function begin(connection: DatabaseSync, mode: Session["mode"]): Session {
-		const cache = createStatementCache(connection, guardConnection(connection));
-		if (mode === "leading") formats.prepareToCapture(connection);
+		const guard = guardConnection(connection);
+		const cache = createStatementCache(connection, guard);
+		if (mode === "leading") formats.prepareToCapture(connection, guard);
 		else formats.prepareToApply(connection);
 		const deferredCheck = createDeferredCheck(connection);
 		const made: Session = {
@@ -104,13 +105,13 @@ export function createWriter(options: {
 				connection,
 				cache,
 				limits: settings,
-				around: (kind, sql, run) => {
+				around: (kind, sql, run, statement) => {
 					const changes = changingKinds.has(kind);
 					if (kind === "schema") deferredCheck.schemaChanged();
 					if (changes) made.changed = true;
 					if (kind === "begin" && made.changed && made.mayStayOpen) throw new Error(changedBeforeBegin);
 					if (made.capture === null) throw new Error("a statement outside a request");
-					return made.capture.statement(kind, sql, run);
+					return made.capture.statement(kind, sql, run, statement ?? null);
 				},
 				setForeignKeys: (on) => setForeignKeysInRequest(made, on),
 				deferredCheck,
@@ -275,9 +276,8 @@ export function createWriter(options: {
 		if (capture === null) throw new Error("a request ended without its capture");
 		const key = request.idempotencyKey;
 		if (key !== null && mayHaveChanged(request.program, outcome)) {
-			capture.statement("write", "skein_requests", () =>
-				idempotency.store(key, request.program, request.receivedAtMs, outcome),
-			);
+			const store = (): void => idempotency.store(key, request.program, request.receivedAtMs, outcome);
+			capture.statement("write", "skein_requests", store, null);
 		}
 		// A transaction over several requests cannot run again: it is looked at before its group is.
 		const bytes = apart || request.interactive ? capture.requestBytes() : 0;

@@ -1,6 +1,7 @@
 // Leader and followers end equal: every case of SQL, captured, replayed one by one and in runs, with a change of leader.
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { logFormats } from "../log-format.ts";
 import { contentsOf } from "../testing/contents.ts";
 import { commitGroup, type Members, requestOf, withMembers } from "../testing/members.ts";
 import { sqlCases } from "../testing/sql-cases.ts";
@@ -28,31 +29,6 @@ function expectEqual({ directory }: Members): void {
 	expect(c).toEqual(a);
 }
 
-test.each(sqlCases.map((one) => [one.name, one] as const))("%s", (_name, { before, after }) => {
-	withMembers((members) => {
-		write(members, "a", "b", "c", before);
-		expectEqual(members);
-		write(members, "b", "c", "a", after);
-		expectEqual(members);
-		expect(members.payloads).toBeGreaterThan(1);
-	});
-});
-
-test("requests that fail or are rolled back leave nothing, in one group with others", () => {
-	withMembers((members) => {
-		write(members, "a", "b", "c", [
-			["create table t (x unique)"],
-			["begin", "insert into t values (1)", "create table gone (x)", "rollback"],
-			["insert into t values (2)"],
-			["begin", "insert into t values (3)"],
-			["insert into t values (2)"],
-			["insert into t values (4)"],
-		]);
-		expectEqual(members);
-		expect(contentsOf(join(members.directory, "c"))["t"]).toHaveLength(2);
-	});
-});
-
 const names = (count: number): string => Array.from({ length: count }, (_, place) => `c${place}`).join(", ");
 
 /** Each alone would be a table whose rows nobody can watch, on this leader and on every later one. */
@@ -64,24 +40,6 @@ const unwatchable = [
 	"alter table two rename column x to oid",
 	`create table wide (${names(1999)}, primary key (${names(1000)}))`,
 ];
-
-test.each(unwatchable)("%.60s: refused, undone, and everything goes on", (sql) => {
-	withMembers((members) => {
-		write(members, "a", "b", "c", [["create table two (rowid, _rowid_, x)"]]);
-		const [outcome] = members.writers["a"]?.execute([requestOf([sql])]) ?? [];
-		expect(outcome?.outcome.errors[0]).toMatchObject({ code: "UNSUPPORTED_SQL" });
-		expect(outcome?.payload).toBeNull();
-		members.writers["a"]?.rollback();
-		write(members, "a", "b", "c", [
-			["begin", "insert into two values (1, 2, 3)", sql, "insert into two values (4, 5, 6)", "commit"],
-			["create table more (x)", "insert into more values (1)"],
-		]);
-		expectEqual(members);
-		write(members, "b", "c", "a", [["insert into two values (7, 8, 9)"]]);
-		expectEqual(members);
-		expect(contentsOf(join(members.directory, "c"))["two"]).toHaveLength(3);
-	});
-});
 
 /** Where virtual tables keep their own: an empty f_data, and no member can read f any more. */
 const ownTables = [
@@ -99,31 +57,82 @@ const ownTables = [
 	"create trigger tr after insert on t begin delete from f4_content; end",
 ];
 
-test("what virtual tables keep for themselves is written by them alone, triggers included", () => {
-	withMembers((members) => {
-		write(members, "a", "b", "c", [
-			["create virtual table f using fts5 (a)", "create virtual table f4 using fts4 (a)"],
-			["create virtual table r using rtree (id, x0, x1)"],
-			["insert into f values ('goose')", "insert into f4 values ('goose')", "insert into r values (1, 0, 1)"],
-			["create table t (x)"],
-			["create trigger tt after insert on t begin insert into f values (new.x); delete from late_data; end"],
-			["create virtual table late using fts5 (a)"],
-		]);
-		const refused = members.writers["a"]?.execute(
-			[...ownTables, "insert into t values (1)"].map((sql) => requestOf([sql])),
-		);
-		const codes = refused?.map(({ outcome }) => outcome.errors[0]?.code);
-		expect(codes).toEqual(codes?.map(() => "UNSUPPORTED_SQL"));
-		expect(refused?.at(-1)?.payload).toBeNull();
-		members.writers["a"]?.rollback();
-		write(members, "a", "b", "c", [
-			["drop trigger tt", "create trigger tt after insert on t begin insert into f values (new.x); end"],
-			["insert into t values ('skein')", "insert into f (f) values ('optimize')", "delete from f4"],
-			["alter table f rename to g", "insert into t values ('lost')"],
-			["update r set x1 = 5", "drop table f4"],
-		]);
-		write(members, "b", "c", "a", [["drop trigger tt", "insert into g values ('sky')", "drop table r"]]);
-		expectEqual(members);
+describe.each(logFormats)("%s", (format) => {
+	test.each(sqlCases.map((one) => [one.name, one] as const))("%s", (_name, { before, after }) => {
+		withMembers((members) => {
+			write(members, "a", "b", "c", before);
+			expectEqual(members);
+			write(members, "b", "c", "a", after);
+			expectEqual(members);
+			expect(members.payloads).toBeGreaterThan(1);
+		}, format);
+	});
+
+	test("requests that fail or are rolled back leave nothing, in one group with others", () => {
+		withMembers((members) => {
+			write(members, "a", "b", "c", [
+				["create table t (x unique)"],
+				["begin", "insert into t values (1)", "create table gone (x)", "rollback"],
+				["insert into t values (2)"],
+				["begin", "insert into t values (3)"],
+				["insert into t values (2)"],
+				["insert into t values (4)"],
+			]);
+			expectEqual(members);
+			expect(contentsOf(join(members.directory, "c"))["t"]).toHaveLength(2);
+		}, format);
+	});
+
+	test.each(unwatchable)("%.60s: refused, undone, and everything goes on", (sql) => {
+		withMembers((members) => {
+			write(members, "a", "b", "c", [["create table two (rowid, _rowid_, x)"]]);
+			const [outcome] = members.writers["a"]?.execute([requestOf([sql])]) ?? [];
+			expect(outcome?.outcome.errors[0]).toMatchObject({ code: "UNSUPPORTED_SQL" });
+			expect(outcome?.payload).toBeNull();
+			members.writers["a"]?.rollback();
+			write(members, "a", "b", "c", [
+				["begin", "insert into two values (1, 2, 3)", sql, "insert into two values (4, 5, 6)", "commit"],
+				["create table more (x)", "insert into more values (1)"],
+			]);
+			expectEqual(members);
+			write(members, "b", "c", "a", [["insert into two values (7, 8, 9)"]]);
+			expectEqual(members);
+			expect(contentsOf(join(members.directory, "c"))["two"]).toHaveLength(3);
+		}, format);
+	});
+
+	test("what virtual tables keep for themselves is written by them alone, triggers included", () => {
+		withMembers((members) => {
+			write(members, "a", "b", "c", [
+				["create virtual table f using fts5 (a)", "create virtual table f4 using fts4 (a)"],
+				["create virtual table r using rtree (id, x0, x1)"],
+				[
+					"insert into f values ('goose')",
+					"insert into f4 values ('goose')",
+					"insert into r values (1, 0, 1)",
+				],
+				["create table t (x)"],
+				[
+					"create trigger tt after insert on t begin insert into f values (new.x); delete from late_data; end",
+				],
+				["create virtual table late using fts5 (a)"],
+			]);
+			const refused = members.writers["a"]?.execute(
+				[...ownTables, "insert into t values (1)"].map((sql) => requestOf([sql])),
+			);
+			const codes = refused?.map(({ outcome }) => outcome.errors[0]?.code);
+			expect(codes).toEqual(codes?.map(() => "UNSUPPORTED_SQL"));
+			expect(refused?.at(-1)?.payload).toBeNull();
+			members.writers["a"]?.rollback();
+			write(members, "a", "b", "c", [
+				["drop trigger tt", "create trigger tt after insert on t begin insert into f values (new.x); end"],
+				["insert into t values ('skein')", "insert into f (f) values ('optimize')", "delete from f4"],
+				["alter table f rename to g", "insert into t values ('lost')"],
+				["update r set x1 = 5", "drop table f4"],
+			]);
+			write(members, "b", "c", "a", [["drop trigger tt", "insert into g values ('sky')", "drop table r"]]);
+			expectEqual(members);
+		}, format);
 	});
 });
 

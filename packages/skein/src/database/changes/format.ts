@@ -4,8 +4,10 @@
  * makes one of them all.
  */
 import type { DatabaseSync } from "node:sqlite";
+import type { Guard } from "../connection.ts";
 import type { LogFormat } from "../log-format.ts";
 import type { StatementKind } from "../parsed-statement.ts";
+import type { Statement } from "../program.ts";
 
 /** What a statement did cannot be captured: it is undone and refused with UNSUPPORTED_SQL. */
 export class CannotReplicate extends Error {}
@@ -22,9 +24,10 @@ export interface Capture {
 	beginRequest(plain: boolean): void;
 	/**
 	 * Runs one statement of the request. `kind` is the statement's kind, `sql` its text: statements
-	 * that change the schema, savepoints and the like need more than watching the rows.
+	 * that change the schema, savepoints and the like need more than watching the rows. `statement`: the client's,
+	 * with its arguments; null for what is none.
 	 */
-	statement<T>(kind: StatementKind, sql: string, run: () => T): T;
+	statement<T>(kind: StatementKind, sql: string, run: () => T, statement: Statement | null): T;
 	/** The caller rolled the request's savepoint back. */
 	requestRolledBack(): void;
 	/** Bytes of what the request changed so far; only for a request that is not plain. */
@@ -40,7 +43,7 @@ export interface ChangeFormat {
 	/** The first byte of its payloads: the format of an entry is the entry's own word, not the database's. */
 	readonly payloadCode: number;
 	/** Readies the connection for `execute` (triggers and foreign keys as clients expect). */
-	prepareToCapture(connection: DatabaseSync): void;
+	prepareToCapture(connection: DatabaseSync, guard: Guard): void;
 	beginCapture(connection: DatabaseSync): Capture;
 	/** Readies the connection for `apply` (triggers and foreign-key actions silent). */
 	prepareToApply(connection: DatabaseSync): void;

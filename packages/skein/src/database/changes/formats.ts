@@ -3,6 +3,7 @@
  * A payload says its format in its first byte, so a log in which the format changed is replayed as it was written.
  */
 import type { DatabaseSync } from "node:sqlite";
+import type { Guard } from "../connection.ts";
 import type { LogFormat } from "../log-format.ts";
 import type { Capture, ChangeFormat } from "./format.ts";
 import { createRowFormat } from "./row.ts";
@@ -10,7 +11,7 @@ import { createStatementFormat } from "./statement.ts";
 
 export interface LogFormats {
 	/** Readies the connection for `execute` (triggers and foreign keys as clients expect). */
-	prepareToCapture(connection: DatabaseSync): void;
+	prepareToCapture(connection: DatabaseSync, guard: Guard): void;
 	beginCapture(connection: DatabaseSync, format: LogFormat): Capture;
 	/** Readies the connection for `apply`. */
 	prepareToApply(connection: DatabaseSync): void;
@@ -26,8 +27,8 @@ export function createLogFormats(): LogFormats {
 	const all = Object.values(formats);
 
 	return {
-		prepareToCapture(connection) {
-			for (const format of all) format.prepareToCapture(connection);
+		prepareToCapture(connection, guard) {
+			for (const format of all) format.prepareToCapture(connection, guard);
 		},
 		beginCapture: (connection, format) => formats[format].beginCapture(connection),
 		prepareToApply(connection) {

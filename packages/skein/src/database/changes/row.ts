@@ -5,12 +5,14 @@
  */
 import type { DatabaseSync, Session } from "node:sqlite";
 import type { StatementKind } from "../parsed-statement.ts";
+import type { Statement } from "../program.ts";
 import { parseStatement } from "../sql.ts";
 import { applyChangeset } from "./apply-changeset.ts";
 import { keepTables } from "./changeset.ts";
 import { createDelicateTables, type DelicateTables } from "./delicate-tables.ts";
 import type { Capture, ChangeFormat } from "./format.ts";
 import { createHiddenTriggers, type HiddenTriggers } from "./hidden-triggers.ts";
+import { type LoggedStatement, sizeOfStatement } from "./logged-statement.ts";
 import { createNotedRows, type NotedRows } from "./noted-rows.ts";
 import { decodePayload, encodePayload, type Part, payloadCodes } from "./payload.ts";
 import { applyRows } from "./rows.ts";
@@ -34,24 +36,51 @@ interface ApplyingConnection {
 
 /** What the statement format uses of it: rows stand between its statements. */
 export interface RowFormat extends ChangeFormat {
-	beginMixedCapture(connection: DatabaseSync, payloadCode: number): Capture;
-	applyMixed(connection: DatabaseSync, payload: Uint8Array, payloadCode: number): void;
+	beginMixedCapture(connection: DatabaseSync, statements: StatementCapture): Capture;
+	applyMixed(connection: DatabaseSync, payload: Uint8Array, statements: StatementApply): void;
+}
+
+export interface StatementCapture {
+	readonly payloadCode: number;
+	/** Of which schema the next write is: another object, another schema. */
+	schema(knowledge: SchemaKnowledge): void;
+	/**
+	 * Runs a write whose SQL is logged; null, and nothing has happened, when its rows must be. Before it runs
+	 * it calls `before`: rows that changed earlier stand before it. `part` null: nothing changed.
+	 */
+	write<T>(
+		statement: Statement,
+		run: () => T,
+		before: () => void,
+	): { readonly result: T; readonly part: Part | null } | null;
+}
+
+export interface StatementApply {
+	readonly payloadCode: number;
+	run(connection: DatabaseSync, statement: LoggedStatement): void;
 }
 
 export function createRowFormat(): RowFormat {
 	let capturing: CapturingConnection | null = null;
 	let applying: ApplyingConnection | null = null;
 
-	function beginCapture(connection: DatabaseSync, code: number): Capture {
+	function beginCapture(connection: DatabaseSync, statements: StatementCapture | null): Capture {
 		if (capturing?.connection !== connection)
 			throw new Error("beginCapture on a connection that was not prepared");
-		return createCapture(capturing, code);
+		capturing.notedRows.mayPause(statements !== null);
+		return createCapture(capturing, statements);
 	}
 
-	function apply(connection: DatabaseSync, payload: Uint8Array, code: number): void {
+	function apply(connection: DatabaseSync, payload: Uint8Array, statements: StatementApply | null): void {
 		if (applying?.connection !== connection) throw new Error("apply on a connection that was not prepared");
 		const { triggers } = applying;
-		for (const part of decodePayload(payload, code)) {
+		for (const part of decodePayload(payload, statements?.payloadCode ?? payloadCodes.row)) {
+			if (part.type === "statement") {
+				if (statements === null) throw new Error("a statement in a payload of rows");
+				if (part.statement.firesTriggers) triggers.show();
+				statements.run(connection, part.statement);
+				continue;
+			}
 			if (part.type === "sql") triggers.show();
 			else triggers.hide();
 			applyPart(applying, part);
@@ -69,7 +98,7 @@ export function createRowFormat(): RowFormat {
 			applying = null;
 			capturing = { connection, notedRows, readSequence: sequenceReader(connection) };
 		},
-		beginCapture: (connection) => beginCapture(connection, payloadCodes.row),
+		beginCapture: (connection) => beginCapture(connection, null),
 		beginMixedCapture: beginCapture,
 		prepareToApply(connection) {
 			capturing = null;
@@ -81,7 +110,7 @@ export function createRowFormat(): RowFormat {
 				delicateTables: createDelicateTables(connection),
 			};
 		},
-		apply: (connection, payload) => apply(connection, payload, payloadCodes.row),
+		apply: (connection, payload) => apply(connection, payload, null),
 		applyMixed: apply,
 		applyRolledBack() {
 			applying?.triggers.forget();
@@ -90,7 +119,10 @@ export function createRowFormat(): RowFormat {
 	};
 }
 
-function applyPart({ connection, delicateTables }: ApplyingConnection, part: Part): void {
+function applyPart(
+	{ connection, delicateTables }: ApplyingConnection,
+	part: Exclude<Part, { readonly type: "statement" }>,
+): void {
 	switch (part.type) {
 		case "changeset":
 			return applyChangeset(connection, part.bytes, delicateTables);
@@ -109,7 +141,7 @@ function applyPart({ connection, delicateTables }: ApplyingConnection, part: Par
 
 function createCapture(
 	{ connection, notedRows, readSequence }: CapturingConnection,
-	payloadCode: number,
+	statements: StatementCapture | null,
 ): Capture {
 	let knowledge: SchemaKnowledge | null = null;
 	let session: Session | null = null;
@@ -195,7 +227,21 @@ function createCapture(
 		return result;
 	}
 
-	function statement<T>(kind: StatementKind, sql: string, run: () => T): T {
+	/** By its SQL, if that is safe, else by its rows. */
+	function write<T>(sql: string, run: () => T, client: Statement | null): T {
+		if (statements !== null && client !== null) {
+			statements.schema(notedRows.refresh());
+			const logged = statements.write(client, () => notedRows.unnoted(run), flush);
+			if (logged !== null) {
+				if (logged.part !== null) parts.push(logged.part);
+				return logged.result;
+			}
+		}
+		watch();
+		return notedRows.write(sql, run);
+	}
+
+	function statement<T>(kind: StatementKind, sql: string, run: () => T, client: Statement | null): T {
 		// Session and noted rows follow every rollback by themselves: they tell what differs in the end.
 		if (plain) return kind === "write" ? notedRows.write(sql, run) : run();
 		switch (kind) {
@@ -204,8 +250,7 @@ function createCapture(
 			case "pragma-foreign-keys":
 				return run();
 			case "write":
-				watch();
-				return notedRows.write(sql, run);
+				return write(sql, run, client);
 			case "schema":
 				return schemaStatement(sql, run);
 			case "pragma-write": {
@@ -242,7 +287,8 @@ function createCapture(
 
 	return {
 		beginRequest(isPlain) {
-			plain = isPlain;
+			// Statements are parts as they come: nothing of them is taken back by itself.
+			plain = isPlain && statements === null;
 			if (plain) return watch();
 			flush();
 			requestMark = parts.length;
@@ -261,7 +307,7 @@ function createCapture(
 		},
 		finish() {
 			flush();
-			return parts.length === 0 ? null : encodePayload(parts, payloadCode);
+			return parts.length === 0 ? null : encodePayload(parts, statements?.payloadCode ?? payloadCodes.row);
 		},
 		discard: stopWatching,
 	};
@@ -275,6 +321,8 @@ function sizeOf(part: Part): number {
 			return part.bytes.length;
 		case "sql":
 			return part.sql.length;
+		case "statement":
+			return sizeOfStatement(part.statement);
 	}
 }
 

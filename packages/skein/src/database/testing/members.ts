@@ -23,16 +23,35 @@ export function openWriter(path: string): Writer {
 	return createWriter({ path, formats: createLogFormats(), settings, now: () => performance.now() });
 }
 
-export function withMembers(run: (members: Members) => void): void {
+/** `format`: chosen by the first entry; null: nobody chose one. */
+export function withMembers(run: (members: Members) => void, format: LogFormat | null = null): void {
 	const directory = mkdtempSync(join(tmpdir(), "skein-members-"));
 	const open = (name: string): Writer => openWriter(join(directory, name));
 	const writers = { a: open("a"), b: open("b"), c: open("c") };
 	try {
-		run({ directory, writers, log: [], index: 0, payloads: 0 });
+		const members: Members = { directory, writers, log: [], index: 0, payloads: 0 };
+		if (format !== null) {
+			writers.a.prepareToLead();
+			commitGroup(members, "a", ["b", "c"], [formatRequest(format)]);
+			members.log.length = 0;
+			members.payloads = 0;
+		}
+		run(members);
 	} finally {
 		for (const writer of Object.values(writers)) writer.close();
 		rmSync(directory, { recursive: true, force: true });
 	}
+}
+
+/**
+ * SQLite on this follower finds rows in the opposite order wherever none is asked for: what depends on it
+ * shows, as it would on a member that chose another index.
+ */
+export function applyReversed(writer: Writer, entries: readonly AppliedEntry[]): void {
+	// Opens the connection to apply, if it is not yet.
+	writer.apply([]);
+	writer.connection().exec("PRAGMA reverse_unordered_selects = ON");
+	writer.apply(entries);
 }
 
 /** A statement as text, or as text and arguments. */
@@ -77,7 +96,10 @@ export function commitGroup(
 			configuration: null,
 		};
 		log.push(entry);
-		for (const follower of followers) writers[follower]?.apply([entry]);
+		for (const follower of followers) {
+			const writer = writers[follower];
+			if (writer !== undefined) applyReversed(writer, [entry]);
+		}
 	}
 	if (writers[leader]?.connection().isTransaction) writers[leader].commit({ index: members.index, term: 1 });
 	return outcomes;

@@ -1,0 +1,273 @@
+/**
+ * Whether a statement that writes is logged as it is, or as the rows that it changes, and why: found when it is
+ * prepared, from what SQLite's authorizer tells (tables, columns, functions, triggers, of everything that the
+ * statement will do), from the texts of the schema, and from the statement's own. Anything in doubt is rows.
+ * DESIGN.md argues each rule.
+ */
+import { constants, type DatabaseSync } from "node:sqlite";
+import type { Guard } from "../connection.ts";
+import { looksInto, type StatementShape, shapeOf, triggerDoubts } from "./statement-shape.ts";
+import { foldName, isWord, type PlacedToken, tokensOf } from "./statement-tokens.ts";
+import { readTableFacts, rowidGuard, type TableFacts } from "./table-facts.ts";
+import { doubtfulCall, isTrustedFunction, readDoubtfulFunctions } from "./trusted-functions.ts";
+
+export type LoggedAs =
+	| {
+			readonly as: "statement";
+			readonly firesTriggers: boolean;
+			/** All that it can do is insert one row, or fail. */
+			readonly plainInsert: boolean;
+			/** The last rowid that it gives is the same everywhere; of a SELECT's rows any may be the last. */
+			readonly tellsRowid: boolean;
+			/** If it changed no row, it did nothing. */
+			readonly nothingIfUnchanged: boolean;
+			/** Whether the next rowid of a table that it inserts into may be drawn at random. */
+			readonly nearTheEnd: () => boolean;
+	  }
+	| { readonly as: "rows"; readonly reasons: readonly string[] };
+
+export interface StatementJudge {
+	judge(sql: string): LoggedAs;
+	/** The schema may be another one. */
+	forget(): void;
+}
+
+/** To look at a longer one costs more than its rows, and it says little in many words. */
+const maxLength = 16_384;
+const maxKnown = 512;
+
+export function createStatementJudge(connection: DatabaseSync, guard: Guard): StatementJudge {
+	const known = new Map<string, LoggedAs>();
+	const tables = new Map<string, TableFacts | null>();
+	let doubtful: ReadonlySet<string> | null = null;
+
+	function callIn(text: string): string | null {
+		doubtful ??= readDoubtfulFunctions(connection);
+		return doubtfulCall(text, doubtful);
+	}
+
+	function factsOf(name: string): TableFacts | null {
+		const folded = foldName(name);
+		const found = tables.get(folded);
+		if (found !== undefined) return found;
+		const facts = readTableFacts(connection, name, callIn);
+		tables.set(folded, facts);
+		return facts;
+	}
+
+	function judge(sql: string): LoggedAs {
+		if (sql.length > maxLength) return rows([`the text has more than ${maxLength} characters`]);
+		const shape = shapeOf(sql);
+		const sight = look(connection, guard, sql);
+		if (sight === null) return rows(["SQLite does not take the statement"]);
+		return decide({ connection, guard, factsOf, callIn }, sql, shape, sight);
+	}
+
+	return {
+		judge(sql) {
+			const found = known.get(sql);
+			if (found !== undefined) return found;
+			const judged = judge(sql);
+			if (known.size >= maxKnown) known.clear();
+			known.set(sql, judged);
+			return judged;
+		},
+		forget() {
+			known.clear();
+			tables.clear();
+		},
+	};
+}
+
+interface Surroundings {
+	readonly connection: DatabaseSync;
+	readonly guard: Guard;
+	readonly factsOf: (table: string) => TableFacts | null;
+	/** The first function in a text that is not trusted. */
+	readonly callIn: (text: string) => string | null;
+}
+
+/** What SQLite says that the statement will do. */
+interface Sight {
+	readonly inserted: ReadonlySet<string>;
+	/** Columns, folded, by table. */
+	readonly updated: ReadonlyMap<string, ReadonlySet<string>>;
+	readonly deleted: ReadonlySet<string>;
+	readonly read: ReadonlySet<string>;
+	readonly functions: ReadonlySet<string>;
+	/** Triggers, views and common table expressions inside of which something happens. */
+	readonly inside: ReadonlySet<string>;
+}
+
+/** Null: it cannot be prepared, and running it will say why. */
+function look(connection: DatabaseSync, guard: Guard, sql: string): Sight | null {
+	const sight = {
+		inserted: new Set<string>(),
+		updated: new Map<string, Set<string>>(),
+		deleted: new Set<string>(),
+		read: new Set<string>(),
+		functions: new Set<string>(),
+		inside: new Set<string>(),
+	};
+	try {
+		guard(
+			() => connection.prepare(sql),
+			(action, first, second, inside) => {
+				if (inside !== null) sight.inside.add(inside);
+				if (action === constants.SQLITE_INSERT) sight.inserted.add(first ?? "");
+				else if (action === constants.SQLITE_DELETE) sight.deleted.add(first ?? "");
+				else if (action === constants.SQLITE_READ) sight.read.add(first ?? "");
+				else if (action === constants.SQLITE_FUNCTION) sight.functions.add(second ?? "");
+				else if (action === constants.SQLITE_UPDATE) {
+					const columns = sight.updated.get(first ?? "") ?? new Set();
+					sight.updated.set(first ?? "", columns.add(foldName(second ?? "")));
+				}
+			},
+		);
+	} catch {
+		return null;
+	}
+	return sight;
+}
+
+function decide(around: Surroundings, sql: string, shape: StatementShape, sight: Sight): LoggedAs {
+	const reasons: string[] = [...shape.doubts];
+	// The text as well: of a CURRENT_TIMESTAMP in the second row of VALUES the authorizer does not tell.
+	const inText = around.callIn(sql);
+	const called = [...sight.functions, ...(inText === null ? [] : [inText])];
+	for (const name of new Set(called.filter((one) => !isTrustedFunction(one))))
+		reasons.push(`${name} may give something else on another member or later`);
+	const triggers = judgeTriggers(around, shape, sight, reasons);
+	const subqueries = [...shape.subqueries, ...triggers.subqueries];
+	const written = new Set([...sight.inserted, ...sight.updated.keys(), ...sight.deleted]);
+	for (const table of new Set([...written, ...sight.read])) {
+		if (jsonTables.has(table)) continue;
+		const facts = around.factsOf(table);
+		if (facts === null) reasons.push(`${table} is a view, a virtual table or a common table expression`);
+		else if (facts.doubt !== null) reasons.push(facts.doubt);
+		if (written.has(table) && looksInto(subqueries, table))
+			reasons.push(`a subquery looks into ${table}, which is written meanwhile`);
+		if (written.has(table) && facts?.acts === true)
+			reasons.push(
+				`foreign keys refer to ${table} and act when its rows go: members do not run these actions`,
+			);
+	}
+	for (const [table, columns] of sight.updated) judgeUpdate(around.factsOf(table), columns, reasons);
+	if (shape.verb === "insert") judgeInsert(around, shape, sight, reasons);
+	if (reasons.length > 0) return rows(reasons);
+	const guards = [...sight.inserted].flatMap((table) => {
+		const facts = around.factsOf(table);
+		return facts === null ? [] : [rowidGuard(around.connection, facts)];
+	});
+	return {
+		as: "statement",
+		firesTriggers: triggers.fires,
+		plainInsert:
+			shape.verb === "insert" &&
+			!shape.manyRows &&
+			!triggers.fires &&
+			!shape.upsert &&
+			shape.conflict === null,
+		tellsRowid: shape.source === "values",
+		nothingIfUnchanged: shape.verb !== "insert" && !triggers.fires,
+		nearTheEnd: () => guards.some((isNear) => isNear()),
+	};
+}
+
+/** Their rows are those of a value, in the order in which it has them. */
+const jsonTables: ReadonlySet<string> = new Set(["json_each", "json_tree"]);
+
+function judgeTriggers(
+	{ connection, callIn }: Surroundings,
+	shape: StatementShape,
+	sight: Sight,
+	reasons: string[],
+): { readonly fires: boolean; readonly subqueries: readonly (readonly PlacedToken[])[] } {
+	if (sight.inside.size === 0) return { fires: false, subqueries: [] };
+	const read = connection.prepare(
+		"SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = ? COLLATE NOCASE",
+	);
+	const texts: string[] = [];
+	for (const name of sight.inside) {
+		const sql = read.get(name)?.["sql"];
+		if (typeof sql === "string") texts.push(sql);
+		else reasons.push(`${name} is a view or a common table expression, which is not looked into`);
+	}
+	if (texts.length > 1)
+		reasons.push("it fires more than one trigger, and which is the first is not promised");
+	if (texts.length > 0 && shape.verb !== "insert")
+		reasons.push("it fires a trigger for each of its rows, in an order that may differ between members");
+	for (const text of texts) {
+		const call = callIn(text);
+		if (call !== null)
+			reasons.push(`a trigger uses ${call}, which may give something else on another member or later`);
+	}
+	const judged = texts.map(triggerDoubts);
+	reasons.push(...judged.flatMap(({ doubts }) => doubts));
+	return { fires: true, subqueries: judged.flatMap(({ subqueries }) => subqueries) };
+}
+
+function judgeUpdate(facts: TableFacts | null, columns: ReadonlySet<string>, reasons: string[]): void {
+	if (facts === null) return;
+	if (facts.uniqueOpaque) {
+		reasons.push(
+			`${facts.name} has a unique index on an expression, or on part of its rows: any change may be in another row's way`,
+		);
+	} else if ([...columns].some((column) => facts.uniqueColumns.has(column))) {
+		reasons.push(
+			`it changes a unique column of ${facts.name}: whether one row is in another's way depends on their order`,
+		);
+	}
+}
+
+function judgeInsert(around: Surroundings, shape: StatementShape, sight: Sight, reasons: string[]): void {
+	const [first] = sight.inserted;
+	const target = first === undefined ? null : around.factsOf(first);
+	if (target === null) return;
+	if (shape.upsert) {
+		const givesRowid = target.alias !== null && (shape.columns?.includes(target.alias) ?? true);
+		if (target.uniqueIndexes + (givesRowid ? 1 : 0) > 1)
+			reasons.push(
+				`an UPSERT into ${target.name}, which has several unique constraints: which is looked at first is not promised`,
+			);
+	}
+	if (shape.source !== "select") return;
+	if (shape.conflict !== null || shape.upsert)
+		reasons.push("INSERT … SELECT with a conflict clause: which row gives way depends on their order");
+	if (sight.inside.size > 0)
+		reasons.push(
+			"INSERT … SELECT fires a trigger for each of its rows, in an order that may differ between members",
+		);
+	if (sight.read.has(target.name))
+		reasons.push(`INSERT … SELECT reads the table ${target.name} that it writes`);
+	if (target.rowid !== null && !bringsRowids(around, shape, target))
+		reasons.push(
+			`INSERT … SELECT gives new rowids to rows of ${target.name} in the order in which it finds them`,
+		);
+}
+
+/** Each row's rowid comes from a column that is one, and never NULL: so none is given here. */
+function bringsRowids(
+	{ connection, guard, factsOf }: Surroundings,
+	shape: StatementShape,
+	target: TableFacts,
+): boolean {
+	const { select } = shape;
+	if (target.alias === null || select === null) return false;
+	const place = (shape.columns ?? target.columns).indexOf(target.alias);
+	if (place < 0 || tokensOf(select).some((token) => isWord(token, ...outerJoins))) return false;
+	try {
+		const column = guard(() => connection.prepare(select)).columns()[place];
+		if (column === undefined || column.table === null || column.column === null) return false;
+		const source = factsOf(column.table);
+		return source !== null && source.alias !== null && source.alias === foldName(column.column);
+	} catch {
+		return false;
+	}
+}
+
+const outerJoins = ["LEFT", "RIGHT", "FULL", "OUTER", "NATURAL"] as const;
+
+function rows(reasons: readonly string[]): LoggedAs {
+	return { as: "rows", reasons: [...new Set(reasons)] };
+}
