@@ -52,6 +52,29 @@ test("skein format tells it, changes it, and knows no other", async () => {
 	await expect(skein("format", "braid")).rejects.toMatchObject({ code: 2 });
 });
 
+test("skein explain says how a statement is logged, by the schema of the node", async () => {
+	const { url } = await cluster().leader();
+	await run(url, "create table explained (id integer primary key, n, at default current_timestamp)");
+	await run(url, "create table calm (id integer primary key, n)");
+	await cluster().caughtUp();
+	const sql = "update calm set n = 1; insert into explained (n) values (1)";
+	const answer = JSON.parse(await skein("explain", "--json", "--format", "statement", sql));
+	expect(answer).toEqual({
+		format: "statement",
+		statements: [
+			{ sql: "update calm set n = 1", logged: "statement", reasons: [expect.any(String)] },
+			{
+				sql: "insert into explained (n) values (1)",
+				logged: "rows",
+				reasons: [expect.stringContaining("current_timestamp")],
+			},
+		],
+	});
+	expect(await skein("explain", "select 1")).toContain("not logged:");
+	await expect(skein("explain")).rejects.toMatchObject({ code: 2 });
+	await expect(skein("explain", "--format", "braid", "select 1")).rejects.toMatchObject({ code: 2 });
+});
+
 test("all are killed and come back: the log holds both formats, and the format is known", async () => {
 	const { url } = await cluster().leader();
 	await run(url, "create table mixed (id integer primary key, x)");

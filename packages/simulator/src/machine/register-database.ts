@@ -94,6 +94,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 		beginRead: () => queue.onReader(settings.readMs, beginRead),
 		describe: () => Promise.reject(new Error("the register machine describes nothing")),
 		format: async () => "row",
+		explain: () => Promise.reject(new Error("the register machine explains nothing")),
 		// Not held up by a disk that hangs: a leader whose writer hangs in a checkpoint is not noticed yet (docs/NEXT.md).
 		checkpoint: () =>
 			queue.onWriter(chance.pick([1, 20]), () => {

@@ -75,6 +75,7 @@ function welcome(nodeId: string, version: string): string {
 
 POST /sql               {"sql": "SELECT 1", "args": []}, or an array of them as one transaction
 POST /v2/pipeline       the libSQL remote protocol: createClient({ url }) of @libsql/client (also /v3/pipeline)
+POST /explain           {"sql": "…"}: how it would be logged, and why
      /db/NAME/…         the same for the database NAME
 GET  /cluster           members, roles, indexes, lag
 POST /cluster/transfer  {"to": "NODE"}: hand leadership over

@@ -6,6 +6,7 @@ import {
 	consensusTuning,
 	devOptions,
 	environmentName,
+	explainOptions,
 	flagName,
 	formatOptions,
 	nodeTuning,
@@ -105,6 +106,15 @@ function program(): Command {
 		description: "choose what the log holds: the rows that changed, or SQL where that is safe",
 		examples: ["skein format", "skein format statement"],
 		run: async (values, argument) => (await import("./format.ts")).format(values, argument),
+	});
+	addCommand(root, "explain", explainOptions, {
+		argument: ["[sql]", "one or more statements; none of them runs"],
+		description: "say how statements would be logged, and why",
+		examples: [
+			'skein explain "update goose set weight = weight + 1"',
+			'skein explain --format statement --json "delete from goose where id in (select id from old limit 3)"',
+		],
+		run: async (values, argument) => (await import("./explain.ts")).explain(values, argument),
 	});
 	addCommand(root, "bench", benchOptions, {
 		description: "measure writes and reads per second against --url",

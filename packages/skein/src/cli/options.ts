@@ -341,6 +341,15 @@ export const statusOptions = {
 	watch: flag({ description: "draw again every second", short: "w" }),
 } satisfies OptionTable;
 export const transferOptions = { url, json } satisfies OptionTable;
+export const explainOptions = {
+	url,
+	json,
+	format: text({
+		description: "explain for this log format, and not for the database's own",
+		placeholder: "format",
+		default: null,
+	}),
+} satisfies OptionTable;
 export const formatOptions = { url, json } satisfies OptionTable;
 export const benchOptions = {
 	url,

@@ -11,6 +11,7 @@
  */
 import type { Configuration, LogIndex, Position } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { LogExplanation } from "./explanation.ts";
 import type { LogFormat } from "./log-format.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
 
@@ -122,6 +123,8 @@ export interface Database {
 	describe(sql: string): Promise<Description>;
 	/** The log format, as of the newest committed state. */
 	format(): Promise<LogFormat>;
+	/** How statements would be logged, with the schema of the newest committed state; null: in the database's own format. */
+	explain(sql: string, format: LogFormat | null): Promise<LogExplanation>;
 
 	/** Copies committed effects into the main file and makes it durable, as far as readers let it. Resolves with the durable applied index. */
 	checkpoint(): Promise<LogIndex>;

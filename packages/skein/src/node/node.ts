@@ -478,6 +478,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			readiness,
 			transfer: transferTo,
 			changeFormat: (format) => formats.change(format),
+			explain: (sql, format) => readable.explain(sql, format),
 		},
 		core: runner.core.view,
 		failed,

@@ -4,6 +4,7 @@
  */
 
 import type { LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogExplanation } from "../database/explanation.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
@@ -95,6 +96,8 @@ export interface Service {
 	readiness(): Readiness;
 	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
 	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;
+	/** How statements would be logged, by the schema that this node has; null: in the database's own format. */
+	explain(sql: string, format: LogFormat | null): Promise<LogExplanation>;
 	/** Changes the log format by a logged entry, whose index is told; applied on this node when it resolves. */
 	changeFormat(format: LogFormat): Promise<{ readonly format: LogFormat; readonly index: LogIndex }>;
 }

@@ -262,6 +262,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 		beginRead: () => onReader(beginRead),
 		describe: (sql) => onReader(() => currentReaders().reader.describe(sql, null)),
 		format: () => onReader(() => currentReaders().reader.format()),
+		explain: (sql, format) => onReader(() => currentReaders().reader.explain(sql, format)),
 		async checkpoint() {
 			const made = new Promise<CheckpointResult>((resolve, reject) => {
 				const asked = (): void => {

@@ -195,6 +195,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			};
 		},
 		describe: () => Promise.reject(new Error("not here")),
+		explain: () => Promise.reject(new Error("not here")),
 		format: async () => file.content.format ?? defaultLogFormat,
 		async checkpoint() {
 			return file.content.applied.index;
