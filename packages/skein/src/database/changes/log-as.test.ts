@@ -45,6 +45,7 @@ CREATE TRIGGER copy AFTER INSERT ON copied BEGIN INSERT INTO loose SELECT n, s F
 CREATE VIEW v AS SELECT id, n FROM t;
 CREATE TRIGGER into_view INSTEAD OF INSERT ON v BEGIN INSERT INTO t (n) VALUES (new.n); END;
 CREATE VIRTUAL TABLE f USING fts5 (body);
+CREATE VIEW json_tree AS SELECT n AS value FROM t;
 `;
 
 function judgeOf(): (sql: string) => LoggedAs {
@@ -160,6 +161,8 @@ const asRows: readonly (readonly [sql: string, reason: string])[] = [
 	["insert into names (id, name) values (1, 'a') on conflict (name) do update set n = 1", "several unique"],
 	["insert into two (a, b) values (1, 2) on conflict (a) do nothing", "several unique"],
 	["insert into names (name) values ('a') on conflict (name) do update set name = 'b'", "unique column"],
+	["insert into names (rowid, name) values (1, 'a') on conflict (name) do nothing", "several unique"],
+	["delete from t where n in (select value from json_tree)", "view"],
 	["insert into t (n) select n from u", "new rowids"],
 	["insert into loose select n, s from t", "new rowids"],
 	["insert into t (id, n) select n, n from u", "new rowids"],

@@ -6,6 +6,7 @@
  */
 import { constants, type DatabaseSync } from "node:sqlite";
 import type { Guard } from "../connection.ts";
+import { parseStatement } from "../sql.ts";
 import { looksInto, type StatementShape, shapeOf, triggerDoubts } from "./statement-shape.ts";
 import { foldName, isWord, type PlacedToken, tokensOf } from "./statement-tokens.ts";
 import { readTableFacts, rowidGuard, type TableFacts } from "./table-facts.ts";
@@ -17,7 +18,12 @@ export type LoggedAs =
 			readonly firesTriggers: boolean;
 			/** All that it can do is insert one row, or fail. */
 			readonly plainInsert: boolean;
-			/** The last rowid that it gives is the same everywhere; of a SELECT's rows any may be the last. */
+			/** Of the text, in the order of their numbers. */
+			readonly parameters: readonly (string | null)[];
+			/**
+			 * If it changed a row, it has given a rowid, and the last one is the same everywhere: not of an UPSERT, which
+			 * may have given none, nor of a SELECT, of whose rows any may be the last.
+			 */
 			readonly tellsRowid: boolean;
 			/** If it changed no row, it did nothing. */
 			readonly nothingIfUnchanged: boolean;
@@ -138,20 +144,7 @@ function decide(around: Surroundings, sql: string, shape: StatementShape, sight:
 	for (const name of new Set(called.filter((one) => !isTrustedFunction(one))))
 		reasons.push(`${name} may give something else on another member or later`);
 	const triggers = judgeTriggers(around, shape, sight, reasons);
-	const subqueries = [...shape.subqueries, ...triggers.subqueries];
-	const written = new Set([...sight.inserted, ...sight.updated.keys(), ...sight.deleted]);
-	for (const table of new Set([...written, ...sight.read])) {
-		if (jsonTables.has(table)) continue;
-		const facts = around.factsOf(table);
-		if (facts === null) reasons.push(`${table} is a view, a virtual table or a common table expression`);
-		else if (facts.doubt !== null) reasons.push(facts.doubt);
-		if (written.has(table) && looksInto(subqueries, table))
-			reasons.push(`a subquery looks into ${table}, which is written meanwhile`);
-		if (written.has(table) && facts?.acts === true)
-			reasons.push(
-				`foreign keys refer to ${table} and act when its rows go: members do not run these actions`,
-			);
-	}
+	judgeTables(around, sight, [...shape.subqueries, ...triggers.subqueries], reasons);
 	for (const [table, columns] of sight.updated) judgeUpdate(around.factsOf(table), columns, reasons);
 	if (shape.verb === "insert") judgeInsert(around, shape, sight, reasons);
 	if (reasons.length > 0) return rows(reasons);
@@ -168,14 +161,49 @@ function decide(around: Surroundings, sql: string, shape: StatementShape, sight:
 			!triggers.fires &&
 			!shape.upsert &&
 			shape.conflict === null,
-		tellsRowid: shape.source === "values",
+		parameters: parseStatement(sql).parameters,
+		tellsRowid:
+			shape.verb === "insert" && shape.source === "values" && !shape.upsert && targetHasRowid(around, sight),
 		nothingIfUnchanged: shape.verb !== "insert" && !triggers.fires,
 		nearTheEnd: () => guards.some((isNear) => isNear()),
 	};
 }
 
-/** Their rows are those of a value, in the order in which it has them. */
-const jsonTables: ReadonlySet<string> = new Set(["json_each", "json_tree"]);
+function targetHasRowid({ factsOf }: Surroundings, { inserted }: Sight): boolean {
+	const [target] = inserted;
+	return target !== undefined && (factsOf(target)?.rowid ?? null) !== null;
+}
+
+/** What is wrong with a table that it touches, and with touching it in two ways. */
+function judgeTables(
+	around: Surroundings,
+	sight: Sight,
+	subqueries: readonly (readonly PlacedToken[])[],
+	reasons: string[],
+): void {
+	const written = new Set([...sight.inserted, ...sight.updated.keys(), ...sight.deleted]);
+	for (const table of new Set([...written, ...sight.read])) {
+		const facts = around.factsOf(table);
+		if (facts === null && isJsonTable(around.connection, table)) continue;
+		if (facts === null) reasons.push(`${table} is a view, a virtual table or a common table expression`);
+		else if (facts.doubt !== null) reasons.push(facts.doubt);
+		if (written.has(table) && looksInto(subqueries, table))
+			reasons.push(`a subquery looks into ${table}, which is written meanwhile`);
+		if (written.has(table) && facts?.acts === true)
+			reasons.push(
+				`foreign keys refer to ${table} and act when its rows go: members do not run these actions`,
+			);
+	}
+}
+
+/** SQLite's own json_each and json_tree, not a client's of that name: their rows are a value's, in its order. */
+function isJsonTable(connection: DatabaseSync, name: string): boolean {
+	if (!["json_each", "json_tree"].includes(name)) return false;
+	const found = connection
+		.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = ? COLLATE NOCASE")
+		.get(name);
+	return found === undefined;
+}
 
 function judgeTriggers(
 	{ connection, callIn }: Surroundings,
@@ -225,7 +253,8 @@ function judgeInsert(around: Surroundings, shape: StatementShape, sight: Sight, 
 	const target = first === undefined ? null : around.factsOf(first);
 	if (target === null) return;
 	if (shape.upsert) {
-		const givesRowid = target.alias !== null && (shape.columns?.includes(target.alias) ?? true);
+		const rowids = ["rowid", "_rowid_", "oid", ...(target.alias === null ? [] : [target.alias])];
+		const givesRowid = shape.columns?.some((name) => rowids.includes(name)) ?? target.alias !== null;
 		if (target.uniqueIndexes + (givesRowid ? 1 : 0) > 1)
 			reasons.push(
 				`an UPSERT into ${target.name}, which has several unique constraints: which is looked at first is not promised`,

@@ -152,6 +152,8 @@ function createCapture(
 	/** How many parts there were when the request began. */
 	let requestMark = 0;
 	let plain = true;
+	/** The triggers fit the schema, which changes within a capture only by what goes through it. */
+	let isFresh = false;
 
 	/** Only before the first statement that may write: reads inside a transaction cost nothing. */
 	function watch(): void {
@@ -191,6 +193,7 @@ function createCapture(
 	}
 
 	function schemaStatement<T>(sql: string, run: () => T): T {
+		isFresh = false;
 		watch();
 		flush();
 		return runSchemaStatement({
@@ -218,6 +221,7 @@ function createCapture(
 	}
 
 	function takeBack<T>(position: number, keepMark: boolean, run: () => T): T {
+		isFresh = false;
 		stopWatching();
 		const result = run();
 		const found = marks[position];
@@ -230,7 +234,8 @@ function createCapture(
 	/** By its SQL, if that is safe, else by its rows. */
 	function write<T>(sql: string, run: () => T, client: Statement | null): T {
 		if (statements !== null && client !== null) {
-			statements.schema(notedRows.refresh());
+			if (!isFresh) statements.schema(notedRows.refresh());
+			isFresh = true;
 			const logged = statements.write(client, () => notedRows.unnoted(run), flush);
 			if (logged !== null) {
 				if (logged.part !== null) parts.push(logged.part);
@@ -296,6 +301,7 @@ function createCapture(
 		},
 		statement,
 		requestRolledBack() {
+			isFresh = false;
 			if (plain) return;
 			stopWatching();
 			parts = parts.slice(0, requestMark);

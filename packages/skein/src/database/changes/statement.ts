@@ -108,7 +108,6 @@ function createStatementCapture(connection: DatabaseSync, guard: Guard): Stateme
 			const logged = judge.judge(sql);
 			if (logged.as === "rows" || logged.nearTheEnd()) return null;
 			before();
-			const rowidBefore = counters().lastRowid;
 			const ran = runGuarded(logged, run);
 			if (ran === null) return null;
 			const { changes, lastRowid } = counters();
@@ -117,11 +116,10 @@ function createStatementCapture(connection: DatabaseSync, guard: Guard): Stateme
 				type: "statement",
 				statement: {
 					sql,
-					values: valuesByNumber(statement, parseStatement(sql).parameters),
+					values: valuesByNumber(statement, logged.parameters),
 					firesTriggers: logged.firesTriggers,
 					changes,
-					// What stayed as it was may be of another statement, which other members ran elsewhere.
-					lastRowid: lastRowid === rowidBefore || !logged.tellsRowid ? null : lastRowid,
+					lastRowid: changes > 0 && logged.tellsRowid ? lastRowid : null,
 				},
 			};
 			return { result: ran.result, part };

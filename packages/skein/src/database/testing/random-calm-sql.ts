@@ -181,6 +181,7 @@ function assignment(chance: Chance, table: CalmTable): string {
 		[2, `(${column} * 3) % 7`],
 		[1, `max(${column}, 3)`],
 		[2, scalar(chance)],
+		[1, `(SELECT count(*) FROM ${table.name} AS o WHERE o.${column} < ${table.name}.${column})`],
 	])}`;
 }
 
@@ -192,7 +193,7 @@ function scalar(chance: Chance): string {
 }
 
 function condition(chance: Chance, table: CalmTable): string {
-	const other = chance.pick(tables).name;
+	const other = chance.happens(0.3) ? table.name : chance.pick(tables).name;
 	const n = `${table.name}.n`;
 	return chance.weighted([
 		[6, `${n} ${chance.pick(["=", "<", ">=", "IS NOT"])} ${chance.below(8)}`],
@@ -229,7 +230,7 @@ function schemaChange(chance: Chance): string {
 }
 
 function trigger(chance: Chance, { name }: CalmTable, place: number): string {
-	const event = chance.pick(["INSERT", "INSERT", "INSERT", "UPDATE", "DELETE"]);
+	const event = chance.pick(["INSERT", "INSERT", "UPDATE", "DELETE"]);
 	const row = event === "DELETE" ? "old" : "new";
 	const body = chance.pick([
 		`INSERT INTO log (n, s) VALUES (${row}.n, '${name}');`,
