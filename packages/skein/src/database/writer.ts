@@ -93,7 +93,7 @@ export function createWriter(options: {
 
 	function begin(connection: DatabaseSync, mode: Session["mode"]): Session {
 		const guard = guardConnection(connection);
-		const cache = createStatementCache(connection, guard);
+		const cache = createStatementCache(connection, guard, mode === "leading");
 		if (mode === "leading") formats.prepareToCapture(connection, guard);
 		else formats.prepareToApply(connection);
 		const deferredCheck = createDeferredCheck(connection);
@@ -105,13 +105,13 @@ export function createWriter(options: {
 				connection,
 				cache,
 				limits: settings,
-				around: (kind, sql, run, statement) => {
+				around: (kind, sql, run, client) => {
 					const changes = changingKinds.has(kind);
 					if (kind === "schema") deferredCheck.schemaChanged();
 					if (changes) made.changed = true;
 					if (kind === "begin" && made.changed && made.mayStayOpen) throw new Error(changedBeforeBegin);
 					if (made.capture === null) throw new Error("a statement outside a request");
-					return made.capture.statement(kind, sql, run, statement ?? null);
+					return made.capture.statement(kind, sql, run, client ?? null);
 				},
 				setForeignKeys: (on) => setForeignKeysInRequest(made, on),
 				deferredCheck,

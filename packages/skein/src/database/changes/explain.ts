@@ -4,6 +4,7 @@ import type { Guard } from "../connection.ts";
 import type { LogExplanation, StatementExplanation } from "../explanation.ts";
 import type { LogFormat } from "../log-format.ts";
 import { parseStatement, splitStatements } from "../sql.ts";
+import { createSightCollector } from "../statement-sight.ts";
 import { createStatementJudge, type StatementJudge } from "./log-as.ts";
 import { isTableAsSelect } from "./schema-statement.ts";
 
@@ -62,20 +63,14 @@ function explain(
 		case "write":
 			break;
 	}
-	const refused = refusal(connection, guard, sql);
-	if (refused !== null) return as("refused", refused);
+	const { see, sight } = createSightCollector();
+	try {
+		guard(() => connection.prepare(sql), see);
+	} catch (error) {
+		return as("refused", error instanceof Error ? error.message : String(error));
+	}
 	if (format === "row") return as("rows", "the log format is row");
-	const judged = judge.judge(sql);
+	const judged = judge.judge(sql, sight);
 	if (judged.as === "rows") return as("rows", ...judged.reasons);
 	return as("statement", "it does the same on every member, in whatever order rows are found");
-}
-
-/** What SQLite says against it; null: nothing. */
-function refusal(connection: DatabaseSync, guard: Guard, sql: string): string | null {
-	try {
-		guard(() => connection.prepare(sql));
-		return null;
-	} catch (error) {
-		return error instanceof Error ? error.message : String(error);
-	}
 }

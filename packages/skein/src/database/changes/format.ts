@@ -8,9 +8,18 @@ import type { Guard } from "../connection.ts";
 import type { LogFormat } from "../log-format.ts";
 import type { StatementKind } from "../parsed-statement.ts";
 import type { Statement } from "../program.ts";
+import type { StatementSight } from "../statement-sight.ts";
 
 /** What a statement did cannot be captured: it is undone and refused with UNSUPPORTED_SQL. */
 export class CannotReplicate extends Error {}
+
+/** A client's statement with its arguments, and what SQLite said that it will do (throws if it cannot be prepared). */
+export interface ClientStatement {
+	readonly statement: Statement;
+	/** Of the text, in the order of their numbers. */
+	readonly parameters: readonly (string | null)[];
+	readonly sight: () => StatementSight;
+}
 
 /**
  * Notes what a group of requests changes on the leader's writing connection. One capture at a time;
@@ -24,10 +33,10 @@ export interface Capture {
 	beginRequest(plain: boolean): void;
 	/**
 	 * Runs one statement of the request. `kind` is the statement's kind, `sql` its text: statements
-	 * that change the schema, savepoints and the like need more than watching the rows. `statement`: the client's,
-	 * with its arguments; null for what is none.
+	 * that change the schema, savepoints and the like need more than watching the rows. `client`: what a client sent;
+	 * null for what is Skein's own.
 	 */
-	statement<T>(kind: StatementKind, sql: string, run: () => T, statement: Statement | null): T;
+	statement<T>(kind: StatementKind, sql: string, run: () => T, client: ClientStatement | null): T;
 	/** The caller rolled the request's savepoint back. */
 	requestRolledBack(): void;
 	/** Bytes of what the request changed so far; only for a request that is not plain. */

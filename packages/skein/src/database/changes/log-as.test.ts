@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { guardConnection } from "../connection.ts";
+import { createSightCollector, type StatementSight } from "../statement-sight.ts";
 import { createStatementJudge, type LoggedAs } from "./log-as.ts";
 
 const schema = `
@@ -48,11 +49,19 @@ CREATE VIRTUAL TABLE f USING fts5 (body);
 CREATE VIEW json_tree AS SELECT n AS value FROM t;
 `;
 
+function sightOf(connection: DatabaseSync, sql: string): () => StatementSight {
+	return () => {
+		const { see, sight } = createSightCollector();
+		guardConnection(connection)(() => connection.prepare(sql), see);
+		return sight();
+	};
+}
+
 function judgeOf(): (sql: string) => LoggedAs {
 	const connection = new DatabaseSync(":memory:");
 	connection.exec(schema);
 	const judge = createStatementJudge(connection, guardConnection(connection));
-	return (sql) => judge.judge(sql);
+	return (sql) => judge.judge(sql, sightOf(connection, sql));
 }
 
 const asSql = [
@@ -188,13 +197,15 @@ test("every reason is told once, and the schema is looked at anew when it may be
 	const connection = new DatabaseSync(":memory:");
 	connection.exec("CREATE TABLE t (n UNIQUE, m)");
 	const judge = createStatementJudge(connection, guardConnection(connection));
-	expect(judge.judge("update t set n = random(), m = random() where n = random()")).toEqual({
+	const doubtful = "update t set n = random(), m = random() where n = random()";
+	const plain = "update t set m = 1";
+	expect(judge.judge(doubtful, sightOf(connection, doubtful))).toEqual({
 		as: "rows",
 		reasons: [expect.stringContaining("random"), expect.stringContaining("unique")],
 	});
 	connection.exec("CREATE TABLE late (n)");
-	expect(judge.judge("update t set m = 1")).toMatchObject({ as: "statement" });
+	expect(judge.judge(plain, sightOf(connection, plain))).toMatchObject({ as: "statement" });
 	connection.exec("DROP TABLE t; CREATE TABLE t (n, m UNIQUE)");
 	judge.forget();
-	expect(judge.judge("update t set m = 1")).toMatchObject({ as: "rows" });
+	expect(judge.judge(plain, sightOf(connection, plain))).toMatchObject({ as: "rows" });
 });

@@ -4,11 +4,11 @@
  * statement will do), from the texts of the schema, and from the statement's own. Anything in doubt is rows.
  * DESIGN.md argues each rule.
  */
-import { constants, type DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Guard } from "../connection.ts";
-import { parseStatement } from "../sql.ts";
+import { foldName, type StatementSight } from "../statement-sight.ts";
 import { looksInto, type StatementShape, shapeOf, triggerDoubts } from "./statement-shape.ts";
-import { foldName, isWord, type PlacedToken, tokensOf } from "./statement-tokens.ts";
+import { isWord, type PlacedToken, tokensOf } from "./statement-tokens.ts";
 import { readTableFacts, rowidGuard, type TableFacts } from "./table-facts.ts";
 import { doubtfulCall, isTrustedFunction, readDoubtfulFunctions } from "./trusted-functions.ts";
 
@@ -18,8 +18,6 @@ export type LoggedAs =
 			readonly firesTriggers: boolean;
 			/** All that it can do is insert one row, or fail. */
 			readonly plainInsert: boolean;
-			/** Of the text, in the order of their numbers. */
-			readonly parameters: readonly (string | null)[];
 			/**
 			 * If it changed a row, it has given a rowid, and the last one is the same everywhere: not of an UPSERT, which
 			 * may have given none, nor of a SELECT, of whose rows any may be the last.
@@ -33,7 +31,8 @@ export type LoggedAs =
 	| { readonly as: "rows"; readonly reasons: readonly string[] };
 
 export interface StatementJudge {
-	judge(sql: string): LoggedAs;
+	/** `sight`: what SQLite says that it will do; throws when the statement cannot be prepared. */
+	judge(sql: string, sight: () => StatementSight): LoggedAs;
 	/** The schema may be another one. */
 	forget(): void;
 }
@@ -45,11 +44,19 @@ const maxKnown = 512;
 export function createStatementJudge(connection: DatabaseSync, guard: Guard): StatementJudge {
 	const known = new Map<string, LoggedAs>();
 	const tables = new Map<string, TableFacts | null>();
+	const ends = new Map<string, () => boolean>();
 	let doubtful: ReadonlySet<string> | null = null;
 
-	function callIn(text: string): string | null {
+	/** Prepared once for each table, whatever statements there are. */
+	function endOf(facts: TableFacts): () => boolean {
+		const found = ends.get(facts.name) ?? rowidGuard(connection, facts);
+		ends.set(facts.name, found);
+		return found;
+	}
+
+	function callIn(tokens: readonly PlacedToken[]): string | null {
 		doubtful ??= readDoubtfulFunctions(connection);
-		return doubtfulCall(text, doubtful);
+		return doubtfulCall(tokens, doubtful);
 	}
 
 	function factsOf(name: string): TableFacts | null {
@@ -61,19 +68,25 @@ export function createStatementJudge(connection: DatabaseSync, guard: Guard): St
 		return facts;
 	}
 
-	function judge(sql: string): LoggedAs {
+	function judge(sql: string, look: () => StatementSight): LoggedAs {
 		if (sql.length > maxLength) return rows([`the text has more than ${maxLength} characters`]);
-		const shape = shapeOf(sql);
-		const sight = look(connection, guard, sql);
-		if (sight === null) return rows(["SQLite does not take the statement"]);
-		return decide({ connection, guard, factsOf, callIn }, sql, shape, sight);
+		let sight: StatementSight;
+		try {
+			sight = look();
+		} catch {
+			// Running it will say why.
+			return rows(["SQLite does not take the statement"]);
+		}
+		const tokens = tokensOf(sql);
+		const inText = callIn(tokens);
+		return decide({ connection, guard, factsOf, callIn, endOf }, shapeOf(sql, tokens), sight, inText);
 	}
 
 	return {
-		judge(sql) {
+		judge(sql, sight) {
 			const found = known.get(sql);
 			if (found !== undefined) return found;
-			const judged = judge(sql);
+			const judged = judge(sql, sight);
 			if (known.size >= maxKnown) known.clear();
 			known.set(sql, judged);
 			return judged;
@@ -81,6 +94,7 @@ export function createStatementJudge(connection: DatabaseSync, guard: Guard): St
 		forget() {
 			known.clear();
 			tables.clear();
+			ends.clear();
 		},
 	};
 }
@@ -90,56 +104,19 @@ interface Surroundings {
 	readonly guard: Guard;
 	readonly factsOf: (table: string) => TableFacts | null;
 	/** The first function in a text that is not trusted. */
-	readonly callIn: (text: string) => string | null;
+	readonly callIn: (tokens: readonly PlacedToken[]) => string | null;
+	/** Whether the next rowid of the table may be drawn at random. */
+	readonly endOf: (facts: TableFacts) => () => boolean;
 }
 
-/** What SQLite says that the statement will do. */
-interface Sight {
-	readonly inserted: ReadonlySet<string>;
-	/** Columns, folded, by table. */
-	readonly updated: ReadonlyMap<string, ReadonlySet<string>>;
-	readonly deleted: ReadonlySet<string>;
-	readonly read: ReadonlySet<string>;
-	readonly functions: ReadonlySet<string>;
-	/** Triggers, views and common table expressions inside of which something happens. */
-	readonly inside: ReadonlySet<string>;
-}
-
-/** Null: it cannot be prepared, and running it will say why. */
-function look(connection: DatabaseSync, guard: Guard, sql: string): Sight | null {
-	const sight = {
-		inserted: new Set<string>(),
-		updated: new Map<string, Set<string>>(),
-		deleted: new Set<string>(),
-		read: new Set<string>(),
-		functions: new Set<string>(),
-		inside: new Set<string>(),
-	};
-	try {
-		guard(
-			() => connection.prepare(sql),
-			(action, first, second, inside) => {
-				if (inside !== null) sight.inside.add(inside);
-				if (action === constants.SQLITE_INSERT) sight.inserted.add(first ?? "");
-				else if (action === constants.SQLITE_DELETE) sight.deleted.add(first ?? "");
-				else if (action === constants.SQLITE_READ) sight.read.add(first ?? "");
-				else if (action === constants.SQLITE_FUNCTION) sight.functions.add(second ?? "");
-				else if (action === constants.SQLITE_UPDATE) {
-					const columns = sight.updated.get(first ?? "") ?? new Set();
-					sight.updated.set(first ?? "", columns.add(foldName(second ?? "")));
-				}
-			},
-		);
-	} catch {
-		return null;
-	}
-	return sight;
-}
-
-function decide(around: Surroundings, sql: string, shape: StatementShape, sight: Sight): LoggedAs {
+function decide(
+	around: Surroundings,
+	shape: StatementShape,
+	sight: StatementSight,
+	inText: string | null,
+): LoggedAs {
 	const reasons: string[] = [...shape.doubts];
 	// The text as well: of a CURRENT_TIMESTAMP in the second row of VALUES the authorizer does not tell.
-	const inText = around.callIn(sql);
 	const called = [...sight.functions, ...(inText === null ? [] : [inText])];
 	for (const name of new Set(called.filter((one) => !isTrustedFunction(one))))
 		reasons.push(`${name} may give something else on another member or later`);
@@ -150,7 +127,7 @@ function decide(around: Surroundings, sql: string, shape: StatementShape, sight:
 	if (reasons.length > 0) return rows(reasons);
 	const guards = [...sight.inserted].flatMap((table) => {
 		const facts = around.factsOf(table);
-		return facts === null ? [] : [rowidGuard(around.connection, facts)];
+		return facts === null ? [] : [around.endOf(facts)];
 	});
 	return {
 		as: "statement",
@@ -161,7 +138,6 @@ function decide(around: Surroundings, sql: string, shape: StatementShape, sight:
 			!triggers.fires &&
 			!shape.upsert &&
 			shape.conflict === null,
-		parameters: parseStatement(sql).parameters,
 		tellsRowid:
 			shape.verb === "insert" && shape.source === "values" && !shape.upsert && targetHasRowid(around, sight),
 		nothingIfUnchanged: shape.verb !== "insert" && !triggers.fires,
@@ -169,7 +145,7 @@ function decide(around: Surroundings, sql: string, shape: StatementShape, sight:
 	};
 }
 
-function targetHasRowid({ factsOf }: Surroundings, { inserted }: Sight): boolean {
+function targetHasRowid({ factsOf }: Surroundings, { inserted }: StatementSight): boolean {
 	const [target] = inserted;
 	return target !== undefined && (factsOf(target)?.rowid ?? null) !== null;
 }
@@ -177,7 +153,7 @@ function targetHasRowid({ factsOf }: Surroundings, { inserted }: Sight): boolean
 /** What is wrong with a table that it touches, and with touching it in two ways. */
 function judgeTables(
 	around: Surroundings,
-	sight: Sight,
+	sight: StatementSight,
 	subqueries: readonly (readonly PlacedToken[])[],
 	reasons: string[],
 ): void {
@@ -208,25 +184,25 @@ function isJsonTable(connection: DatabaseSync, name: string): boolean {
 function judgeTriggers(
 	{ connection, callIn }: Surroundings,
 	shape: StatementShape,
-	sight: Sight,
+	sight: StatementSight,
 	reasons: string[],
 ): { readonly fires: boolean; readonly subqueries: readonly (readonly PlacedToken[])[] } {
 	if (sight.inside.size === 0) return { fires: false, subqueries: [] };
 	const read = connection.prepare(
 		"SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = ? COLLATE NOCASE",
 	);
-	const texts: string[] = [];
+	const texts: PlacedToken[][] = [];
 	for (const name of sight.inside) {
 		const sql = read.get(name)?.["sql"];
-		if (typeof sql === "string") texts.push(sql);
+		if (typeof sql === "string") texts.push(tokensOf(sql));
 		else reasons.push(`${name} is a view or a common table expression, which is not looked into`);
 	}
 	if (texts.length > 1)
 		reasons.push("it fires more than one trigger, and which is the first is not promised");
 	if (texts.length > 0 && shape.verb !== "insert")
 		reasons.push("it fires a trigger for each of its rows, in an order that may differ between members");
-	for (const text of texts) {
-		const call = callIn(text);
+	for (const tokens of texts) {
+		const call = callIn(tokens);
 		if (call !== null)
 			reasons.push(`a trigger uses ${call}, which may give something else on another member or later`);
 	}
@@ -248,7 +224,12 @@ function judgeUpdate(facts: TableFacts | null, columns: ReadonlySet<string>, rea
 	}
 }
 
-function judgeInsert(around: Surroundings, shape: StatementShape, sight: Sight, reasons: string[]): void {
+function judgeInsert(
+	around: Surroundings,
+	shape: StatementShape,
+	sight: StatementSight,
+	reasons: string[],
+): void {
 	const [first] = sight.inserted;
 	const target = first === undefined ? null : around.factsOf(first);
 	if (target === null) return;

@@ -5,12 +5,11 @@
  */
 import type { DatabaseSync, Session } from "node:sqlite";
 import type { StatementKind } from "../parsed-statement.ts";
-import type { Statement } from "../program.ts";
 import { parseStatement } from "../sql.ts";
 import { applyChangeset } from "./apply-changeset.ts";
 import { keepTables } from "./changeset.ts";
 import { createDelicateTables, type DelicateTables } from "./delicate-tables.ts";
-import type { Capture, ChangeFormat } from "./format.ts";
+import type { Capture, ChangeFormat, ClientStatement } from "./format.ts";
 import { createHiddenTriggers, type HiddenTriggers } from "./hidden-triggers.ts";
 import { type LoggedStatement, sizeOfStatement } from "./logged-statement.ts";
 import { createNotedRows, type NotedRows } from "./noted-rows.ts";
@@ -49,7 +48,7 @@ export interface StatementCapture {
 	 * it calls `before`: rows that changed earlier stand before it. `part` null: nothing changed.
 	 */
 	write<T>(
-		statement: Statement,
+		client: ClientStatement,
 		run: () => T,
 		before: () => void,
 	): { readonly result: T; readonly part: Part | null } | null;
@@ -232,7 +231,7 @@ function createCapture(
 	}
 
 	/** By its SQL, if that is safe, else by its rows. */
-	function write<T>(sql: string, run: () => T, client: Statement | null): T {
+	function write<T>(sql: string, run: () => T, client: ClientStatement | null): T {
 		if (statements !== null && client !== null) {
 			if (!isFresh) statements.schema(notedRows.refresh());
 			isFresh = true;
@@ -246,7 +245,7 @@ function createCapture(
 		return notedRows.write(sql, run);
 	}
 
-	function statement<T>(kind: StatementKind, sql: string, run: () => T, client: Statement | null): T {
+	function statement<T>(kind: StatementKind, sql: string, run: () => T, client: ClientStatement | null): T {
 		// Session and noted rows follow every rollback by themselves: they tell what differs in the end.
 		if (plain) return kind === "write" ? notedRows.write(sql, run) : run();
 		switch (kind) {

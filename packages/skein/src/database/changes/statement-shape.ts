@@ -5,15 +5,8 @@
  *
  * It never judges grammar: the text was prepared by SQLite.
  */
-import {
-	behindParentheses,
-	foldName,
-	isName,
-	isSign,
-	isWord,
-	type PlacedToken,
-	tokensOf,
-} from "./statement-tokens.ts";
+import { foldName } from "../statement-sight.ts";
+import { behindParentheses, isName, isSign, isWord, type PlacedToken } from "./statement-tokens.ts";
 
 export interface StatementShape {
 	readonly verb: "insert" | "update" | "delete" | "other";
@@ -46,8 +39,7 @@ const orderDependent: Readonly<Record<string, string>> = {
 };
 const subqueryDoubt = "a subquery whose first row, or the order of whose rows, may differ between members";
 
-export function shapeOf(sql: string): StatementShape {
-	const tokens = tokensOf(sql);
+export function shapeOf(sql: string, tokens: readonly PlacedToken[]): StatementShape {
 	const [first] = tokens;
 	if (isWord(first, "INSERT", "REPLACE")) return shapeOfInsert(sql, tokens);
 	const verb = isWord(first, "UPDATE") ? "update" : isWord(first, "DELETE") ? "delete" : "other";
@@ -71,11 +63,10 @@ export function shapeOf(sql: string): StatementShape {
 }
 
 /** Of the text of a trigger: its body's statements, each of which writes without the words of its own that are doubted. */
-export function triggerDoubts(sql: string): {
+export function triggerDoubts(tokens: readonly PlacedToken[]): {
 	readonly doubts: readonly string[];
 	readonly subqueries: readonly (readonly PlacedToken[])[];
 } {
-	const tokens = tokensOf(sql);
 	const { doubts, subqueries } = examine(tokens, "trigger");
 	for (const [place, token] of tokens.entries()) {
 		if (!isWord(token, "UPDATE") || !startsStatement(tokens, place)) continue;

@@ -1,5 +1,6 @@
 /** The tokens of a statement, for those who look at its shape. */
 import { nextToken, type PlacedToken } from "../sql-tokens.ts";
+import { foldName } from "../statement-sight.ts";
 
 export type { PlacedToken } from "../sql-tokens.ts";
 
@@ -25,11 +26,6 @@ export function behindParentheses(tokens: readonly PlacedToken[], open: number):
 		else if (isSign(tokens[place], ")") && --depth === 0) return place + 1;
 	}
 	return tokens.length;
-}
-
-/** Names are folded as SQLite compares them: ASCII only. */
-export function foldName(name: string): string {
-	return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 /** Whether a token may be this name: a word, quoted, or a string where a name must stand. */

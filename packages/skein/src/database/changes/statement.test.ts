@@ -166,6 +166,16 @@ test("triggers fire where a statement is run again, and not where rows are", () 
 	});
 });
 
+test("rows that are logged as SQL are not noted as well", () => {
+	withStatements((members) => {
+		write(members, ["create table t (n)", "insert into t values (1), (2)"]);
+		expect(write(members, ["update t set n = n + 1"])).toEqual(["update t set n = n + 1"]);
+		const noted = members.writers["a"]?.connection().prepare("SELECT count(*) AS n FROM temp.skein_noted");
+		expect(noted?.get()).toEqual({ n: 0 });
+		expect(write(members, ["update t set n = abs(random()) % 5"])).toEqual(["rows"]);
+	});
+});
+
 test("outcomes of requests with a key travel as rows", () => {
 	withStatements((members) => {
 		write(members, ["create table t (n)"]);

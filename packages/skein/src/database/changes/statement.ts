@@ -103,9 +103,9 @@ function createStatementCapture(connection: DatabaseSync, guard: Guard): Stateme
 			if (current !== schema) judge.forget();
 			schema = current;
 		},
-		write(statement, run, before) {
+		write({ statement, parameters, sight }, run, before) {
 			const { sql } = statement;
-			const logged = judge.judge(sql);
+			const logged = judge.judge(sql, sight);
 			if (logged.as === "rows" || logged.nearTheEnd()) return null;
 			before();
 			const ran = runGuarded(logged, run);
@@ -116,7 +116,7 @@ function createStatementCapture(connection: DatabaseSync, guard: Guard): Stateme
 				type: "statement",
 				statement: {
 					sql,
-					values: valuesByNumber(statement, logged.parameters),
+					values: valuesByNumber(statement, parameters),
 					firesTriggers: logged.firesTriggers,
 					changes,
 					lastRowid: changes > 0 && logged.tellsRowid ? lastRowid : null,

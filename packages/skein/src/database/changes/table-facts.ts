@@ -1,7 +1,8 @@
 /** What must be known of a table to say whether a statement that reads or writes it does the same on every member. */
 import type { DatabaseSync } from "node:sqlite";
+import { foldName } from "../statement-sight.ts";
 import { quoteName, rowidNames } from "./schema.ts";
-import { foldName } from "./statement-tokens.ts";
+import { type PlacedToken, tokensOf } from "./statement-tokens.ts";
 
 export interface TableFacts {
 	readonly name: string;
@@ -27,7 +28,7 @@ export interface TableFacts {
 export function readTableFacts(
 	connection: DatabaseSync,
 	name: string,
-	callIn: (text: string) => string | null,
+	callIn: (tokens: readonly PlacedToken[]) => string | null,
 ): TableFacts | null {
 	const table = connection
 		.prepare("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE NOCASE")
@@ -60,7 +61,7 @@ export function readTableFacts(
 function doubtOf(
 	connection: DatabaseSync,
 	name: string,
-	callIn: (text: string) => string | null,
+	callIn: (tokens: readonly PlacedToken[]) => string | null,
 ): string | null {
 	if (foldName(name).startsWith("sqlite_"))
 		return `${name} holds what SQLite keeps for itself, which members may have in other ways`;
@@ -71,7 +72,7 @@ function doubtOf(
 		.all(name)
 		.map(({ sql }) => String(sql));
 	for (const text of texts) {
-		const call = callIn(text);
+		const call = callIn(tokensOf(text));
 		if (call !== null)
 			return `the table ${name} uses ${call}, which may give something else on another member or later`;
 		if (/conflict/i.test(text))

@@ -12,7 +12,7 @@
  * - aggregates: what they give may depend on the order of rows (statement-shape.ts says where count may stand).
  */
 import type { DatabaseSync } from "node:sqlite";
-import { isSign, isWord, type PlacedToken, tokensOf } from "./statement-tokens.ts";
+import { isSign, isWord, type PlacedToken } from "./statement-tokens.ts";
 
 const trusted: ReadonlySet<string> = new Set(
 	[
@@ -39,8 +39,7 @@ export function readDoubtfulFunctions(connection: DatabaseSync): ReadonlySet<str
  * The first doubtful function that a text calls. Of a DEFAULT, of a CHECK, and of a date('now') in the second row
  * of VALUES the authorizer does not tell when a statement is prepared. What looks like a call is taken for one.
  */
-export function doubtfulCall(sql: string, doubtful: ReadonlySet<string>): string | null {
-	const tokens = tokensOf(sql);
+export function doubtfulCall(tokens: readonly PlacedToken[], doubtful: ReadonlySet<string>): string | null {
 	const isIndex = isWord(tokens[0], "CREATE") && isWord(tokens[1], "INDEX", "UNIQUE");
 	const isCall = (token: PlacedToken, place: number): boolean => {
 		const name = token.text.toLowerCase();
