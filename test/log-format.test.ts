@@ -1,5 +1,7 @@
 // The log format is changed on a running cluster: under load, by the command line, through restarts and a snapshot.
 import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { useCluster } from "./support/cluster.ts";
@@ -86,6 +88,27 @@ test("all are killed and come back: the log holds both formats, and the format i
 	expect(await formats()).toEqual(["statement", "statement", "statement"]);
 	const contents = await expectEqualMembers(cluster());
 	expect(contents["table mixed"]).toHaveLength(2);
+});
+
+test("a member that holds other rows than the leader does not go on: it gets the leader's", async () => {
+	const { url } = await cluster().leader();
+	await post(url, "/cluster/format", { format: "statement" });
+	await run(url, "create table flock (id integer primary key, name)");
+	await run(url, "insert into flock values (1, 'Akka'), (2, 'Yksi'), (3, 'Kaksi')");
+	await cluster().caughtUp();
+	const [follower] = await cluster().followers();
+	await follower?.kill();
+	const database = new DatabaseSync(join(follower?.dataDirectory ?? "", "default.sqlite"));
+	database.exec("DELETE FROM flock WHERE id = 2");
+	database.close();
+	await follower?.start();
+	await run(url, "update flock set name = name || '!' where name like 'Y%'");
+	await until({ what: "the follower to notice", timeoutMs: 15_000 }, async () =>
+		Promise.resolve(/serves nothing until a snapshot/.test(follower?.logText() ?? "")),
+	);
+	await cluster().caughtUp();
+	const contents = await expectEqualMembers(cluster());
+	expect(contents["table flock"]).toHaveLength(3);
 });
 
 test("a member that comes back by a snapshot knows the format, also as leader", async () => {
