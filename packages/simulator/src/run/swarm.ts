@@ -75,6 +75,8 @@ export function drawSettings(chance: Chance): NodeSettings {
 			maxUnacknowledged: modes.pick([2, 10_000]),
 			maxPendingReads: chance.pick([4, 10_000]),
 			transferTimeoutMs: chance.pick([500, 2_000]),
+			syncLeaseMs: modes.pick([150, 400, 1_000]),
+			maxClockDrift: defaultNodeSettings.consensus.maxClockDrift,
 		},
 		tickIntervalMs,
 		leaderWaitMs: chance.pick([500, 3_000, 8_000]),

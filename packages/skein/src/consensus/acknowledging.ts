@@ -5,6 +5,7 @@
  */
 import { type Acknowledgement, acknowledgedIndex } from "./acknowledge/acknowledgement.ts";
 import type { Standing } from "./acknowledge/standing.ts";
+import { mayHold } from "./leases.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
@@ -18,18 +19,21 @@ export function awaitAcknowledgement(
 	leader: LeaderState,
 	index: LogIndex,
 	acknowledgement: Acknowledgement,
+	waiter: number | null = null,
 ): void {
-	leader.unacknowledged.push({ index, acknowledgement });
+	leader.unacknowledged.push({ index, acknowledgement, waiter });
 }
 
 /** Says of every proposal whose mode is met now that it may be answered. */
 export function acknowledge(state: CoreState, leader: LeaderState): void {
 	if (leader.unacknowledged.length === 0) return;
 	const standing = standingOf(state, leader);
-	const waiting = leader.unacknowledged.filter(({ index, acknowledgement }) => {
+	const waiting = leader.unacknowledged.filter(({ index, acknowledgement, waiter }) => {
 		if (acknowledgedIndex(standing, acknowledgement) < index) return true;
 		leader.acknowledgedIndex = Math.max(leader.acknowledgedIndex, index);
-		state.outputs.push({ type: "acknowledged", index });
+		if (acknowledgement.mode === "sync")
+			leader.leases.acknowledgedIndex = Math.max(leader.leases.acknowledgedIndex, index);
+		state.outputs.push({ type: "acknowledged", index, waiter });
 		return false;
 	});
 	leader.unacknowledged = waiting;
@@ -41,11 +45,16 @@ export function readableIndex(state: CoreState, leader: LeaderState): LogIndex {
 }
 
 function standingOf(state: CoreState, leader: LeaderState): Standing {
+	const others = allVoters(configurationOf(state)).filter((voter) => voter !== state.self);
+	const { members } = leader.leases;
 	return {
 		durableIndex: state.disk.durableIndex,
 		commitIndex: state.commitIndex,
-		matchOfOthers: allVoters(configurationOf(state))
-			.filter((voter) => voter !== state.self)
-			.map((voter) => leader.progress.get(voter)?.matchIndex ?? 0),
+		matchOfOthers: others.map((voter) => leader.progress.get(voter)?.matchIndex ?? 0),
+		appliedIndex: state.appliedIndex,
+		appliedInSync: [...members.values()]
+			.filter((lease) => mayHold(state, lease))
+			.map((lease) => lease.appliedIndex),
+		appliedOfVoters: others.map((voter) => members.get(voter)?.appliedIndex ?? 0),
 	};
 }

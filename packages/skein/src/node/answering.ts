@@ -3,6 +3,7 @@
  * entries, for their commit, or for the end of the leadership, whichever comes. What waits here beside the loop does
  * not depend on SQLite any more.
  */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { LogIndex, Position, Term } from "../consensus/types.ts";
 import type { CommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
@@ -18,6 +19,8 @@ export interface Answering {
 	whenCommitted(index: LogIndex): Promise<boolean>;
 	/** Resolves also when leadership is over: whoever waits looks at that himself. */
 	committedOrOver(term: Term | null, index: LogIndex): Promise<void>;
+	/** Resolves when what is in the log up to `index` is acknowledged as if it were proposed now, or leadership is over. */
+	acknowledgedOrOver(term: Term | null, index: LogIndex, acknowledgement: Acknowledgement): Promise<void>;
 	/** Gives the batch's answers when they are due, and forgets the batch. */
 	answer(answers: readonly ReadyAnswer[], last: Position): void;
 	/** The batch under way is over, however. */
@@ -25,6 +28,7 @@ export interface Answering {
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
 	onAcknowledged(index: LogIndex): void;
+	onAwaited(waiter: number): void;
 }
 
 export interface AnsweringOptions {
@@ -38,6 +42,7 @@ export interface AnsweringOptions {
 
 export function createAnswering({ runner, term, stillLeading, commitWait }: AnsweringOptions): Answering {
 	const waiting = createWaitingAnswers();
+	let lastWaiter = 0;
 	let batch: { readonly index: LogIndex; acknowledged: boolean } | null = null;
 
 	function isCommitted(index: LogIndex): boolean {
@@ -59,6 +64,14 @@ export function createAnswering({ runner, term, stillLeading, commitWait }: Answ
 		committedOrOver(served, index) {
 			if (served === null || isCommitted(index) || !stillLeading()) return Promise.resolve();
 			return new Promise((resolve) => waiting.whenCommitted(index, served, () => resolve()));
+		},
+		acknowledgedOrOver(served, index, acknowledgement) {
+			if (served === null || !stillLeading()) return Promise.resolve();
+			lastWaiter++;
+			return new Promise((resolve) => {
+				waiting.whenAwaited(lastWaiter, served, () => resolve());
+				runner().step({ type: "await-acknowledgement", index, acknowledgement, waiter: lastWaiter });
+			});
 		},
 		answer(answers, { index }) {
 			const acknowledged = batch?.acknowledged === true;
@@ -83,6 +96,7 @@ export function createAnswering({ runner, term, stillLeading, commitWait }: Answ
 			waiting.onCommit(index);
 			commitWait.onCommit(index);
 		},
+		onAwaited: (waiter) => waiting.onAwaited(waiter),
 		onAcknowledged(index) {
 			if (batch?.index !== index) return waiting.onAcknowledged(index);
 			batch.acknowledged = true;

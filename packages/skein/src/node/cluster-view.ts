@@ -12,6 +12,8 @@ export interface OwnStatus {
 	readonly url: string;
 	readonly version: string;
 	readonly appliedIndex: LogIndex;
+	/** By this member's own knowledge. */
+	readonly inSync: boolean;
 	/** Of writes that do not ask for another mode. */
 	readonly acknowledgement: Acknowledgement;
 	readonly lostTransactions: number;
@@ -56,7 +58,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 }
 
 function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], peer: string): MemberView {
-	const { lastIndex, durableIndex } = runner.core.view;
+	const { durableIndex } = runner.core.view;
 	return {
 		kind,
 		role: runner.state.role,
@@ -68,7 +70,7 @@ function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], 
 		lagEntries: Math.max(0, runner.commitIndex - own.appliedIndex),
 		lagBytes: runner.state.role === "leader" ? 0 : null,
 		lagMs: runner.state.role === "leader" ? 0 : null,
-		inSync: lastIndex === durableIndex || runner.state.role === "leader",
+		inSync: own.inSync,
 		reachable: true,
 		lostTransactions: own.lostTransactions,
 	};
@@ -85,6 +87,8 @@ function otherView(
 	const reachable = options.reachable(id);
 	const progress = runner.state.role === "leader" ? runner.core.view.progress.get(id) : undefined;
 	const matchIndex = progress?.matchIndex ?? null;
+	const appliedIndex = progress?.appliedIndex ?? status?.appliedIndex ?? null;
+	const lagMs = progress?.lacksForMs ?? status?.behindMs ?? null;
 	return {
 		kind,
 		role: roleOf(options, id, status),
@@ -92,14 +96,26 @@ function otherView(
 		peer,
 		version: status?.version ?? null,
 		matchIndex,
-		appliedIndex: status?.appliedIndex ?? null,
-		lagEntries: status === null ? null : Math.max(0, runner.commitIndex - status.appliedIndex),
+		appliedIndex,
+		lagEntries: appliedIndex === null ? null : Math.max(0, runner.commitIndex - appliedIndex),
 		lagBytes: matchIndex === null ? null : options.bytesAfter(matchIndex),
-		lagMs: status === null ? null : Math.round(status.behindMs),
-		inSync: matchIndex === null ? null : reachable && matchIndex >= runner.commitIndex,
+		lagMs: lagMs === null ? null : Math.round(lagMs),
+		inSync: progress?.inSync ?? null,
 		reachable,
 		lostTransactions: status?.lostTransactions ?? null,
 	};
+}
+
+/** What the leader says of everybody, with what this member itself knows of its lease: the leader's end of it comes later. */
+export function withOwnWord(view: ClusterView, self: NodeId, inSync: boolean): ClusterView {
+	const databases = Object.fromEntries(
+		Object.entries(view.databases).map(([name, database]) => {
+			const own = database.members[self];
+			if (own === undefined) return [name, database];
+			return [name, { ...database, members: { ...database.members, [self]: { ...own, inSync } } }];
+		}),
+	);
+	return { ...view, databases };
 }
 
 function roleOf(

@@ -11,7 +11,7 @@
  * An interactive transaction owns the writer from its first program until it ends.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { type Acknowledgement, waitsForFollowers } from "../consensus/acknowledge/acknowledgement.ts";
 import type { ProposedEntry } from "../consensus/input.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
@@ -75,6 +75,7 @@ export interface Leading {
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
 	onAcknowledged(index: LogIndex): void;
+	onAwaited(waiter: number): void;
 	/**
 	 * No more batches begin until `resume`. Resolves when nothing is under way; rejects when something
 	 * still is after `limitMs`.
@@ -303,6 +304,8 @@ export function createLeading(options: LeadingOptions): Leading {
 		const isCommitted = runner().commitIndex >= result.last.index;
 		// Before the answers: the writer works while they are made.
 		if (isCommitted) commitSqlite(result.last);
+		// Whoever waits for others waits for this database too: it shall not tell of its commit with the next batch.
+		if (batch[0]?.acknowledgement.mode === "sync") database.hurry();
 		answering.answer(readyAnswers(batch, outcomes, result, told), result.last);
 		return isCommitted ? "committed" : "worked";
 	}
@@ -317,9 +320,10 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** A mode that cannot be met, or that has not been met so often that no more can wait for it. */
 	function refusalOf(acknowledgement: Acknowledgement): SkeinError | null {
-		if (acknowledgement.mode !== "semi-sync") return null;
+		if (!waitsForFollowers(acknowledgement)) return null;
 		const { configuration, unacknowledged } = runner().core.view;
-		if (acknowledgement.followers > configuration.voters.length - 1) return tooFewVoters(acknowledgement);
+		if (acknowledgement.mode === "semi-sync" && acknowledgement.followers > configuration.voters.length - 1)
+			return tooFewVoters(acknowledgement);
 		return unacknowledged < settings.consensus.maxUnacknowledged ? null : modeNotMet(acknowledgement);
 	}
 
@@ -337,9 +341,16 @@ export function createLeading(options: LeadingOptions): Leading {
 		const servedTerm = term;
 		// They may tell of what is open and not committed yet.
 		const position = open.last ?? applied.position;
+		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
 		void options.readIndex
 			.ask(clock.now() + settings.leaderWaitMs)
 			.then(() => answering.committedOrOver(servedTerm, position.index))
+			// A stored answer is one to the write that it tells of: it is waited for what the first try waited for.
+			.then(() =>
+				waitsForFollowers(acknowledgement)
+					? answering.acknowledgedOrOver(servedTerm, position.index, acknowledgement)
+					: undefined,
+			)
 			.then(() => null, toSkeinError)
 			.then((failure) => {
 				const leads = term === servedTerm && stillLeading();
@@ -516,6 +527,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			if (open.last !== null && index >= open.last.index) wake();
 		},
 		onAcknowledged: (index) => answering.onAcknowledged(index),
+		onAwaited: (waiter) => answering.onAwaited(waiter),
 		pause(limits) {
 			pause.begin();
 			if (term === null || (!underWay && owner.stream === null && open.last === null))

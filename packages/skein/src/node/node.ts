@@ -19,7 +19,7 @@ import type { Network } from "../world/network.ts";
 import type { Random } from "../world/random.ts";
 import { createAnswers } from "./answers.ts";
 import { createAppliedIndex } from "./applied-index.ts";
-import { clusterView } from "./cluster-view.ts";
+import { clusterView, withOwnWord } from "./cluster-view.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
@@ -27,6 +27,7 @@ import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
+import { createInSync } from "./in-sync.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
 import { createOutbox } from "./outbox.ts";
@@ -144,6 +145,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			onRole,
 			onCommit: (index) => stateMachine.onCommit(index),
 			onAcknowledged: (index) => stateMachine.onAcknowledged(index),
+			onAwaited: (waiter) => stateMachine.onAwaited(waiter),
+			onApplyAtOnce: (index) => stateMachine.onApplyAtOnce(index),
+			onLeaseAsked: (asked) => inSync.onLeaseAsked(asked),
+			onLeased: (leased) => inSync.onLeased(leased),
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
 			onTransferEnded: (end) => transfer.onEnded(end),
@@ -151,6 +156,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		},
 	});
 	const common = { runner: () => runner, clock, deadlines, logger, settings, database, log, applied };
+	const inSync = createInSync({
+		freshness,
+		term: () => runner.core.view.term,
+		appliedIndex: () => applied.position.index,
+	});
 	const { leaderWaitMs, statementTimeoutMs } = settings;
 	const readIndex = createReadIndex({
 		...common,
@@ -165,6 +175,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		readIndex,
 		freshness,
 		history: () => runner.core.view,
+		inSync: () => inSync.holds(),
 		statementTimeoutMs,
 		diskFull,
 		leaderWaitMs,
@@ -392,6 +403,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 				url: options.url,
 				version: options.version,
 				appliedIndex: applied.position.index,
+				inSync: inSync.holds(),
 				acknowledgement: settings.acknowledgement,
 				lostTransactions: lost.count,
 			},
@@ -410,7 +422,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			const body = await forwarding.call(leader, "cluster", "", clock.now() + settings.statusIntervalMs);
 			// The leader's own code made it, of the same version or one that knows its shape.
 			const seen = JSON.parse(body) as ClusterView;
-			return { ...seen, node: self, version: options.version };
+			return { ...withOwnWord(seen, self, inSync.holds()), node: self, version: options.version };
 		} catch {
 			return view();
 		}

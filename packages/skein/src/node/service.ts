@@ -30,6 +30,8 @@ export interface Answer {
 	readonly position: Position;
 	/** How old the state that a read saw was, at most, where that is proven; null: unknown, or a write. */
 	readonly stalenessMs: Milliseconds | null;
+	/** A read on a member that was in-sync when it began, by its own knowledge; null: a write, or within a transaction. */
+	readonly inSync: boolean | null;
 	/** The answer was stored for the request's idempotency key by an earlier try. */
 	readonly replayed: boolean;
 }

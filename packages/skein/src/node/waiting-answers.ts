@@ -10,7 +10,10 @@ export interface WaitingAnswers {
 	whenAcknowledged(index: LogIndex, term: Term, end: (met: boolean) => void): void;
 	/** The same for the commit index. */
 	whenCommitted(index: LogIndex, term: Term, end: (met: boolean) => void): void;
+	/** The same for what the core was asked to say with this number. */
+	whenAwaited(waiter: number, term: Term, end: (met: boolean) => void): void;
 	onAcknowledged(index: LogIndex): void;
+	onAwaited(waiter: number): void;
 	onCommit(index: LogIndex): void;
 	/** This is the term that this member leads now; null: none. */
 	onTerm(leading: Term | null): void;
@@ -25,6 +28,8 @@ interface Waiting {
 export function createWaitingAnswers(): WaitingAnswers {
 	let acknowledged: Waiting[] = [];
 	let committed: Waiting[] = [];
+	/** `index` is the waiter's number. */
+	let awaited: Waiting[] = [];
 
 	function take(waiting: Waiting[], isOver: (one: Waiting) => boolean, met: boolean): Waiting[] {
 		if (waiting.length === 0) return waiting;
@@ -41,6 +46,12 @@ export function createWaitingAnswers(): WaitingAnswers {
 		whenCommitted(index, term, end) {
 			committed.push({ index, term, end });
 		},
+		whenAwaited(waiter, term, end) {
+			awaited.push({ index: waiter, term, end });
+		},
+		onAwaited(waiter) {
+			awaited = take(awaited, (one) => one.index === waiter, true);
+		},
 		onAcknowledged(index) {
 			acknowledged = take(acknowledged, (one) => one.index === index, true);
 		},
@@ -50,6 +61,7 @@ export function createWaitingAnswers(): WaitingAnswers {
 		onTerm(leading) {
 			acknowledged = take(acknowledged, (one) => one.term !== leading, false);
 			committed = take(committed, (one) => one.term !== leading, false);
+			awaited = take(awaited, (one) => one.term !== leading, false);
 		},
 	};
 }

@@ -73,7 +73,13 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 				if (autocommit) release();
 				index++;
 				const isRead = /^\s*select/i.test(program.steps[0]?.statement.sql ?? "");
-				return { outcome, position: { term: 1, index }, stalenessMs: isRead ? 3.25 : null, replayed: false };
+				return {
+					outcome,
+					position: { term: 1, index },
+					stalenessMs: isRead ? 3.25 : null,
+					inSync: isRead ? true : null,
+					replayed: false,
+				};
 			},
 			async describe(sql) {
 				try {
