@@ -3,6 +3,7 @@ import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.t
 import type { Configuration, LogIndex, NodeId, Role } from "../consensus/types.ts";
 import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
+import type { Degradation } from "./degradation.ts";
 import type { PeerStatus } from "./directory.ts";
 import type { ClusterView, MemberView } from "./service.ts";
 
@@ -27,6 +28,7 @@ export interface ClusterViewOptions {
 	readonly reachable: (node: NodeId) => boolean;
 	/** Bytes of the log after an index. */
 	readonly bytesAfter: (index: LogIndex) => number;
+	readonly degraded: readonly Degradation[];
 }
 
 export function clusterView(options: ClusterViewOptions): ClusterView {
@@ -51,6 +53,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				acknowledgement: acknowledgementText(own.acknowledgement),
 				format: "row",
 				lostTransactions: Math.max(...Object.values(members).map((one) => one.lostTransactions ?? 0)),
+				degraded: options.degraded,
 				members,
 			},
 		},
@@ -98,12 +101,17 @@ function otherView(
 		matchIndex,
 		appliedIndex,
 		lagEntries: appliedIndex === null ? null : Math.max(0, runner.commitIndex - appliedIndex),
-		lagBytes: matchIndex === null ? null : options.bytesAfter(matchIndex),
+		lagBytes: progress === undefined || appliedIndex === null ? null : lagBytes(options, appliedIndex),
 		lagMs: lagMs === null ? null : Math.round(lagMs),
 		inSync: progress?.inSync ?? null,
 		reachable,
 		lostTransactions: status?.lostTransactions ?? null,
 	};
+}
+
+/** Of what is committed and not applied. */
+function lagBytes({ runner, bytesAfter }: ClusterViewOptions, appliedIndex: LogIndex): number {
+	return Math.max(0, bytesAfter(appliedIndex) - bytesAfter(runner.commitIndex));
 }
 
 /** What the leader says of everybody, with what this member itself knows of its lease: the leader's end of it comes later. */

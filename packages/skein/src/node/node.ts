@@ -23,6 +23,7 @@ import { clusterView, withOwnWord } from "./cluster-view.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
+import { createDegradations } from "./degradation.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
@@ -160,6 +161,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		freshness,
 		term: () => runner.core.view.term,
 		appliedIndex: () => applied.position.index,
+	});
+	const degradations = createDegradations({
+		view: () => runner.core.view,
+		clock,
+		logger,
+		silentMs: settings.consensus.electionTimeoutMs,
+		briefMs: settings.consensus.syncLeaseMs,
 	});
 	const { leaderWaitMs, statementTimeoutMs } = settings;
 	const readIndex = createReadIndex({
@@ -387,6 +395,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
 	function keepSendingStatus(): void {
 		sendStatus();
+		degradations.check();
 		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
 	}
 
@@ -412,6 +421,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			statusOf: (node) => directory.statusOf(node),
 			reachable: (node) => network.reachable(node),
 			bytesAfter: (index) => runner.core.view.bytesAfter(index),
+			degraded: degradations.list(),
 		});
 	}
 
@@ -486,7 +496,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	return {
-		service: { nodeId: self, openStream, cluster, readiness, transfer: transferTo },
+		service: { nodeId: self, openStream, cluster, ownView: view, readiness, transfer: transferTo },
 		core: runner.core.view,
 		failed,
 		async start() {

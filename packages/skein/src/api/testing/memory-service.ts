@@ -143,6 +143,7 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		async cluster() {
 			return { cluster: "test", node: nodeId, version: "0.0.0", databases: {} };
 		},
+		ownView: () => ({ cluster: "test", node: nodeId, version: "0.0.0", databases: {} }),
 		readiness: () => readiness,
 		async transfer(to) {
 			return { leader: to ?? "n2", pausedMs: 1 };
