@@ -136,17 +136,20 @@ test("strict blocks until the request's own limit and says who is missing; nothi
 
 test("a new leader waits for leases of the one before it", async () => {
 	const cluster = await begin(14);
-	const [gone] = cluster.followers;
-	if (gone === undefined) throw new Error("no follower");
-	await cluster.stop(cluster.leading);
-	const leader = await cluster.leader();
-	const written = write(leader, "a", sync);
-	await untilSettled(cluster, written, 5_000);
+	const [next, behind] = cluster.followers;
+	if (next === undefined || behind === undefined) throw new Error("no followers");
+	cluster.network.cut(behind.id, true);
+	const handed = watch(
+		cluster.leading.node?.service.transfer(next.id) ?? Promise.reject(new Error("no node")),
+	);
+	await untilSettled(cluster, handed, 500);
+	expect(handed.value?.leader).toBe(next.id);
+	expect(await look(cluster, behind)).toEqual({ rows: [], inSync: true });
+	const written = write(next, "a", sync);
+	const tookMs = await untilSettled(cluster, written, 5_000);
 	expect(written.error).toBe(null);
-	for (const follower of cluster.followers) {
-		const seen = await look(cluster, follower);
-		if (seen.inSync) expect(seen.rows).toEqual(["a"]);
-	}
+	expect(tookMs).toBeGreaterThan(syncLeaseMs / 2);
+	expect(await look(cluster, behind)).toEqual({ rows: [], inSync: false });
 });
 
 test("a single node is in-sync with itself", async () => {
