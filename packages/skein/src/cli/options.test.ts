@@ -88,6 +88,15 @@ test("when writes are answered", () => {
 		expect(() => resolve(wrong)).toThrow(/--acknowledgement is ".*": it must be async, semi-sync/);
 });
 
+test("what writes wait for", () => {
+	const resolve = (acknowledgement: string) =>
+		resolveOptions(sqlOptions, { ...nothing, flags: { acknowledgement } }).acknowledgement;
+	expect(resolveOptions(sqlOptions, nothing).acknowledgement).toBe(null);
+	expect(resolve("semi-sync")).toBe("semi-sync;k=1");
+	expect(resolve("sync;strict")).toBe("sync;strict");
+	expect(() => resolve("chain")).toThrow(/it must be async, semi-sync/);
+});
+
 test("what reads promise", () => {
 	const resolve = (consistency: string) =>
 		resolveOptions(sqlOptions, { ...nothing, flags: { consistency } }).consistency;

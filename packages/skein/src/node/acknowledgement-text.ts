@@ -1,4 +1,5 @@
 /** Acknowledgement modes as people write them, in headers, options and files: `semi-sync;k=2`. */
+import type { Acknowledgement as AcknowledgementText } from "../../../client/src/index.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 
 export const acknowledgementForms = "async, semi-sync, semi-sync;k=N, quorum, sync or sync;strict";
@@ -17,7 +18,7 @@ export function parseAcknowledgement(text: string): Acknowledgement | null {
 	return count >= 1 && count <= mostFollowers ? { mode: "semi-sync", followers: count } : null;
 }
 
-export function acknowledgementText(acknowledgement: Acknowledgement): string {
+export function acknowledgementText(acknowledgement: Acknowledgement): AcknowledgementText {
 	switch (acknowledgement.mode) {
 		case "async":
 		case "quorum":
