@@ -100,6 +100,18 @@ function cutLinks(run: Run, ids: readonly NodeId[]): void {
 	for (const from of ids) for (const to of ids) if (run.random() < chance) run.cut.add(`${from} ${to}`);
 }
 
+/** As for a stored answer: what is in the log is to meet a mode after all. */
+function awaitAgain(run: Run, node: SimulatedNode): void {
+	const { simulation, random, checker } = run;
+	const { core } = node;
+	if (core === null || core.view.role !== "leader") return;
+	const index = Math.max(1, core.view.lastIndex - Math.floor(random() * 4));
+	const waiter = run.counter++;
+	checker.awaited(waiter, index);
+	const acknowledgement: Acknowledgement = { mode: "sync", strict: false };
+	simulation.step(node, { type: "await-acknowledgement", index, acknowledgement, waiter });
+}
+
 function act(run: Run): void {
 	const { simulation } = run;
 	const node = pick(run, [...simulation.nodes.values()]);
@@ -137,6 +149,7 @@ function act(run: Run): void {
 	if (dice < 0.993) return simulation.compact(node, node.stored.applied - Math.floor(run.random() * 3));
 	if (dice < 0.995) return simulation.step(node, { type: "unreachable", node: "n1" });
 	if (dice < 0.9955) return simulation.step(node, { type: "step-down" });
+	if (dice < 0.998) return awaitAgain(run, node);
 	run.cut.clear();
 }
 
@@ -187,6 +200,7 @@ for (const size of [1, 2, 3, 4, 5]) {
 		let acknowledged = 0;
 		let sync = 0;
 		let syncWithFollower = 0;
+		let awaitedDone = 0;
 		for (let seed = 1; seed <= runs; seed++) {
 			const checker = runSeed(seed, size, 4_000);
 			committed += checker.committedIndex;
@@ -194,12 +208,14 @@ for (const size of [1, 2, 3, 4, 5]) {
 			acknowledged += checker.acknowledgementsDone;
 			sync += checker.syncDone;
 			syncWithFollower += checker.syncWithFollower;
+			awaitedDone += checker.awaitedDone;
 		}
 		// A schedule in which nothing happens would show nothing.
 		expect(committed).toBeGreaterThan(runs * 20);
 		expect(reads).toBeGreaterThan(runs * 20);
 		expect(acknowledged).toBeGreaterThan(runs * 10);
 		expect(sync).toBeGreaterThan(runs * 2);
+		expect(awaitedDone).toBeGreaterThan(runs / 4);
 		if (size > 1) expect(syncWithFollower).toBeGreaterThan(runs);
 	});
 }

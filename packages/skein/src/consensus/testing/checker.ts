@@ -6,6 +6,9 @@ import type { SimulatedNode, Simulation } from "./simulation.ts";
 export interface Checker {
 	/** Before a read is handed to a node. */
 	readBegan(readId: number): void;
+	/** Before `await-acknowledgement` in mode sync is handed to a leader. */
+	awaited(waiter: number, index: LogIndex): void;
+	readonly awaitedDone: number;
 	/** The highest index that any node announced as committed. */
 	readonly committedIndex: LogIndex;
 	readonly readsDone: number;
@@ -38,6 +41,8 @@ export function watch(simulation: Simulation): Checker {
 	const acknowledged = new Map<Term, LogIndex>();
 	const acknowledgedBefore = new Map<number, ReadonlyMap<Term, LogIndex>>();
 	let acknowledgementsDone = 0;
+	const awaited = new Map<number, LogIndex>();
+	let awaitedDone = 0;
 	let syncDone = 0;
 	let syncWithFollower = 0;
 	/** The highest that was answered in mode sync, by whoever led. */
@@ -145,6 +150,15 @@ export function watch(simulation: Simulation): Checker {
 		committedIndex = Math.max(committedIndex, index);
 	}
 
+	/** Once, and when this node has applied it; that everybody in-sync has is seen behind it. */
+	function onAwaited(node: SimulatedNode, index: LogIndex, waiter: number): void {
+		must(awaited.get(waiter) === index, `${node.id} acknowledged ${index} to ${waiter}, unasked or twice`);
+		awaited.delete(waiter);
+		must(node.database >= index, `${node.id} acknowledged ${index} to ${waiter} before it had applied it`);
+		syncIndex = Math.max(syncIndex, index);
+		awaitedDone++;
+	}
+
 	/** Asked of the disks themselves, and no proposal twice. */
 	function onAcknowledged(node: SimulatedNode, index: LogIndex): void {
 		const term = node.core?.view.term ?? 0;
@@ -217,6 +231,8 @@ export function watch(simulation: Simulation): Checker {
 		else if (output.type === "commit") onCommit(node, output.index);
 		else if (output.type === "send") onSend(node, output);
 		else if (output.type === "acknowledged" && output.waiter === null) onAcknowledged(node, output.index);
+		else if (output.type === "acknowledged" && output.waiter !== null)
+			onAwaited(node, output.index, output.waiter);
 		else if (output.type === "lease-asked") onLeaseAsked(node, output.term, output.round);
 		else if (output.type === "leased") onLeased(node, output);
 		else if (output.type === "read-ready") {
@@ -229,6 +245,12 @@ export function watch(simulation: Simulation): Checker {
 	};
 
 	return {
+		awaited(waiter, index) {
+			awaited.set(waiter, index);
+		},
+		get awaitedDone() {
+			return awaitedDone;
+		},
 		readBegan(readId) {
 			const known = [...simulation.nodes.values()].map((node) => node.core?.view.commitIndex ?? 0);
 			acknowledgedBefore.set(readId, new Map(acknowledged));
