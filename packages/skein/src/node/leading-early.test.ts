@@ -254,10 +254,10 @@ test("what nobody waits for any more is let go, and in nobody's way", async () =
 	expect(answers).toEqual(["too many OVERLOADED", "fewer done"]);
 	cancel(first);
 	expect(answers.at(-1)).toBe("1 TIMEOUT");
-	expect(member.runner.core.view.unacknowledgedBy(2)).toBe(1);
+	expect(member.runner.core.view.unacknowledgedBy(both)).toBe(1);
 	submit("3", both);
 	await work();
-	expect(member.runner.core.view.unacknowledgedBy(2)).toBe(2);
+	expect(member.runner.core.view.unacknowledgedBy(both)).toBe(2);
 	network.cut(bench.followers()[0]?.id ?? "", false);
 	await bench.clock.run(500);
 	expect(answers.slice(3)).toEqual(["2 done", "3 done"]);
@@ -272,7 +272,7 @@ test("one that was cancelled before its result was ready is not held either", as
 	await bench.clock.run(50);
 	await working;
 	expect(bench.answers).toEqual(["1 TIMEOUT"]);
-	expect(bench.member.runner.core.view.unacknowledgedBy(2)).toBe(0);
+	expect(bench.member.runner.core.view.unacknowledgedBy(both)).toBe(0);
 });
 
 test("results that wait for followers are bounded by their bytes", async () => {

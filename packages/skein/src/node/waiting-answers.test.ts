@@ -1,7 +1,10 @@
 /** Answers that wait for the log: each ends once, or is let go, and then nothing of it is held. */
 import { expect, test } from "vitest";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import { createCluster, insert, program, request, watch } from "./testing/cluster.ts";
 import { createWaitingAnswers, type WaitingAnswer } from "./waiting-answers.ts";
+
+const both: Acknowledgement = { mode: "semi-sync", followers: 2 };
 
 test("each ends once, when its time has come or with the leadership; what was let go does not end", () => {
 	const seen: string[] = [];
@@ -24,9 +27,9 @@ test("each ends once, when its time has come or with the leadership; what was le
 	letGo();
 	letGo();
 	letCommittedGo();
-	expect([seen, waiting.sizeBytes, waiting.isAwaited(5)]).toEqual([[], 40, true]);
+	expect([seen, waiting.sizeBytes, waiting.isAwaited(5, null)]).toEqual([[], 40, true]);
 	letOtherGo();
-	expect([seen.splice(0), waiting.isAwaited(5)]).toEqual([["2.5 forsaken"], false]);
+	expect([seen.splice(0), waiting.isAwaited(5, null)]).toEqual([["2.5 forsaken"], false]);
 	waiting.onAcknowledged(5);
 	waiting.onAcknowledged(6);
 	waiting.onCommit(6);
@@ -48,14 +51,14 @@ test("a client whose time is over leaves nothing behind at the leader, whichever
 			member?.node?.service.openStream().run(program(insert("x")), {
 				...request,
 				timeoutMs: 400,
-				acknowledgement: { mode: "semi-sync", followers: 2 },
+				acknowledgement: both,
 			}) ?? Promise.reject(new Error("not running")),
 		),
 	);
 	await cluster.clock.run(200);
-	expect(leader.node?.core.unacknowledgedBy(2)).toBeGreaterThan(0);
+	expect(leader.node?.core.unacknowledgedBy(both)).toBeGreaterThan(0);
 	await cluster.clock.run(600);
 	for (const { error } of writes) expect(error).toMatchObject({ code: "TIMEOUT", outcome: "unknown" });
-	expect(leader.node?.core.unacknowledgedBy(2)).toBe(0);
+	expect(leader.node?.core.unacknowledgedBy(both)).toBe(0);
 	expect(leader.file.content.items).toEqual(["x", "x"]);
 });
