@@ -40,6 +40,12 @@ interface Run {
 	readonly cut: Set<string>;
 	readonly snapshots: { readonly from: SimulatedNode; readonly to: SimulatedNode; readonly at: SnapshotOf }[];
 	counter: number;
+	lastAwaited: {
+		readonly waiter: number;
+		readonly index: number;
+		readonly term: number;
+		readonly by: NodeId;
+	} | null;
 }
 
 function begin(seed: number, size: number): Run {
@@ -53,6 +59,7 @@ function begin(seed: number, size: number): Run {
 		cut: new Set(),
 		snapshots: [],
 		counter: 0,
+		lastAwaited: null,
 	};
 	const check = simulation.onOutput;
 	simulation.onOutput = (node, output) => {
@@ -107,9 +114,29 @@ function awaitAgain(run: Run, node: SimulatedNode): void {
 	if (core === null || core.view.role !== "leader") return;
 	const index = Math.max(1, core.view.lastIndex - Math.floor(random() * 4));
 	const waiter = run.counter++;
+	run.lastAwaited = { waiter, index, term: core.view.term, by: node.id };
 	checker.awaited(waiter, index);
 	const acknowledgement: Acknowledgement = { mode: "sync", strict: false };
 	simulation.step(node, { type: "await-acknowledgement", index, acknowledgement, waiter });
+}
+
+/** Nobody waits any more, so nobody is told: the checker takes what is said all the same for unasked. */
+function forget(run: Run, node: SimulatedNode): void {
+	const { simulation, checker, random, lastAwaited } = run;
+	const { core } = node;
+	if (core === null || core.view.role !== "leader") return;
+	const { term } = core.view;
+	if (lastAwaited?.by === node.id && lastAwaited.term === term && random() < 0.5) {
+		const { waiter, index } = lastAwaited;
+		checker.forgotten(waiter);
+		return simulation.step(node, { type: "forget-acknowledgement", term, index, waiter });
+	}
+	const pending = [...simulation.modes.keys()].filter((key) => key.endsWith(` in term ${term}`));
+	const key = pick(run, pending);
+	if (key === undefined) return;
+	simulation.modes.delete(key);
+	const index = Number.parseInt(key, 10);
+	simulation.step(node, { type: "forget-acknowledgement", term, index, waiter: null });
 }
 
 function act(run: Run): void {
@@ -149,7 +176,8 @@ function act(run: Run): void {
 	if (dice < 0.993) return simulation.compact(node, node.stored.applied - Math.floor(run.random() * 3));
 	if (dice < 0.995) return simulation.step(node, { type: "unreachable", node: "n1" });
 	if (dice < 0.9955) return simulation.step(node, { type: "step-down" });
-	if (dice < 0.998) return awaitAgain(run, node);
+	if (dice < 0.9971) return awaitAgain(run, node);
+	if (dice < 0.998) return forget(run, node);
 	run.cut.clear();
 }
 

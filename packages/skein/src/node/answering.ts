@@ -80,13 +80,9 @@ export function createAnswering(options: AnsweringOptions): Answering {
 		hold(one, (sizeBytes) => waiting.whenCommitted({ index, term: ofTerm, sizeBytes, end: one.answer }));
 	}
 
+	/** For what is committed already: the batch was waited for until one of both came. */
 	function holdUntilAcknowledged(one: ReadyAnswer, index: LogIndex, ofTerm: Term): void {
-		const end = (met: boolean) => {
-			// What it tells of may be another's, and lost: some modes are met before the commit.
-			if (met && !one.changes && !isCommitted(index)) holdUntilCommitted(one, index, ofTerm);
-			else one.answer(met);
-		};
-		hold(one, (sizeBytes) => waiting.whenAcknowledged({ index, term: ofTerm, sizeBytes, end }));
+		hold(one, (sizeBytes) => waiting.whenAcknowledged({ index, term: ofTerm, sizeBytes, end: one.answer }));
 	}
 
 	/** The number that was asked for, and whether it is met already. */

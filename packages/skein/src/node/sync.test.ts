@@ -177,3 +177,32 @@ test("an answer that changed nothing waits as the write that it may tell of woul
 	expect(await untilSettled(cluster, unchanged, 5_000)).toBeGreaterThan(syncLeaseMs / 2);
 	expect(unchanged.error).toBe(null);
 });
+
+test("modes that cannot be met are bounded each by itself, let go with their clients, and in nobody's way", async () => {
+	const settings = { consensus: { ...defaultNodeSettings.consensus, maxUnacknowledged: 2 } };
+	const cluster = await createCluster({ size: 3, seed: 17, settings });
+	const leading = await cluster.leader();
+	await cluster.clock.run(500);
+	const gone = cluster.members.find((member) => member !== leading);
+	cluster.network.cut(gone?.id ?? "", true);
+	await cluster.clock.run(2_000);
+	const both: Acknowledgement = { mode: "semi-sync", followers: 2 };
+	const codes: (string | null)[] = [];
+	async function end(value: string, acknowledgement: Acknowledgement): Promise<void> {
+		const written = write(leading, value, acknowledgement, 3_000);
+		await untilSettled(cluster, written, 100);
+		const code = (written.error as { code?: string } | null)?.code ?? "done";
+		codes.push(written.settled ? code : null);
+	}
+	for (const mode of [strict, both]) for (const value of ["a", "b", "c"]) await end(value, mode);
+	expect(codes.splice(0)).toEqual([null, null, "OVERLOADED", null, null, "OVERLOADED"]);
+	await end("d", sync);
+	await end("e", { mode: "semi-sync", followers: 1 });
+	expect(codes.splice(0)).toEqual(["done", "done"]);
+	const waiting = () => [strict, both, sync].map((mode) => leading.node?.core.unacknowledgedBy(mode));
+	expect(waiting()).toEqual([2, 2, 0]);
+	await cluster.clock.run(3_000);
+	expect(waiting()).toEqual([0, 0, 0]);
+	await end("f", strict);
+	expect(codes).toEqual([null]);
+});

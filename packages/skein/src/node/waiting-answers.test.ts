@@ -9,7 +9,7 @@ const both: Acknowledgement = { mode: "semi-sync", followers: 2 };
 test("each ends once, when its time has come or with the leadership; what was let go does not end", () => {
 	const seen: string[] = [];
 	const waiting = createWaitingAnswers({
-		onForsaken: (index, term) => void seen.push(`${term}.${index} forsaken`),
+		onForsaken: (index, term, waiter) => void seen.push(`${term}.${index} ${waiter} forsaken`),
 	});
 	const answer = (name: string, index: number, term = 2): WaitingAnswer => ({
 		index,
@@ -29,7 +29,7 @@ test("each ends once, when its time has come or with the leadership; what was le
 	letCommittedGo();
 	expect([seen, waiting.sizeBytes, waiting.isAwaited(5, null)]).toEqual([[], 40, true]);
 	letOtherGo();
-	expect([seen.splice(0), waiting.isAwaited(5, null)]).toEqual([["2.5 forsaken"], false]);
+	expect([seen.splice(0), waiting.isAwaited(5, null)]).toEqual([["2.5 null forsaken"], false]);
 	waiting.onAcknowledged(5);
 	waiting.onAcknowledged(6);
 	waiting.onCommit(6);
@@ -38,6 +38,32 @@ test("each ends once, when its time has come or with the leadership; what was le
 	expect(seen).toEqual([]);
 	waiting.onTerm(null);
 	expect([seen, waiting.sizeBytes]).toEqual([["d false"], 0]);
+});
+
+test("what waits by number is apart from the proposal that ends at the same index", () => {
+	const seen: string[] = [];
+	const waiting = createWaitingAnswers({
+		onForsaken: (index, term, waiter) => void seen.push(`${term}.${index} ${waiter} forsaken`),
+	});
+	const answer = (name: string, term = 2): WaitingAnswer => ({
+		index: 5,
+		term,
+		sizeBytes: 10,
+		end: (met) => void seen.push(`${name} ${met}`),
+	});
+	waiting.whenAcknowledged(answer("a"));
+	const letGo = waiting.whenAwaited(1, answer("b"));
+	waiting.whenAwaited(2, answer("c"));
+	waiting.whenAwaited(3, answer("d", 3));
+	letGo();
+	expect(seen.splice(0)).toEqual(["2.5 1 forsaken"]);
+	expect([waiting.sizeBytes, waiting.isAwaited(5, null), waiting.isAwaited(5, 1)]).toEqual([30, true, false]);
+	waiting.onAwaited(2);
+	waiting.onAwaited(5);
+	expect(seen.splice(0)).toEqual(["c true"]);
+	waiting.onTerm(2);
+	waiting.onAcknowledged(5);
+	expect([seen, waiting.sizeBytes]).toEqual([["d false", "a true"], 0]);
 });
 
 test("a client whose time is over leaves nothing behind at the leader, whichever node it asked", async () => {

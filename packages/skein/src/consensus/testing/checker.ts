@@ -8,6 +8,8 @@ export interface Checker {
 	readBegan(readId: number): void;
 	/** Before `await-acknowledgement` in mode sync is handed to a leader. */
 	awaited(waiter: number, index: LogIndex): void;
+	/** Before `forget-acknowledgement` for this waiter: it must not be told any more. */
+	forgotten(waiter: number): void;
 	readonly awaitedDone: number;
 	/** The highest index that any node announced as committed. */
 	readonly committedIndex: LogIndex;
@@ -247,6 +249,9 @@ export function watch(simulation: Simulation): Checker {
 	return {
 		awaited(waiter, index) {
 			awaited.set(waiter, index);
+		},
+		forgotten(waiter) {
+			awaited.delete(waiter);
 		},
 		get awaitedDone() {
 			return awaitedDone;
