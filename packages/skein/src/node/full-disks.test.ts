@@ -118,6 +118,7 @@ test("a leader that cannot commit its first entry lets no write wait for ever", 
 	await cluster.clock.run(500);
 	expect(second?.node?.core).toMatchObject({ role: "leader", established: false });
 	const writes = [send(second, insert("a")), send(third, insert("b"))];
+	// They wait for a leader that serves (8 s), and then until the leader in whose queue they are gives way (3.5 s).
 	await cluster.clock.run(12_000);
 	for (const { error } of writes)
 		expect(error).toMatchObject({ code: "NO_LEADER", outcome: "did-not-happen" });
