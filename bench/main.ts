@@ -6,6 +6,7 @@ import { handover } from "./measurements/handover.ts";
 import { latency } from "./measurements/latency.ts";
 import { longWork } from "./measurements/long-work.ts";
 import { memory } from "./measurements/memory.ts";
+import { modesOfWrites } from "./measurements/modes.ts";
 import { reads } from "./measurements/reads.ts";
 import { simulation } from "./measurements/simulation.ts";
 import { writes } from "./measurements/writes.ts";
@@ -18,6 +19,7 @@ const measurements: readonly Measurement[] = [
 	handover,
 	writes,
 	latency,
+	modesOfWrites,
 	reads,
 	memory,
 	longWork,

@@ -462,6 +462,7 @@ export function startClient(options: ClientOptions): Client {
 	function complete(operationId: number, completion: Completion): void {
 		if (completion.outcome === "ok") acknowledged++;
 		if (completion.replayed === true) tell({ type: "client", client: id, what: "hears an earlier answer" });
+		if (completion.inSync === true) tell({ type: "client", client: id, what: "reads of an in-sync member" });
 		recorder.complete(operationId, completion);
 		const { outcome, code } = completion;
 		tell({ type: "complete", operation: operationId, outcome, code: code ?? null });
@@ -528,10 +529,10 @@ function partOf(reply: Reply): Completion {
 function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => Seen[]) | null): Completion {
 	switch (reply.type) {
 		case "answer": {
-			const { outcome, position, stalenessMs, replayed } = reply.answer;
+			const { outcome, position, stalenessMs, inSync, replayed } = reply.answer;
 			const failed = outcome.errors.find((error) => error !== null);
 			if (failed !== undefined && failed !== null) return { outcome: "failed", code: failed.code };
-			const known = { outcome: "ok", position, stalenessMs, replayed } as const;
+			const known = { outcome: "ok", position, stalenessMs, inSync, replayed } as const;
 			return seen === null ? known : { ...known, seen: seen(outcome) };
 		}
 		case "error":

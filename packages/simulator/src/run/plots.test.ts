@@ -11,6 +11,7 @@ import type { TraceEvent } from "../trace/event.ts";
 import { calmDisk } from "../world/disk-settings.ts";
 import { calmNetwork } from "../world/network-settings.ts";
 import { heldRead } from "./held-read.ts";
+import { leftBehind } from "./left-behind.ts";
 import { lostCommit } from "./lost-commit.ts";
 import { createStage } from "./plot-stage.ts";
 import { drawSettings } from "./swarm.ts";
@@ -132,6 +133,27 @@ test.for([3, 5, 7])("two reigns of one leader among %i, and another one between"
 	const ways = stage.ids.flatMap((from) => stage.ids.map((to) => network.isCut(from, to)));
 	expect(ways.filter(Boolean)).toEqual([]);
 	expect(new Set(cluster.members.map(({ core }) => core?.term)).size).toBe(1);
+});
+
+test("a follower is left behind with its lease, and another one leads", async () => {
+	let found = 0;
+	for (let seed = 1; seed <= 6; seed++) {
+		const { cluster, stage, run, old, termThen, events } = await world(3, 40 + seed);
+		const asked: string[] = [];
+		leftBehind({ ...stage, visit: (member, kind) => void asked.push(`${member.id} ${kind}`) }, old);
+		await run(6);
+		const plot = events.find((event) => event.type === "plot");
+		const behind = plot !== undefined && "companions" in plot ? String(plot["companions"]) : "";
+		const leader = stage.leader();
+		if (asked.includes(`${behind} eventual-read`) && (leader?.core?.term ?? 0) > termThen) found++;
+		await run(5);
+		const { network } = cluster;
+		expect(stage.ids.flatMap((from) => stage.ids.map((to) => network.isCut(from, to))).some(Boolean)).toBe(
+			false,
+		);
+		cluster.dispose();
+	}
+	expect(found).toBeGreaterThan(3);
 });
 
 test.for([3, 5])(

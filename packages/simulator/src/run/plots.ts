@@ -12,6 +12,7 @@ import type { CrashKind, Member } from "../cluster/member.ts";
 import type { CutMode } from "../world/lane.ts";
 import { isolation, split, type Way } from "../world/partitions.ts";
 import { heldRead } from "./held-read.ts";
+import { leftBehind } from "./left-behind.ts";
 import { lingeringReader } from "./lingering-reader.ts";
 import { lostCommit } from "./lost-commit.ts";
 import { createStage, type PlotOptions } from "./plot-stage.ts";
@@ -30,6 +31,8 @@ const kinds = [
 	"full log",
 ] as const;
 
+const leftShare = 0.12;
+
 export interface Plots {
 	begin(): void;
 }
@@ -39,6 +42,8 @@ export function createPlots(options: PlotOptions): Plots {
 	const stage = createStage(options);
 	const { members, network } = cluster;
 	const { ids, between } = stage;
+	/** Of its own: runs without that plot are what they were before there was one. */
+	const leftChance = chance.fork("left behind");
 	/** The long ones come one at a time: each would spoil the other. */
 	let isLong = false;
 
@@ -138,6 +143,7 @@ export function createPlots(options: PlotOptions): Plots {
 		begin() {
 			const old = stage.leader();
 			if (old === null || members.length < 3 || isLong) return;
+			if (leftChance.happens(leftShare)) return leftBehind({ ...stage, chance: leftChance }, old);
 			const kind = chance.pick(kinds);
 			switch (kind) {
 				case "sleeper":

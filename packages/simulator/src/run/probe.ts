@@ -94,8 +94,14 @@ export function probe(options: ProbeOptions): Probe {
 /** What a read showed, and the state that the answer names. */
 function sawIn(reply: Reply, what: "write" | "read"): Partial<Completion> {
 	if (reply.type !== "answer") return {};
-	const { outcome, position, stalenessMs, replayed } = reply.answer;
-	return { position, stalenessMs, replayed, seen: [what === "read" ? valueIn(outcome, 0) : undefined] };
+	const { outcome, position, stalenessMs, inSync, replayed } = reply.answer;
+	return {
+		position,
+		stalenessMs,
+		inSync,
+		replayed,
+		seen: [what === "read" ? valueIn(outcome, 0) : undefined],
+	};
 }
 
 function outcomeOf(reply: Reply): "ok" | "failed" | "unknown" {

@@ -75,6 +75,8 @@ export function drawSettings(chance: Chance): NodeSettings {
 			maxUnacknowledged: modes.pick([2, 10_000]),
 			maxPendingReads: chance.pick([4, 10_000]),
 			transferTimeoutMs: chance.pick([500, 2_000]),
+			syncLeaseMs: chance.fork("sync").pick([150, 400, 1_000]),
+			maxClockDrift: defaultNodeSettings.consensus.maxClockDrift,
 		},
 		tickIntervalMs,
 		leaderWaitMs: chance.pick([500, 3_000, 8_000]),
@@ -131,6 +133,13 @@ function drawModes(chance: Chance, size: number): Acknowledgement[] {
 	return chance.happens(0.8) ? [quorum, ...some] : some;
 }
 
+function drawSync(chance: Chance): Acknowledgement[] {
+	const sync: Acknowledgement = { mode: "sync", strict: false };
+	const strict: Acknowledgement = { mode: "sync", strict: true };
+	// Where it is half of the load its promise is often asked.
+	return chance.pick([[], [sync], [sync, sync, sync], [sync, strict], [strict]]);
+}
+
 function drawLoad(chance: Chance, size: number): LoadSettings {
 	const weights = Object.fromEntries(
 		operationKinds.map((kind) => [kind, chance.happens(0.6) ? chance.next() : 0]),
@@ -149,7 +158,7 @@ function drawLoad(chance: Chance, size: number): LoadSettings {
 		attempts: chance.pick([1, 3, 8]),
 		timeoutMs: chance.pick([50, 500, 3_000, 10_000]),
 		patience: chance.pick([0.5, 1, 3]),
-		modes: drawModes(chance.fork("modes"), size),
+		modes: [...drawModes(chance.fork("modes"), size), ...drawSync(chance.fork("sync"))],
 		goneShare: chance.pick([0, 0, 0.1]),
 		wanders: chance.happens(0.5),
 		leavesShare: chance.pick([0, 0.5, 1]),

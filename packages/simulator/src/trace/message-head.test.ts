@@ -28,6 +28,8 @@ function expected(message: PeerMessage): Partial<MessageHead> {
 			return { commit: message.commitIndex };
 		case "heartbeat-response":
 			return { last: message.lastIndex };
+		case "apply-request":
+			return { commit: message.index };
 		case "read-index-response":
 			return { commit: message.index };
 		default:
@@ -35,7 +37,7 @@ function expected(message: PeerMessage): Partial<MessageHead> {
 	}
 }
 
-const consensus = /^(pre-)?vote-|^append-|^heartbeat-|^timeout-now$|^read-index-/u;
+const consensus = /^(pre-)?vote-|^append-|^heartbeat-|^timeout-now$|^read-index-|^appl/u;
 const none = { previous: null, first: null, last: null, commit: null, match: null, granted: null };
 
 test.for(Object.entries(samples))("the head of %s", ([, message]) => {
@@ -53,6 +55,7 @@ test("numbers of many bytes", () => {
 		term,
 		commitIndex: 2 ** 50,
 		round: 1,
+		lease: null,
 	};
 	expect(headOf(encodeMessage(message as PeerMessage))).toMatchObject({ term, commit: 2 ** 50 });
 });

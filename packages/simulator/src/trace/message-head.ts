@@ -36,6 +36,8 @@ const kinds: ReadonlyMap<number, string> = new Map([
 	[9, "timeout-now"],
 	[10, "read-index-request"],
 	[11, "read-index-response"],
+	[12, "apply-request"],
+	[13, "applied-response"],
 	[20, "run-request"],
 	[21, "run-response"],
 	[22, "close-stream"],
@@ -49,7 +51,7 @@ const kinds: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The highest number of a message of consensus, which begins with its term. */
-const lastOfConsensus = 11;
+const lastOfConsensus = 13;
 
 export function headOf(bytes: Uint8Array): MessageHead {
 	const number = bytes[1] ?? 0;
@@ -110,6 +112,9 @@ export function headOf(bytes: Uint8Array): MessageHead {
 		case "heartbeat-response":
 			next();
 			last = next();
+			break;
+		case "apply-request":
+			commit = next();
 			break;
 		case "read-index-response":
 			next();

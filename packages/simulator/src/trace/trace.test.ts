@@ -46,7 +46,15 @@ test("the last events are kept, the oldest first", () => {
 test("what a message says is in the hash, and in the events that are kept", () => {
 	const told = (commitIndex: number) => {
 		const trace = createTrace({ now: () => 1, kept: 3 });
-		const head = { type: "heartbeat-request", group: 1, from: "n1", to: "n2", term: 3, round: 1 } as const;
+		const head = {
+			type: "heartbeat-request",
+			group: 1,
+			from: "n1",
+			to: "n2",
+			term: 3,
+			round: 1,
+			lease: null,
+		} as const;
 		trace.tell({ type: "message", from: "n1" }, encodeMessage({ ...head, commitIndex }));
 		return trace;
 	};

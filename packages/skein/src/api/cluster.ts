@@ -4,6 +4,7 @@ import type { Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
 import { badRequest } from "./errors.ts";
 import { isRecord } from "./hrana/values.ts";
+import { metricsText } from "./metrics.ts";
 
 interface ClusterRoutes {
 	readonly service: Service;
@@ -37,6 +38,10 @@ export function registerClusterRoutes(
 		answer.json(reply, JSON.stringify(await service.cluster()));
 		return reply;
 	});
+	app.get("/metrics", (_request, reply) => {
+		answer.text(reply, metricsText(service.ownView()));
+		return reply;
+	});
 	app.post("/cluster/transfer", async (request, reply) => {
 		const result = await service.transfer(transferTarget(request.body));
 		answer.json(reply, JSON.stringify(result));
@@ -64,6 +69,6 @@ POST /v2/pipeline       the libSQL remote protocol: createClient({ url }) of @li
      /db/NAME/…         the same for the database NAME
 GET  /cluster           members, roles, indexes, lag
 POST /cluster/transfer  {"to": "NODE"}: hand leadership over
-GET  /health  /ready  /version
+GET  /health  /ready  /version  /metrics
 `;
 }

@@ -1,8 +1,12 @@
 // Every option of every command, once: its flag, environment variable, key in skein.config.json and help text.
 import { whyBlocked } from "../../../client/src/blocked-ports.ts";
-import type { ConsistencyText } from "../../../client/src/index.ts";
+import type { Acknowledgement as AcknowledgementText, ConsistencyText } from "../../../client/src/index.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import { acknowledgementForms, parseAcknowledgement } from "../node/acknowledgement-text.ts";
+import {
+	acknowledgementForms,
+	acknowledgementText,
+	parseAcknowledgement,
+} from "../node/acknowledgement-text.ts";
 import { defaultNodeSettings } from "../node/settings.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -350,7 +354,23 @@ const consistency = option<ConsistencyText>("text", "level", parseConsistency, {
 	default: "linearizable",
 });
 
-export const sqlOptions = { url, json, consistency } satisfies OptionTable;
+const acknowledgementOfWrites = option<AcknowledgementText | null>(
+	"text",
+	"mode",
+	(value) => acknowledgementText(acknowledgementOf(value)),
+	{
+		description: `what writes wait for: ${acknowledgementForms}`,
+		default: null,
+		defaultText: "the node's own",
+	},
+);
+
+export const sqlOptions = {
+	url,
+	json,
+	consistency,
+	acknowledgement: acknowledgementOfWrites,
+} satisfies OptionTable;
 export const statusOptions = {
 	url,
 	json,

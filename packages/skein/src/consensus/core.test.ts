@@ -19,6 +19,7 @@ const settings = {
 	maxAppendBytes: 150,
 	maxUncommittedBytes: 2_000,
 	transferTimeoutMs: 500,
+	syncLeaseMs: 300,
 };
 
 const modes: readonly (Acknowledgement | null)[] = [
@@ -27,6 +28,8 @@ const modes: readonly (Acknowledgement | null)[] = [
 	{ mode: "semi-sync", followers: 1 },
 	{ mode: "semi-sync", followers: 2 },
 	{ mode: "quorum" },
+	{ mode: "sync", strict: false },
+	{ mode: "sync", strict: true },
 ];
 
 interface Run {
@@ -37,6 +40,12 @@ interface Run {
 	readonly cut: Set<string>;
 	readonly snapshots: { readonly from: SimulatedNode; readonly to: SimulatedNode; readonly at: SnapshotOf }[];
 	counter: number;
+	lastAwaited: {
+		readonly waiter: number;
+		readonly index: number;
+		readonly term: number;
+		readonly by: NodeId;
+	} | null;
 }
 
 function begin(seed: number, size: number): Run {
@@ -50,6 +59,7 @@ function begin(seed: number, size: number): Run {
 		cut: new Set(),
 		snapshots: [],
 		counter: 0,
+		lastAwaited: null,
 	};
 	const check = simulation.onOutput;
 	simulation.onOutput = (node, output) => {
@@ -97,12 +107,45 @@ function cutLinks(run: Run, ids: readonly NodeId[]): void {
 	for (const from of ids) for (const to of ids) if (run.random() < chance) run.cut.add(`${from} ${to}`);
 }
 
+/** As for a stored answer: what is in the log is to meet a mode after all. */
+function awaitAgain(run: Run, node: SimulatedNode): void {
+	const { simulation, random, checker } = run;
+	const { core } = node;
+	if (core === null || core.view.role !== "leader") return;
+	const index = Math.max(1, core.view.lastIndex - Math.floor(random() * 4));
+	const waiter = run.counter++;
+	run.lastAwaited = { waiter, index, term: core.view.term, by: node.id };
+	checker.awaited(waiter, index);
+	const acknowledgement: Acknowledgement = { mode: "sync", strict: false };
+	simulation.step(node, { type: "await-acknowledgement", index, acknowledgement, waiter });
+}
+
+/** Nobody waits any more, so nobody is told: the checker takes what is said all the same for unasked. */
+function forget(run: Run, node: SimulatedNode): void {
+	const { simulation, checker, random, lastAwaited } = run;
+	const { core } = node;
+	if (core === null || core.view.role !== "leader") return;
+	const { term } = core.view;
+	if (lastAwaited?.by === node.id && lastAwaited.term === term && random() < 0.5) {
+		const { waiter, index } = lastAwaited;
+		checker.forgotten(waiter);
+		return simulation.step(node, { type: "forget-acknowledgement", term, index, waiter });
+	}
+	const pending = [...simulation.modes.keys()].filter((key) => key.endsWith(` in term ${term}`));
+	const key = pick(run, pending);
+	if (key === undefined) return;
+	simulation.modes.delete(key);
+	const index = Number.parseInt(key, 10);
+	simulation.step(node, { type: "forget-acknowledgement", term, index, waiter: null });
+}
+
 function act(run: Run): void {
 	const { simulation } = run;
 	const node = pick(run, [...simulation.nodes.values()]);
 	if (node === undefined) return;
 	const dice = run.random();
-	if (dice < 0.5) return takeMessage(run);
+	if (dice < 0.43) return takeMessage(run);
+	if (dice < 0.5) return simulation.apply(node);
 	if (dice < 0.7) return void simulation.completeDisk(node, 1 + Math.floor(run.random() * 3));
 	if (dice < 0.85) {
 		simulation.now += Math.floor(run.random() * 12);
@@ -126,13 +169,15 @@ function act(run: Run): void {
 		return simulation.step(node, { type: "read", readId });
 	}
 	if (dice < 0.96) return finishSnapshot(run);
-	if (dice < 0.963) return simulation.crash(node);
+	if (dice < 0.963) return simulation.crash(node, Math.floor(run.random() * 4));
 	if (dice < 0.985) return node.core === null ? simulation.restart(node) : undefined;
 	if (dice < 0.986) return simulation.step(node, { type: "transfer", to: null });
 	if (dice < 0.987) return cutLinks(run, [...simulation.nodes.keys()]);
 	if (dice < 0.993) return simulation.compact(node, node.stored.applied - Math.floor(run.random() * 3));
 	if (dice < 0.995) return simulation.step(node, { type: "unreachable", node: "n1" });
 	if (dice < 0.9955) return simulation.step(node, { type: "step-down" });
+	if (dice < 0.9971) return awaitAgain(run, node);
+	if (dice < 0.998) return forget(run, node);
 	run.cut.clear();
 }
 
@@ -152,6 +197,7 @@ function heal(run: Run): void {
 				busy = true;
 				simulation.deliver(message);
 			}
+			for (const node of nodes) simulation.apply(node);
 			while (run.snapshots.length > 0) finishSnapshot(run);
 		}
 	}
@@ -180,15 +226,24 @@ for (const size of [1, 2, 3, 4, 5]) {
 		let committed = 0;
 		let reads = 0;
 		let acknowledged = 0;
+		let sync = 0;
+		let syncWithFollower = 0;
+		let awaitedDone = 0;
 		for (let seed = 1; seed <= runs; seed++) {
 			const checker = runSeed(seed, size, 4_000);
 			committed += checker.committedIndex;
 			reads += checker.readsDone;
 			acknowledged += checker.acknowledgementsDone;
+			sync += checker.syncDone;
+			syncWithFollower += checker.syncWithFollower;
+			awaitedDone += checker.awaitedDone;
 		}
 		// A schedule in which nothing happens would show nothing.
 		expect(committed).toBeGreaterThan(runs * 20);
 		expect(reads).toBeGreaterThan(runs * 20);
 		expect(acknowledged).toBeGreaterThan(runs * 10);
+		expect(sync).toBeGreaterThan(runs * 2);
+		expect(awaitedDone).toBeGreaterThan(runs / 4);
+		if (size > 1) expect(syncWithFollower).toBeGreaterThan(runs);
 	});
 }

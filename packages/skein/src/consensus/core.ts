@@ -7,8 +7,9 @@ import { validateConfiguration } from "./configuration.ts";
 import { complete, createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
 import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
+import { onApplied } from "./in-sync.ts";
 import type { Input } from "./input.ts";
-import { onLeaderDurable, onLeaderSlept, onLeaderTick, propose, stepDown } from "./leader.ts";
+import { awaitIndex, onLeaderDurable, onLeaderSlept, onLeaderTick, propose, stepDown } from "./leader.ts";
 import type { LogHeader } from "./log-view.ts";
 import { createLogView } from "./log-view.ts";
 import type { Output } from "./output.ts";
@@ -107,9 +108,16 @@ function createState(options: CoreOptions): CoreState {
 		configurations,
 		commitIndex,
 		announcedCommitIndex: commitIndex,
+		appliedIndex: commitIndex,
 		leader: null,
 		lastLeaderContact: now,
-		roleState: { role: "follower", verifiedIndex: commitIndex, acknowledgementOwed: false },
+		roleState: {
+			role: "follower",
+			verifiedIndex: commitIndex,
+			acknowledgementOwed: false,
+			round: 0,
+			awaitedIndex: 0,
+		},
 		followerReads: new Map(),
 		// Apart from those of earlier lives of this member: an answer to one of them must not count.
 		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
@@ -134,7 +142,11 @@ function dispatch(state: CoreState, input: Input): void {
 		case "propose":
 			return propose(state, input.entries, input.acknowledgement);
 		case "forget-acknowledgement":
-			return forgetAcknowledgement(state, input.term, input.index);
+			return forgetAcknowledgement(state, input);
+		case "await-acknowledgement":
+			return role.role === "leader" ? awaitIndex(state, role, input) : undefined;
+		case "applied":
+			return onApplied(state, input.index);
 		case "read":
 			return beginRead(state, input.readId);
 		case "cancel-read":

@@ -17,7 +17,13 @@ export function becomeFollower(state: CoreState, leader: NodeId | null): Followe
 	// What equals the leader's log is known anew for each leader; what is committed does in any case.
 	const follower: FollowerState = isKnown
 		? before
-		: { role: "follower", verifiedIndex: state.commitIndex, acknowledgementOwed: false };
+		: {
+				role: "follower",
+				verifiedIndex: state.commitIndex,
+				acknowledgementOwed: false,
+				round: 0,
+				awaitedIndex: 0,
+			};
 	if (before.role === "leader") {
 		handReadsToFollower(state, before);
 		state.elector.rest(state.now);
@@ -55,7 +61,8 @@ export function onAppendRequest(state: CoreState, message: AppendRequest): void 
 	const fresh = message.entries.filter((entry) => entry.index > state.commitIndex);
 	store(state, fresh);
 	follower.verifiedIndex = Math.max(follower.verifiedIndex, end);
-	learnCommitIndex(state, follower, message.commitIndex);
+	// That something is waited for may have overtaken the entries themselves: it is committed too.
+	learnCommitIndex(state, follower, Math.max(message.commitIndex, follower.awaitedIndex));
 	acknowledge(state, follower);
 }
 
@@ -117,10 +124,16 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 	);
 	follower.verifiedIndex = Math.max(follower.verifiedIndex, message.commitIndex);
 	learnCommitIndex(state, follower, message.commitIndex);
+	const { round, lease } = message;
+	const { term } = state.promise;
+	if (lease !== null) state.outputs.push({ type: "leased", term, ...lease });
+	follower.round = Math.max(follower.round, round);
+	state.outputs.push({ type: "lease-asked", term, round });
 	send(state, message.from, {
 		type: "heartbeat-response",
-		round: message.round,
+		round,
 		lastIndex: state.log.last.index,
+		appliedIndex: state.appliedIndex,
 	});
 }
 

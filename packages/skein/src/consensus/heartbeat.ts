@@ -3,6 +3,7 @@
  * an answer also shows that we still led when the round began (reading.ts).
  */
 
+import { confirmLeases, grantLease } from "./leases.ts";
 import type { Progress } from "./progress.ts";
 import { createProgress } from "./progress.ts";
 import { isMember, isQuorum } from "./quorum.ts";
@@ -31,11 +32,14 @@ export function beginRound(state: CoreState, leader: LeaderState): boolean {
 	if (isDiskStalled(state)) return false;
 	leader.round++;
 	leader.heartbeatAt = state.now;
+	state.outputs.push({ type: "lease-asked", term: state.promise.term, round: leader.round });
 	for (const node of followersOf(state)) {
 		const matchIndex = progressOf(state, leader, node)?.matchIndex ?? 0;
 		const commitIndex = Math.min(matchIndex, state.commitIndex);
-		send(state, node, { type: "heartbeat-request", commitIndex, round: leader.round });
+		const lease = grantLease(state, leader, node);
+		send(state, node, { type: "heartbeat-request", commitIndex, round: leader.round, lease });
 	}
+	confirmLeases(state, leader);
 	return true;
 }
 

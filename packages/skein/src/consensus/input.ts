@@ -41,8 +41,25 @@ export type Input =
 			readonly entries: readonly ProposedEntry[];
 			readonly acknowledgement: Acknowledgement | null;
 	  })
-	/** Nobody waits any more for the acknowledgement of what was proposed in this term and ends at `index`. */
-	| (At & { readonly type: "forget-acknowledgement"; readonly term: Term; readonly index: LogIndex })
+	/**
+	 * Nobody waits any more for the acknowledgement that was asked for in this term: of what was proposed and ends at
+	 * `index` (`waiter` null), or of what this waiter asked for.
+	 */
+	| (At & {
+			readonly type: "forget-acknowledgement";
+			readonly term: Term;
+			readonly index: LogIndex;
+			readonly waiter: number | null;
+	  })
+	/** Says `acknowledged` with this waiter when the mode is met for `index`, which is in the log. Not if leadership ends first. */
+	| (At & {
+			readonly type: "await-acknowledgement";
+			readonly index: LogIndex;
+			readonly acknowledgement: Acknowledgement;
+			readonly waiter: number;
+	  })
+	/** This member's database holds all effects up to `index`, for all who read it from now on. */
+	| (At & { readonly type: "applied"; readonly index: LogIndex })
 	/** A linearizable read (or a batch of them that all began before now). `readId` is never used twice. */
 	| (At & { readonly type: "read"; readonly readId: number })
 	/** The caller no longer waits for this read. */

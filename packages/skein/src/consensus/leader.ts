@@ -4,7 +4,9 @@ import { acknowledge, awaitAcknowledgement, otherVoters, unacknowledgedBy } from
 import { assert } from "./assert.ts";
 import { appendToLog, becomeFollower } from "./follower.ts";
 import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
-import type { ProposedEntry } from "./input.ts";
+import { askToApply } from "./in-sync.ts";
+import type { Input, ProposedEntry } from "./input.ts";
+import { confirmLeases, createLeases, onLeaseAsked } from "./leases.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
@@ -33,6 +35,7 @@ export function becomeLeader(state: CoreState): void {
 		heartbeatAt: state.now,
 		unacknowledged: [],
 		acknowledgedIndex: 0,
+		leases: createLeases(state),
 		waitingReads: takeReadsAsLeader(state),
 		runningReads: [],
 	};
@@ -55,6 +58,8 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	}
 	if (isFutile(state, leader)) return stepDown(state);
 	giveUpTransfer(state);
+	// The leases of who is waited for may have ended.
+	acknowledge(state, leader);
 	replication.sendCommitIndex(state, leader);
 	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
 	if (!beginRound(state, leader)) return;
@@ -99,6 +104,9 @@ export function onAppendResponse(state: CoreState, leader: LeaderState, message:
 
 export function onHeartbeatResponse(state: CoreState, leader: LeaderState, message: HeartbeatResponse): void {
 	replication.onHeartbeatResponse(state, leader, message);
+	onLeaseAsked(state, leader, message.from, message.round, message.appliedIndex);
+	confirmLeases(state, leader);
+	acknowledge(state, leader);
 	releaseReads(state, leader);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
 }
@@ -124,6 +132,17 @@ export function propose(
 	replication.sendAppendsToAll(state, leader);
 }
 
+/** An earlier write, or nothing, is to be answered as if it were proposed now. */
+export function awaitIndex(
+	state: CoreState,
+	leader: LeaderState,
+	{ index, acknowledgement, waiter }: Extract<Input, { type: "await-acknowledgement" }>,
+): void {
+	awaitAcknowledgement(leader, index, acknowledgement, waiter);
+	acknowledge(state, leader);
+	askToApply(state, leader);
+}
+
 function reasonToRefuse(
 	state: CoreState,
 	entries: readonly ProposedEntry[],
@@ -140,8 +159,8 @@ function reasonToRefuse(
 		return "too-few-voters";
 	// The other modes wait for nobody that the commit does not wait for.
 	if (
-		acknowledgement?.mode === "semi-sync" &&
-		unacknowledgedBy(leader, acknowledgement.followers) >= state.settings.maxUnacknowledged
+		acknowledgement !== null &&
+		unacknowledgedBy(leader, acknowledgement) >= state.settings.maxUnacknowledged
 	)
 		return "overloaded";
 	const waiting = state.log.sizeBetween(state.commitIndex, state.log.last.index);
@@ -170,6 +189,8 @@ function moveOn(state: CoreState, leader: LeaderState): void {
 	announceCommit(state);
 	acknowledge(state, leader);
 	if (!moved) return;
+	leader.leases.commitTimes.advanced(state.commitIndex, state.now);
+	askToApply(state, leader);
 	if (!leader.established && state.commitIndex >= leader.barrierIndex) {
 		leader.established = true;
 		announceRole(state);

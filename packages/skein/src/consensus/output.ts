@@ -5,7 +5,7 @@
  * work until that input, so the runtime may send messages at once.
  */
 import type { ConsensusMessage } from "./message.ts";
-import type { Entry, LogIndex, NodeId, Position, Role, Term, VotePromise } from "./types.ts";
+import type { Entry, LogIndex, Milliseconds, NodeId, Position, Role, Term, VotePromise } from "./types.ts";
 
 export type RefusalReason =
 	| "not-leader"
@@ -50,7 +50,19 @@ export type Output =
 	 * The proposal that ends at `index` may be answered: its mode is met. Before or after its commit, as the mode
 	 * says, and not in the order of the log where modes differ. Of a proposal that is never said it when leadership ends first.
 	 */
-	| { readonly type: "acknowledged"; readonly index: LogIndex }
+	| { readonly type: "acknowledged"; readonly index: LogIndex; readonly waiter: number | null }
+	/** Somebody waits until this member has applied `index`, which may not be committed yet. */
+	| { readonly type: "apply-at-once"; readonly index: LogIndex }
+	/** Note this moment: a lease of this round will count from it. Said before the round's message is sent. */
+	| { readonly type: "lease-asked"; readonly term: Term; readonly round: number }
+	/** This member is in-sync for so long from that moment on, while it is in this term, once it has applied `index`. */
+	| {
+			readonly type: "leased";
+			readonly term: Term;
+			readonly round: number;
+			readonly durationMs: Milliseconds;
+			readonly index: LogIndex;
+	  }
 	/** The role, term, leader or establishment changed. Established: the barrier of this leader's term is committed. */
 	| {
 			readonly type: "role";

@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { createCommitTimes } from "./commit-times.ts";
 import { createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
 import { createLogView } from "./log-view.ts";
@@ -73,6 +74,12 @@ class World {
 			heartbeatAt: 0,
 			unacknowledged: [],
 			acknowledgedIndex: 0,
+			leases: {
+				members: new Map(),
+				commitTimes: createCommitTimes(0),
+				confirmedRound: 0,
+				acknowledgedIndex: 0,
+			},
 			waitingReads: [],
 			runningReads: [],
 		};
@@ -148,7 +155,7 @@ class World {
 		const round = ++this.leader.round;
 		const lastIndex = this.theirs.length;
 		const message = { type: "heartbeat-response", group: 1, from: "n2", to: "n1", term: 101 } as const;
-		onHeartbeatResponse(this.state, this.leader, { ...message, round, lastIndex });
+		onHeartbeatResponse(this.state, this.leader, { ...message, round, lastIndex, appliedIndex: 0 });
 		this.collect();
 	}
 
@@ -224,6 +231,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		configurations: [{ index: 0, value }],
 		commitIndex: 0,
 		announcedCommitIndex: 0,
+		appliedIndex: 0,
 		leader: "n1",
 		lastLeaderContact: 0,
 		roleState: leader,

@@ -15,6 +15,7 @@ import {
 	onHeartbeatRequest,
 } from "./follower.ts";
 import { hasFreshQuorum } from "./heartbeat.ts";
+import { onAppliedResponse, onApplyRequest } from "./in-sync.ts";
 import * as leader from "./leader.ts";
 import type { ConsensusMessage, PreVoteRequest, VoteRequest } from "./message.ts";
 import { adoptTerm, grantVote, isUpToDate } from "./promise.ts";
@@ -51,6 +52,7 @@ function comesFromLeader(message: ConsensusMessage): boolean {
 	return (
 		message.type === "append-request" ||
 		message.type === "heartbeat-request" ||
+		message.type === "apply-request" ||
 		message.type === "timeout-now" ||
 		message.type === "read-index-response"
 	);
@@ -63,6 +65,10 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 			return onAppendRequest(state, message);
 		case "heartbeat-request":
 			return onHeartbeatRequest(state, message);
+		case "apply-request":
+			return role.role === "follower" ? onApplyRequest(state, role, message) : undefined;
+		case "applied-response":
+			return role.role === "leader" ? onAppliedResponse(state, role, message) : undefined;
 		case "timeout-now":
 			hearLeader(state, message.from);
 			return stand(state, true);
@@ -101,7 +107,7 @@ function answerOlderTerm(state: CoreState, message: ConsensusMessage): void {
 		}
 		case "heartbeat-request": {
 			const lastIndex = state.log.last.index;
-			return send(state, message.from, { type: "heartbeat-response", round: 0, lastIndex });
+			return send(state, message.from, { type: "heartbeat-response", round: 0, lastIndex, appliedIndex: 0 });
 		}
 		default:
 	}

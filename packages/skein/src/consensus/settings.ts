@@ -21,6 +21,13 @@ export interface ConsensusSettings {
 	readonly maxUnacknowledged: number;
 	/** Reads that wait for a round at once. */
 	readonly maxPendingReads: number;
+	/**
+	 * How long an in-sync lease lasts: the longest that a dead follower holds up a write of mode `sync`. All members must have
+	 * the same, at all times: a new leader waits so long for leases of its predecessor.
+	 */
+	readonly syncLeaseMs: Milliseconds;
+	/** The most that any member's clock is fast or slow, as a share of true time. */
+	readonly maxClockDrift: number;
 	/** A leadership transfer that takes longer is given up, and the leader serves again. */
 	readonly transferTimeoutMs: Milliseconds;
 }
@@ -34,5 +41,7 @@ export const defaultConsensusSettings: ConsensusSettings = {
 	maxUncommittedBytes: 64 * 1024 * 1024,
 	maxUnacknowledged: 1_000,
 	maxPendingReads: 10_000,
+	syncLeaseMs: 1_000,
+	maxClockDrift: 0.01,
 	transferTimeoutMs: 2_000,
 };

@@ -4,6 +4,7 @@ import type { ConfigurationAt } from "./configuration.ts";
 import type { DiskLedger } from "./disk-ledger.ts";
 import { isStalled } from "./disk-ledger.ts";
 import type { Elector } from "./electors/elector.ts";
+import type { Leases } from "./lease.ts";
 import type { LogView } from "./log-view.ts";
 import type { ConsensusMessage } from "./message.ts";
 import type { Output } from "./output.ts";
@@ -26,6 +27,10 @@ export interface FollowerState {
 	verifiedIndex: LogIndex;
 	/** The leader waits to hear that `verifiedIndex` is durable. */
 	acknowledgementOwed: boolean;
+	/** The latest heartbeat round that was answered to this leader; 0: none. */
+	round: number;
+	/** Committed, and the leader waits to hear that it is applied. */
+	awaitedIndex: LogIndex;
 }
 
 export interface CandidateState {
@@ -60,6 +65,8 @@ export interface Unacknowledged {
 	/** Of its last entry. */
 	readonly index: LogIndex;
 	readonly acknowledgement: Acknowledgement;
+	/** Null: the proposal itself. */
+	readonly waiter: number | null;
 }
 
 export interface Transfer {
@@ -84,6 +91,8 @@ export interface LeaderState {
 	unacknowledged: Unacknowledged[];
 	/** The highest that was acknowledged in this leadership; above the commit index where a mode answers early. */
 	acknowledgedIndex: LogIndex;
+	/** Who may be in-sync. */
+	readonly leases: Leases;
 	/** Reads that no round was begun for yet. */
 	waitingReads: LeaderRead[];
 	/** Reads that wait for their round, oldest first. */
@@ -118,6 +127,8 @@ export interface CoreState {
 	configurations: ConfigurationAt[];
 	commitIndex: LogIndex;
 	announcedCommitIndex: LogIndex;
+	/** In this member's database. */
+	appliedIndex: LogIndex;
 	leader: NodeId | null;
 	lastLeaderContact: MonotonicTime;
 	roleState: FollowerState | CandidateState | LeaderState;

@@ -16,6 +16,8 @@ export interface AppliedIndex {
 	awaited(): boolean;
 	/** Called whenever somebody begins to wait. */
 	onWait: () => void;
+	/** Called whenever the position advanced. */
+	onAdvance: (index: LogIndex) => void;
 	/**
 	 * Calls back once all effects up to `index` are applied (at once if they are). The returned function ends the wait.
 	 * `overtaken`: instead of that, when another leader leads: what its predecessor had acknowledged up to here may be
@@ -40,12 +42,14 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 		reflected: start.index,
 		awaited: () => waiting.size > 0,
 		onWait: () => {},
+		onAdvance: () => {},
 		advance(next) {
 			if (next.index < applied.position.index) {
 				throw new Error(`applied index went back: ${applied.position.index} to ${next.index}`);
 			}
 			applied.position = next;
 			applied.reflects(next.index);
+			applied.onAdvance(next.index);
 		},
 		reflects(index) {
 			if (index <= applied.reflected) return;

@@ -16,6 +16,7 @@ import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.t
 import type { Logger } from "../world/logger.ts";
 import type { Lane, Network } from "../world/network.ts";
 import { createDiskQueue, type DiskQueueOptions } from "./disk-queue.ts";
+import type { LeaseAsked, Leased } from "./in-sync.ts";
 
 export interface RoleState {
 	readonly role: Role;
@@ -41,6 +42,12 @@ export interface CoreListener {
 	onCommit(index: LogIndex): void;
 	/** The proposal that ends at `index` may be answered. */
 	onAcknowledged(index: LogIndex): void;
+	/** What `await-acknowledgement` asked for with this waiter is met. */
+	onAwaited(waiter: number): void;
+	/** Somebody waits until this member has applied `index`, which may not be committed yet. */
+	onApplyAtOnce(index: LogIndex): void;
+	onLeaseAsked(asked: LeaseAsked): void;
+	onLeased(leased: Leased): void;
 	onReadReady(readId: number, index: LogIndex): void;
 	onSnapshotNeeded(to: NodeId, term: Term): void;
 	onTransferEnded(end: TransferEnd): void;
@@ -163,7 +170,15 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 				runner.commitIndex = output.index;
 				return listener.onCommit(output.index);
 			case "acknowledged":
-				return listener.onAcknowledged(output.index);
+				return output.waiter === null
+					? listener.onAcknowledged(output.index)
+					: listener.onAwaited(output.waiter);
+			case "apply-at-once":
+				return listener.onApplyAtOnce(output.index);
+			case "lease-asked":
+				return listener.onLeaseAsked(output);
+			case "leased":
+				return listener.onLeased(output);
 			case "role":
 				runner.state = {
 					role: output.role,

@@ -73,6 +73,7 @@ async function createBench(
 	listener.onRole = (state) => leading.onRole(state);
 	listener.onCommit = (index) => leading.onCommit(index);
 	listener.onAcknowledged = (index) => leading.onAcknowledged(index);
+	listener.onAwaited = (waiter) => leading.onAwaited(waiter);
 	listener.onReadReady = (readId, index) => readIndex.onReady(readId, index);
 	await leading.enter(runner.state.term);
 	const answers: string[] = [];
@@ -254,10 +255,10 @@ test("what nobody waits for any more is let go, and in nobody's way", async () =
 	expect(answers).toEqual(["too many OVERLOADED", "fewer done"]);
 	cancel(first);
 	expect(answers.at(-1)).toBe("1 TIMEOUT");
-	expect(member.runner.core.view.unacknowledgedBy(2)).toBe(1);
+	expect(member.runner.core.view.unacknowledgedBy(both)).toBe(1);
 	submit("3", both);
 	await work();
-	expect(member.runner.core.view.unacknowledgedBy(2)).toBe(2);
+	expect(member.runner.core.view.unacknowledgedBy(both)).toBe(2);
 	network.cut(bench.followers()[0]?.id ?? "", false);
 	await bench.clock.run(500);
 	expect(answers.slice(3)).toEqual(["2 done", "3 done"]);
@@ -272,7 +273,7 @@ test("one that was cancelled before its result was ready is not held either", as
 	await bench.clock.run(50);
 	await working;
 	expect(bench.answers).toEqual(["1 TIMEOUT"]);
-	expect(bench.member.runner.core.view.unacknowledgedBy(2)).toBe(0);
+	expect(bench.member.runner.core.view.unacknowledgedBy(both)).toBe(0);
 });
 
 test("results that wait for followers are bounded by their bytes", async () => {
@@ -294,6 +295,84 @@ test("results that wait for followers are bounded by their bytes", async () => {
 	await work();
 	expect(bench.file.content.items.at(-1)).toBe("again");
 });
+
+const strict: Acknowledgement = { mode: "sync", strict: true };
+const nothing = "UPDATE ledger SET v = v WHERE v = 'nothing'";
+
+test("an answer that changed nothing is let go with its client, and in nobody's way", async () => {
+	const bench = await createBench(3);
+	const { member, answers, submit, work } = bench;
+	bench.network.cut(bench.followers()[0]?.id ?? "", true);
+	submit("write", quorum);
+	await work();
+	const [first, second] = [submit("1", strict, nothing), submit("2", strict, nothing)];
+	await work();
+	expect(answers).toEqual(["write done"]);
+	expect(member.runner.core.view.unacknowledgedBy(strict)).toBe(1);
+	cancel(first);
+	expect([answers.at(-1), member.runner.core.view.unacknowledgedBy(strict)]).toEqual(["1 TIMEOUT", 1]);
+	cancel(second);
+	expect([answers.at(-1), member.runner.core.view.unacknowledgedBy(strict)]).toEqual(["2 TIMEOUT", 0]);
+	// Its client is gone before anybody waits.
+	const third = submit("3", strict, nothing);
+	await bench.leading.step();
+	cancel(third);
+	await work();
+	expect([answers.at(-1), member.runner.core.view.unacknowledgedBy(strict)]).toEqual(["3 TIMEOUT", 0]);
+});
+
+test("answers that changed nothing are bounded by their number", async () => {
+	const settings = { consensus: { ...defaultConsensusSettings, maxUnacknowledged: 1 } };
+	const bench = await createBench(3, undefined, settings);
+	const { member, answers, submit, work } = bench;
+	bench.network.cut(bench.followers()[0]?.id ?? "", true);
+	submit("write", quorum);
+	await work();
+	submit("waits", strict, nothing);
+	await bench.leading.step();
+	// Nobody waits yet, so it is not refused before it runs.
+	submit("too many", strict, nothing);
+	await work();
+	expect(answers).toEqual(["write done", "too many OVERLOADED"]);
+	expect(member.runner.core.view.unacknowledgedBy(strict)).toBe(1);
+	submit("at once", strict);
+	submit("in nobody's way", quorum);
+	await work();
+	expect(answers.slice(2)).toEqual(["at once OVERLOADED", "in nobody's way done"]);
+	expect(bench.file.content.items).toEqual(["write", "in nobody's way"]);
+});
+
+test("answers that changed nothing are bounded by their bytes", async () => {
+	const bench = await createBench(3, undefined, { maxHeldResultBytes: 1 });
+	const { member, answers, submit, work } = bench;
+	bench.network.cut(bench.followers()[0]?.id ?? "", true);
+	submit("write", quorum);
+	await work();
+	submit("one alone is held", strict, nothing);
+	submit("in its batch", strict, nothing);
+	await bench.leading.step();
+	submit("behind it", strict, nothing);
+	await work();
+	expect(answers).toEqual(["write done", "in its batch OVERLOADED", "behind it OVERLOADED"]);
+	expect(member.runner.core.view.unacknowledgedBy(strict)).toBe(1);
+});
+
+test("in a batch with others what changed nothing waits as they do", async () => {
+	const bench = await createBench(3);
+	const away = bench.followers()[0]?.id ?? "";
+	bench.network.cut(away, true);
+	submitBoth(bench);
+	await bench.work();
+	expect(bench.answers).toEqual([]);
+	bench.network.cut(away, false);
+	await bench.clock.run(500);
+	expect(bench.answers).toEqual(["write done", "nothing done"]);
+});
+
+function submitBoth({ submit }: Bench): void {
+	submit("write", both);
+	submit("nothing", both, nothing);
+}
 
 test("a writer that fails behind an open transaction takes nothing that was answered with it", async () => {
 	let failing = false;

@@ -11,7 +11,7 @@
  * An interactive transaction owns the writer from its first program until it ends.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { type Acknowledgement, waitsForFollowers } from "../consensus/acknowledge/acknowledgement.ts";
 import type { ProposedEntry } from "../consensus/input.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
@@ -27,7 +27,7 @@ import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import { createOpenTransaction } from "./open-transaction.ts";
 import { createOwnership } from "./ownership.ts";
 import type { ReadIndex } from "./read-index.ts";
-import { readyAnswers } from "./ready-answers.ts";
+import { readyAnswers, unchangedAnswers } from "./ready-answers.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
 import {
@@ -75,6 +75,7 @@ export interface Leading {
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
 	onAcknowledged(index: LogIndex): void;
+	onAwaited(waiter: number): void;
 	/**
 	 * No more batches begin until `resume`. Resolves when nothing is under way; rejects when something
 	 * still is after `limitMs`.
@@ -117,6 +118,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		stillLeading,
 		commitWait,
 		maxHeldBytes: settings.maxHeldResultBytes,
+		maxUnacknowledged: settings.consensus.maxUnacknowledged,
 	});
 	const open = createOpenTransaction({
 		clock,
@@ -280,11 +282,12 @@ export function createLeading(options: LeadingOptions): Leading {
 		for (const { payload } of outcomes) if (payload !== null) payloads.push(payload);
 		if (payloads.length === 0) return await finishUnchanged(batch, outcomes);
 
+		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
 		const result = await replicate(payloads, {
 			runner: runner(),
 			fragmentBytes: settings.fragmentBytes,
 			maxProposedBytes: settings.maxProposedBytes,
-			acknowledgement: batch[0]?.acknowledgement ?? settings.acknowledgement,
+			acknowledgement,
 			committed: (index) => answering.whenCommitted(index),
 			onProposed: notePieces,
 			onLast: (index) => answering.proposed(index),
@@ -310,7 +313,9 @@ export function createLeading(options: LeadingOptions): Leading {
 		const isCommitted = runner().commitIndex >= result.last.index;
 		// Before the answers: the writer works while they are made.
 		if (isCommitted) commitSqlite(result.last);
-		answering.answer(readyAnswers(batch, outcomes, result, told), result.last);
+		// Whoever waits for others waits for this database too: it shall not tell of its commit with the next batch.
+		if (acknowledgement.mode === "sync") database.hurry();
+		answering.answer(readyAnswers(batch, outcomes, result, told), result.last, acknowledgement);
 		return isCommitted ? "committed" : "worked";
 	}
 
@@ -324,13 +329,15 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** A mode that cannot be met, or that has not been met so often that no more can wait for it. */
 	function refusalOf(acknowledgement: Acknowledgement): SkeinError | null {
-		if (acknowledgement.mode !== "semi-sync") return null;
+		if (!waitsForFollowers(acknowledgement)) return null;
 		const { view } = runner().core;
-		if (acknowledgement.followers > view.configuration.voters.length - 1)
+		if (
+			acknowledgement.mode === "semi-sync" &&
+			acknowledgement.followers > view.configuration.voters.length - 1
+		)
 			return tooFewVoters(acknowledgement);
 		const isRoom =
-			view.unacknowledgedBy(acknowledgement.followers) < settings.consensus.maxUnacknowledged &&
-			answering.hasRoom;
+			view.unacknowledgedBy(acknowledgement) < settings.consensus.maxUnacknowledged && answering.hasRoom;
 		return isRoom ? null : modeNotMet(acknowledgement);
 	}
 
@@ -348,18 +355,20 @@ export function createLeading(options: LeadingOptions): Leading {
 		const servedTerm = term;
 		// They may tell of what is open and not committed yet.
 		const position = open.last ?? applied.position;
+		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
+		const answers = unchangedAnswers(batch, outcomes, position);
 		void options.readIndex
 			.ask(clock.now() + settings.leaderWaitMs)
 			.then(() => answering.committedOrOver(servedTerm, position.index))
 			.then(() => null, toSkeinError)
 			.then((failure) => {
 				const leads = term === servedTerm && stillLeading();
-				for (const [number, write] of batch.entries()) {
-					const outcome = outcomes[number];
-					if (!leads || outcome === undefined) write.answer({ type: "not-leader" });
-					else if (failure !== null) write.answer({ type: "failed", error: failure });
-					else write.answer({ type: "done", outcome: outcome.outcome, position, replayed: outcome.replayed });
-				}
+				// A stored answer is one to the write that it tells of: it is waited for what the first try waited for.
+				if (leads && failure === null && waitsForFollowers(acknowledgement))
+					return answering.answerUnchanged(answers, position.index, acknowledgement);
+				for (const one of answers)
+					if (leads && failure !== null) one.giveUp(failure);
+					else one.answer(leads);
 			});
 		return "worked";
 	}
@@ -529,6 +538,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			if (open.last !== null && index >= open.last.index) wake();
 		},
 		onAcknowledged: (index) => answering.onAcknowledged(index),
+		onAwaited: (waiter) => answering.onAwaited(waiter),
 		pause(limits) {
 			pause.begin();
 			if (term === null || (!underWay && owner.stream === null && open.last === null))

@@ -12,7 +12,7 @@ import type { Log } from "../log/log.ts";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
 import { defaultPeerLimits } from "../peer/limits.ts";
 import type { CallRequest, PeerMessage } from "../peer/message.ts";
-import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
+import type { Clock, Timer } from "../world/clock.ts";
 import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Network } from "../world/network.ts";
@@ -24,10 +24,12 @@ import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { warnIfNeverMet } from "./default-acknowledgement.ts";
+import { createDegradations } from "./degradation.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
+import { createInSync } from "./in-sync.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
 import { createMissingMembers } from "./missing-members.ts";
@@ -35,6 +37,7 @@ import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
 import { createReadLevels } from "./read-levels.ts";
+import { readinessOf } from "./readiness.ts";
 import { coreState } from "./recovery.ts";
 import { createRemoteWrites } from "./remote-writes.ts";
 import { createRepeatedLines } from "./repeated-lines.ts";
@@ -52,9 +55,6 @@ import { createTransferRequests } from "./transfer-requests.ts";
 
 /** The one group there is so far: the database `default`. */
 export const defaultGroup: GroupId = 1;
-
-/** A leader that commits nothing of what it is given for so long is not ready. */
-const standsStillMs: Milliseconds = 3_000;
 
 export interface NodeOptions {
 	readonly self: NodeId;
@@ -146,6 +146,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			onRole,
 			onCommit: (index) => stateMachine.onCommit(index),
 			onAcknowledged: (index) => stateMachine.onAcknowledged(index),
+			onAwaited: (waiter) => stateMachine.onAwaited(waiter),
+			onApplyAtOnce: (index) => stateMachine.onApplyAtOnce(index),
+			onLeaseAsked: (asked) => inSync.onLeaseAsked(asked),
+			onLeased: (leased) => inSync.onLeased(leased),
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
 			onTransferEnded: (end) => transfer.onEnded(end),
@@ -153,6 +157,18 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		},
 	});
 	const common = { runner: () => runner, clock, deadlines, logger, settings, database, log, applied };
+	const inSync = createInSync({
+		freshness,
+		term: () => runner.core.view.term,
+		appliedIndex: () => applied.position.index,
+	});
+	const degradations = createDegradations({
+		view: () => runner.core.view,
+		clock,
+		logger,
+		silentMs: settings.consensus.electionTimeoutMs,
+		briefMs: settings.consensus.syncLeaseMs,
+	});
 	const { leaderWaitMs, statementTimeoutMs } = settings;
 	const readIndex = createReadIndex({
 		...common,
@@ -168,9 +184,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		readIndex,
 		freshness,
 		history: () => runner.core.view,
+		inSync: () => inSync.holds(),
 		statementTimeoutMs,
 		diskFull,
-		missing: () => missing.inWords(),
+		missing: () => missing.inWords({ mode: "quorum" }),
 		leaderWaitMs,
 	});
 	const stateMachine = createStateMachine({
@@ -382,6 +399,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		// Best effort: the files are an operator's as well as ours.
 		void lost.recount().catch(() => {});
 		sendStatus();
+		degradations.check();
 		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
 	}
 
@@ -398,6 +416,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 				url: options.url,
 				version: options.version,
 				appliedIndex: applied.position.index,
+				inSync: inSync.holds(),
 				acknowledgement: settings.acknowledgement,
 				lostTransactions: lost.count,
 			},
@@ -406,6 +425,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			statusOf: (node) => directory.statusOf(node),
 			reachable: (node) => network.reachable(node),
 			bytesAfter: (index) => runner.core.view.bytesAfter(index),
+			degraded: degradations.list(),
 		});
 	}
 
@@ -416,7 +436,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			const body = await forwarding.call(leader, "cluster", "", clock.now() + settings.statusIntervalMs);
 			// The leader's own code made it, of the same version or one that knows its shape.
 			const seen = JSON.parse(body) as ClusterView;
-			return shownBy(seen, { self, version: options.version, acknowledgement: settings.acknowledgement });
+			const { version } = options;
+			return shownBy(seen, {
+				self,
+				version,
+				acknowledgement: settings.acknowledgement,
+				inSync: inSync.holds(),
+			});
 		} catch {
 			return view();
 		}
@@ -427,28 +453,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function readiness(): Readiness {
-		if (stopped) return { ready: false, reason: "this node is stopping" };
-		if (diskFull()) return { ready: false, reason: "the disk is full" };
-		if (stateMachine.unfit) {
-			return {
-				ready: false,
-				reason: "the database does not fit the log and waits for a copy of the leader's",
-			};
-		}
-		const { role, leader } = runner.state;
-		if (leader === null) return { ready: false, reason: "there is no leader" };
-		if (role === "leader") {
-			if (!stateMachine.serving) return { ready: false, reason: "just elected, not serving yet" };
-			const { forMs, missing } = stateMachine.commitStandsStill();
-			if (forMs < standsStillMs) return { ready: true, reason: "" };
-			return {
-				ready: false,
-				reason: `nothing was committed for ${Math.round(forMs / 1_000)} s: ${missing.join(", ")} make nothing durable`,
-			};
-		}
-		const behind = runner.commitIndex - applied.position.index;
-		if (behind > settings.logTailEntries) return { ready: false, reason: `${behind} entries behind` };
-		return { ready: true, reason: "" };
+		return readinessOf({
+			stopped,
+			diskFull: diskFull(),
+			stateMachine,
+			runner,
+			appliedIndex: applied.position.index,
+			logTailEntries: settings.logTailEntries,
+		});
 	}
 
 	function openStream(): Stream {
@@ -480,7 +492,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	return {
-		service: { nodeId: self, openStream, cluster, readiness, transfer: transferTo },
+		service: { nodeId: self, openStream, cluster, ownView: view, readiness, transfer: transferTo },
 		core: runner.core.view,
 		failed,
 		async start() {

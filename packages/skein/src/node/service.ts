@@ -7,6 +7,7 @@ import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.t
 import type { NodeId, Position, Role } from "../consensus/types.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { Degradation } from "./degradation.ts";
 
 export type Consistency =
 	| { readonly level: "linearizable" }
@@ -30,6 +31,8 @@ export interface Answer {
 	readonly position: Position;
 	/** How old the state that a read saw was, at most, where that is proven; null: unknown, or a write. */
 	readonly stalenessMs: Milliseconds | null;
+	/** A read on a member that was in-sync when it began, by its own knowledge; null: a write, or within a transaction. */
+	readonly inSync: boolean | null;
 	/** The answer was stored for the request's idempotency key by an earlier try. */
 	readonly replayed: boolean;
 }
@@ -77,6 +80,8 @@ export interface DatabaseView {
 	readonly format: "row";
 	/** At most so many: the sum over the members that were heard. What several of them report counts as often. */
 	readonly lostTransactions: number;
+	/** Modes that are not met now, or only with fewer members. Known to the leader only; elsewhere empty. */
+	readonly degraded: readonly Degradation[];
 	readonly members: Readonly<Record<NodeId, MemberView>>;
 }
 
@@ -98,6 +103,8 @@ export interface Service {
 	openStream(): Stream;
 	/** The whole cluster as seen from here; asks the leader for what only it knows. */
 	cluster(): Promise<ClusterView>;
+	/** What this node itself knows of it, now. */
+	ownView(): ClusterView;
 	readiness(): Readiness;
 	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
 	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;

@@ -43,6 +43,9 @@ export interface StateMachine {
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
 	onAcknowledged(index: LogIndex): void;
+	onAwaited(waiter: number): void;
+	/** A client of another node waits until this is applied here. */
+	onApplyAtOnce(index: LogIndex): void;
 	/** Serving writes as leader. */
 	readonly serving: boolean;
 	/** Serving, but for so long nothing was committed of what waits for it; and who has not made it durable. */
@@ -116,6 +119,9 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		database.hurry();
 		signal.wake();
 	};
+	applied.onAdvance = (index) => options.runner().step({ type: "applied", index });
+	/** The leader waits until this is applied here. */
+	let awaitedIndex: LogIndex = 0;
 	let stopped = false;
 	let finished: Promise<void> = Promise.resolve();
 
@@ -124,7 +130,12 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	 * waits for them. Each transaction of its own would cost it a wake-up of its writer thread.
 	 */
 	function applySoon(): void {
-		if (applied.awaited() || options.runner().state.role === "leader") return signal.wake();
+		if (
+			applied.awaited() ||
+			applied.position.index < awaitedIndex ||
+			options.runner().state.role === "leader"
+		)
+			return signal.wake();
 		gathering ??= clock.setTimer(settings.applyDelayMs, () => {
 			gathering = null;
 			signal.wake();
@@ -382,6 +393,11 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			if (!leading.active) applySoon();
 		},
 		onAcknowledged: (index) => leading.onAcknowledged(index),
+		onAwaited: (waiter) => leading.onAwaited(waiter),
+		onApplyAtOnce(index) {
+			awaitedIndex = Math.max(awaitedIndex, index);
+			if (!leading.active) applySoon();
+		},
 		get serving() {
 			return leading.active && leading.stillLeading();
 		},

@@ -1,6 +1,7 @@
 /** Who is not let in, what both sides log about it, and how often. */
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { wireVersion } from "./codec/message.ts";
 import {
 	decodeRefusal,
 	encodeHello,
@@ -120,8 +121,8 @@ const hello = {
 	target: "n2",
 	version: "9",
 	lane: "log",
-	minWire: 2,
-	maxWire: 2,
+	minWire: wireVersion,
+	maxWire: wireVersion,
 	secured: false,
 	nonce: new Uint8Array(32),
 } as const;
@@ -156,7 +157,7 @@ test("HTTP, TLS, noise and silence are dropped with a line that says what came",
 test("another wire version is refused", async () => {
 	const ports = await twoPorts();
 	await start("n2", ports, open);
-	const other = encodeHello({ ...hello, minWire: 3, maxWire: 4 });
+	const other = encodeHello({ ...hello, minWire: wireVersion + 1, maxWire: wireVersion + 2 });
 	expect(refusalIn(await say(ports.n2, packMessage("hello", other)))).toBe("wire-version");
 	const format = encodeHello(hello);
 	format[0] = 9;

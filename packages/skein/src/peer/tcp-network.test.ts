@@ -171,7 +171,7 @@ test("a receiver that does not read: send says false, the queue is bounded, and 
 		socket.on("data", (chunk: Buffer) => {
 			const taken = takeMessage(chunk);
 			if (taken?.message.type === "hello") {
-				const ids = { clusterId: "c1", nodeId: "n2", incarnation: "x", version: "0", wire: 2 };
+				const ids = { clusterId: "c1", nodeId: "n2", incarnation: "x", version: "0", wire: 3 };
 				const challenge = encodeChallenge({ ...ids, nonce: new Uint8Array(32) });
 				socket.write(packMessage("challenge", Buffer.concat([challenge, Buffer.alloc(32)])));
 			} else {

@@ -73,7 +73,13 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 				if (autocommit) release();
 				index++;
 				const isRead = /^\s*select/i.test(program.steps[0]?.statement.sql ?? "");
-				return { outcome, position: { term: 1, index }, stalenessMs: isRead ? 3.25 : null, replayed: false };
+				return {
+					outcome,
+					position: { term: 1, index },
+					stalenessMs: isRead ? 3.25 : null,
+					inSync: isRead ? true : null,
+					replayed: false,
+				};
 			},
 			async describe(sql) {
 				try {
@@ -137,6 +143,7 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		async cluster() {
 			return { cluster: "test", node: nodeId, version: "0.0.0", databases: {} };
 		},
+		ownView: () => ({ cluster: "test", node: nodeId, version: "0.0.0", databases: {} }),
 		readiness: () => readiness,
 		async transfer(to) {
 			return { leader: to ?? "n2", pausedMs: 1 };

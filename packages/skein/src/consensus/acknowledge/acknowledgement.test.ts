@@ -9,11 +9,15 @@ const anyStanding: fc.Arbitrary<Standing> = fc.record({
 	durableIndex: anyIndex,
 	commitIndex: anyIndex,
 	matchOfOthers: fc.array(anyIndex, { maxLength: 6 }),
+	appliedIndex: anyIndex,
+	appliedInSync: fc.array(anyIndex, { maxLength: 6 }),
+	appliedOfVoters: fc.array(anyIndex, { maxLength: 6 }),
 });
 const anyAcknowledgement: fc.Arbitrary<Acknowledgement> = fc.oneof(
 	fc.constant<Acknowledgement>({ mode: "async" }),
 	fc.record({ mode: fc.constant("semi-sync" as const), followers: fc.integer({ min: 1, max: 7 }) }),
 	fc.constant<Acknowledgement>({ mode: "quorum" }),
+	fc.record({ mode: fc.constant("sync" as const), strict: fc.boolean() }),
 );
 
 function isMet(standing: Standing, acknowledgement: Acknowledgement, index: number): boolean {
@@ -25,6 +29,13 @@ function isMet(standing: Standing, acknowledgement: Acknowledgement, index: numb
 			return standing.matchOfOthers.filter((match) => match >= index).length >= acknowledgement.followers;
 		case "quorum":
 			return standing.commitIndex >= index;
+		case "sync":
+			return (
+				standing.commitIndex >= index &&
+				standing.appliedIndex >= index &&
+				standing.appliedInSync.every((applied) => applied >= index) &&
+				(!acknowledgement.strict || standing.appliedOfVoters.every((applied) => applied >= index))
+			);
 	}
 }
 
@@ -41,4 +52,5 @@ test("only what is not committed by its answer can be lost", () => {
 	expect(isEarly({ mode: "async" })).toBe(true);
 	expect(isEarly({ mode: "semi-sync", followers: 1 })).toBe(true);
 	expect(isEarly({ mode: "quorum" })).toBe(false);
+	expect(isEarly({ mode: "sync", strict: false })).toBe(false);
 });

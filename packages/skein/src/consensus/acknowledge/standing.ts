@@ -8,4 +8,10 @@ export interface Standing {
 	readonly commitIndex: LogIndex;
 	/** Of each other voter: what it has on disk, and equal to the leader's log. */
 	readonly matchOfOthers: readonly LogIndex[];
+	/** In the leader's own database. */
+	readonly appliedIndex: LogIndex;
+	/** In the database of each other member that may hold an in-sync lease. */
+	readonly appliedInSync: readonly LogIndex[];
+	/** In the database of each other voter. */
+	readonly appliedOfVoters: readonly LogIndex[];
 }

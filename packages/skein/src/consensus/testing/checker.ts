@@ -6,10 +6,26 @@ import type { SimulatedNode, Simulation } from "./simulation.ts";
 export interface Checker {
 	/** Before a read is handed to a node. */
 	readBegan(readId: number): void;
+	/** Before `await-acknowledgement` in mode sync is handed to a leader. */
+	awaited(waiter: number, index: LogIndex): void;
+	/** Before `forget-acknowledgement` for this waiter: it must not be told any more. */
+	forgotten(waiter: number): void;
+	readonly awaitedDone: number;
 	/** The highest index that any node announced as committed. */
 	readonly committedIndex: LogIndex;
 	readonly readsDone: number;
 	readonly acknowledgementsDone: number;
+	/** Of mode `sync`, and for how many of them another member than the leader was in-sync. */
+	readonly syncDone: number;
+	readonly syncWithFollower: number;
+}
+
+/** What a member holds, as it would judge it itself; all clocks are right here. */
+interface HeldLease {
+	readonly life: number;
+	readonly term: Term;
+	readonly endsAt: number;
+	readonly index: LogIndex;
 }
 
 function must(holds: boolean, what: string): asserts holds {
@@ -27,8 +43,52 @@ export function watch(simulation: Simulation): Checker {
 	const acknowledged = new Map<Term, LogIndex>();
 	const acknowledgedBefore = new Map<number, ReadonlyMap<Term, LogIndex>>();
 	let acknowledgementsDone = 0;
+	const awaited = new Map<number, LogIndex>();
+	let awaitedDone = 0;
+	let syncDone = 0;
+	let syncWithFollower = 0;
+	/** The highest that was answered in mode sync, by whoever led. */
+	let syncIndex = 0;
+	/** By node: when it answered which round, of its present life and term. */
+	const asked = new Map<
+		NodeId,
+		{ readonly life: number; readonly term: Term; readonly at: Map<number, number> }
+	>();
+	const leases = new Map<NodeId, HeldLease>();
 	let committedIndex = 0;
 	let readsDone = 0;
+
+	function isInSync(node: SimulatedNode): boolean {
+		const lease = leases.get(node.id);
+		if (lease === undefined || lease.life !== node.lives || node.core?.view.term !== lease.term) return false;
+		return simulation.now < lease.endsAt && node.database >= lease.index;
+	}
+
+	/** Whoever believes that it is in-sync shows all that was answered in mode sync. */
+	function seesSync(): void {
+		for (const node of simulation.nodes.values()) {
+			if (node.database >= syncIndex || !isInSync(node)) continue;
+			must(false, `${node.id} is in-sync with ${node.database}, answered was ${syncIndex}`);
+		}
+	}
+
+	function onLeaseAsked(node: SimulatedNode, term: Term, round: number): void {
+		const known = asked.get(node.id);
+		const isSame = known?.life === node.lives && known.term === term;
+		const mine = isSame ? known : { life: node.lives, term, at: new Map<number, number>() };
+		asked.set(node.id, mine);
+		const latest = Math.max(0, ...mine.at.keys());
+		if (round > latest) mine.at.set(round, simulation.now);
+	}
+
+	function onLeased(node: SimulatedNode, output: Extract<Output, { type: "leased" }>): void {
+		const mine = asked.get(node.id);
+		if (mine?.life !== node.lives || mine.term !== output.term) return;
+		const at = mine.at.get(output.round);
+		if (at === undefined) return;
+		const { term, durationMs, index } = output;
+		leases.set(node.id, { life: node.lives, term, endsAt: at + durationMs, index });
+	}
 
 	function isStored(node: SimulatedNode, entry: Entry): boolean {
 		const { base, log } = node.stored;
@@ -92,6 +152,15 @@ export function watch(simulation: Simulation): Checker {
 		committedIndex = Math.max(committedIndex, index);
 	}
 
+	/** Once, and when this node has applied it; that everybody in-sync has is seen behind it. */
+	function onAwaited(node: SimulatedNode, index: LogIndex, waiter: number): void {
+		must(awaited.get(waiter) === index, `${node.id} acknowledged ${index} to ${waiter}, unasked or twice`);
+		awaited.delete(waiter);
+		must(node.database >= index, `${node.id} acknowledged ${index} to ${waiter} before it had applied it`);
+		syncIndex = Math.max(syncIndex, index);
+		awaitedDone++;
+	}
+
 	/** Asked of the disks themselves, and no proposal twice. */
 	function onAcknowledged(node: SimulatedNode, index: LogIndex): void {
 		const term = node.core?.view.term ?? 0;
@@ -101,6 +170,18 @@ export function watch(simulation: Simulation): Checker {
 		simulation.modes.delete(key);
 		acknowledged.set(term, Math.max(acknowledged.get(term) ?? 0, index));
 		acknowledgementsDone++;
+		if (acknowledgement.mode === "sync") {
+			const others = [...simulation.nodes.values()].filter((one) => one !== node);
+			must(node.database >= index, `${node.id} acknowledged ${key} in sync before it had applied it`);
+			const isStrict = acknowledgement.strict;
+			syncDone++;
+			if (others.some(isInSync)) syncWithFollower++;
+			// A member that is down may start with less; whoever is up has it.
+			const lacking = others.filter((one) => one.core !== null && one.database < index);
+			const restarted = lacking.filter((one) => one.lives > 1);
+			must(!isStrict || lacking.length === restarted.length, `${key} acknowledged as strict without all`);
+			syncIndex = Math.max(syncIndex, index);
+		}
 		const entry = node.log.get(index);
 		// Committed long ago and compacted: its mode asked for more followers than the commit did.
 		if (entry === undefined && index <= node.stored.base.index) return;
@@ -151,16 +232,30 @@ export function watch(simulation: Simulation): Checker {
 		else if (output.type === "role" && output.role === "leader") onLeader(node, output.term);
 		else if (output.type === "commit") onCommit(node, output.index);
 		else if (output.type === "send") onSend(node, output);
-		else if (output.type === "acknowledged") onAcknowledged(node, output.index);
+		else if (output.type === "acknowledged" && output.waiter === null) onAcknowledged(node, output.index);
+		else if (output.type === "acknowledged" && output.waiter !== null)
+			onAwaited(node, output.index, output.waiter);
+		else if (output.type === "lease-asked") onLeaseAsked(node, output.term, output.round);
+		else if (output.type === "leased") onLeased(node, output);
 		else if (output.type === "read-ready") {
 			seesAcknowledged(node, output.readId, output.index);
 			const floor = readFloor.get(output.readId) ?? 0;
 			must(output.index >= floor, `read ${output.readId} is stale: ${output.index}, committed was ${floor}`);
 			readsDone++;
 		}
+		seesSync();
 	};
 
 	return {
+		awaited(waiter, index) {
+			awaited.set(waiter, index);
+		},
+		forgotten(waiter) {
+			awaited.delete(waiter);
+		},
+		get awaitedDone() {
+			return awaitedDone;
+		},
 		readBegan(readId) {
 			const known = [...simulation.nodes.values()].map((node) => node.core?.view.commitIndex ?? 0);
 			acknowledgedBefore.set(readId, new Map(acknowledged));
@@ -168,6 +263,12 @@ export function watch(simulation: Simulation): Checker {
 		},
 		get committedIndex() {
 			return committedIndex;
+		},
+		get syncDone() {
+			return syncDone;
+		},
+		get syncWithFollower() {
+			return syncWithFollower;
 		},
 		get acknowledgementsDone() {
 			return acknowledgementsDone;

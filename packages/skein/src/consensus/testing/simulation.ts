@@ -40,6 +40,8 @@ export interface SimulatedNode {
 	readonly stored: Stored;
 	diskQueue: DiskWork[];
 	lives: number;
+	/** What its readers see. Behind `stored.applied`, which is what it may apply, until `apply`. */
+	database: LogIndex;
 }
 
 export interface Simulation {
@@ -53,7 +55,10 @@ export interface Simulation {
 	step(node: SimulatedNode, input: TimelessInput): void;
 	/** The oldest `count` disk writes of the node complete; the number that did. */
 	completeDisk(node: SimulatedNode, count: number): number;
-	crash(node: SimulatedNode): void;
+	/** `lostEntries`: so much less is in its database when it starts again. */
+	crash(node: SimulatedNode, lostEntries?: number): void;
+	/** Its database takes in all that it may apply. */
+	apply(node: SimulatedNode): void;
 	restart(node: SimulatedNode): void;
 	deliver(message: ConsensusMessage): void;
 	compact(node: SimulatedNode, index: LogIndex): void;
@@ -80,9 +85,17 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		onOutput: () => {},
 		step,
 		completeDisk,
-		crash(node) {
+		crash(node, lostEntries = 0) {
 			node.core = null;
 			node.diskQueue = [];
+			const { base } = node.stored;
+			const floor = Math.max(base.index, pendingSnapshots.get(node.id)?.index ?? 0);
+			node.database = Math.max(floor, node.database - lostEntries);
+		},
+		apply(node) {
+			if (node.core === null || node.database >= node.stored.applied) return;
+			node.database = node.stored.applied;
+			step(node, { type: "applied", index: node.database });
 		},
 		restart,
 		deliver(message) {
@@ -91,6 +104,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		},
 		compact(node, index) {
 			const { stored } = node;
+			if (index > node.database) return;
 			const term = node.core?.view.termAt(index) ?? null;
 			if (term === null || index <= stored.base.index) return;
 			for (const entry of stored.log) {
@@ -106,8 +120,10 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		installSnapshot(node, snapshot) {
 			// The database is replaced first, and durably: a restart begins at least there.
 			node.stored.applied = Math.max(node.stored.applied, snapshot.index);
+			node.database = Math.max(node.database, snapshot.index);
 			pendingSnapshots.set(node.id, snapshot);
 			step(node, { type: "snapshot-installed", ...snapshot });
+			step(node, { type: "applied", index: node.database });
 		},
 	};
 	const pendingSnapshots = new Map<NodeId, SnapshotOf>();
@@ -178,6 +194,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 	function restart(node: SimulatedNode): void {
 		const { stored } = node;
 		node.lives++;
+		stored.applied = node.database;
 		const snapshot = pendingSnapshots.get(node.id);
 		const held = stored.log.find((entry) => entry.index === snapshot?.index);
 		const isBehind =
@@ -218,7 +235,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		const promise = { term: Math.max(...terms), votedFor: null };
 		const base = { index: 0, term: 0 };
 		const stored = { promise, base, log, configuration: { index: 0, value: configuration }, applied: 0 };
-		const node = { id, core: null, log: new Map(), stored, diskQueue: [], lives: 0 };
+		const node = { id, core: null, log: new Map(), stored, diskQueue: [], lives: 0, database: 0 };
 		simulation.nodes.set(id, node);
 		restart(node);
 	}

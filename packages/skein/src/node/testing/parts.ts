@@ -111,6 +111,8 @@ export function createParts(
 	};
 	member.listener.onCommit = (index) => stateMachine.onCommit(index);
 	member.listener.onAcknowledged = (index) => stateMachine.onAcknowledged(index);
+	member.listener.onAwaited = (waiter) => stateMachine.onAwaited(waiter);
+	member.listener.onApplyAtOnce = (index) => stateMachine.onApplyAtOnce(index);
 	member.listener.onReadReady = (readId, index) => readIndex.onReady(readId, index);
 	member.onMessage = (message) => {
 		if (message.type === "run-request") remoteWrites.onRunRequest(message);

@@ -6,6 +6,7 @@
  *                   acknowledgement timeoutMs:f64 program
  *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
  *   acknowledgement = 0:u8 (async) | 1:u8 followers:varint (semi-sync) | 2:u8 (quorum)
+ *                   | 3:u8 strict:bool (sync)
  *   close-stream  = streamId:varint
  *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot) body:string
  *   call-response = requestId:varint ok:bool (body:string | failure)
@@ -48,15 +49,17 @@ function readFailure(reader: Reader): FailureReport {
 	};
 }
 
-const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum"];
+const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum", "sync"];
 
 function writeAcknowledgement(writer: Writer, acknowledgement: Acknowledgement): void {
 	writer.u8(modes.indexOf(acknowledgement.mode));
 	if (acknowledgement.mode === "semi-sync") writer.varint(acknowledgement.followers);
+	if (acknowledgement.mode === "sync") writer.bool(acknowledgement.strict);
 }
 
 function readAcknowledgement(reader: Reader): Acknowledgement {
 	const mode = reader.choice(modes, "acknowledgement mode");
+	if (mode === "sync") return { mode, strict: reader.bool() };
 	if (mode !== "semi-sync") return { mode };
 	const followers = reader.varint();
 	if (followers === 0) throw malformed("semi-sync with no followers");
