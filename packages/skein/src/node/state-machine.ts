@@ -249,7 +249,10 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		await database.rollback();
 		await findPosition();
 		// It has happened: there is nothing that does not fit, and no snapshot would be newer.
-		if (applied.position.index >= last) return true;
+		if (applied.position.index >= last) {
+			full = false;
+			return true;
+		}
 		if (!isDiskFull(error)) return doesNotFit(error, entries);
 		full = true;
 		if (isLineDue("full"))
@@ -332,6 +335,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			joiner.reset();
 			cursor = state.applied.index + 1;
 			unfitAt = null;
+			// There was room for all of it (found by simulation: nobody has to write before this member is ready again).
+			full = false;
 			applied.advance(state.applied);
 			options.runner().step({
 				type: "snapshot-installed",
