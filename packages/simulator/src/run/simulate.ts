@@ -161,6 +161,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		startClient({
 			id: name,
 			members: cluster.members,
+			mostVoters: plan.size + plan.faults.spares,
 			scheduler,
 			chance: chance.fork(`client ${name}`),
 			recorder,
