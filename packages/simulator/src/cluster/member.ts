@@ -2,8 +2,8 @@
  * One simulated member: the parts of the world that outlive its process (disk, database file), and the
  * process on top of them, put together as start-node.ts does. Started, stopped, killed, paused, wiped.
  */
-import { encodeConfiguration } from "../../../skein/src/consensus/configuration.ts";
-import type { Configuration, NodeId } from "../../../skein/src/consensus/types.ts";
+import { encodeConfiguration, noMembers } from "../../../skein/src/consensus/configuration.ts";
+import type { Configuration, Entry, NodeId } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
 import { openLog } from "../../../skein/src/log/segmented-log.ts";
@@ -78,7 +78,8 @@ export interface MemberOptions {
 	readonly disk: SimulatedDisk;
 	readonly store: Store;
 	readonly connect: (node: NodeId) => Network;
-	readonly bootstrap: Configuration;
+	/** Of a new group; null: it joins one. */
+	readonly bootstrap: Configuration | null;
 	readonly settings: NodeSettings;
 	readonly clockFault: ClockFault;
 	readonly notedIn: Profile["notedIn"];
@@ -100,6 +101,10 @@ export function createMember(options: MemberOptions): Member {
 	const { id, scheduler, chance, tell, disk, store, bootstrap, settings, observe } = options;
 	let running: Running | null = null;
 	let lives = 0;
+	const firstEntries: Entry[] =
+		bootstrap === null
+			? []
+			: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }];
 
 	function start(): void {
 		if (running !== null || member.state === "lost") return;
@@ -123,7 +128,7 @@ export function createMember(options: MemberOptions): Member {
 			disk: gated,
 			directory: "log",
 			create: { clusterId: "simulated", nodeId: id, incarnation: "00".repeat(16) },
-			bootstrap: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }],
+			bootstrap: firstEntries,
 			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
 		});
 		const database = store.open({
@@ -131,13 +136,14 @@ export function createMember(options: MemberOptions): Member {
 			disk: gated,
 			device: disk.device,
 		});
-		const { applied } = database.opened;
-		observe({ type: "started", node: id, recovered: log.recovered, applied });
+		const { applied, configuration } = database.opened;
+		const configurationIndex = configuration?.index ?? null;
+		observe({ type: "started", node: id, recovered: log.recovered, applied, configurationIndex });
 		const node = await createNode({
 			self: id,
 			version: "0.0.0",
 			url: `http://${id}`,
-			bootstrap,
+			bootstrap: bootstrap ?? noMembers,
 			log: observeLog(log, id, observe),
 			database: observeDatabase(tellingOfSnapshots(database), id, observe, () => store.digest()),
 			network: observeNetwork(gatedNetwork(current.network, life), observe),

@@ -50,6 +50,8 @@ export interface Client {
 export interface ClientOptions {
 	readonly id: string;
 	readonly members: readonly Member[];
+	/** That there can be, ever: what was a majority when a write began may be none when it is answered. */
+	readonly mostVoters: number;
 	readonly scheduler: Scheduler;
 	readonly chance: Chance;
 	readonly recorder: Recorder;
@@ -75,7 +77,7 @@ const unreachablePauseMs = 100;
 const appendsInList = 30;
 
 export function startClient(options: ClientOptions): Client {
-	const { id, members, scheduler, chance, recorder, tell, settings, others, onOutrage } = options;
+	const { id, members, mostVoters, scheduler, chance, recorder, tell, settings, others, onOutrage } = options;
 	/** Of its own: runs without other SQL draw nothing for it. */
 	const otherChance = chance.fork("other statements");
 	const repeatChance = chance.fork("repeats");
@@ -426,7 +428,7 @@ export function startClient(options: ClientOptions): Client {
 		const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
 		const reply = await connection.send(program, request, patienceMs);
 		const mode = request.acknowledgement;
-		const isEarly = mode !== null && mayLose(promiseOf(mode, members.length));
+		const isEarly = mode !== null && mayLose(promiseOf(mode, mostVoters));
 		if (reply.type === "answer") sessions.answered(session, reply.answer.position, isEarly);
 		if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION")
 			refusedToken(reply.error);
@@ -446,7 +448,7 @@ export function startClient(options: ClientOptions): Client {
 	}
 
 	function invoke(member: Member, { mode, ...call }: InvokedCall): number {
-		const acknowledgement = mode === null ? null : promiseOf(mode, members.length);
+		const acknowledgement = mode === null ? null : promiseOf(mode, mostVoters);
 		const operationId = recorder.invoke({
 			client: id,
 			session: sessions.name(session),

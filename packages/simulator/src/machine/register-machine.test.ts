@@ -157,7 +157,7 @@ test("the database does its work in time, and a snapshot of it is the same", asy
 		}),
 	);
 	if (one === undefined || other === undefined) throw new Error("two databases");
-	const members = { members: [], voters: [], outgoingVoters: [], learners: [] };
+	const members = { members: [], voters: [], outgoingVoters: [], learners: [], joining: [], retired: [] };
 	const work = (async () => {
 		const empty = new Uint8Array();
 		await one.apply([

@@ -37,7 +37,7 @@ export interface RegisterWriter {
 	execute(requests: readonly WriteRequest[], behind?: boolean): WriteOutcome[];
 	rollbackGroup(): void;
 	abandonInteractive(): void;
-	commit(applied: Position): void;
+	commit(applied: Position, configuration?: Content["configuration"]): void;
 	rollback(): void;
 	apply(entries: readonly AppliedEntry[]): void;
 	prepareToLead(): void;
@@ -236,13 +236,18 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 			if (interactive !== null) takeBack(interactive.savepoint);
 			interactive = null;
 		},
-		commit(applied) {
-			if (open === null || interactive !== null) throw new Error("nothing to commit");
+		commit(applied, configuration = null) {
+			if (interactive !== null) throw new Error("commit inside a transaction");
+			if (open === null && configuration !== null) {
+				if (file.full) throw diskFull();
+				return commitTo(file, { applied, configuration, changes: [], sizeBytes: sizeOf([]) });
+			}
+			if (open === null) throw new Error("nothing to commit");
 			if (open.taken !== open.changes.length) throw new Error("a commit of what no payload holds");
 			const { changes } = open;
 			if (file.full) throw diskFull();
 			open = null;
-			commitTo(file, { applied, configuration: null, changes, sizeBytes: sizeOf(changes) });
+			commitTo(file, { applied, configuration, changes, sizeBytes: sizeOf(changes) });
 		},
 		rollback() {
 			open = null;

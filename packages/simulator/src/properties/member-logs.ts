@@ -6,7 +6,14 @@
  * Also the registry of all entries that ever were: one hash for each index and term. An entry that was
  * recovered, or is the base of a snapshot, comes without its payload and gets its hash from there.
  */
-import type { LogIndex, NodeId, Position, Term, VotePromise } from "../../../skein/src/consensus/types.ts";
+import type {
+	Entry,
+	LogIndex,
+	NodeId,
+	Position,
+	Term,
+	VotePromise,
+} from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import {
 	type Chain,
@@ -75,11 +82,14 @@ export function createMemberLogs(): MemberLogs {
 		return link;
 	}
 
-	/** Without its payload: as it was known, or if this is the first that anybody hears of it, as of an empty one. */
-	function linkWithoutPayload(position: Position, before: number): Link {
+	/**
+	 * Without its payload: as it was known, or if this is the first that anybody hears of it, as of an empty one. Whoever
+	 * joins is sent the first entry, which no leader appended: its payload is what was recovered.
+	 */
+	function linkWithoutPayload(position: Position, before: number, known: readonly Entry[] = []): Link {
 		const hash = registry.get(`${position.index}/${position.term}`);
 		if (hash !== undefined) return { term: position.term, hash };
-		const payload = new Uint8Array();
+		const payload = known.find(({ index }) => index === position.index)?.payload ?? new Uint8Array();
 		return register(position.index, linkOf({ ...position, kind: "configuration", payload }, before));
 	}
 
@@ -148,7 +158,7 @@ export function createMemberLogs(): MemberLogs {
 			switch (observation.type) {
 				case "started": {
 					const log = get(observation.node);
-					const { base, headers, promise } = observation.recovered;
+					const { base, headers, promise, configurations } = observation.recovered;
 					log.before = {
 						durable: log.durable,
 						maybe: [...log.refused, ...log.pending],
@@ -156,7 +166,7 @@ export function createMemberLogs(): MemberLogs {
 					};
 					log.issued = { base: baseOf(base), links: [] };
 					for (const header of headers)
-						log.issued.links.push(linkWithoutPayload(header, lastLink(log.issued).hash));
+						log.issued.links.push(linkWithoutPayload(header, lastLink(log.issued).hash, configurations));
 					log.durable = { base: log.issued.base, links: [...log.issued.links] };
 					log.durablePromise = promise;
 					log.pending = [];

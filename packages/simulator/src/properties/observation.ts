@@ -19,8 +19,11 @@ export type Observation =
 	| {
 			readonly type: "started";
 			readonly node: NodeId;
-			readonly recovered: Pick<RecoveredLog, "promise" | "base" | "headers">;
+			readonly recovered: Pick<RecoveredLog, "promise" | "base" | "headers"> &
+				Partial<Pick<RecoveredLog, "configurations">>;
 			readonly applied: Position;
+			/** Of the configuration that the database holds; null: none. */
+			readonly configurationIndex?: LogIndex | null;
 	  }
 	/** A life ended, however. */
 	| { readonly type: "ended"; readonly node: NodeId }
@@ -48,7 +51,13 @@ export type Observation =
 			readonly reason: string;
 	  }
 	/** The database made a snapshot of itself. */
-	| { readonly type: "snapshot"; readonly node: NodeId; readonly position: Position }
+	| {
+			readonly type: "snapshot";
+			readonly node: NodeId;
+			readonly position: Position;
+			/** Of the configuration in it. */
+			readonly configurationIndex: LogIndex;
+	  }
 	| { readonly type: "sent"; readonly message: ConsensusMessage }
 	/** After every event in which a member did something. */
 	| { readonly type: "view"; readonly node: NodeId; readonly view: CoreView };

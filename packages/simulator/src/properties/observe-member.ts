@@ -56,8 +56,8 @@ export function observeDatabase(
 ): Database {
 	return {
 		...database,
-		async commit(position) {
-			await database.commit(position);
+		async commit(position, configuration = null) {
+			await database.commit(position, configuration);
 			observe({ type: "applied", node, position, digest: digest() });
 		},
 		async apply(entries) {
@@ -85,7 +85,8 @@ export function observeDatabase(
 		},
 		async createSnapshot() {
 			const snapshot = await database.createSnapshot();
-			observe({ type: "snapshot", node, position: snapshot.applied });
+			const { applied: position, configuration } = snapshot;
+			observe({ type: "snapshot", node, position, configurationIndex: configuration.index });
 			return snapshot;
 		},
 	};
@@ -125,6 +126,7 @@ export function observeNetwork(network: Network, observe: Observe): Network {
 		},
 		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
 		reachable: (node) => network.reachable(node),
+		meet: (nodes) => network.meet(nodes),
 		stop: () => network.stop(),
 	};
 }

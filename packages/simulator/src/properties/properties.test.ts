@@ -400,7 +400,7 @@ test("orderings", () => {
 	expect(
 		scene((s) => {
 			committed(s);
-			s.show({ type: "snapshot", node: "a", position: { index: 1, term: 1 } });
+			s.show({ type: "snapshot", node: "a", position: { index: 1, term: 1 }, configurationIndex: 0 });
 		}),
 	).toBe(name);
 	expect(
@@ -449,4 +449,79 @@ test("monotonic", () => {
 			s.look("a", { term: 2, leader: "c" });
 		}),
 	).toBe(name);
+});
+
+test("elected by a majority", () => {
+	const name = "elected by a majority";
+	const play = (voters: readonly string[], promisers: readonly string[], isOwn: boolean): string | null => {
+		const s = createScene(voters, true);
+		for (const node of ["a", "b", "c", "d"]) s.start(node);
+		if (isOwn) s.promise("a", 1, "a");
+		for (const node of promisers) {
+			s.promise(node, 1, "a");
+			s.send(node, "a", 1, { type: "vote-response", granted: true });
+		}
+		s.look("a", { role: "leader", term: 1 });
+		return s.broken;
+	};
+	expect(play(["a", "b", "c"], ["b"], true)).toBe(null);
+	expect(play(["a", "b", "c"], [], true)).toBe(name);
+	expect(play(["a", "b", "c"], ["b"], false)).toBe(name);
+	// A learner, or a stranger.
+	expect(play(["a", "b", "c"], ["d"], true)).toBe(name);
+	// It leads without a vote of its own.
+	expect(play(["b", "c", "d"], ["b", "c"], true)).toBe(null);
+	expect(play([], ["b", "c"], true)).toBe(name);
+});
+
+test("configurations are stored", () => {
+	const name = "configurations are stored";
+	const play = (stored: number | null, applied: number): string | null =>
+		scene((s) => {
+			for (const node of ["a", "b", "c"]) s.append(node, ["1/1", "2/1/members", "3/1"]);
+			s.look("a", { role: "leader", term: 1, commitIndex: 0 });
+			s.look("a", { role: "leader", term: 1, commitIndex: 3 });
+			s.apply("a", `${applied}/1`);
+			s.show({
+				type: "snapshot",
+				node: "a",
+				position: { term: 1, index: applied },
+				configurationIndex: stored ?? 0,
+			});
+		});
+	expect(play(2, 3)).toBe(null);
+	expect(play(null, 1)).toBe(null);
+	expect(play(null, 3)).toBe(name);
+});
+
+test("one change at a time", () => {
+	const name = "one change at a time";
+	const play = (commitIndex: number, established: boolean, again: string | null): string | null => {
+		const s = createScene();
+		for (const node of ["a", "b", "c"]) s.start(node);
+		for (const node of ["a", "b", "c"]) s.append(node, ["1/1", "2/1/members", "3/1/members"]);
+		const voters = ["a", "b", "c"];
+		const configuration = {
+			members: [],
+			voters,
+			outgoingVoters: [],
+			learners: [],
+			joining: [],
+			retired: ["d"],
+		};
+		const view = { role: "leader", term: 1, established } as const;
+		s.look("a", { ...view, commitIndex: 0, configuration, configurationIndex: 2 });
+		const members = again === null ? [] : [{ id: again, peer: "x:1" }];
+		s.look("a", {
+			...view,
+			commitIndex,
+			configuration: { ...configuration, members },
+			configurationIndex: 3,
+		});
+		return s.broken;
+	};
+	expect(play(2, true, null)).toBe(null);
+	expect(play(1, true, null)).toBe(name);
+	expect(play(2, false, null)).toBe(name);
+	expect(play(2, true, "d")).toBe(name);
 });

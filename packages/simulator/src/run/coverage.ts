@@ -120,9 +120,13 @@ function nameOf(event: TraceEvent): string | null {
 		}
 		case "plot":
 			return `plot (${field(event, "plot")})`;
+		case "members-changed":
+			return `change of members (${field(event, "outcome")})`;
 		case "client":
 			return `client: ${field(event, "what")}`;
 		case "start":
+		case "members":
+		case "change-members":
 		case "started":
 		case "role":
 		case "log":

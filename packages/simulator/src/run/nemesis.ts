@@ -16,7 +16,9 @@ import { isSeen, judgeStart } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
 import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
-import type { PlotOptions } from "./plot-stage.ts";
+import { halfChange, lonelyChange } from "./lonely-change.ts";
+import { createOperator } from "./operator.ts";
+import { createStage, type PlotOptions } from "./plot-stage.ts";
 import { createPlots, strike } from "./plots.ts";
 
 export interface Nemesis {
@@ -28,6 +30,10 @@ export interface Nemesis {
 	mustRefuse(node: NodeId): boolean;
 	/** Members whose disk has lost nothing that it must keep. */
 	readonly sound: readonly NodeId[];
+	/** All sets of voters of which a majority may be needed. */
+	voters(): readonly (readonly NodeId[])[];
+	/** It is a member, and will be one whatever comes of the changes that are under way. */
+	staysMember(node: NodeId): boolean;
 	/** More disks may be damaged than Skein promises to survive. */
 	readonly isBeyond: boolean;
 	/** A log may lack what was written to it, and need not know that. */
@@ -53,13 +59,13 @@ const aftermathMs = 1_000;
 export function startNemesis(options: NemesisOptions): Nemesis {
 	const { cluster, scheduler, chance, tell, settings, onOutrage } = options;
 	const { members, network } = cluster;
-	const ids = members.map(({ id }) => id);
+	const ids = (): NodeId[] => members.map(({ id }) => id);
 	/** Their disks were made to refuse work: a node may end because of that. */
 	const troubled = new Set<NodeId>();
 	/** Their disks may hold other bytes than were written. */
 	const damaged = new Set<NodeId>();
 	const atlas = createFaultAtlas({
-		nodes: ids,
+		voters: () => operator.voters(),
 		profile: settings.atlas,
 		chance: chance.fork("atlas"),
 		tell,
@@ -67,6 +73,14 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	const sweeps = createCrashSweeps({ chance: chance.fork("sweeps"), tell });
 	/** Their disks were damaged, when they were last started, in a way that no start may miss. */
 	const refusing = new Set<NodeId>();
+	const operator = createOperator({
+		cluster,
+		chance: chance.fork("operator"),
+		tell,
+		spent: () => atlas.spent,
+		start: bringUp,
+		onOutrage,
+	});
 	let stopped = false;
 	/** Supervisors start what has ended, sooner or later. */
 	const restartMs = chance.pick([50, 500, 3_000]);
@@ -179,6 +193,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				return transfer(member, chance.happens(0.5) ? null : chance.pick(members).id);
 			case "plot":
 				return plots.begin();
+			case "members":
+				return changeMembers();
 			case "disk-rot":
 				damaged.add(node);
 				rotNextSnapshot(100);
@@ -190,7 +206,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				return;
 			case "wipe":
 				// At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that.
-				if (lost() * 2 + 2 < members.length && atlas.mayLose(node)) member.wipe();
+				if ((settings.spares > 0 || lost() * 2 + 2 < members.length) && atlas.mayLose(node)) member.wipe();
 				return;
 			default: {
 				const never: never = kind;
@@ -205,6 +221,13 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		later(chance.exponential(20), () => rotNextSnapshot(looks - 1));
 	}
 
+	function changeMembers(): void {
+		const leader = stage.leader();
+		if (leader === null || ofChanges.happens(0.6)) operator.change(null);
+		else if (ofChanges.happens(0.5)) lonelyChange(stage, operator, leader);
+		else halfChange(stage, operator, leader);
+	}
+
 	function fill(member: Member, slackBytes: number, lastsMs: number, databaseShare: number): void {
 		const { id, disk, store } = member;
 		troubled.add(id);
@@ -217,12 +240,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	}
 
 	function onSomeWay(from: NodeId, call: (way: Way) => void): void {
-		const others = ids.filter((id) => id !== from);
+		const others = ids().filter((id) => id !== from);
 		if (others.length > 0) call([from, chance.pick(others)]);
 	}
 
 	function partition(): void {
-		const { shape, ways } = drawPartition(chance, ids);
+		const { shape, ways } = drawPartition(chance, ids());
 		if (ways.length === 0) return;
 		const mode = chance.pick<CutMode>(["reset", "hold", "drop"]);
 		tell({ type: "partition", shape, mode });
@@ -242,7 +265,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	}
 
 	const clientChance = chance.fork("clients of plots");
-	const plots = createPlots({
+	const plotOptions: PlotOptions = {
 		cluster,
 		chance: chance.fork("plots"),
 		tell,
@@ -253,7 +276,10 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		fill: (member, lastsMs) => fill(member, 0, lastsMs, 0),
 		connect: (member) =>
 			connect({ member, scheduler, chance: clientChance, delayMs: 0.1, isLetIn: false, onOutrage }),
-	});
+	};
+	const plots = createPlots(plotOptions);
+	const ofChanges = chance.fork("changes of members");
+	const stage = createStage({ ...plotOptions, chance: ofChanges });
 
 	/** Looks now and then who has ended, as a supervisor does. */
 	function supervise(member: Member): void {
@@ -264,10 +290,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		});
 	}
 
-	for (const member of members) {
+	function bringUp(member: Member): void {
 		later(chance.exponential(20), () => start(member));
 		supervise(member);
 	}
+
+	for (const member of members) bringUp(member);
 	for (const kind of faultKinds) arm(kind);
 
 	return {
@@ -282,6 +310,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		get sound() {
 			return members.filter(({ id, state }) => state !== "lost" && !atlas.spent.has(id)).map(({ id }) => id);
 		},
+		voters: () => operator.voters(),
+		staysMember: (node) => operator.staysMember(node),
 		isBeyond: settings.atlas === "beyond",
 		get hasDamaged() {
 			return damaged.size > 0 || lost() > 0;

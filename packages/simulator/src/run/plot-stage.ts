@@ -58,7 +58,9 @@ export function createStage(options: PlotOptions): Stage {
 
 	const stage: Stage = {
 		...options,
-		ids: cluster.members.map(({ id }) => id),
+		get ids() {
+			return cluster.members.map(({ id }) => id);
+		},
 		between: (low, high) => chance.between(low, high) * electionTimeoutMs,
 		leader,
 		soon: (holds, then) => look(momentMs, holds, moments, then),

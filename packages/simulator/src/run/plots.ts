@@ -41,7 +41,7 @@ export function createPlots(options: PlotOptions): Plots {
 	const { cluster, chance, tell, later } = options;
 	const stage = createStage(options);
 	const { members, network } = cluster;
-	const { ids, between } = stage;
+	const { between } = stage;
 	/** Of its own: runs without that plot are what they were before there was one. */
 	const leftChance = chance.fork("left behind");
 	/** The long ones come one at a time: each would spoil the other. */
@@ -63,13 +63,13 @@ export function createPlots(options: PlotOptions): Plots {
 				member.pause(chance.pick(["stopped", "suspended"]));
 				return () => member.resume();
 			case "cut-off": {
-				const ways = isolation(ids, member.id);
+				const ways = isolation(stage.ids, member.id);
 				network.cut(ways, "drop");
 				return () => network.mend(ways);
 			}
 			case "asleep": {
 				// Wakes up as if no time had passed, and nobody has told it anything: it still follows the old leader.
-				const ways = isolation(ids, member.id);
+				const ways = isolation(stage.ids, member.id);
 				network.cut(ways, "drop");
 				member.pause("suspended");
 				return () => {
@@ -90,7 +90,7 @@ export function createPlots(options: PlotOptions): Plots {
 		const others = chance.shuffle(members.filter((member) => member !== old));
 		const companions = others.slice(0, chance.integer(Math.min(1, most), most));
 		const group = new Set([old, ...companions].map(({ id }) => id));
-		const ways: readonly Way[] = split(ids, (node) => (group.has(node) ? 0 : 1));
+		const ways: readonly Way[] = split(stage.ids, (node) => (group.has(node) ? 0 : 1));
 		const names = companions.map(({ id }) => id).join(" ");
 		tell({ type: "plot", plot: "minority reign", leader: old.id, companions: names });
 		network.cut(ways, chance.pick<CutMode>(["reset", "hold", "drop"]));
@@ -115,13 +115,13 @@ export function createPlots(options: PlotOptions): Plots {
 	 */
 	function sleeper(old: Member): void {
 		tell({ type: "plot", plot: "sleeper", leader: old.id, companions: "" });
-		network.cut(isolation(ids, old.id, "in"), chance.pick<CutMode>(["hold", "hold", "drop"]));
-		network.cut(isolation(ids, old.id, "out"), chance.pick<CutMode>(["hold", "drop"]));
+		network.cut(isolation(stage.ids, old.id, "in"), chance.pick<CutMode>(["hold", "hold", "drop"]));
+		network.cut(isolation(stage.ids, old.id, "out"), chance.pick<CutMode>(["hold", "drop"]));
 		later(between(0, 0.3), () => {
 			old.pause(chance.pick(["suspended", "suspended", "stopped"]));
 			later(between(1.2, 4), () => {
 				old.resume();
-				later(between(0, 1), () => network.mend(isolation(ids, old.id)));
+				later(between(0, 1), () => network.mend(isolation(stage.ids, old.id)));
 			});
 		});
 	}

@@ -133,6 +133,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	};
 	const cluster: Cluster = createCluster({
 		size: plan.size,
+		spares: plan.faults.spares,
 		scheduler,
 		chance: chance.fork("cluster"),
 		profile,
@@ -160,6 +161,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		startClient({
 			id: name,
 			members: cluster.members,
+			mostVoters: plan.size + plan.faults.spares,
 			scheduler,
 			chance: chance.fork(`client ${name}`),
 			recorder,
@@ -233,11 +235,45 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 
 	/** Often without the leader, and no more than must be: then nobody can stand in for who is not well. */
 	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
+		if (plan.faults.spares > 0) return drawEnough(draw, draw.shuffle(nemesis.sound));
 		const sound = draw.shuffle(nemesis.sound);
 		const leader = newestLeader()?.id;
 		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
 		const majority = Math.min(Math.floor(plan.size / 2) + 1, sound.length);
 		return new Set(sound.slice(0, draw.happens(0.5) ? majority : draw.integer(majority, sound.length)));
+	}
+
+	/** A majority of all that may count; half of the time no more than that. */
+	function drawEnough(draw: Chance, sound: readonly NodeId[]): ReadonlySet<NodeId> {
+		const all = nemesis.voters();
+		const isEnough = (nodes: ReadonlySet<NodeId>): boolean =>
+			all.every((voters) => 2 * voters.filter((voter) => nodes.has(voter)).length > voters.length);
+		const enough = new Set(sound);
+		if (!isEnough(enough)) throw new Error(`the sound members are no majority of all that may count`);
+		const most = draw.happens(0.5) ? sound.length : draw.below(sound.length);
+		for (const node of sound.slice(0, most)) {
+			enough.delete(node);
+			if (!isEnough(enough)) enough.add(node);
+		}
+		return enough;
+	}
+
+	/** Whose configuration is not the last one that it leads to, or not committed. */
+	function isChanging(): boolean {
+		const view = newestLeader()?.core ?? null;
+		if (view === null) return true;
+		const { configuration, configurationIndex, commitIndex } = view;
+		return configuration.outgoingVoters.length > 0 || configurationIndex > commitIndex;
+	}
+
+	/** Of these, who is to serve. With `votes`: who may lead. */
+	function membersAmong(nodes: ReadonlySet<NodeId>, votes: boolean): Member[] {
+		const configuration = newestLeader()?.core?.configuration;
+		return cluster.members.filter(({ id }) => {
+			if (!nodes.has(id)) return false;
+			if (configuration === undefined) return true;
+			return votes ? configuration.voters.includes(id) : configuration.members.some((one) => one.id === id);
+		});
 	}
 
 	/** Where a majority may be gone for good, what is committed may be so too. */
@@ -247,7 +283,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 
 	/** Members that have applied everything. */
 	function caughtUp(): NodeId[] {
-		const members = cluster.members.filter(({ id, core }) => healed.has(id) && core !== null);
+		const members = membersAmong(healed, false).filter(({ core }) => core !== null);
 		// What they are asked for is all that is committed, also where none of them knows of it (seed 314001751).
 		const last = Math.max(watch.committedIndex(), ...members.map(({ core }) => core?.lastIndex ?? 0));
 		return members.map(({ id }) => id).filter((id) => applied.get(id) === last);
@@ -297,7 +333,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			nemesis.heal(healed);
 			if (nemesis.isBeyond) return await withoutPromise();
 			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
-			const members = cluster.members.filter(({ id }) => healed.has(id));
+			const members = cluster.members.filter(({ id }) => healed.has(id) && nemesis.staysMember(id));
 			const served = probe({ members, scheduler, chance: draw, recorder, tell: trace.tell, onOutrage });
 			const isMissing = (): boolean => !(leaderIsHealed() ? served.all() : served.any());
 			let isServed = await runWhile(isMissing, plan.livenessMs / 2);
@@ -321,12 +357,22 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					`nobody has applied ${watch.committedIndex()}, which is committed`,
 				);
 			}
-			const handed = handOver({ members, scheduler, tell: trace.tell, onOutrage });
+			if (!(await runWhile(() => leaderIsHealed() && isChanging(), plan.livenessMs))) {
+				throw new BrokenProperty("liveness", "a change of members does not come to its end");
+			}
+			const handed = handOver({
+				members: membersAmong(healed, true),
+				scheduler,
+				tell: trace.tell,
+				onOutrage,
+			});
 			if (!(await runWhile(() => leaderIsHealed() && !handed.done, plan.livenessMs))) {
 				throw new BrokenProperty("liveness", `leadership cannot be handed over: ${handed.failure}`);
 			}
 			handed.stop();
-			if (!(await runWhile(() => leaderIsHealed() && caughtUp().length < healed.size, plan.livenessMs))) {
+			const isBehind = (): boolean =>
+				leaderIsHealed() && caughtUp().length < membersAmong(healed, false).length;
+			if (!(await runWhile(isBehind, plan.livenessMs))) {
 				const indexes = members.map(({ id }) => `${id} ${applied.get(id)}`).join(", ");
 				throw new BrokenProperty("liveness", `healed members do not reach one applied index: ${indexes}`);
 			}

@@ -1,9 +1,10 @@
-/** What operators and machines ask: the state of the cluster, health, readiness, handing leadership over. */
+/** What operators and machines ask: the state of the cluster, health, readiness, handing leadership over, members. */
 import type { FastifyInstance } from "fastify";
 import type { Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
 import { badRequest } from "./errors.ts";
 import { isRecord } from "./hrana/values.ts";
+import { registerMemberRoutes } from "./members.ts";
 import { metricsText } from "./metrics.ts";
 
 interface ClusterRoutes {
@@ -47,6 +48,7 @@ export function registerClusterRoutes(
 		answer.json(reply, JSON.stringify(result));
 		return reply;
 	});
+	registerMemberRoutes(app, service, answer);
 }
 
 function transferTarget(body: unknown): string | null {
@@ -69,6 +71,8 @@ POST /v2/pipeline       the libSQL remote protocol: createClient({ url }) of @li
      /db/NAME/…         the same for the database NAME
 GET  /cluster           members, roles, indexes, lag
 POST /cluster/transfer  {"to": "NODE"}: hand leadership over
+POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move
+DELETE /cluster/members {"node": "NODE"}
 GET  /health  /ready  /version  /metrics
 `;
 }

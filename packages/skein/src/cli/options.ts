@@ -302,6 +302,15 @@ export const startOptions = {
 		default: null,
 		defaultText: "this node alone",
 	}),
+	join: option<readonly string[] | null>("list", "url,…", parseUrls, {
+		description: "joins the cluster of this node, or of one of these; instead of --cluster",
+		default: null,
+	}),
+	learner: flag({ description: "with --join: gets the log and does not vote, a read replica" }),
+	advertisePeer: option<HostPort | null>("text", "host:port", parseHostPort, {
+		description: "with --join: where the other nodes reach this one, if not at --peer",
+		default: null,
+	}),
 	clusterId: text({
 		placeholder: "id",
 		description: "the cluster's id; nodes of another cluster are refused",
@@ -391,6 +400,21 @@ export const lostOptions = {
 	yes: flag({ description: "dismiss without asking", short: "y" }),
 	json,
 } satisfies OptionTable;
+const changing = {
+	url,
+	json,
+	force: flag({ description: "also if no majority of the voters that are left answers just now" }),
+	dryRun: flag({ description: "only says what would happen" }),
+} satisfies OptionTable;
+export const memberOptions = changing;
+export const memberAddOptions = {
+	...changing,
+	peer: option<HostPort | null>("text", "host:port", parseHostPort, {
+		description: "where the other nodes reach it",
+		default: null,
+	}),
+	learner: flag({ description: "it gets the log and does not vote: a read replica" }),
+} satisfies OptionTable;
 export const benchOptions = {
 	url,
 	json,
@@ -415,6 +439,7 @@ export const benchOptions = {
 export const everyOption: OptionTable = {
 	...benchOptions,
 	...statusOptions,
+	...memberOptions,
 	...sqlOptions,
 	...devOptions,
 	...startOptions,

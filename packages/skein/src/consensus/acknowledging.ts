@@ -10,10 +10,11 @@ import { mayHold } from "./leases.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
-import type { LogIndex } from "./types.ts";
+import type { Configuration, LogIndex, NodeId } from "./types.ts";
 
-export function otherVoters(state: CoreState): number {
-	return allVoters(configurationOf(state)).filter((voter) => voter !== state.self).length;
+/** In a joint phase: of those who will vote. What asks for more of them is never met. */
+export function otherVoters({ voters }: Configuration, self: NodeId): number {
+	return voters.filter((voter) => voter !== self).length;
 }
 
 export function awaitAcknowledgement(
@@ -71,12 +72,18 @@ export function readableIndex(state: CoreState, leader: LeaderState): LogIndex {
 }
 
 function standingOf(state: CoreState, leader: LeaderState): Standing {
-	const others = allVoters(configurationOf(state)).filter((voter) => voter !== state.self);
+	const configuration = configurationOf(state);
+	const isOther = (voter: NodeId): boolean => voter !== state.self;
+	const others = allVoters(configuration).filter(isOther);
+	const { voters, outgoingVoters } = configuration;
+	const halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
 	const { members } = leader.leases;
 	return {
 		durableIndex: state.disk.durableIndex,
 		commitIndex: state.commitIndex,
-		matchOfOthers: others.map((voter) => leader.progress.get(voter)?.matchIndex ?? 0),
+		matchOfOthers: halves.map((half) =>
+			half.filter(isOther).map((voter) => leader.progress.get(voter)?.matchIndex ?? 0),
+		),
 		appliedIndex: state.appliedIndex,
 		appliedInSync: [...members.values()]
 			.filter((lease) => mayHold(state, lease))

@@ -17,6 +17,7 @@ import { tellGrant } from "./promise.ts";
 import { createRandomSource } from "./random.ts";
 import { beginRead, cancelRead, retryReads } from "./reading.ts";
 import { receive } from "./receive.ts";
+import { changeMembers } from "./reconfiguration.ts";
 import { onSnapshotSent, onUnreachable } from "./replication.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type { CoreState } from "./state.ts";
@@ -92,7 +93,10 @@ function createState(options: CoreOptions): CoreState {
 		() => `applied ${commitIndex}, the log holds ${log.base.index} to ${log.last.index}`,
 	);
 	const configurations = [options.configuration, ...options.configurations];
-	for (const { value } of configurations) validateConfiguration(value);
+	for (const { index, value } of configurations) {
+		// Who joins begins without members, before the first entry.
+		if (index > 0 || value.members.length > 0) validateConfiguration(value);
+	}
 	const random = createRandomSource(options.seed);
 	const state: CoreState = {
 		self,
@@ -106,6 +110,7 @@ function createState(options: CoreOptions): CoreState {
 		promise,
 		grant: null,
 		configurations,
+		removalSeenAt: now,
 		commitIndex,
 		announcedCommitIndex: commitIndex,
 		appliedIndex: commitIndex,
@@ -122,6 +127,7 @@ function createState(options: CoreOptions): CoreState {
 		// Apart from those of earlier lives of this member: an answer to one of them must not count.
 		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
 		transfer: null,
+		announcedConfiguration: configurations.at(-1) ?? options.configuration,
 		announcedRole: null,
 	};
 	announceRole(state);
@@ -159,6 +165,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return onSnapshotInstalled(state, input);
 		case "snapshot-sent":
 			return role.role === "leader" ? onSnapshotSent(state, role, input.to, input.index) : undefined;
+		case "change-members":
+			return changeMembers(state, input);
 		case "compacted":
 			return onCompacted(state, input.index);
 		case "transfer":

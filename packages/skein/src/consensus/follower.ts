@@ -1,12 +1,13 @@
 /** A follower keeps its log equal to the leader's, and acknowledges what is durable, nothing else. */
 import { assert } from "./assert.ts";
+import type { ConfigurationAt } from "./configuration.ts";
 import { decodeConfiguration } from "./configuration.ts";
 import { isPromisePending, issueAppend, issueReset } from "./disk-ledger.ts";
 import type { Input } from "./input.ts";
 import type { AppendRequest, HeartbeatRequest } from "./message.ts";
 import { askLeaderAgain, handReadsToFollower } from "./reading.ts";
 import type { CoreState, FollowerState } from "./state.ts";
-import { announceCommit, announceRole, send } from "./state.ts";
+import { announceCommit, announceConfiguration, announceRole, latestConfiguration, send } from "./state.ts";
 import { judgeTransfer } from "./transfer.ts";
 import type { Entry, LogIndex, NodeId } from "./types.ts";
 
@@ -98,11 +99,19 @@ export function appendToLog(
 	for (const entry of entries) {
 		state.log.append({ index: entry.index, term: entry.term, sizeBytes: entry.payload.length });
 		if (entry.kind === "configuration") {
-			state.configurations.push({ index: entry.index, value: decodeConfiguration(entry.payload) });
+			addConfiguration(state, { index: entry.index, value: decodeConfiguration(entry.payload) });
 		}
 	}
+	announceConfiguration(state);
 	const ticket = issueAppend(state.disk, state.now, truncateFrom, state.log.last.index);
 	state.outputs.push({ type: "append-log", ticket, truncateFrom, entries });
+}
+
+function addConfiguration(state: CoreState, added: ConfigurationAt): void {
+	const { retired } = latestConfiguration(state).value;
+	// Who was removed last is the last of them.
+	if (added.value.retired.at(-1) !== retired.at(-1)) state.removalSeenAt = state.now;
+	state.configurations.push(added);
 }
 
 function refuse(state: CoreState, message: AppendRequest): void {
@@ -193,6 +202,8 @@ export function onSnapshotInstalled(
 		const base = { index, term };
 		state.log.reset(base);
 		state.configurations = [{ index: input.configurationIndex, value: input.configuration }];
+		state.removalSeenAt = state.now;
+		announceConfiguration(state);
 		const ticket = issueReset(state.disk, state.now, index);
 		state.outputs.push({ type: "reset-log", ticket, base });
 	}

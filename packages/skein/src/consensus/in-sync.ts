@@ -6,7 +6,7 @@ import { acknowledge } from "./acknowledging.ts";
 import { learnCommitIndex } from "./follower.ts";
 import { believeApplied, mayHold } from "./leases.ts";
 import type { AppliedResponse, ApplyRequest } from "./message.ts";
-import { isMember, isVoter } from "./quorum.ts";
+import { isVoter } from "./quorum.ts";
 import type { CoreState, FollowerState, LeaderState } from "./state.ts";
 import { configurationOf, isDiskStalled, send } from "./state.ts";
 import type { LogIndex } from "./types.ts";
@@ -23,8 +23,8 @@ export function askToApply(state: CoreState, leader: LeaderState): void {
 	const configuration = configurationOf(state);
 	for (const [to, lease] of leader.leases.members) {
 		const progress = leader.progress.get(to);
-		if (progress === undefined || !isMember(configuration, to) || lease.appliedIndex >= state.commitIndex)
-			continue;
+		// Also one that departs: it is waited for as long as its lease lasts.
+		if (progress === undefined || lease.appliedIndex >= state.commitIndex) continue;
 		if (!mayHold(state, lease) && !(isStrict && isVoter(configuration, to))) continue;
 		send(state, to, { type: "apply-request", index: state.commitIndex });
 		if (progress.matchIndex >= state.commitIndex) progress.sentCommitIndex = state.commitIndex;

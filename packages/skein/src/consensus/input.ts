@@ -8,6 +8,7 @@ import type {
 	Configuration,
 	EntryKind,
 	LogIndex,
+	MemberChange,
 	Milliseconds,
 	MonotonicTime,
 	NodeId,
@@ -15,7 +16,7 @@ import type {
 } from "./types.ts";
 
 export interface ProposedEntry {
-	readonly kind: Exclude<EntryKind, "barrier">;
+	readonly kind: Exclude<EntryKind, "barrier" | "configuration">;
 	readonly payload: Uint8Array;
 }
 
@@ -78,6 +79,16 @@ export type Input =
 	  })
 	/** The end of a `send-snapshot`: the follower installed the snapshot at `index`, or it failed (index null). */
 	| (At & { readonly type: "snapshot-sent"; readonly to: NodeId; readonly index: LogIndex | null })
+	/**
+	 * The operator wants other members. `force`: also if no quorum of them answers just now. `dryRun`: only says
+	 * what would come of it.
+	 */
+	| (At & {
+			readonly type: "change-members";
+			readonly changes: readonly MemberChange[];
+			readonly force: boolean;
+			readonly dryRun: boolean;
+	  })
 	/** The log no longer holds entries up to and including `index`. */
 	| (At & { readonly type: "compacted"; readonly index: LogIndex })
 	/** Hand leadership to `to`, or to the most up-to-date voter when null. */

@@ -6,16 +6,24 @@
 import { createCommitTimes } from "./commit-times.ts";
 import type { Lease, Leases } from "./lease.ts";
 import type { LeaseGrant } from "./message.ts";
-import { quorumValue } from "./quorum.ts";
+import { isMember, quorumValue } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
-import type { LogIndex, Milliseconds, NodeId } from "./types.ts";
+import type { LogIndex, Milliseconds, MonotonicTime, NodeId } from "./types.ts";
 
-/** Leadership begins: everybody may hold a lease of an earlier leader, which began before now. */
+/**
+ * Leadership begins: everybody may hold a lease of an earlier leader, which began before now. Whoever was removed, and
+ * is in no configuration of our log any more, got its last one before that removal.
+ */
 export function createLeases(state: CoreState): Leases {
 	const members = new Map<NodeId, Lease>();
-	for (const { value } of state.configurations) {
-		for (const { id } of value.members) if (id !== state.self) members.set(id, unknownLease(state));
+	const { configurations } = state;
+	const removed = unknownLease(state, state.removalSeenAt);
+	if (mayHold(state, removed))
+		for (const id of configurations[0]?.value.retired ?? []) members.set(id, { ...removed });
+	for (const { value } of configurations) {
+		for (const { id } of value.members)
+			if (id !== state.self) members.set(id, unknownLease(state, state.now));
 	}
 	return {
 		members,
@@ -25,8 +33,8 @@ export function createLeases(state: CoreState): Leases {
 	};
 }
 
-function unknownLease(state: CoreState): Lease {
-	const endsAt = state.now + longest(state, state.settings.syncLeaseMs);
+function unknownLease(state: CoreState, beganBy: MonotonicTime): Lease {
+	const endsAt = beganBy + longest(state, state.settings.syncLeaseMs);
 	return { round: 0, appliedIndex: 0, endsAt, pending: null, ready: null };
 }
 
@@ -38,6 +46,24 @@ function longest(state: CoreState, ms: Milliseconds): Milliseconds {
 /** The member may be in-sync by its own knowledge. */
 export function mayHold(state: CoreState, lease: Lease): boolean {
 	return state.now <= lease.endsAt;
+}
+
+/**
+ * Every later leader knows it: it is a member of what is committed, and nothing in our log removes it. Whoever was added
+ * by what may be taken back, or is being removed, gets no lease any more, and is waited for as long as it holds one.
+ */
+function mayGet(state: CoreState, node: NodeId): boolean {
+	const inForce = state.configurations.findLast((one) => one.index <= state.commitIndex);
+	return inForce !== undefined && isMember(inForce.value, node) && isMember(configurationOf(state), node);
+}
+
+/** Members no more, whose leases have ended: nobody asks for them again. */
+export function forgetEndedLeases(state: CoreState, leader: LeaderState): void {
+	const { members } = leader.leases;
+	if (members.size < configurationOf(state).members.length) return;
+	for (const [id, lease] of members) {
+		if (!mayHold(state, lease) && !leader.progress.has(id)) members.delete(id);
+	}
 }
 
 /** Whoever believes that it is in-sync has applied this. */
@@ -58,7 +84,7 @@ export function believeApplied(
 ): boolean {
 	// None, or that of an older term.
 	if (round === 0) return false;
-	const lease = leader.leases.members.get(from) ?? unknownLease(state);
+	const lease = leader.leases.members.get(from) ?? unknownLease(state, state.now);
 	leader.leases.members.set(from, lease);
 	if (round < lease.round) return false;
 	// In our term, so it has given up what an earlier leader gave it.
@@ -76,7 +102,8 @@ export function onLeaseAsked(
 	round: number,
 	appliedIndex: LogIndex,
 ): void {
-	if (!believeApplied(state, leader, from, round, appliedIndex) || !leader.established) return;
+	if (!believeApplied(state, leader, from, round, appliedIndex)) return;
+	if (!leader.established || !mayGet(state, from)) return;
 	const lease = leader.leases.members.get(from);
 	if (lease === undefined || lease.pending !== null) return;
 	const lacksSince = leader.leases.commitTimes.firstAbove(appliedIndex);
@@ -99,6 +126,7 @@ export function confirmLeases(state: CoreState, leader: LeaderState): void {
 		lease.ready = lease.pending;
 		lease.pending = null;
 	}
+	if (!mayGet(state, state.self)) return;
 	// Our own: it counts from the beginning of the round.
 	state.outputs.push({
 		type: "leased",
@@ -115,6 +143,7 @@ export function grantLease(state: CoreState, leader: LeaderState, to: NodeId): L
 	const report = lease?.ready ?? null;
 	if (lease === undefined || report === null) return null;
 	lease.ready = null;
+	if (!mayGet(state, to)) return null;
 	lease.endsAt = Math.max(lease.endsAt, report.at + longest(state, report.durationMs));
 	return { round: report.round, durationMs: report.durationMs, index: leastApplied(leader) };
 }

@@ -5,7 +5,28 @@
  * work until that input, so the runtime may send messages at once.
  */
 import type { ConsensusMessage } from "./message.ts";
-import type { Entry, LogIndex, Milliseconds, NodeId, Position, Role, Term, VotePromise } from "./types.ts";
+import type {
+	Configuration,
+	Entry,
+	LogIndex,
+	Milliseconds,
+	NodeId,
+	Position,
+	Role,
+	Term,
+	VotePromise,
+} from "./types.ts";
+
+export type ChangeRefusal =
+	| "not-leader"
+	| "not-established"
+	| "transferring"
+	| "disk-stalled"
+	| "in-transaction"
+	| "change-under-way"
+	| "invalid"
+	| "id-used-up"
+	| "quorum-at-risk";
 
 export type RefusalReason =
 	| "not-leader"
@@ -80,6 +101,19 @@ export type Output =
 	  }
 	/** The answer to `propose`, in the same step: nothing was appended. */
 	| { readonly type: "proposal-refused"; readonly reason: RefusalReason }
+	/**
+	 * The answer to `change-members`, in the same step. The change has begun with the entry at `index`, and is
+	 * over when `target` is committed; it goes on by itself, whoever leads. Index null: `target` is what is.
+	 */
+	| {
+			readonly type: "change-accepted";
+			readonly index: LogIndex | null;
+			readonly target: Configuration;
+	  }
+	/** The answer to `change-members`, in the same step: nothing happens. `why` is for people. */
+	| { readonly type: "change-refused"; readonly reason: ChangeRefusal; readonly why: string }
+	/** The last configuration in this member's log is another: appended, cut, or from a snapshot. It counts at once. */
+	| { readonly type: "configuration"; readonly index: LogIndex; readonly value: Configuration }
 	/** A read may be answered once this member has applied `index`. */
 	| { readonly type: "read-ready"; readonly readId: number; readonly index: LogIndex }
 	/** A transfer of leadership ended on the side that asked. `lost`: another leader than asked for. */

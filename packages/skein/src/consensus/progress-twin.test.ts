@@ -62,14 +62,16 @@ class World {
 		// Odd terms for one, even ones for the other: beyond the shared entries none is the same.
 		this.ours = [...common, ...grow(ours, 11)];
 		this.theirs = [...common, ...grow(theirs, 10)];
-		this.progress = createProgress(this.ours.length);
+		this.progress = createProgress(this.ours.length, 0);
 		this.leader = {
 			role: "leader",
 			since: 0,
 			excusedUntil: 0,
 			barrierIndex: this.ours.length,
 			established: true,
+			isInTransaction: false,
 			progress: new Map([["n2", this.progress]]),
+			departing: new Map(),
 			round: 0,
 			heartbeatAt: 0,
 			unacknowledged: [],
@@ -216,7 +218,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 	const headers = terms.map((term, place) => ({ index: place + 1, term, sizeBytes: 0 }));
 	const names = ["n1", "n2", "n3"];
 	const members = names.map((id) => ({ id, peer: `${id}:1` }));
-	const value = { members, voters: names, outgoingVoters: [], learners: [] };
+	const value = { members, voters: names, outgoingVoters: [], learners: [], joining: [], retired: [] };
 	return {
 		self: "n1",
 		group: 1,
@@ -229,6 +231,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		promise: { term: 101, votedFor: "n1" },
 		grant: null,
 		configurations: [{ index: 0, value }],
+		removalSeenAt: 0,
 		commitIndex: 0,
 		announcedCommitIndex: 0,
 		appliedIndex: 0,
@@ -238,6 +241,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		followerReads: new Map(),
 		nextRequestId: 1,
 		transfer: null,
+		announcedConfiguration: { index: 0, value },
 		announcedRole: null,
 	};
 }

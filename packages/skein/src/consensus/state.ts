@@ -9,6 +9,7 @@ import type { LogView } from "./log-view.ts";
 import type { ConsensusMessage } from "./message.ts";
 import type { Output } from "./output.ts";
 import type { Progress } from "./progress.ts";
+import { isVoter } from "./quorum.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type {
 	Configuration,
@@ -74,6 +75,14 @@ export interface Transfer {
 	readonly deadline: MonotonicTime;
 }
 
+export interface Departure {
+	/** Of the configuration that it is not in. */
+	readonly index: LogIndex;
+	readonly deadline: MonotonicTime;
+	/** The round in which it was first told that this is committed. */
+	toldInRound: number | null;
+}
+
 export interface LeaderState {
 	readonly role: "leader";
 	/** When leadership began: members count as heard then. */
@@ -82,8 +91,12 @@ export interface LeaderState {
 	excusedUntil: MonotonicTime;
 	readonly barrierIndex: LogIndex;
 	established: boolean;
-	/** Every member but this one. */
+	/** The last entry is a piece of a transaction that goes on: nothing may come in between. */
+	isInTransaction: boolean;
+	/** Every member but this one, and those that depart. */
 	readonly progress: Map<NodeId, Progress>;
+	/** Members no more: they still hear us, until they know it or their time is up (reconfiguration.ts). */
+	readonly departing: Map<NodeId, Departure>;
 	/** The latest heartbeat round; grows with every one and is never used twice. */
 	round: number;
 	heartbeatAt: MonotonicTime;
@@ -125,6 +138,8 @@ export interface CoreState {
 	grant: { readonly candidate: NodeId; readonly ticket: number } | null;
 	/** Those in the log, oldest first; the first is the one in force at the base. The last one counts. */
 	configurations: ConfigurationAt[];
+	/** When this core first knew of the last removal of a member: its start, at the latest. */
+	removalSeenAt: MonotonicTime;
 	commitIndex: LogIndex;
 	announcedCommitIndex: LogIndex;
 	/** In this member's database. */
@@ -137,16 +152,38 @@ export interface CoreState {
 	nextRequestId: number;
 	/** A transfer that was asked for here; it outlives our own leadership. */
 	transfer: Transfer | null;
+	announcedConfiguration: ConfigurationAt;
 	announcedRole: Extract<Output, { type: "role" }> | null;
 }
 
 type Timeless<M> = M extends ConsensusMessage ? Omit<M, "group" | "from" | "to" | "term"> : never;
 export type MessageBody = Timeless<ConsensusMessage>;
 
-export function configurationOf(state: CoreState): Configuration {
+export function latestConfiguration(state: CoreState): ConfigurationAt {
 	const latest = state.configurations.at(-1);
 	if (latest === undefined) throw new Error("consensus: no configuration");
-	return latest.value;
+	return latest;
+}
+
+export function configurationOf(state: CoreState): Configuration {
+	return latestConfiguration(state).value;
+}
+
+/**
+ * Whoever may be needed to win: a voter of the last configuration, or of one from that in force at the commit index
+ * on, which the last may turn out to have been the only one to see (thesis §4.2.2; the case is in DESIGN.md).
+ */
+export function mayStand(state: CoreState): boolean {
+	const inForce = state.configurations.findLastIndex((one) => one.index <= state.commitIndex);
+	return state.configurations.slice(Math.max(inForce, 0)).some((one) => isVoter(one.value, state.self));
+}
+
+/** The last configuration in the log is another: what was said of it is said anew. */
+export function announceConfiguration(state: CoreState): void {
+	const latest = latestConfiguration(state);
+	if (latest === state.announcedConfiguration) return;
+	state.announcedConfiguration = latest;
+	state.outputs.push({ type: "configuration", index: latest.index, value: latest.value });
 }
 
 export function send(state: CoreState, to: NodeId, body: MessageBody, term: Term = state.promise.term): void {

@@ -1,6 +1,7 @@
 /** What others may look at: for status, metrics and tests. Nothing of it can be changed from outside. */
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { unacknowledgedBy } from "./acknowledging.ts";
+import type { ConfigurationAt } from "./configuration.ts";
 import { mayHold } from "./leases.ts";
 import type { Progress, ProgressMode } from "./progress.ts";
 import { inFlightBytes } from "./replication.ts";
@@ -54,6 +55,8 @@ export interface CoreView {
 	termAt(index: LogIndex): Term | null;
 	/** On a leader: what waits for acknowledgements without which none of this mode comes either. */
 	unacknowledgedBy(acknowledgement: Acknowledgement): number;
+	/** The last configuration in the log at or below `index`, which is not below the base. */
+	configurationAt(index: LogIndex): ConfigurationAt;
 	/** Bytes of the entries after `index`, a small constant for each included: how far behind a member is. */
 	bytesAfter(index: LogIndex): number;
 }
@@ -142,6 +145,13 @@ class View implements CoreView {
 
 	termAt(index: LogIndex): Term | null {
 		return this.#state.log.termAt(index);
+	}
+
+	configurationAt(index: LogIndex): ConfigurationAt {
+		const { configurations } = this.#state;
+		const found = configurations.findLast((one) => one.index <= index);
+		if (found === undefined) throw new Error(`consensus: no configuration is known at ${index}`);
+		return found;
 	}
 
 	bytesAfter(index: LogIndex): number {

@@ -108,8 +108,9 @@ export interface Database {
 	/**
 	 * Stores `applied` and commits the open SQLite transaction. Readers see it at once; the caller hears
 	 * of it with the answer of its next call, some milliseconds later, or at once if it says `hurry`. A failure is told at once.
+	 * A configuration is stored with it, if need be in a transaction of its own.
 	 */
-	commit(applied: Position): Promise<void>;
+	commit(applied: Position, configuration?: DatabaseState["configuration"]): Promise<void>;
 	/** Somebody waits to hear that the last commit is done. */
 	hurry(): void;
 	/** Rolls the open SQLite transaction back; a no-op when none is open. */

@@ -59,9 +59,14 @@ export function readState(connection: DatabaseSync): DatabaseState {
 	const text = row["configuration"];
 	const configuration =
 		typeof text === "string"
-			? { index: Number(row["configuration_index"]), value: JSON.parse(text) as Configuration }
+			? { index: Number(row["configuration_index"]), value: parseConfiguration(text) }
 			: null;
 	return { applied, configuration };
+}
+
+/** Files of before members could change know of nobody who joins or was removed. */
+function parseConfiguration(text: string): Configuration {
+	return { joining: [], retired: [], ...(JSON.parse(text) as Omit<Configuration, "joining" | "retired">) };
 }
 
 /** The position alone, for every read: a statement that is prepared once. */

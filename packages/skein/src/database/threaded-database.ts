@@ -86,8 +86,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 	}
 
 	/** Mostly the next batch tells that this is done, and nothing has to be sent for it. */
-	function commit(applied: Position): Promise<void> {
-		const done = writer.callQuietly("commit", [applied]) as Promise<void>;
+	function commit(applied: Position, configuration: DatabaseState["configuration"] = null): Promise<void> {
+		const done = writer.callQuietly("commit", [applied, configuration]) as Promise<void>;
 		lateAnswer ??= setTimeout(() => {
 			lateAnswer = null;
 			writer.hurry();

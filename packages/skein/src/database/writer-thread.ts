@@ -4,7 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Position } from "../consensus/types.ts";
 import { createRowFormat } from "./changes/row.ts";
 import { checkpointOn } from "./checkpoint.ts";
-import type { AppliedEntry } from "./database.ts";
+import type { AppliedEntry, DatabaseState } from "./database.ts";
 import { type PackedRequest, type PackedWriteOutcome, packWriteOutcome, unpackRequest } from "./packing.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { serveCalls } from "./thread-calls.ts";
@@ -23,7 +23,8 @@ function writerMethods({ path, settings }: WriterThreadData) {
 			writer.execute(requests.map(unpackRequest), behind).map(packWriteOutcome),
 		rollbackGroup: () => writer.rollbackGroup(),
 		abandonInteractive: () => writer.abandonInteractive(),
-		commit: (applied: Position) => writer.commit(applied),
+		commit: (applied: Position, configuration: DatabaseState["configuration"]) =>
+			writer.commit(applied, configuration),
 		rollback: () => writer.rollback(),
 		apply: (entries: readonly AppliedEntry[]) => writer.apply(entries),
 		applied: () => writer.applied(),

@@ -24,7 +24,7 @@ export interface Writer {
 	execute(requests: readonly WriteRequest[], behind?: boolean): WriteOutcome[];
 	rollbackGroup(): void;
 	abandonInteractive(): void;
-	commit(applied: Position): void;
+	commit(applied: Position, configuration?: DatabaseState["configuration"]): void;
 	rollback(): void;
 	apply(entries: readonly AppliedEntry[]): void;
 	/** What the file holds; not inside a transaction. */
@@ -330,8 +330,12 @@ export function createWriter(options: {
 			interactive = null;
 			undoRequest();
 		},
-		commit(applied) {
+		commit(applied, configuration = null) {
 			if (interactive !== null) throw new Error("commit with an interactive transaction open");
+			if (configuration !== null) {
+				if (!session.connection.isTransaction) session.control.begin();
+				session.stateWriter.configuration(configuration.index, configuration.value);
+			}
 			session.stateWriter.applied(applied);
 			session.control.commit();
 			lastGroup = null;

@@ -12,6 +12,13 @@ export interface AppliedIndex {
 	 * that began before it.
 	 */
 	reflects(index: LogIndex): void;
+	/**
+	 * The entries from the position to this one are committed and are configurations, which a leader's database is told
+	 * of as soon as its writer is free.
+	 */
+	passes(position: Position): void;
+	/** What a file shows that holds everything up to `held`: configurations behind it included. */
+	shownBy(held: Position): Position;
 	/** Somebody waits for more than there is. */
 	awaited(): boolean;
 	/** Called whenever somebody begins to wait. */
@@ -28,6 +35,14 @@ export interface AppliedIndex {
 	leaderChanged(): void;
 }
 
+/** Nothing but configurations is behind `from`, up to `to`. */
+interface Passed {
+	readonly from: LogIndex;
+	readonly to: Position;
+}
+
+const mostPassed = 8;
+
 interface Waiting {
 	readonly index: LogIndex;
 	readonly reached: () => void;
@@ -36,6 +51,8 @@ interface Waiting {
 
 export function createAppliedIndex(start: Position): AppliedIndex {
 	const waiting = new Set<Waiting>();
+	/** Oldest first. A read may have begun on the state before one, and end after it. */
+	let passed: readonly Passed[] = [];
 
 	const applied: AppliedIndex & { position: Position; reflected: LogIndex } = {
 		position: start,
@@ -67,6 +84,14 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 				entry.overtaken();
 			}
 		},
+		passes(position) {
+			if (position.index > (passed.at(-1)?.to.index ?? 0)) {
+				passed = [...passed, { from: applied.position.index, to: position }].slice(-mostPassed);
+			}
+			applied.reflects(position.index);
+		},
+		shownBy: (held) =>
+			passed.findLast(({ from, to }) => held.index >= from && held.index < to.index)?.to ?? held,
 		whenReached(index, reached, overtaken) {
 			if (index <= applied.reflected) {
 				reached();

@@ -35,7 +35,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 	const { own, runner, configuration } = options;
 	const members: Record<NodeId, MemberView> = {};
 	for (const member of configuration.members) {
-		const kind = configuration.learners.includes(member.id) ? "learner" : "voter";
+		const kind = memberKind(configuration, member.id);
 		members[member.id] =
 			member.id === own.self
 				? ownView(options, kind, member.peer)
@@ -79,6 +79,12 @@ export function shownBy(
 		return [name, { ...database, acknowledgement, members }] as const;
 	});
 	return { ...seen, node: own.self, version: own.version, databases: Object.fromEntries(databases) };
+}
+
+export function memberKind({ voters, learners, joining }: Configuration, id: NodeId): MemberView["kind"] {
+	if (voters.includes(id)) return "voter";
+	if (joining.includes(id)) return "joining";
+	return learners.includes(id) ? "learner" : "leaving";
 }
 
 function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], peer: string): MemberView {

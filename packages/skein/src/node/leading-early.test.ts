@@ -5,6 +5,7 @@ import { defaultConsensusSettings } from "../consensus/settings.ts";
 import type { Database } from "../database/database.ts";
 import { silentLogger } from "../world/logger.ts";
 import { type AppliedIndex, createAppliedIndex } from "./applied-index.ts";
+import type { ChangeRequest } from "./core-runner.ts";
 import { createDiskWatch } from "./disk-watch.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeading, type Leading, type LeadingResult } from "./leading.ts";
@@ -61,6 +62,7 @@ async function createBench(
 	const readIndex = createReadIndex({ ...common, freshness, leaderWaitMs: 1_000, maxQueued: 10 });
 	const leading = createLeading({
 		...common,
+		self: member.id,
 		database: wrap(member.database),
 		applied,
 		readIndex,
@@ -165,6 +167,65 @@ test("batches that were answered early are committed together once the log has c
 	expect(answers).toEqual(["a done", "b done"]);
 	expect(file.content.items).toEqual(["a", "b"]);
 	expect(applied.position.index).toBe(member.runner.core.view.lastIndex);
+});
+
+const addLearner: ChangeRequest = {
+	changes: [{ change: "add", id: "n4", peer: "n4:1", as: "learner" }],
+	force: false,
+	dryRun: false,
+};
+
+test("a configuration that is committed before what is open is stored with it, and not before; reads do not wait", async () => {
+	const { clock, network, member, file, answers, submit, work, applied } = await createBench(3);
+	const { runner } = member;
+	expect(runner.changeMembers(addLearner).type).toBe("change-accepted");
+	await clock.run(100);
+	const { configurationIndex } = runner.core.view;
+	expect(runner.commitIndex).toBe(configurationIndex);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	expect(answers).toEqual(["a done"]);
+	// Nobody may see it before it is committed, and SQLite knows one commit only.
+	expect(file.content.items).toEqual([]);
+	expect(file.content.configuration?.index ?? 0).toBeLessThan(configurationIndex);
+	expect(applied.reflected).toBe(configurationIndex);
+	network.cut(member.id, false);
+	await clock.run(200);
+	await work();
+	expect(file.content.items).toEqual(["a"]);
+	expect(file.content.configuration?.index).toBe(configurationIndex);
+	expect(file.content.applied.index).toBe(runner.core.view.lastIndex);
+});
+
+test("a configuration behind what is open is stored by itself, once that is committed", async () => {
+	const { clock, network, member, file, submit, work } = await createBench(3);
+	const { runner } = member;
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	expect(runner.changeMembers(addLearner).type).toBe("change-accepted");
+	await work();
+	expect(file.content.items).toEqual([]);
+	network.cut(member.id, false);
+	await clock.run(200);
+	await work();
+	expect(file.content.items).toEqual(["a"]);
+	expect(file.content.configuration?.index).toBe(runner.core.view.configurationIndex);
+	expect(file.content.applied.index).toBe(runner.core.view.lastIndex);
+});
+
+test("a leader that loses with a committed configuration in front of what is open keeps the file as it was", async () => {
+	const { clock, network, member, file, leading, submit, work } = await createBench(3);
+	member.runner.changeMembers(addLearner);
+	await clock.run(100);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	await clock.run(2_000);
+	expect(leading.stillLeading()).toBe(false);
+	await leading.leave("lost");
+	expect(file.content.items).toEqual([]);
 });
 
 test("while something that was answered early is open, the connection is free for no checkpoint", async () => {

@@ -48,6 +48,7 @@ async function createBench(
 	const readIndex = createReadIndex({ ...common, freshness, leaderWaitMs: 1_000, maxQueued: 10 });
 	const leading = createLeading({
 		...common,
+		self: member.id,
 		database: options.database?.(member.database) ?? member.database,
 		applied,
 		readIndex,

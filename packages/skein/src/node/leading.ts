@@ -12,7 +12,9 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import { type Acknowledgement, waitsForFollowers } from "../consensus/acknowledge/acknowledgement.ts";
+import { otherVoters } from "../consensus/acknowledging.ts";
 import type { ProposedEntry } from "../consensus/input.ts";
+import { allVoters } from "../consensus/quorum.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
@@ -26,6 +28,7 @@ import type { DiskWatch } from "./disk-watch.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import { createOpenTransaction } from "./open-transaction.ts";
 import { createOwnership } from "./ownership.ts";
+import { createPassingConfigurations, type Pieces } from "./passing-configurations.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { readyAnswers, unchangedAnswers } from "./ready-answers.ts";
 import { replicate } from "./replicate.ts";
@@ -85,6 +88,7 @@ export interface Leading {
 }
 
 export interface LeadingOptions {
+	readonly self: NodeId;
 	readonly database: Database;
 	readonly runner: () => CoreRunner;
 	readonly readIndex: ReadIndex;
@@ -126,12 +130,13 @@ export function createLeading(options: LeadingOptions): Leading {
 		maxOpenBytes: settings.maxOpenBytes,
 		awaited: () => applied.awaited(),
 	});
+	const passing = createPassingConfigurations({ runner, applied });
 	/** SQLite's commit of the last batch, while it may still run. */
 	let committing: Promise<void> = Promise.resolve();
 	let commitFailed = false;
 	let committedMoreAt: MonotonicTime = 0;
 	/** The pieces of a large transaction that is on its way, up to its end: they change nothing by themselves. */
-	let pieces: { readonly first: LogIndex; last: LogIndex; isWhole: boolean } | null = null;
+	let pieces: (Pieces & { last: LogIndex; isWhole: boolean }) | null = null;
 
 	function stillLeading(): boolean {
 		const { state } = runner();
@@ -150,6 +155,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		}
 		const batch = nextBatch();
 		if (batch.length === 0) {
+			if (await storeConfiguration()) return commitFailed ? "recover" : "committed";
 			if (pause.active) await commitSettled();
 			if (commitFailed) return "recover";
 			if (open.last !== null && (queue.length > 0 || pause.active)) {
@@ -197,7 +203,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (first?.snapshotIndex !== null && first?.snapshotIndex !== undefined) {
 			await commitSettled();
 			if (commitFailed) return putBack(batch, "recover");
-			if (applied.position.index !== first.snapshotIndex) {
+			if (applied.shownBy(applied.position).index !== first.snapshotIndex) {
 				first.answer({ type: "failed", error: snapshotTooOld() });
 				return "worked";
 			}
@@ -252,7 +258,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			first.answer({
 				type: "done",
 				outcome: only.outcome,
-				position: applied.position,
+				position: applied.shownBy(applied.position),
 				replayed: only.replayed,
 			});
 			return "worked";
@@ -333,7 +339,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		const { view } = runner().core;
 		if (
 			acknowledgement.mode === "semi-sync" &&
-			acknowledgement.followers > view.configuration.voters.length - 1
+			acknowledgement.followers > otherVoters(view.configuration, options.self)
 		)
 			return tooFewVoters(acknowledgement);
 		const isRoom =
@@ -354,7 +360,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		// lead any more has entries to apply.
 		const servedTerm = term;
 		// They may tell of what is open and not committed yet.
-		const position = open.last ?? applied.position;
+		const position = open.last ?? applied.shownBy(applied.position);
 		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
 		const answers = unchangedAnswers(batch, outcomes, position);
 		void options.readIndex
@@ -377,10 +383,11 @@ export function createLeading(options: LeadingOptions): Leading {
 	function commitSqlite(position: Position): void {
 		open.ended();
 		const patience = options.watch("SQLite's commit", settings.consensus.diskStallMs);
-		committing = database.commit(position).then(
+		committing = database.commit(position, passing.newConfiguration(position.index)).then(
 			() => {
 				patience.cancel();
 				applied.advance(position);
+				reflectUpTo(runner().commitIndex);
 			},
 			(error: unknown) => {
 				patience.cancel();
@@ -393,6 +400,25 @@ export function createLeading(options: LeadingOptions): Leading {
 			},
 		);
 		if (applied.awaited()) database.hurry();
+	}
+
+	/**
+	 * Nothing is under way that would take a committed configuration along. Not while a transaction is open: its end is
+	 * not committed in the log, and SQLite can commit only all of it. It takes the configuration along when it ends.
+	 */
+	async function storeConfiguration(): Promise<boolean> {
+		if (owner.stream !== null || open.last !== null) return false;
+		if (passing.newConfiguration(runner().commitIndex) === null) return false;
+		await commitSettled();
+		const configuration = passing.newConfiguration(runner().commitIndex);
+		if (configuration === null || commitFailed) return commitFailed;
+		const { index } = configuration;
+		commitSqlite({ index, term: runner().core.view.termAt(index) ?? 0 });
+		return true;
+	}
+
+	function reflectUpTo(commitIndex: LogIndex): void {
+		passing.reflectUpTo(commitIndex, pieces);
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */
@@ -455,7 +481,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (index === null) return [];
 		// This member itself is not among them: its own disk that hangs ends its leadership.
 		const { configuration, progress } = runner().core.view;
-		return configuration.voters.filter((voter) => (progress.get(voter)?.matchIndex ?? index) < index);
+		return allVoters(configuration).filter((voter) => (progress.get(voter)?.matchIndex ?? index) < index);
 	}
 
 	async function endOwner(end: StreamEnd): Promise<void> {
@@ -532,8 +558,10 @@ export function createLeading(options: LeadingOptions): Leading {
 		},
 		onCommit(index) {
 			committedMoreAt = clock.now();
-			if (pieces !== null && applied.position.index === pieces.first - 1)
-				applied.reflects(Math.min(index, pieces.last));
+			if (term !== null) {
+				reflectUpTo(index);
+				if (passing.newConfiguration(index) !== null) wake();
+			}
 			answering.onCommit(index);
 			if (open.last !== null && index >= open.last.index) wake();
 		},

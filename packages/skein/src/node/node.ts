@@ -11,15 +11,17 @@ import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
 import { defaultPeerLimits } from "../peer/limits.ts";
-import type { CallRequest, PeerMessage } from "../peer/message.ts";
-import type { Clock, Timer } from "../world/clock.ts";
+import type { PeerMessage } from "../peer/message.ts";
+import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Network } from "../world/network.ts";
 import type { Random } from "../world/random.ts";
 import { createAnswers } from "./answers.ts";
 import { createAppliedIndex } from "./applied-index.ts";
-import { clusterView, shownBy } from "./cluster-view.ts";
+import { createCallAnswers } from "./call-answers.ts";
+import { createClusterRequests } from "./cluster-requests.ts";
+import { clusterView } from "./cluster-view.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
@@ -27,11 +29,13 @@ import { warnIfNeverMet } from "./default-acknowledgement.ts";
 import { createDegradations } from "./degradation.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
-import { createForwarding, toReport } from "./forwarding.ts";
+import { createForwarding } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createInSync } from "./in-sync.ts";
+import { createLeaderRequests } from "./leader-requests.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
+import { createMemberChanges } from "./member-changes.ts";
 import { createMissingMembers } from "./missing-members.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
@@ -49,12 +53,16 @@ import { createSnapshotHolds } from "./snapshot-holds.ts";
 import { createSnapshotReceiver } from "./snapshot-receiver.ts";
 import { createSnapshotSender } from "./snapshot-sender.ts";
 import { createStateMachine } from "./state-machine.ts";
+import { createStatusSender } from "./status-sender.ts";
 import { createStream } from "./stream.ts";
-import { createTransfer } from "./transfer.ts";
+import { createTransfer, handOverToAnybody } from "./transfer.ts";
 import { createTransferRequests } from "./transfer-requests.ts";
 
 /** The one group there is so far: the database `default`. */
 export const defaultGroup: GroupId = 1;
+
+/** How long a leader waits for a change of members, or for the one before it to end. */
+const memberChangeMs: Milliseconds = 10_000;
 
 export interface NodeOptions {
 	readonly self: NodeId;
@@ -144,7 +152,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		onAppended: (entries) => void lost.appended(entries).catch(onFailure),
 		listener: {
 			onRole,
-			onCommit: (index) => stateMachine.onCommit(index),
+			onCommit(index) {
+				stateMachine.onCommit(index);
+				memberChanges.onCommit();
+			},
 			onAcknowledged: (index) => stateMachine.onAcknowledged(index),
 			onAwaited: (waiter) => stateMachine.onAwaited(waiter),
 			onApplyAtOnce: (index) => stateMachine.onApplyAtOnce(index),
@@ -153,6 +164,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
 			onTransferEnded: (end) => transfer.onEnded(end),
+			onConfiguration,
 			onFailure,
 		},
 	});
@@ -192,6 +204,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	});
 	const stateMachine = createStateMachine({
 		...common,
+		self,
 		readIndex,
 		mustRunAlone: options.mustRunAlone,
 		askForSnapshot,
@@ -248,15 +261,25 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		electionTimeoutMs: settings.consensus.electionTimeoutMs,
 		timeoutMs: settings.consensus.transferTimeoutMs,
 	});
+	const askLeader = createLeaderRequests({ ...common, leaderWatch, stopped: () => stopped });
 	const transferTo = createTransferRequests({
 		...common,
 		self,
 		transfer,
 		forwarding,
-		leaderWatch,
+		askLeader,
 		timeoutMs: settings.consensus.transferTimeoutMs,
-		stopped: () => stopped,
 	});
+	const memberChanges = createMemberChanges({
+		...common,
+		self,
+		transfer,
+		forwarding,
+		askLeader,
+		watch: createLeaderWatch(clock, deadlines),
+		timeoutMs: memberChangeMs,
+	});
+	const tellStatus = createStatusSender({ self, group, network });
 	/** The newest whose leader was heard of. */
 	let lastLedTerm: Term = 0;
 	let statusTimer: Timer | null = null;
@@ -280,20 +303,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		return {};
 	}
 
-	async function answerTo({ from, operation, body }: CallRequest): Promise<object> {
-		switch (operation) {
-			case "cluster":
-				return view();
-			case "transfer":
-				return await transfer.handOver(JSON.parse(body));
-			case "snapshot":
-				return answerSnapshotCall(from, body);
-			default: {
-				const never: never = operation;
-				throw new Error(String(never));
-			}
-		}
-	}
+	const answerCall = createCallAnswers({
+		self,
+		group,
+		send,
+		handlers: {
+			cluster: () => view(),
+			transfer: (_, body) => transfer.handOver(JSON.parse(body)),
+			snapshot: answerSnapshotCall,
+			members: (_, body) => memberChanges.carryOut(JSON.parse(body)),
+		},
+	});
 
 	function send(to: NodeId, message: PeerMessage): void {
 		network.send(to, "log", encodeMessage(message));
@@ -313,6 +333,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		sendStatus();
 	}
 
+	function onConfiguration({ members, voters, outgoingVoters, learners }: Configuration): void {
+		logger.info({ voters, outgoingVoters, learners }, "members");
+		network.meet(members);
+		memberChanges.onConfiguration();
+	}
+
 	function onMessage(from: NodeId, bytes: Uint8Array): void {
 		const message = decodeMessage(bytes);
 		if (message.from !== from || message.to !== self || message.group !== group) {
@@ -327,8 +353,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			case "close-stream":
 				return remoteWrites.onCloseStream(from, message.streamId);
 			case "call-request":
-				void answerCall(message);
-				return;
+				return answerCall(message);
 			case "call-response":
 				return forwarding.onCallResponse(message);
 			case "status":
@@ -360,39 +385,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		leaderWatch.changed();
 	}
 
-	async function answerCall(message: CallRequest): Promise<void> {
-		const { from, requestId } = message;
-		const envelope = { type: "call-response", group, from: self, to: from, requestId } as const;
-		try {
-			const body = JSON.stringify(await answerTo(message));
-			send(from, { ...envelope, result: { ok: true, body } });
-		} catch (error) {
-			const failure =
-				error instanceof SkeinError ? error : new SkeinError(String(error), { code: "BAD_REQUEST" });
-			send(from, { ...envelope, result: { ok: false, failure: toReport(failure) } });
-		}
-	}
-
 	function sendStatus(): void {
-		for (const { id: to } of configuration().members) {
-			if (to === self) continue;
-			const { role, term } = runner.state;
-			const message: PeerMessage = {
-				type: "status",
-				group,
-				from: self,
-				to,
-				role,
-				term,
-				url: options.url,
-				version: options.version,
-				appliedIndex: applied.position.index,
-				commitIndex: runner.commitIndex,
-				ready: readiness().ready,
-				lostTransactions: lost.count,
-			};
-			network.send(to, "control", encodeMessage(message));
-		}
+		tellStatus(configuration().members, {
+			...runner.state,
+			url: options.url,
+			version: options.version,
+			appliedIndex: applied.position.index,
+			commitIndex: runner.commitIndex,
+			ready: readiness().ready,
+			lostTransactions: lost.count,
+		});
 	}
 
 	function keepSendingStatus(): void {
@@ -429,24 +431,19 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		});
 	}
 
-	async function cluster(): Promise<ClusterView> {
-		const { leader } = runner.state;
-		if (leader === null || leader === self) return view();
-		try {
-			const body = await forwarding.call(leader, "cluster", "", clock.now() + settings.statusIntervalMs);
-			// The leader's own code made it, of the same version or one that knows its shape.
-			const seen = JSON.parse(body) as ClusterView;
-			const { version } = options;
-			return shownBy(seen, {
-				self,
-				version,
-				acknowledgement: settings.acknowledgement,
-				inSync: inSync.holds(),
-			});
-		} catch {
-			return view();
-		}
-	}
+	const cluster = createClusterRequests({
+		...common,
+		self,
+		forwarding,
+		view,
+		own: () => ({
+			self,
+			version: options.version,
+			acknowledgement: settings.acknowledgement,
+			inSync: inSync.holds(),
+		}),
+		timeoutMs: settings.statusIntervalMs,
+	});
 
 	function diskFull(): boolean {
 		return runner.diskFull() || stateMachine.full;
@@ -454,6 +451,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
 	function readiness(): Readiness {
 		return readinessOf({
+			self,
+			configuration: configuration(),
 			stopped,
 			diskFull: diskFull(),
 			stateMachine,
@@ -492,7 +491,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	return {
-		service: { nodeId: self, openStream, cluster, ownView: view, readiness, transfer: transferTo },
+		service: {
+			nodeId: self,
+			openStream,
+			cluster,
+			ownView: view,
+			readiness,
+			transfer: transferTo,
+			changeMembers: (request) => memberChanges.request(request),
+		},
 		core: runner.core.view,
 		failed,
 		async start() {
@@ -501,6 +508,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			await lost.settle(({ term, index }) => held.termAt(index) === term);
 			await snapshotReceiver.clean();
 			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });
+			// What was configured by hand counts as long as the members are those that the group began with.
+			if (runner.core.view.configurationIndex > 1) network.meet(configuration().members);
 			stateMachine.start();
 			runner.start();
 			compaction.start();
@@ -509,12 +518,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		async handOver() {
 			if (runner.state.role !== "leader") return;
 			if (!configuration().voters.some((voter) => voter !== self && network.reachable(voter))) return;
-			try {
-				const { leader, pausedMs } = await transfer.handOver(null);
-				logger.info({ leader, pausedMs: Math.round(pausedMs) }, "leadership handed over");
-			} catch (error) {
-				logger.warn({ error: String(error) }, "leadership could not be handed over");
-			}
+			await handOverToAnybody(transfer, logger);
 		},
 		async stop() {
 			if (stopped) return;

@@ -244,7 +244,13 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 				return { value, applied: value.applied, ranMs: value.ranMs };
 			};
 			const { value, stalenessMs, inSync } = await see(consistency, deadlineAt, look, async () => {});
-			return { outcome: value.outcome, position: value.applied, stalenessMs, inSync, replayed: false };
+			return {
+				outcome: value.outcome,
+				position: applied.shownBy(value.applied),
+				stalenessMs,
+				inSync,
+				replayed: false,
+			};
 		},
 		async begin(consistency, deadlineAt) {
 			const look = async () => {
@@ -252,7 +258,8 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 				return { value, applied: value.applied, ranMs: 0 };
 			};
 			const { value, asOf } = await see(consistency, deadlineAt, look, (snapshot) => snapshot.close());
-			return { snapshot: value, asOf };
+			const shown = applied.shownBy(value.applied);
+			return { snapshot: shown === value.applied ? value : { ...value, applied: shown }, asOf };
 		},
 		stalenessOf,
 	};

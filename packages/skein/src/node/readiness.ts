@@ -1,5 +1,6 @@
 /** Whether load balancers should send clients to this node, and why not, in words for an operator. */
-import type { LogIndex } from "../consensus/types.ts";
+import { isMember } from "../consensus/quorum.ts";
+import type { Configuration, LogIndex, NodeId } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Readiness } from "./service.ts";
@@ -9,6 +10,9 @@ import type { StateMachine } from "./state-machine.ts";
 const standsStillMs: Milliseconds = 3_000;
 
 export interface ReadinessOptions {
+	readonly self: NodeId;
+	/** The last in this node's log. */
+	readonly configuration: Configuration;
 	readonly stopped: boolean;
 	readonly diskFull: boolean;
 	readonly stateMachine: Pick<StateMachine, "unfit" | "serving" | "commitStandsStill">;
@@ -19,8 +23,10 @@ export interface ReadinessOptions {
 }
 
 export function readinessOf(options: ReadinessOptions): Readiness {
-	const { stopped, diskFull, stateMachine, runner, appliedIndex, logTailEntries } = options;
+	const { self, configuration, stopped, diskFull, stateMachine, runner, appliedIndex, logTailEntries } =
+		options;
 	if (stopped) return { ready: false, reason: "this node is stopping" };
+	if (!isMember(configuration, self)) return notAMember(self, configuration);
 	if (diskFull) return { ready: false, reason: "the disk is full" };
 	if (stateMachine.unfit) {
 		return {
@@ -42,4 +48,13 @@ export function readinessOf(options: ReadinessOptions): Readiness {
 	const behind = runner.commitIndex - appliedIndex;
 	if (behind > logTailEntries) return { ready: false, reason: `${behind} entries behind` };
 	return { ready: true, reason: "" };
+}
+
+function notAMember(self: NodeId, { retired }: Configuration): Readiness {
+	return {
+		ready: false,
+		reason: retired.includes(self)
+			? "this node was removed from the cluster: stop it; it can come back under another id only"
+			: "this node is no member yet: it waits until it is added and hears from the leader",
+	};
 }

@@ -8,6 +8,7 @@ import type { NodeId, Position, Role } from "../consensus/types.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { Degradation } from "./degradation.ts";
+import type { MembersAnswer, MembersRequest } from "./member-changes.ts";
 
 export type Consistency =
 	| { readonly level: "linearizable" }
@@ -54,7 +55,8 @@ export interface Stream {
 }
 
 export interface MemberView {
-	readonly kind: "voter" | "learner";
+	/** joining: a learner that votes as soon as it keeps pace. leaving: it votes until the change under way is over. */
+	readonly kind: "voter" | "learner" | "joining" | "leaving";
 	/** What this node knows: exact for itself, for others as last heard; null: unknown. */
 	readonly role: Role | null;
 	readonly url: string | null;
@@ -108,4 +110,6 @@ export interface Service {
 	readiness(): Readiness;
 	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
 	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;
+	/** Resolves when the change is committed; asked again, it changes nothing twice. */
+	changeMembers(request: MembersRequest): Promise<MembersAnswer>;
 }

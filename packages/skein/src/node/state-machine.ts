@@ -66,6 +66,7 @@ export interface StateMachine {
 }
 
 export interface StateMachineOptions {
+	readonly self: NodeId;
 	readonly database: Database;
 	readonly log: Log;
 	readonly runner: () => CoreRunner;

@@ -20,6 +20,7 @@ import {
 	packMessage,
 	proofHolds,
 	takeMessage,
+	wayBack,
 } from "./handshake.ts";
 import { createInflater } from "./inflater.ts";
 import { encodeReceipt } from "./receipt.ts";
@@ -59,7 +60,8 @@ export function acceptConnection(
 		state = "refused";
 		const peer = handshake.claimedNode() ?? address;
 		const detail = error.byPeer ? `refused by the peer: ${error.message}` : error.message;
-		const fields = { peer, address, reason: error.reason, detail };
+		const lost = error.byPeer ? context.identity.nodeId : peer;
+		const fields = { peer, address, reason: error.reason, detail, ...wayBack(error.reason, lost) };
 		context.warnOnce(`accept ${peer} ${error.reason}`, fields, "refused a connection");
 		// The deadline stays on: whoever does not close after this is cut off then.
 		if (error.byPeer) socket.destroy();

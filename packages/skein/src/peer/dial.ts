@@ -5,7 +5,6 @@
  *   waiting → connecting → handshaking → ready → waiting …
  */
 import { connect, type Socket } from "node:net";
-import type { NodeId } from "../consensus/types.ts";
 import type { Timer } from "../world/clock.ts";
 import type { Lane } from "../world/network.ts";
 import { wireVersion } from "./codec/message.ts";
@@ -21,13 +20,9 @@ import {
 	packMessage,
 	proofHolds,
 	takeMessage,
+	wayBack,
 } from "./handshake.ts";
-
-export interface PeerAddress {
-	readonly id: NodeId;
-	readonly host: string;
-	readonly port: number;
-}
+import type { PeerAddress } from "./peer-address.ts";
 
 export interface OutgoingLane {
 	readonly ready: () => boolean;
@@ -127,7 +122,9 @@ export function dialPeer(
 		const refusal = failure instanceof HandshakeError ? failure : null;
 		const { reason } = describe(failure);
 		const message = refusal === null ? "cannot connect to a peer" : "the handshake with a peer failed";
-		context.warnOnce(`dial ${peer.id} ${reason}`, { ...fields, ...describe(failure) }, message);
+		const lost = refusal?.byPeer === true ? context.identity.nodeId : peer.id;
+		const hint = refusal === null ? {} : wayBack(refusal.reason, lost);
+		context.warnOnce(`dial ${peer.id} ${reason}`, { ...fields, ...describe(failure), ...hint }, message);
 	}
 
 	function waitAndDial(): void {

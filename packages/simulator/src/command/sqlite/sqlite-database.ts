@@ -212,12 +212,12 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 			}),
 		rollbackGroup: () => onWriter(0.05, (one) => one.rollbackGroup()),
 		abandonInteractive: () => onWriter(0.05, (one) => one.abandonInteractive()),
-		commit: (applied) =>
+		commit: (applied, configuration = null) =>
 			onWriter(
 				settings.executeMs,
 				(one) => {
 					if (isFull()) throw diskFull();
-					one.commit(applied);
+					one.commit(applied, configuration);
 				},
 				{ isQuiet: true, onDisk: true },
 			),

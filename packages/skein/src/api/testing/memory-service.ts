@@ -4,6 +4,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { SkeinError } from "../../../../client/src/errors.ts";
+import { initialConfiguration } from "../../consensus/configuration.ts";
 import type {
 	Condition,
 	Program,
@@ -147,6 +148,12 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		readiness: () => readiness,
 		async transfer(to) {
 			return { leader: to ?? "n2", pausedMs: 1 };
+		},
+		async changeMembers({ changes, dryRun }) {
+			const members = initialConfiguration(
+				[nodeId, ...changes.map(({ id }) => id)].map((id) => ({ id, peer: `${id}:1` })),
+			);
+			return { changed: !dryRun, members };
 		},
 	};
 }

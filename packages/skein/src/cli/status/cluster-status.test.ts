@@ -4,6 +4,7 @@ import { type ClusterStatus, statusTable } from "./cluster-status.ts";
 const node = {
 	id: "n1",
 	role: "leader",
+	kind: "voter",
 	term: 2,
 	commitIndex: 9,
 	appliedIndex: 9,

@@ -6,6 +6,8 @@ import { drawTable } from "../sql/show-result.ts";
 export interface NodeStatus {
 	readonly id: string;
 	readonly role: string;
+	/** voter, learner, joining or leaving. */
+	readonly kind: string;
 	readonly term: number | null;
 	readonly commitIndex: number | null;
 	readonly appliedIndex: number | null;
@@ -56,6 +58,7 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 	const heard = {
 		id,
 		role: member.role ?? "unknown",
+		kind: member.kind,
 		term: null,
 		commitIndex: null,
 		appliedIndex: member.appliedIndex,
@@ -95,7 +98,7 @@ export function statusTable(status: ClusterStatus): string {
 	const columns = ["node", "role", "term", "commit", "applied", "lag", "in-sync", "health", "version"];
 	const rows = status.nodes.map((node) => [
 		node.id,
-		node.role,
+		node.kind === "voter" ? node.role : `${node.role} (${node.kind})`,
 		dash(node.term),
 		dash(node.commitIndex),
 		dash(node.appliedIndex),

@@ -8,7 +8,7 @@ const anyIndex = fc.nat(8);
 const anyStanding: fc.Arbitrary<Standing> = fc.record({
 	durableIndex: anyIndex,
 	commitIndex: anyIndex,
-	matchOfOthers: fc.array(anyIndex, { maxLength: 6 }),
+	matchOfOthers: fc.array(fc.array(anyIndex, { maxLength: 6 }), { minLength: 1, maxLength: 2 }),
 	appliedIndex: anyIndex,
 	appliedInSync: fc.array(anyIndex, { maxLength: 6 }),
 	appliedOfVoters: fc.array(anyIndex, { maxLength: 6 }),
@@ -26,7 +26,9 @@ function isMet(standing: Standing, acknowledgement: Acknowledgement, index: numb
 		case "async":
 			return true;
 		case "semi-sync":
-			return standing.matchOfOthers.filter((match) => match >= index).length >= acknowledgement.followers;
+			return standing.matchOfOthers.every(
+				(half) => half.filter((match) => match >= index).length >= acknowledgement.followers,
+			);
 		case "quorum":
 			return standing.commitIndex >= index;
 		case "sync":

@@ -8,7 +8,7 @@ import type { ConsensusMessage } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
 import { defaultConsensusSettings } from "../settings.ts";
-import type { NodeId, Position } from "../types.ts";
+import type { Configuration, MemberChange, NodeId, Position } from "../types.ts";
 import type { ProgressView } from "../view.ts";
 import type { Checker } from "./checker.ts";
 import { watch } from "./checker.ts";
@@ -222,12 +222,33 @@ const commands: Readonly<Record<string, Command>> = {
 		const index = source.stored.applied;
 		const hasFailed = plain.includes("failed");
 		if (!hasFailed) {
-			const { configuration, configurationIndex } = view;
+			const { value: configuration, index: configurationIndex } = source.appliedConfiguration;
 			const term = view.termAt(index) ?? 0;
 			simulation.installSnapshot(target, { index, term, configuration, configurationIndex });
 		}
 		if (plain.includes("unreported")) return;
 		simulation.step(source, { type: "snapshot-sent", to, index: hasFailed ? null : index });
+	},
+	/** node n4: starts with an empty disk, and knows no members. */
+	node(_, simulation, { plain }) {
+		for (const id of plain) simulation.addNode(id);
+	},
+	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 [force] [dry]: as one change. */
+	change(_, simulation, { plain }) {
+		const [node] = nodesOf(simulation, plain.slice(0, 1));
+		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
+		const [force, dryRun] = [plain.includes("force"), plain.includes("dry")];
+		if (node !== undefined) simulation.step(node, { type: "change-members", changes, force, dryRun });
+	},
+	/** members [n1]: the last configuration in the log of each. */
+	members(world, simulation, { plain }) {
+		for (const node of nodesOf(simulation, plain)) {
+			const view = node.core?.view;
+			if (view === undefined) continue;
+			world.lines.push(
+				`${node.id} has ${showConfiguration(view.configuration)} from ${view.configurationIndex}`,
+			);
+		}
 	},
 	/** status [n1]: what the nodes know. */
 	status(world, simulation, { plain }) {
@@ -299,6 +320,26 @@ function parse(words: readonly string[]): Words {
 	return { plain, options, from, to };
 }
 
+function parseChange(word: string): MemberChange {
+	const [change = "", id = ""] = word.split(":");
+	switch (change) {
+		case "add":
+			return { change, id, peer: `${id}:1`, as: "learner" };
+		case "add-voter":
+			return { change: "add", id, peer: `${id}:1`, as: "voter" };
+		case "join":
+			return { change: "add", id, peer: `${id}:1`, as: "joining" };
+		case "move":
+			return { change, id, peer: `${id}:2` };
+		case "remove":
+		case "promote":
+		case "demote":
+			return { change, id };
+		default:
+			throw new Error(`unknown change ${word}`);
+	}
+}
+
 function nodesOf(simulation: Simulation, words: readonly string[]): SimulatedNode[] {
 	const named = words.filter((word) => simulation.nodes.has(word));
 	const all = [...simulation.nodes.values()];
@@ -367,7 +408,24 @@ function showOutput(node: SimulatedNode, output: Output): string {
 			return `read ${output.readId} ready at ${output.index}`;
 		case "transfer-ended":
 			return `transfer to ${output.to} ${output.outcome}: ${output.why}`;
+		case "change-accepted":
+			return output.index === null
+				? `nothing begins; it would be ${showConfiguration(output.target)}`
+				: `change begins at ${output.index}, will be ${showConfiguration(output.target)}`;
+		case "change-refused":
+			return `change refused: ${output.reason}: ${output.why}`;
+		case "configuration":
+			return `has ${showConfiguration(output.value)} from ${output.index}`;
 	}
+}
+
+function showConfiguration(configuration: Configuration): string {
+	const { voters, outgoingVoters, learners, joining, retired } = configuration;
+	const show = (name: string, list: readonly NodeId[]): string =>
+		list.length === 0 ? "" : ` ${name} ${list.join(" ")}`;
+	const joint = outgoingVoters.length === 0 ? "" : ` and of ${outgoingVoters.join(" ")}`;
+	const rest = `${show("learners", learners)}${show("joining", joining)}${show("retired", retired)}`;
+	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}`;
 }
 
 function showMessage(message: ConsensusMessage): string {

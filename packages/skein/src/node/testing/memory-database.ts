@@ -134,11 +134,16 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			if (interactive !== null) open?.splice(interactive);
 			interactive = null;
 		},
-		async commit(applied) {
+		async commit(applied, configuration = null) {
+			if (configuration !== null) open ??= [...file.content.items];
 			if (open === null || interactive !== null) throw new Error("nothing to commit");
 			if (file.hanging !== null) await file.hanging;
 			failWhenTold();
-			file.content = { ...file.content, applied, items: open };
+			file.content = {
+				applied,
+				configuration: configuration ?? file.content.configuration,
+				items: open,
+			};
 			open = null;
 			group = null;
 			failLate();

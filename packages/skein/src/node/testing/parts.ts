@@ -70,6 +70,7 @@ export function createParts(
 	});
 	const stateMachine = createStateMachine({
 		...common,
+		self,
 		readIndex,
 		mustRunAlone: (request) => request.interactive,
 		askForSnapshot: () => {},

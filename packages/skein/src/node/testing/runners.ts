@@ -142,6 +142,7 @@ export async function createRunners(options: {
 				onReadReady: (readId, index) => listener.onReadReady?.(readId, index),
 				onSnapshotNeeded: (to, term) => listener.onSnapshotNeeded?.(to, term),
 				onTransferEnded: (end) => listener.onTransferEnded?.(end),
+				onConfiguration: (configuration) => listener.onConfiguration?.(configuration),
 				onFailure: (error) => {
 					failures.push(error);
 					listener.onFailure?.(error);

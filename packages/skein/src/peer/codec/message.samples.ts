@@ -209,6 +209,8 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 			voters: ["n1", "n2"],
 			outgoingVoters: ["n1"],
 			learners: ["N_3.x-y"],
+			joining: [],
+			retired: [],
 		},
 		sizeBytes: 3_500_000_000,
 	},

@@ -8,7 +8,7 @@
  *   acknowledgement = 0:u8 (async) | 1:u8 followers:varint (semi-sync) | 2:u8 (quorum)
  *                   | 3:u8 strict:bool (sync)
  *   close-stream  = streamId:varint
- *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot) body:string
+ *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 members) body:string
  *   call-response = requestId:varint ok:bool (body:string | failure)
  *   failure       = code:string message:string outcome:u8 extendedCode:option<string> notLeader:bool
  *   outcome of a failure = 0 happened, 1 did-not-happen, 2 unknown
@@ -29,7 +29,7 @@ import { malformed } from "./wire-error.ts";
 import type { Writer } from "./writer.ts";
 
 const outcomes: readonly FailureReport["outcome"][] = ["happened", "did-not-happen", "unknown"];
-const operations: readonly CallRequest["operation"][] = ["transfer", "cluster", "snapshot"];
+const operations: readonly CallRequest["operation"][] = ["transfer", "cluster", "snapshot", "members"];
 
 function writeFailure(writer: Writer, failure: FailureReport): void {
 	writer.string(failure.code);
