@@ -391,6 +391,16 @@ export const lostOptions = {
 	yes: flag({ description: "dismiss without asking", short: "y" }),
 	json,
 } satisfies OptionTable;
+export const explainOptions = {
+	url,
+	json,
+	format: text({
+		description: "explain for this log format, and not for the database's own",
+		placeholder: "format",
+		default: null,
+	}),
+} satisfies OptionTable;
+export const formatOptions = { url, json } satisfies OptionTable;
 export const benchOptions = {
 	url,
 	json,

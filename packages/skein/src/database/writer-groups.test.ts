@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createLogFormats } from "./changes/formats.ts";
 import { notedTransaction } from "./changes/noted-transaction.ts";
-import { createRowFormat } from "./changes/row.ts";
 import type { WriteOutcome, WriteRequest } from "./database.ts";
 import { defaultDatabaseSettings } from "./settings.ts";
 import { contentsOf } from "./testing/contents.ts";
@@ -19,7 +19,7 @@ let index = 0;
 function open(name: string): Writer {
 	return createWriter({
 		path: join(directory, name),
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: { ...defaultDatabaseSettings, maxTransactionBytes: 100_000 },
 		now: () => performance.now(),
 	});

@@ -19,7 +19,7 @@ import type { Network } from "../world/network.ts";
 import type { Random } from "../world/random.ts";
 import { createAnswers } from "./answers.ts";
 import { createAppliedIndex } from "./applied-index.ts";
-import { clusterView, shownBy } from "./cluster-view.ts";
+import { createClusterRequests } from "./cluster-requests.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
@@ -27,6 +27,7 @@ import { warnIfNeverMet } from "./default-acknowledgement.ts";
 import { createDegradations } from "./degradation.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
+import { createFormatRequests } from "./format-requests.ts";
 import { createForwarding, toReport } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createInSync } from "./in-sync.ts";
@@ -43,7 +44,7 @@ import { createRemoteWrites } from "./remote-writes.ts";
 import { createRepeatedLines } from "./repeated-lines.ts";
 import { createRouting } from "./routing.ts";
 import { requestsOfLife } from "./seen-requests.ts";
-import type { ClusterView, Readiness, Service, Stream } from "./service.ts";
+import type { Readiness, Service, Stream } from "./service.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSnapshotHolds } from "./snapshot-holds.ts";
 import { createSnapshotReceiver } from "./snapshot-receiver.ts";
@@ -257,6 +258,29 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		timeoutMs: settings.consensus.transferTimeoutMs,
 		stopped: () => stopped,
 	});
+	const formats = createFormatRequests({
+		...common,
+		self,
+		stateMachine,
+		forwarding,
+		leaderWatch,
+		leaderWaitMs,
+		statementTimeoutMs,
+		stopped: () => stopped,
+	});
+	const clusterRequests = createClusterRequests({
+		...common,
+		self,
+		url: options.url,
+		version: options.version,
+		network,
+		directory,
+		forwarding,
+		inSync,
+		degradations,
+		lost,
+		formats,
+	});
 	/** The newest whose leader was heard of. */
 	let lastLedTerm: Term = 0;
 	let statusTimer: Timer | null = null;
@@ -283,7 +307,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	async function answerTo({ from, operation, body }: CallRequest): Promise<object> {
 		switch (operation) {
 			case "cluster":
-				return view();
+				return await clusterRequests.own();
+			case "format":
+				return await formats.changeHere(JSON.parse(body));
 			case "transfer":
 				return await transfer.handOver(JSON.parse(body));
 			case "snapshot":
@@ -407,47 +433,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		return runner.core.view.configuration;
 	}
 
-	function view(): ClusterView {
-		const { clusterId } = log.recovered.identity;
-		return clusterView({
-			own: {
-				self,
-				clusterId,
-				url: options.url,
-				version: options.version,
-				appliedIndex: applied.position.index,
-				inSync: inSync.holds(),
-				acknowledgement: settings.acknowledgement,
-				lostTransactions: lost.count,
-			},
-			runner,
-			configuration: configuration(),
-			statusOf: (node) => directory.statusOf(node),
-			reachable: (node) => network.reachable(node),
-			bytesAfter: (index) => runner.core.view.bytesAfter(index),
-			degraded: degradations.list(),
-		});
-	}
-
-	async function cluster(): Promise<ClusterView> {
-		const { leader } = runner.state;
-		if (leader === null || leader === self) return view();
-		try {
-			const body = await forwarding.call(leader, "cluster", "", clock.now() + settings.statusIntervalMs);
-			// The leader's own code made it, of the same version or one that knows its shape.
-			const seen = JSON.parse(body) as ClusterView;
-			const { version } = options;
-			return shownBy(seen, {
-				self,
-				version,
-				acknowledgement: settings.acknowledgement,
-				inSync: inSync.holds(),
-			});
-		} catch {
-			return view();
-		}
-	}
-
 	function diskFull(): boolean {
 		return runner.diskFull() || stateMachine.full;
 	}
@@ -492,7 +477,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	return {
-		service: { nodeId: self, openStream, cluster, ownView: view, readiness, transfer: transferTo },
+		service: {
+			nodeId: self,
+			openStream,
+			cluster: () => clusterRequests.cluster(),
+			ownView: () => clusterRequests.ownNow(),
+			readiness,
+			transfer: transferTo,
+			changeFormat: (format) => formats.change(format),
+			explain: (sql, format) => readable.explain(sql, format),
+		},
 		core: runner.core.view,
 		failed,
 		async start() {

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { type Lane, lanes } from "../world/network.ts";
+import { wireVersion } from "./codec/message.ts";
 import { encodeChallenge, packMessage, takeMessage } from "./handshake.ts";
 import { freePorts, startNode, type TestNode, until } from "./peer.testing.ts";
 
@@ -171,7 +172,7 @@ test("a receiver that does not read: send says false, the queue is bounded, and 
 		socket.on("data", (chunk: Buffer) => {
 			const taken = takeMessage(chunk);
 			if (taken?.message.type === "hello") {
-				const ids = { clusterId: "c1", nodeId: "n2", incarnation: "x", version: "0", wire: 3 };
+				const ids = { clusterId: "c1", nodeId: "n2", incarnation: "x", version: "0", wire: wireVersion };
 				const challenge = encodeChallenge({ ...ids, nonce: new Uint8Array(32) });
 				socket.write(packMessage("challenge", Buffer.concat([challenge, Buffer.alloc(32)])));
 			} else {

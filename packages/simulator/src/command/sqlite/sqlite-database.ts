@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { backup, type DatabaseSync } from "node:sqlite";
 import { SkeinError } from "../../../../client/src/errors.ts";
-import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
+import { createLogFormats } from "../../../../skein/src/database/changes/formats.ts";
 import { checkpointOn } from "../../../../skein/src/database/checkpoint.ts";
 import { openReading } from "../../../../skein/src/database/connection.ts";
 import type {
@@ -80,7 +80,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 	const opened = open();
 
 	function open(): DatabaseState {
-		const made = createWriter({ path, format: createRowFormat(), settings: databaseSettings, now });
+		const made = createWriter({ path, formats: createLogFormats(), settings: databaseSettings, now });
 		writer = made;
 		files.hold(() => {
 			if (writer === made) made.close();
@@ -237,6 +237,8 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 		read: (program, { timeoutMs }) => onReader(() => currentReaders().reader.read(program, timeoutMs)),
 		beginRead: () => onReader(beginRead),
 		describe: (sql) => onReader(() => currentReaders().reader.describe(sql, null)),
+		format: () => onReader(() => currentReaders().reader.format()),
+		explain: (sql, format) => onReader(() => currentReaders().reader.explain(sql, format)),
 		async checkpoint() {
 			device.checkpointBegins();
 			const result = await onWriter(

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { readChanges } from "../../../../skein/src/database/changes/changeset.ts";
+import { createLogFormats } from "../../../../skein/src/database/changes/formats.ts";
 import { notedTransaction } from "../../../../skein/src/database/changes/noted-transaction.ts";
 import { decodePayload } from "../../../../skein/src/database/changes/payload.ts";
-import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
 import { openReading } from "../../../../skein/src/database/connection.ts";
 import { digestDatabase } from "../../../../skein/src/database/digest.ts";
 import { readState } from "../../../../skein/src/database/own-tables.ts";
@@ -153,7 +153,7 @@ function createStore(
 function prepare(path: string): void {
 	const writer = createWriter({
 		path,
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: defaultDatabaseSettings,
 		now: () => 0,
 	});

@@ -148,6 +148,12 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		async transfer(to) {
 			return { leader: to ?? "n2", pausedMs: 1 };
 		},
+		async explain(sql, format) {
+			return { format: format ?? "row", statements: [{ sql, logged: "rows", reasons: ["a test"] }] };
+		},
+		async changeFormat(format) {
+			return { format, index: 9 };
+		},
 	};
 }
 

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { StatementInput } from "../../../../client/src/index.ts";
+import { createLogFormats } from "../../database/changes/formats.ts";
 import { notedTransaction } from "../../database/changes/noted-transaction.ts";
-import { createRowFormat } from "../../database/changes/row.ts";
 import { defaultDatabaseSettings } from "../../database/settings.ts";
 import type { NotedChange } from "../../database/transaction-note.ts";
 import { createWriter } from "../../database/writer.ts";
@@ -42,7 +42,7 @@ afterEach(() => {
 function lostChanges(sql: string): readonly NotedChange[] {
 	const writer = createWriter({
 		path: join(directory, "leader"),
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: defaultDatabaseSettings,
 		now: () => performance.now(),
 	});
