@@ -109,7 +109,9 @@ test("a change is alone in its transaction", () => {
 test("a payload of a format that is not known stops the member", () => {
 	withMembers((members) => {
 		const entry = { position: { index: 1, term: 1 }, kind: "command", configuration: null } as const;
-		expect(() => members.writers["a"]?.apply([{ ...entry, payload: Uint8Array.of(9) }])).toThrow("format 9");
+		expect(() => members.writers["a"]?.apply([{ ...entry, payload: Uint8Array.of(9) }])).toThrow(
+			"begins with 9",
+		);
 		const unknown = Uint8Array.from([change, ...new TextEncoder().encode("braid")]);
 		expect(() => members.writers["a"]?.apply([{ ...entry, payload: unknown }])).toThrow("braid");
 	});

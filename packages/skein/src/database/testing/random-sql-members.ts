@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isDeepStrictEqual } from "node:util";
+import { readFormatChange } from "../changes/format-change.ts";
 import { createLogFormats } from "../changes/formats.ts";
 import { decodePayload, formatOf } from "../changes/payload.ts";
 import type { AppliedEntry, WriteOutcome, WriteRequest } from "../database.ts";
@@ -243,7 +244,7 @@ function commit(run: Run, leader: Member, outcomes: readonly WriteOutcome[]): vo
 	if (payloads.length === 0) return leader.writer.rollback();
 	for (const payload of payloads) {
 		run.payloads++;
-		if (formatOf(payload) === "statement") {
+		if (readFormatChange(payload) === null && formatOf(payload) === "statement") {
 			const parts = decodePayload(payload);
 			run.loggedStatements += parts.filter(({ type }) => type === "statement").length;
 		}
