@@ -71,6 +71,8 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 	/** Null: the file is being replaced. */
 	let writer: Writer | null = null;
 	let readers: Readers | null = null;
+	const isReversed = chance.fork("order of rows").happens(0.5);
+	let reversed: DatabaseSync | null = null;
 	let durableIndex = 0;
 	let numbers = 0;
 	let snapshots = 0;
@@ -112,6 +114,15 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 			},
 			how,
 		);
+	}
+
+	/** Members find rows in one order and in the other, where none is asked for: what depends on it shows. */
+	function findInAnotherOrder(one: Writer): void {
+		if (!isReversed || one.connection() === reversed) return;
+		// Opens the connection to apply, if it is not yet.
+		one.apply([]);
+		reversed = one.connection();
+		reversed.exec("PRAGMA reverse_unordered_selects = ON");
 	}
 
 	/** Reads that come while the file is replaced run when it has been. */
@@ -228,6 +239,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 				settings.executeMs,
 				(one) => {
 					if (isFull()) throw diskFull();
+					findInAnotherOrder(one);
 					one.apply(entries);
 				},
 				{ onDisk: true },
