@@ -38,3 +38,23 @@ test("without a majority nothing changes, and who asked is told", async () => {
 	expect(changed.error).toMatchObject({ code: expect.stringMatching(/LEADERSHIP_LOST|NO_LEADER|TIMEOUT/) });
 	expect(leader.file.content.format ?? "row").toBe("row");
 });
+
+test("a leader that is deposed with a change that nobody else has takes it back", async () => {
+	const cluster = await createCluster({ size: 3, seed: 33 });
+	const old = await cluster.leader();
+	const run = (ms: number): Promise<void> => cluster.clock.run(ms);
+	cluster.network.cut(old.id, true);
+	const lost = watch(old.node?.service.changeFormat("statement") ?? Promise.reject());
+	await run(10_000);
+	expect(old.node?.core.lastIndex).toBeGreaterThan(old.node?.core.commitIndex ?? 0);
+	cluster.network.cut(old.id, false);
+	await run(2_000);
+	expect(lost.error).toMatchObject({ code: "LEADERSHIP_LOST", outcome: "unknown" });
+	expect(await formatsOf(cluster.members, run)).toEqual(["row", "row", "row"]);
+	// Also where it leads again.
+	const handed = watch(old.node?.service.transfer(old.id) ?? Promise.reject());
+	await run(3_000);
+	expect(handed.value).toMatchObject({ leader: old.id });
+	expect(await formatsOf(cluster.members, run)).toEqual(["row", "row", "row"]);
+	for (const member of cluster.members) await cluster.stop(member);
+});

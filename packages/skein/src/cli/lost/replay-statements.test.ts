@@ -252,3 +252,11 @@ test("of what FTS5 keeps is told why it cannot be made again", () => {
 	);
 	expect(database.replay(withTable)).toMatch(/virtual table .*by hand/);
 });
+
+test("what was logged as SQL is refused, with the SQL", () => {
+	const changes = [{ operation: "statement", sql: "delete from goose where id = ?", values: [1] }] as const;
+	using schema = createScratchSchema([]);
+	expect(() => replayStatements(changes, schema)).toThrow(
+		/logged as SQL \(log format statement\).*: delete from goose where id = \?.*by hand, as skein lost show has/,
+	);
+});
