@@ -55,17 +55,23 @@ export function guardConnection(connection: DatabaseSync): Guard {
 			return constants.SQLITE_IGNORE;
 		return constants.SQLITE_OK;
 	});
+	// A table without a page of its own; asked each time, since a schema can be rolled back, and the number of its version with it.
+	const virtualTable = connection.prepare(
+		"SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0 LIMIT 1",
+	);
 	return (prepare, see) => {
-		client = true;
 		sight = see;
 		drops = false;
+		const isDefensive = virtualTable.get() !== undefined;
+		client = true;
 		// SQLite then refuses to write, drop or alter the tables in which FTS5 and others keep their own; their
-		// modules may, and so may triggers of Skein's, while a statement runs or a module is set up.
-		connection.enableDefensive(true);
+		// modules may, and so may triggers of Skein's, while a statement runs or a module is set up. Only where there are any:
+		// each change of this makes SQLite prepare all statements of the connection anew.
+		if (isDefensive) connection.enableDefensive(true);
 		try {
 			return prepare();
 		} finally {
-			connection.enableDefensive(false);
+			if (isDefensive) connection.enableDefensive(false);
 			client = false;
 			sight = undefined;
 		}
