@@ -54,6 +54,7 @@ const rows = [
 	"UPDATE OR REPLACE $ SET a = #",
 	"DELETE FROM $ WHERE a > #",
 	"DELETE FROM $ WHERE b LIKE 'b1%'",
+	"DELETE FROM $ WHERE a IN (SELECT a FROM $ LIMIT 1)",
 	"DELETE FROM $",
 	"SELECT * FROM $",
 ] as const;
@@ -91,7 +92,7 @@ function statementFrom(template: string, chance: Chance): Statement {
 	const table = chance.pick(tables);
 	// $ is one table, but for the second of statements that connect two.
 	let places = 0;
-	const two = /AS SELECT \* FROM|RENAME TO|SELECT b, a FROM|_copying AFTER/.test(template);
+	const two = /AS SELECT \* FROM|RENAME TO|SELECT b, a FROM|SELECT a FROM|_copying AFTER/.test(template);
 	const sql = template
 		.replaceAll("$", () => (two && places++ > 0 ? chance.pick(tables) : table))
 		.replaceAll("#", () => String(chance.below(10)));
