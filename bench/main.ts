@@ -2,6 +2,7 @@
 // writes RESULTS.md from it.
 import { parseArgs } from "node:util";
 import { failover } from "./measurements/failover.ts";
+import { formats } from "./measurements/formats.ts";
 import { handover } from "./measurements/handover.ts";
 import { latency } from "./measurements/latency.ts";
 import { longWork } from "./measurements/long-work.ts";
@@ -23,6 +24,7 @@ const measurements: readonly Measurement[] = [
 	reads,
 	memory,
 	longWork,
+	formats,
 	simulation,
 ];
 

@@ -30,6 +30,7 @@ function world(size: number, seed: number) {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 3_600_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: trace.tell,
 		observe: (observation) => watch.observe(observation),

@@ -110,6 +110,8 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 				{ onDisk: true },
 			);
 		},
+		format: async () => "row",
+		explain: () => Promise.reject(new Error("the register machine explains nothing")),
 		walBytes: () => file.sinceBytes,
 		async createSnapshot() {
 			const { bytes, applied, configuration } = await queue.onReader(settings.readMs, () => ({

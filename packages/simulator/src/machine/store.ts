@@ -3,6 +3,7 @@
  * here; the one with real SQLite needs Node and stands under command/.
  */
 import type { Database } from "../../../skein/src/database/database.ts";
+import type { LogFormat } from "../../../skein/src/database/log-format.ts";
 import type { NotedTransaction } from "../../../skein/src/database/transaction-note.ts";
 import { crc32 } from "../../../skein/src/world/crc32.ts";
 import type { Disk } from "../../../skein/src/world/disk.ts";
@@ -36,6 +37,22 @@ export interface StoreSettings {
 	readonly storedOutcomeAgeMs: number;
 	/** Of SQLite; the register machine takes transactions of any size. */
 	readonly maxTransactionBytes: number;
+	readonly format: FormatSettings;
+}
+
+/** The log format of a run, in profiles that have one. */
+export interface FormatSettings {
+	readonly first: LogFormat;
+	/** Between two changes, on average; null: it stays. */
+	readonly changesEveryMs: number | null;
+}
+
+/** What a committed entry does. */
+export interface EntryContent {
+	/** What it writes to registers, in order. */
+	readonly writes: readonly RegisterWrite[];
+	/** The log format that it chooses; null: none. */
+	readonly format: LogFormat | null;
 }
 
 export interface Profile {
@@ -43,12 +60,12 @@ export interface Profile {
 	readonly settle: Settle;
 	/** CRC-32: the platform's is faster than that of world/crc32.ts. */
 	readonly checksum: Disk["checksum"];
-	/** What an entry's payload writes to registers, in order: so what was committed can be read from the log. */
-	writesIn(payload: Uint8Array): RegisterWrite[];
+	/** Reads the payloads of a run's committed entries, one after the other: so what was committed can be read from the log. */
+	createReader(settings: StoreSettings): (payload: Uint8Array) => EntryContent;
 	/** As production's, of this profile's payloads. */
 	notedIn(payload: Uint8Array, isWhole: boolean): NotedTransaction | null;
 	/** For clients to send besides; null: there is nothing but registers. */
-	readonly otherStatements: OtherStatements | null;
+	otherStatements(settings: StoreSettings): OtherStatements | null;
 	createStore(chance: Chance, settings: StoreSettings): Store;
 }
 
@@ -60,9 +77,9 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 		name: "registers",
 		settle,
 		checksum,
-		writesIn,
+		createReader: () => (payload) => ({ writes: writesIn(payload), format: null }),
 		notedIn,
-		otherStatements: null,
+		otherStatements: () => null,
 		createStore(chance, settings) {
 			const file = createRegisterFile();
 			return {

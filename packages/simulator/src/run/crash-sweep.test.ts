@@ -43,6 +43,7 @@ async function sweepOf(seed: number) {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 3_600_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: () => {},
 		observe: () => {},

@@ -138,7 +138,10 @@ function tellsOf(report: LostTransaction, operation: Operation): boolean {
 	if (report.idempotencyKey !== idempotencyKey) return false;
 	if (acknowledgement !== null && !report.acknowledgement.startsWith(acknowledgement)) return false;
 	const text = JSON.stringify(report.changes);
-	return report.isCut || writtenBy(operation).every((value) => text.includes(value));
+	// A statement has the item alone, not the list that it was appended to.
+	const isIn = (value: string): boolean =>
+		text.includes(value) || (value.endsWith(";") && text.includes(JSON.stringify(value.slice(0, -1))));
+	return report.isCut || writtenBy(operation).every(isIn);
 }
 
 function broken(what: string): BrokenProperty {

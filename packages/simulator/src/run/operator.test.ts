@@ -39,6 +39,7 @@ function start(seed: number, spent: ReadonlySet<string>) {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 3_600_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell,
 		observe: () => {},

@@ -48,6 +48,7 @@ async function world(size: number, seed: number) {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 3_600_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: (event) => events.push(event),
 		observe: () => {},

@@ -34,6 +34,7 @@ test("a probe notes what it saw and where", async () => {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 86_400_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: () => {},
 		observe: () => {},

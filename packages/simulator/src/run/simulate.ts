@@ -21,6 +21,7 @@ import { createTrace, type Trace, withHead } from "../trace/trace.ts";
 import { checkAll } from "./checks.ts";
 import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
+import { startFormatChanges } from "./format-changes.ts";
 import { handOver } from "./hand-over.ts";
 import { checkRefusedTokens, checkReports, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
@@ -121,7 +122,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	const chance = createChance(seed);
 	const plan: RunPlan = drawPlan(chance.fork("plan"), budget);
 	const watch = createWatch();
-	const effects = createEffectsFromLog((payload) => profile.writesIn(payload));
+	const effects = createEffectsFromLog(profile.createReader(plan.store));
 	const applied = new Map<NodeId, number>();
 	const leaders = new Map<Term, NodeId>();
 	let everApplied = 0;
@@ -168,7 +169,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			tell: trace.tell,
 			settings: plan.load,
 			isVisitor,
-			others: profile.otherStatements,
+			others: profile.otherStatements(plan.store),
 			onOutrage,
 			onRefusedToken: (token) => refusedTokens.push(token),
 		});
@@ -180,6 +181,14 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		tell: trace.tell,
 		settings: plan.faults,
 		visit: (...visit) => void visitors.some((visitor) => visitor.visit(...visit)),
+		onOutrage,
+	});
+	const formatChanges = startFormatChanges({
+		cluster,
+		scheduler,
+		chance: chance.fork("format changes"),
+		tell: trace.tell,
+		everyMs: profile.name === "sqlite" ? plan.store.format.changesEveryMs : null,
 		onOutrage,
 	});
 	const clients: Client[] = [
@@ -327,6 +336,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		},
 		async liveness() {
 			nemesis.stop();
+			formatChanges.stop();
 			const draw = chance.fork("majority");
 			healed = drawHealed(draw);
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
@@ -406,11 +416,13 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					!nemesis.hasDamaged && done.some(({ id }) => id === node) && committed.termAt(index) === term;
 				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
 				checkRefusedTokens(refusedTokens, committed);
+				formatChanges.check((index) => effects.chosenFormat(index));
 			}
 			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;
 		},
 		dispose() {
 			nemesis.stop();
+			formatChanges.stop();
 			for (const member of cluster.members) member.crash("kill");
 			cluster.dispose();
 		},

@@ -9,7 +9,7 @@ import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
 import type { Chance } from "../engine/chance.ts";
 import { type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
-import type { StoreSettings } from "../machine/store.ts";
+import type { FormatSettings, StoreSettings } from "../machine/store.ts";
 import { type DiskSettings, drawDiskSettings } from "../world/disk-settings.ts";
 import { drawNetworkSettings, type NetworkSettings } from "../world/network-settings.ts";
 import { drawFaults, type FaultSettings } from "./faults.ts";
@@ -118,7 +118,13 @@ function drawStore(chance: Chance): StoreSettings {
 		// No run lasts as long: whatever is forgotten by age is forgotten wrongly.
 		storedOutcomeAgeMs: chance.pick([5, 30, 24 * 60]) * 60_000,
 		maxTransactionBytes: chance.pick([6_000, 100_000_000, 100_000_000]),
+		format: drawFormat(chance.fork("format")),
 	};
+}
+
+function drawFormat(chance: Chance): FormatSettings {
+	const first = chance.pick(["row", "statement"] as const);
+	return { first, changesEveryMs: chance.pick([null, null, 300, 2_000]) };
 }
 
 /** Most runs mix them: whoever waits for more must not be answered with less. */

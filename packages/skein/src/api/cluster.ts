@@ -1,5 +1,6 @@
-/** What operators and machines ask: the state of the cluster, health, readiness, handing leadership over, members. */
+/** What operators and machines ask: the state of the cluster, health, readiness, handing leadership over, members, the log format. */
 import type { FastifyInstance } from "fastify";
+import { isLogFormat, type LogFormat, logFormats } from "../database/log-format.ts";
 import type { Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
 import { badRequest } from "./errors.ts";
@@ -49,6 +50,19 @@ export function registerClusterRoutes(
 		return reply;
 	});
 	registerMemberRoutes(app, service, answer);
+	app.post("/cluster/format", async (request, reply) => {
+		const result = await service.changeFormat(formatFrom(request.body));
+		answer.json(reply, JSON.stringify(result));
+		return reply;
+	});
+}
+
+function formatFrom(body: unknown): LogFormat {
+	const shape = `the body must be {"format": ${logFormats.map((format) => `"${format}"`).join(" | ")}}`;
+	if (!isRecord(body) || Object.keys(body).some((key) => key !== "format")) throw badRequest(shape);
+	const { format } = body;
+	if (!isLogFormat(format)) throw badRequest(shape);
+	return format;
 }
 
 function transferTarget(body: unknown): string | null {
@@ -68,11 +82,13 @@ function welcome(nodeId: string, version: string): string {
 
 POST /sql               {"sql": "SELECT 1", "args": []}, or an array of them as one transaction
 POST /v2/pipeline       the libSQL remote protocol: createClient({ url }) of @libsql/client (also /v3/pipeline)
+POST /explain           {"sql": "…"}: how it would be logged, and why
      /db/NAME/…         the same for the database NAME
 GET  /cluster           members, roles, indexes, lag
 POST /cluster/transfer  {"to": "NODE"}: hand leadership over
 POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move
 DELETE /cluster/members {"node": "NODE"}
+POST /cluster/format    {"format": "row" | "statement"}: what the log holds from now on
 GET  /health  /ready  /version  /metrics
 `;
 }

@@ -6,7 +6,9 @@ import {
 	consensusTuning,
 	devOptions,
 	environmentName,
+	explainOptions,
 	flagName,
+	formatOptions,
 	lostOptions,
 	memberAddOptions,
 	memberOptions,
@@ -141,6 +143,21 @@ function program(): Command {
 			run: async (values, argument) => (await import("./member.ts")).changeMember(kind, values, argument),
 		});
 	}
+	addCommand(root, "format", formatOptions, {
+		argument: ["[format]", "row or statement; without: tells which one it is"],
+		description: "choose what the log holds: the rows that changed, or SQL where that is safe",
+		examples: ["skein format", "skein format statement"],
+		run: async (values, argument) => (await import("./format.ts")).format(values, argument),
+	});
+	addCommand(root, "explain", explainOptions, {
+		argument: ["[sql]", "one or more statements; none of them runs"],
+		description: "say how statements would be logged, and why",
+		examples: [
+			'skein explain "update goose set weight = weight + 1"',
+			'skein explain --format statement --json "delete from goose where id in (select id from old limit 3)"',
+		],
+		run: async (values, argument) => (await import("./explain.ts")).explain(values, argument),
+	});
 	addCommand(root, "bench", benchOptions, {
 		description: "measure writes and reads per second against --url",
 		examples: ["skein bench", "skein bench --clients 16 --seconds 10 --rows-per-request 100 --writes"],

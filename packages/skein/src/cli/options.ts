@@ -415,6 +415,16 @@ export const memberAddOptions = {
 	}),
 	learner: flag({ description: "it gets the log and does not vote: a read replica" }),
 } satisfies OptionTable;
+export const explainOptions = {
+	url,
+	json,
+	format: text({
+		description: "explain for this log format, and not for the database's own",
+		placeholder: "format",
+		default: null,
+	}),
+} satisfies OptionTable;
+export const formatOptions = { url, json } satisfies OptionTable;
 export const benchOptions = {
 	url,
 	json,

@@ -147,6 +147,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
 		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),
 		describe: (sql) => readers.describe(sql),
+		format: () => readers.format(),
+		explain: (sql, format) => readers.explain(sql, format),
 		async checkpoint() {
 			const result = (await writer.call("checkpoint", [])) as CheckpointResult;
 			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);

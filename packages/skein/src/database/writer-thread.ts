@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Position } from "../consensus/types.ts";
-import { createRowFormat } from "./changes/row.ts";
+import { createLogFormats } from "./changes/formats.ts";
 import { checkpointOn } from "./checkpoint.ts";
 import type { AppliedEntry, DatabaseState } from "./database.ts";
 import { type PackedRequest, type PackedWriteOutcome, packWriteOutcome, unpackRequest } from "./packing.ts";
@@ -16,7 +16,7 @@ export interface WriterThreadData {
 }
 
 function writerMethods({ path, settings }: WriterThreadData) {
-	const writer = createWriter({ path, format: createRowFormat(), settings, now: () => performance.now() });
+	const writer = createWriter({ path, formats: createLogFormats(), settings, now: () => performance.now() });
 	return {
 		state: () => writer.state,
 		execute: (requests: readonly PackedRequest[], behind: boolean) =>

@@ -1,6 +1,7 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, NodeId, Role } from "../consensus/types.ts";
+import type { LogFormat } from "../database/log-format.ts";
 import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Degradation } from "./degradation.ts";
@@ -24,6 +25,7 @@ export interface ClusterViewOptions {
 	readonly own: OwnStatus;
 	readonly runner: CoreRunner;
 	readonly configuration: Configuration;
+	readonly format: LogFormat;
 	readonly statusOf: (node: NodeId) => PeerStatus | null;
 	readonly reachable: (node: NodeId) => boolean;
 	/** Bytes of the log after an index. */
@@ -51,7 +53,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				leader: runner.state.leader,
 				commitIndex: runner.commitIndex,
 				acknowledgement: acknowledgementText(own.acknowledgement),
-				format: "row",
+				format: options.format,
 				// Each member reports what was in its own log: one of them may have lost what no other ever had.
 				lostTransactions: Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0),
 				degraded: options.degraded,

@@ -188,7 +188,9 @@ export function createLeading(options: LeadingOptions): Leading {
 		return queue.takeBatch({
 			requests: settings.maxBatchRequests,
 			behind: open.last !== null,
-			mustRunAlone: (request) => request.interactive || options.mustRunAlone(request),
+			// A group has one log format: a change of it is no part of any.
+			mustRunAlone: (request) =>
+				request.interactive || request.format !== undefined || options.mustRunAlone(request),
 		});
 	}
 

@@ -21,7 +21,6 @@ import { createAnswers } from "./answers.ts";
 import { createAppliedIndex } from "./applied-index.ts";
 import { createCallAnswers } from "./call-answers.ts";
 import { createClusterRequests } from "./cluster-requests.ts";
-import { clusterView } from "./cluster-view.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
@@ -29,6 +28,7 @@ import { warnIfNeverMet } from "./default-acknowledgement.ts";
 import { createDegradations } from "./degradation.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
+import { createFormatRequests } from "./format-requests.ts";
 import { createForwarding } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createInSync } from "./in-sync.ts";
@@ -47,7 +47,7 @@ import { createRemoteWrites } from "./remote-writes.ts";
 import { createRepeatedLines } from "./repeated-lines.ts";
 import { createRouting } from "./routing.ts";
 import { requestsOfLife } from "./seen-requests.ts";
-import type { ClusterView, Readiness, Service, Stream } from "./service.ts";
+import type { Readiness, Service, Stream } from "./service.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSnapshotHolds } from "./snapshot-holds.ts";
 import { createSnapshotReceiver } from "./snapshot-receiver.ts";
@@ -280,6 +280,29 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		timeoutMs: memberChangeMs,
 	});
 	const tellStatus = createStatusSender({ self, group, network });
+	const formats = createFormatRequests({
+		...common,
+		self,
+		stateMachine,
+		forwarding,
+		leaderWatch,
+		leaderWaitMs,
+		statementTimeoutMs,
+		stopped: () => stopped,
+	});
+	const clusterRequests = createClusterRequests({
+		...common,
+		self,
+		url: options.url,
+		version: options.version,
+		network,
+		directory,
+		forwarding,
+		inSync,
+		degradations,
+		lost,
+		formats,
+	});
 	/** The newest whose leader was heard of. */
 	let lastLedTerm: Term = 0;
 	let statusTimer: Timer | null = null;
@@ -308,7 +331,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		group,
 		send,
 		handlers: {
-			cluster: () => view(),
+			cluster: () => clusterRequests.own(),
+			format: (_, body) => formats.changeHere(JSON.parse(body)),
 			transfer: (_, body) => transfer.handOver(JSON.parse(body)),
 			snapshot: answerSnapshotCall,
 			members: (_, body) => memberChanges.carryOut(JSON.parse(body)),
@@ -409,42 +433,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		return runner.core.view.configuration;
 	}
 
-	function view(): ClusterView {
-		const { clusterId } = log.recovered.identity;
-		return clusterView({
-			own: {
-				self,
-				clusterId,
-				url: options.url,
-				version: options.version,
-				appliedIndex: applied.position.index,
-				inSync: inSync.holds(),
-				acknowledgement: settings.acknowledgement,
-				lostTransactions: lost.count,
-			},
-			runner,
-			configuration: configuration(),
-			statusOf: (node) => directory.statusOf(node),
-			reachable: (node) => network.reachable(node),
-			bytesAfter: (index) => runner.core.view.bytesAfter(index),
-			degraded: degradations.list(),
-		});
-	}
-
-	const cluster = createClusterRequests({
-		...common,
-		self,
-		forwarding,
-		view,
-		own: () => ({
-			self,
-			version: options.version,
-			acknowledgement: settings.acknowledgement,
-			inSync: inSync.holds(),
-		}),
-		timeoutMs: settings.statusIntervalMs,
-	});
-
 	function diskFull(): boolean {
 		return runner.diskFull() || stateMachine.full;
 	}
@@ -494,11 +482,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		service: {
 			nodeId: self,
 			openStream,
-			cluster,
-			ownView: view,
+			cluster: () => clusterRequests.cluster(),
+			ownView: () => clusterRequests.ownNow(),
 			readiness,
 			transfer: transferTo,
 			changeMembers: (request) => memberChanges.request(request),
+			changeFormat: (format) => formats.change(format),
+			explain: (sql, format) => readable.explain(sql, format),
 		},
 		core: runner.core.view,
 		failed,

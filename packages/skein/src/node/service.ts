@@ -4,7 +4,9 @@
  */
 
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import type { NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogExplanation } from "../database/explanation.ts";
+import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { Degradation } from "./degradation.ts";
@@ -79,7 +81,7 @@ export interface DatabaseView {
 	readonly commitIndex: number;
 	/** Of writes that this node is asked and that name no other: the default of the node that answers, whoever leads. */
 	readonly acknowledgement: string;
-	readonly format: "row";
+	readonly format: LogFormat;
 	/** At most so many: the sum over the members that were heard. What several of them report counts as often. */
 	readonly lostTransactions: number;
 	/** Modes that are not met now, or only with fewer members. Known to the leader only; elsewhere empty. */
@@ -105,11 +107,15 @@ export interface Service {
 	openStream(): Stream;
 	/** The whole cluster as seen from here; asks the leader for what only it knows. */
 	cluster(): Promise<ClusterView>;
-	/** What this node itself knows of it, now. */
+	/** What this node itself knows of it, now; the log format as of the last `cluster` here. */
 	ownView(): ClusterView;
 	readiness(): Readiness;
 	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
 	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;
 	/** Resolves when the change is committed; asked again, it changes nothing twice. */
 	changeMembers(request: MembersRequest): Promise<MembersAnswer>;
+	/** How statements would be logged, by the schema that this node has; null: in the database's own format. */
+	explain(sql: string, format: LogFormat | null): Promise<LogExplanation>;
+	/** Changes the log format by a logged entry, whose index is told; applied on this node when it resolves. */
+	changeFormat(format: LogFormat): Promise<{ readonly format: LogFormat; readonly index: LogIndex }>;
 }

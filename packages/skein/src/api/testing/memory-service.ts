@@ -155,6 +155,12 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 			);
 			return { changed: !dryRun, members };
 		},
+		async explain(sql, format) {
+			return { format: format ?? "row", statements: [{ sql, logged: "rows", reasons: ["a test"] }] };
+		},
+		async changeFormat(format) {
+			return { format, index: 9 };
+		},
 	};
 }
 

@@ -175,6 +175,13 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		operation: "transfer",
 		body: '{"to":null}',
 	},
+	"call-request format": {
+		...envelope,
+		type: "call-request",
+		requestId: 18,
+		operation: "format",
+		body: '"statement"',
+	},
 	"call-response ok": { ...envelope, type: "call-response", requestId: 18, result: { ok: true, body: "{}" } },
 	"call-response failed": {
 		...envelope,
