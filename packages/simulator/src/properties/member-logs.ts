@@ -184,7 +184,9 @@ export function createMemberLogs(): MemberLogs {
 				case "applied":
 					get(observation.node).applied = observation.position.index;
 					return;
+				case "applying":
 				case "apply-refused":
+				case "database-durable":
 				case "ended":
 				case "snapshot":
 				case "sent":

@@ -33,6 +33,10 @@ export type Observation =
 	| { readonly type: "log-refused"; readonly node: NodeId; readonly work: LogWork }
 	/** The log was allowed to drop what it has up to here. */
 	| { readonly type: "log-compacted"; readonly node: NodeId; readonly index: LogIndex }
+	/** The database was asked to hold the effects of everything up to here: it may, from now on. */
+	| { readonly type: "applying"; readonly node: NodeId; readonly position: Position }
+	/** The database says that everything up to here survives a loss of power: after a checkpoint, or a snapshot that it installed. */
+	| { readonly type: "database-durable"; readonly node: NodeId; readonly index: LogIndex }
 	/** The database holds the effects of everything up to here; `digest` of its content, if it is known. */
 	| {
 			readonly type: "applied";

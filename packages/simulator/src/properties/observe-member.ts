@@ -57,11 +57,13 @@ export function observeDatabase(
 	return {
 		...database,
 		async commit(position) {
+			observe({ type: "applying", node, position });
 			await database.commit(position);
 			observe({ type: "applied", node, position, digest: digest() });
 		},
 		async apply(entries) {
 			const position = entries.at(-1)?.position;
+			if (position !== undefined) observe({ type: "applying", node, position });
 			try {
 				await database.apply(entries);
 			} catch (error) {
@@ -80,8 +82,15 @@ export function observeDatabase(
 		},
 		async installSnapshot(path, sha256) {
 			const state = await database.installSnapshot(path, sha256);
+			observe({ type: "applying", node, position: state.applied });
 			observe({ type: "applied", node, position: state.applied, digest: digest() });
+			observe({ type: "database-durable", node, index: state.applied.index });
 			return state;
+		},
+		async checkpoint() {
+			const index = await database.checkpoint();
+			observe({ type: "database-durable", node, index });
+			return index;
 		},
 		async createSnapshot() {
 			const snapshot = await database.createSnapshot();

@@ -140,6 +140,7 @@ test("acknowledgements", () => {
 			s.look("a", { role: "leader", term: 2 });
 			s.append("b", ["2/2"], { cutFrom: 2, durable: false });
 			s.apply("b", "2/2");
+			s.show({ type: "database-durable", node: "b", index: 2 });
 			s.show({ type: "log-compacted", node: "b", index: 2 });
 			s.durable("b");
 			s.send("b", "a", 2, accept(2));
@@ -184,6 +185,7 @@ test("a log that a snapshot overtook, and whose compaction is allowed up to ther
 			s.append("b", ["3/2", "4/2", "5/2"], { cutFrom: 3, durable: false });
 			if (how === "refused") s.refuse("b");
 			s.apply("b", "5/2");
+			s.show({ type: "database-durable", node: "b", index: 5 });
 			s.show({ type: "log-compacted", node: "b", index: 5 });
 			s.start("b", { log });
 		});
@@ -391,16 +393,34 @@ test("orderings", () => {
 		}),
 	).toBe(name);
 	expect(scene((s) => s.show({ type: "log-compacted", node: "a", index: 0 }))).toBe(null);
-	expect(
+	// The log is cut up to 2 by a member that has applied 2.
+	const compacts = (durable: number | null): string | null =>
 		scene((s) => {
 			committed(s);
+			s.apply("a", "2/1");
+			if (durable !== null) s.show({ type: "database-durable", node: "a", index: durable });
 			s.show({ type: "log-compacted", node: "a", index: 2 });
-		}),
-	).toBe(name);
+		});
+	expect(compacts(2)).toBe(null);
+	expect(compacts(1)).toBe(name);
+	expect(compacts(null)).toBe(name);
+	expect(compacts(3)).toBe(name);
+	// A snapshot of 2, which holds a commit of which nobody heard yet, or one that nobody asked for.
+	const makesSnapshot = (asked: number): string | null =>
+		scene((s) => {
+			committed(s);
+			s.show({ type: "applying", node: "a", position: { index: asked, term: 1 } });
+			s.apply("a", "2/1");
+			s.show({ type: "snapshot", node: "a", position: { index: 2, term: 1 } });
+		});
+	expect(makesSnapshot(2)).toBe(null);
+	expect(makesSnapshot(1)).toBe(name);
+	// It is asked for what is not committed.
 	expect(
 		scene((s) => {
 			committed(s);
-			s.show({ type: "snapshot", node: "a", position: { index: 1, term: 1 } });
+			s.show({ type: "applying", node: "b", position: { index: 2, term: 1 } });
+			s.look("b", { term: 1, commitIndex: 1 });
 		}),
 	).toBe(name);
 	expect(

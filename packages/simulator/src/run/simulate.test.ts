@@ -38,6 +38,37 @@ test("a run that goes wrong says what, and when", async () => {
 	expect(failure?.events.at(-1)?.type).toBe("broken");
 });
 
+test("a snapshot that says more than its database was asked to hold is noticed when it is made", async () => {
+	const profile = registersProfile(settle);
+	const boastful: typeof profile = {
+		...profile,
+		createStore(chance, settings) {
+			const store = profile.createStore(chance, settings);
+			return {
+				...store,
+				open(options) {
+					const database = store.open(options);
+					return {
+						...database,
+						async createSnapshot() {
+							const snapshot = await database.createSnapshot();
+							const { index, term } = snapshot.applied;
+							return { ...snapshot, applied: { index: index + 1, term } };
+						},
+					};
+				},
+			};
+		},
+	};
+	let failure: RunResult["failure"] = null;
+	// Not every run makes one.
+	for (let seed = 1; seed <= 20 && failure === null; seed++) {
+		({ failure } = await simulate(seed, boastful, { seconds: 4 }));
+	}
+	expect(failure?.property).toBe("orderings");
+	expect(failure?.what).toMatch(/made a snapshot of/);
+});
+
 test("an error that nobody handles ends the run that is under way, or else is heard when it has ended", async () => {
 	const profile = registersProfile(settle);
 	for (const when of ["under way", "at the end"]) {
