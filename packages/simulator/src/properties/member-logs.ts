@@ -184,6 +184,7 @@ export function createMemberLogs(): MemberLogs {
 				case "applied":
 					get(observation.node).applied = observation.position.index;
 					return;
+				case "append-sent":
 				case "applying":
 				case "apply-refused":
 				case "database-durable":

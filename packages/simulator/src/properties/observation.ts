@@ -4,7 +4,14 @@
  * interfaces of the world and in the core's view; nothing in production code knows of it.
  */
 import type { ConsensusMessage } from "../../../skein/src/consensus/message.ts";
-import type { Entry, LogIndex, NodeId, Position, VotePromise } from "../../../skein/src/consensus/types.ts";
+import type {
+	Entry,
+	LogIndex,
+	NodeId,
+	Position,
+	Term,
+	VotePromise,
+} from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { RecoveredLog } from "../../../skein/src/log/log.ts";
 
@@ -53,7 +60,10 @@ export type Observation =
 	  }
 	/** The database made a snapshot of itself. */
 	| { readonly type: "snapshot"; readonly node: NodeId; readonly position: Position }
+	/** But for appends. */
 	| { readonly type: "sent"; readonly message: ConsensusMessage }
+	/** Only the first of a term: the next ones say nothing new of who leads it. */
+	| { readonly type: "append-sent"; readonly node: NodeId; readonly term: Term }
 	/** After every event in which a member did something. */
 	| { readonly type: "view"; readonly node: NodeId; readonly view: CoreView };
 

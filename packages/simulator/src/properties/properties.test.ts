@@ -53,6 +53,12 @@ test("one leader a term", () => {
 	expect(
 		scene((s) => {
 			s.look("a", { role: "leader", term: 1 });
+			s.show({ type: "append-sent", node: "b", term: 1 });
+		}),
+	).toBe(name);
+	expect(
+		scene((s) => {
+			s.look("a", { role: "leader", term: 1 });
 			s.start("a");
 			s.look("a", { role: "leader", term: 1 });
 		}),
