@@ -4,8 +4,8 @@
  * configuration. And a leader counts only entries of its own term (Raft §5.4.2): where its commit index
  * comes to stand there is one.
  *
- * What a member has applied, from a snapshot or the log, it holds. A disk that was lost after it had
- * answered still counts: nobody knows what it had.
+ * Logs only: what is in databases and in snapshots was committed before, so it is never what is counted. A disk
+ * that was lost after it had answered still counts: nobody knows what it had.
  */
 import type { LogIndex, NodeId, Term } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
@@ -21,10 +21,7 @@ export function commitOnMajority(logs: MemberLogs, committed: Committed): Proper
 	const lost = new Set<NodeId>();
 
 	function holds(node: NodeId, index: LogIndex, hash: number): boolean {
-		if (lost.has(node)) return true;
-		const { durable, applied } = logs.get(node);
-		if (index <= applied || index < durable.base.index) return true;
-		return linkAt(durable, index)?.hash === hash;
+		return lost.has(node) || linkAt(logs.get(node).durable, index)?.hash === hash;
 	}
 
 	function recount(node: NodeId, view: CoreView): void {
@@ -51,8 +48,7 @@ export function commitOnMajority(logs: MemberLogs, committed: Committed): Proper
 			started: ({ node }) => leading.delete(node),
 			view({ node, view }) {
 				const { role, term, commitIndex } = view;
-				if (commitIndex > committed.index && commitIndex > logs.get(node).issued.base.index)
-					recount(node, view);
+				if (commitIndex > committed.index) recount(node, view);
 				if (role !== "leader") {
 					leading.delete(node);
 					return;

@@ -4,7 +4,8 @@
  * crashes; what was issued and not durable then is `pending`, and may be on disk or not.
  *
  * Also the registry of all entries that ever were: one hash for each index and term. An entry that was
- * recovered, or is the base of a snapshot, comes without its payload and gets its hash from there.
+ * recovered, or is the base of a snapshot, comes without its payload and gets its hash from there. A base
+ * enters nothing: that somebody had its entry is to be asked (log-matching.ts).
  */
 import type { LogIndex, NodeId, Position, Term, VotePromise } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
@@ -75,12 +76,12 @@ export function createMemberLogs(): MemberLogs {
 		return link;
 	}
 
-	/** Without its payload: as it was known, or if this is the first that anybody hears of it, as of an empty one. */
+	/** Without its payload: as it was known, or if nobody heard of it before, as of an empty one. */
 	function linkWithoutPayload(position: Position, before: number): Link {
 		const hash = registry.get(`${position.index}/${position.term}`);
 		if (hash !== undefined) return { term: position.term, hash };
 		const payload = new Uint8Array();
-		return register(position.index, linkOf({ ...position, kind: "configuration", payload }, before));
+		return linkOf({ ...position, kind: "configuration", payload }, before);
 	}
 
 	function baseOf(position: Position): Chain["base"] {
@@ -155,8 +156,10 @@ export function createMemberLogs(): MemberLogs {
 						promise: log.durablePromise,
 					};
 					log.issued = { base: baseOf(base), links: [] };
-					for (const header of headers)
-						log.issued.links.push(linkWithoutPayload(header, lastLink(log.issued).hash));
+					for (const header of headers) {
+						const link = linkWithoutPayload(header, lastLink(log.issued).hash);
+						log.issued.links.push(register(header.index, link));
+					}
 					log.durable = { base: log.issued.base, links: [...log.issued.links] };
 					log.durablePromise = promise;
 					log.pending = [];

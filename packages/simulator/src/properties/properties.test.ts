@@ -254,13 +254,22 @@ test("log matching", () => {
 	// Across a snapshot: the base stands for what is before it.
 	const across = (payload: string): string | null =>
 		scene((s) => {
-			s.append("a", ["1/1", "2/1", "3/1/x"]);
+			committed(s);
+			s.append("a", ["3/1/x"]);
 			s.apply("b", "2/1");
 			s.reset("b", "2/1");
 			s.append("b", [`3/1/${payload}`]);
 		});
 	expect(across("x")).toBe(null);
 	expect(across("y")).toBe(name);
+	// A snapshot of an entry that nobody had, at a reset and at a start.
+	expect(
+		scene((s) => {
+			committed(s);
+			s.reset("b", "2/2");
+		}),
+	).toBe(name);
+	expect(scene((s) => s.start("b", { base: "2/2" }))).toBe(name);
 });
 
 test("recovered log", () => {
@@ -323,6 +332,17 @@ test("commit on a durable majority", () => {
 		s.look("a", { role: "leader", term: 2, commitIndex: 1 });
 	});
 	expect(bySnapshot).toBe(null);
+	// By a snapshot of what one member only had on its disk, and both have applied.
+	const byBase = (holders: readonly string[]): string | null =>
+		scene((s) => {
+			for (const node of holders) s.append(node, ["1/1"]);
+			s.apply("a", "1/1");
+			s.apply("b", "1/1");
+			s.resetWaits("b", "1/1");
+			s.look("b", { term: 1, commitIndex: 1 });
+		});
+	expect(byBase(["a"])).toBe(name);
+	expect(byBase(["a", "c"])).toBe(null);
 	const alone = createScene(["a"]);
 	alone.start("a");
 	alone.append("a", ["1/1"], { durable: false });
@@ -358,6 +378,14 @@ test("committed never changes", () => {
 		});
 	expect(cutsIn(2)).toBe(null);
 	expect(cutsIn(3)).toBe(name);
+	// A snapshot of what nobody knew to be committed.
+	expect(
+		scene((s) => {
+			committed(s);
+			for (const node of ["a", "b"]) s.append(node, ["3/1"]);
+			s.reset("c", "3/1");
+		}),
+	).toBe(name);
 	const other = createScene();
 	for (const node of ["a", "b", "c"]) other.start(node);
 	other.append("a", ["1/1"]);
