@@ -17,6 +17,30 @@ test("the same seed gives the same run, byte for byte", async () => {
 	expect(hashes.size).toBe(8);
 });
 
+test("who listens hears what messages say, and at the end what was seen and what is held", async () => {
+	const kinds = new Set<unknown>();
+	const ends = new Set<string>();
+	// Some are too bad for anybody to have caught up at the end.
+	for (const seed of [1, 2, 3]) {
+		await simulate(
+			seed,
+			registersProfile(settle),
+			{ seconds: 4 },
+			{
+				listener(event) {
+					if (event.type === "message") kinds.add((event as Readonly<Record<string, unknown>>)["kind"]);
+					if (event.type === "phase") ends.clear();
+					ends.add(event.type);
+				},
+			},
+		);
+		expect(ends).toContain("history");
+	}
+	expect(ends).toContain("final-digest");
+	expect(kinds).toContain("append-request");
+	expect(kinds).not.toContain(undefined);
+});
+
 test("a run that goes wrong says what, and when", async () => {
 	const profile = registersProfile(settle);
 	const forgetful: typeof profile = {
