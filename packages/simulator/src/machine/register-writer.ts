@@ -19,6 +19,7 @@ import {
 	type Content,
 	decodeChanges,
 	encodeChanges,
+	heldChanges,
 	type StoredOutcome,
 } from "./register-content.ts";
 import { commitTo, type RegisterFile } from "./register-file.ts";
@@ -247,7 +248,8 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 			const { changes } = open;
 			if (file.full) throw diskFull();
 			open = null;
-			commitTo(file, { applied, configuration, changes, sizeBytes: sizeOf(changes) });
+			const sizeBytes = sizeOf(changes);
+			commitTo(file, { applied, configuration, changes: heldChanges(changes), sizeBytes });
 		},
 		rollback() {
 			open = null;
@@ -268,7 +270,13 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 				if (entry.kind === "command") changes.push(...decodeChanges(entry.payload));
 				if (entry.configuration !== null) configuration = { index, value: entry.configuration };
 			}
-			commitTo(file, { applied: last.position, configuration, changes, sizeBytes: sizeOf(changes) });
+			const sizeBytes = sizeOf(changes);
+			commitTo(file, {
+				applied: last.position,
+				configuration,
+				changes: heldChanges(changes),
+				sizeBytes,
+			});
 		},
 		prepareToLead() {
 			if (open !== null) throw new Error("the writing connection is in a transaction");

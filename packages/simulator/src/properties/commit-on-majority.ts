@@ -6,8 +6,8 @@
  * configuration: there must be a majority in one that somebody had. And a leader counts only entries of its own term (Raft §5.4.2): where its commit index
  * comes to stand there is one.
  *
- * What a member has applied, from a snapshot or the log, it holds. A disk that was lost after it had
- * answered still counts: nobody knows what it had.
+ * Logs only: what is in databases and in snapshots was committed before, so it is never what is counted. A disk
+ * that was lost after it had answered still counts: nobody knows what it had.
  */
 import type { Configuration, LogIndex, NodeId, Term } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
@@ -26,10 +26,7 @@ export function commitOnMajority(logs: MemberLogs, committed: Committed): Proper
 	const everSeen = new Map<string, Configuration>();
 
 	function holds(node: NodeId, index: LogIndex, hash: number): boolean {
-		if (lost.has(node)) return true;
-		const { durable, applied } = logs.get(node);
-		if (index <= applied || index < durable.base.index) return true;
-		return linkAt(durable, index)?.hash === hash;
+		return lost.has(node) || linkAt(logs.get(node).durable, index)?.hash === hash;
 	}
 
 	function recount(node: NodeId, view: CoreView): void {
@@ -67,8 +64,7 @@ export function commitOnMajority(logs: MemberLogs, committed: Committed): Proper
 			},
 			view({ node, view }) {
 				const { role, term, commitIndex } = view;
-				if (commitIndex > committed.index && commitIndex > logs.get(node).issued.base.index)
-					recount(node, view);
+				if (commitIndex > committed.index) recount(node, view);
 				remember(node, view);
 				if (role !== "leader") {
 					leading.delete(node);

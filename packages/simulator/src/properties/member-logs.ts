@@ -4,7 +4,8 @@
  * crashes; what was issued and not durable then is `pending`, and may be on disk or not.
  *
  * Also the registry of all entries that ever were: one hash for each index and term. An entry that was
- * recovered, or is the base of a snapshot, comes without its payload and gets its hash from there.
+ * recovered, or is the base of a snapshot, comes without its payload and gets its hash from there. A base
+ * enters nothing: that somebody had its entry is to be asked (log-matching.ts).
  */
 import type {
 	Entry,
@@ -90,7 +91,7 @@ export function createMemberLogs(): MemberLogs {
 		const hash = registry.get(`${position.index}/${position.term}`);
 		if (hash !== undefined) return { term: position.term, hash };
 		const payload = known.find(({ index }) => index === position.index)?.payload ?? new Uint8Array();
-		return register(position.index, linkOf({ ...position, kind: "configuration", payload }, before));
+		return linkOf({ ...position, kind: "configuration", payload }, before);
 	}
 
 	function baseOf(position: Position): Chain["base"] {
@@ -165,8 +166,10 @@ export function createMemberLogs(): MemberLogs {
 						promise: log.durablePromise,
 					};
 					log.issued = { base: baseOf(base), links: [] };
-					for (const header of headers)
-						log.issued.links.push(linkWithoutPayload(header, lastLink(log.issued).hash, configurations));
+					for (const header of headers) {
+						const link = linkWithoutPayload(header, lastLink(log.issued).hash, configurations);
+						log.issued.links.push(register(header.index, link));
+					}
 					log.durable = { base: log.issued.base, links: [...log.issued.links] };
 					log.durablePromise = promise;
 					log.pending = [];
@@ -194,7 +197,10 @@ export function createMemberLogs(): MemberLogs {
 				case "applied":
 					get(observation.node).applied = observation.position.index;
 					return;
+				case "append-sent":
+				case "applying":
 				case "apply-refused":
+				case "database-durable":
 				case "ended":
 				case "snapshot":
 				case "sent":

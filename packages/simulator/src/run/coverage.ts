@@ -140,6 +140,8 @@ function nameOf(event: TraceEvent): string | null {
 		case "resume":
 		case "disk-resumes":
 		case "disk-room":
+		case "history":
+		case "final-digest":
 			return null;
 		default:
 			return event.type;

@@ -23,6 +23,7 @@ import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.
 import { createEffectsFromLog } from "./effects-from-log.ts";
 import { startFormatChanges } from "./format-changes.ts";
 import { handOver } from "./hand-over.ts";
+import { hashOf } from "./hash-of-history.ts";
 import { checkRefusedTokens, checkReports, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
@@ -82,6 +83,7 @@ export async function simulate(
 	const trace = createTrace({
 		now: () => scheduler.now,
 		kept: keptEvents,
+		checksum: profile.checksum,
 		listener(event, at, message) {
 			count(event);
 			listener?.(withHead(event, at, message));
@@ -142,10 +144,10 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		storeSettings: plan.store,
 		networkSettings: plan.network,
 		diskSettingsOf: plan.diskOf,
-		tell(event) {
+		tell(event, message) {
 			if (event.type === "role" && event.role === "leader")
 				leaders.set(Number(event["term"]), String(event["node"]));
-			trace.tell(event);
+			trace.tell(event, message);
 		},
 		observe(observation) {
 			watch.observe(observation);
@@ -389,12 +391,15 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		},
 		judge(): boolean {
 			trace.tell({ type: "phase", phase: "end", healed: "" });
+			const { operations } = recorder.history;
+			trace.tell({ type: "history", operations: operations.length, hash: hashOf(recorder.history) });
 			const done = caughtUp().map((id) => cluster.member(id));
-			const digests = new Set(done.map(({ store }) => store.digest(true)));
-			if (digests.size > 1)
+			const digests = new Map(done.map(({ id, store }) => [id, store.digest(true) ?? ""]));
+			for (const [node, digest] of digests) trace.tell({ type: "final-digest", node, digest });
+			if (new Set(digests.values()).size > 1)
 				throw new BrokenProperty(
 					"equal applied index, equal state",
-					`at the end ${done.map(({ id, store }) => `${id} has ${store.digest(true)}`).join(", ")}`,
+					`at the end ${[...digests].map(([id, digest]) => `${id} has ${digest}`).join(", ")}`,
 				);
 			const states = new Map(
 				done.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
