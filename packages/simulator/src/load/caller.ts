@@ -3,20 +3,19 @@
  * Nothing here knows what is asked.
  */
 import type { SkeinError } from "../../../client/src/errors.ts";
-import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { Program } from "../../../skein/src/database/program.ts";
 import type { Consistency, RequestOptions } from "../../../skein/src/node/service.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
-import type { Completion, ReadLevel, Recorder, Step } from "../history/history.ts";
+import type { AcknowledgementMode, Completion, ReadLevel, Recorder, Step } from "../history/history.ts";
 import { mayLose } from "../history/history.ts";
 import type { Tell } from "../trace/event.ts";
 import { type Connection, connect, type Reply } from "./connection.ts";
 import { promiseOf } from "./outcomes.ts";
 import { createSessionTokens } from "./session-tokens.ts";
-import type { LoadSettings } from "./settings.ts";
+import type { AskedMode, LoadSettings } from "./settings.ts";
 
 export interface CallerOptions {
 	readonly id: string;
@@ -38,8 +37,13 @@ export interface Call {
 	readonly level: ReadLevel | null;
 	readonly idempotencyKey: string | null;
 	readonly attempt: number;
-	/** Of a write. */
-	readonly mode: Acknowledgement | null;
+	/** Of a write; null: it only reads. */
+	readonly mode: AskedMode | null;
+}
+
+export interface Request extends RequestOptions {
+	/** What it does may be lost after its answer. */
+	readonly isEarly: boolean;
 }
 
 export interface Caller {
@@ -50,12 +54,8 @@ export interface Caller {
 	/** Operations that ended well. */
 	readonly acknowledged: number;
 	open(member: Member): Connection;
-	optionsFor(
-		level: ReadLevel,
-		idempotencyKey: string | null,
-		acknowledgement?: Acknowledgement | null,
-	): RequestOptions;
-	send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply>;
+	requestFor(level: ReadLevel, idempotencyKey: string | null, mode?: AskedMode | null): Request;
+	send(connection: Connection, program: Program, request: Request): Promise<Reply>;
 	/** Notes that an operation begins. Returns its id. */
 	invoke(member: Member, call: Call): number;
 	/** As the recorder's: of an operation whose steps are known one by one. */
@@ -64,7 +64,7 @@ export interface Caller {
 	/** Notes how it ended. */
 	complete(operationId: number, completion: Completion): void;
 	/** A write in this mode may be lost after its answer. */
-	isEarly(mode: Acknowledgement): boolean;
+	isEarly(mode: AskedMode): boolean;
 	wait(delayMs: number): Promise<void>;
 }
 
@@ -89,7 +89,11 @@ export function createCaller(options: CallerOptions): Caller {
 		options.onRefusedToken(token);
 	}
 
-	const isEarly = (mode: Acknowledgement): boolean => mayLose(promiseOf(mode, members.length));
+	/** Also where the node chose the mode: what it has then must hold. */
+	const promiseFor = (mode: AskedMode): AcknowledgementMode =>
+		promiseOf(mode === "node's" ? settings.nodeMode : mode, members.length);
+
+	const isEarly = (mode: AskedMode): boolean => mayLose(promiseFor(mode));
 
 	const caller: Caller = {
 		home: chance.pick(members),
@@ -101,19 +105,23 @@ export function createCaller(options: CallerOptions): Caller {
 			const { delayMs } = settings;
 			return connect({ member, scheduler, chance, delayMs, isLetIn: options.isVisitor, onOutrage });
 		},
-		optionsFor(level, idempotencyKey, acknowledgement = null) {
+		requestFor(level, idempotencyKey, mode = null) {
 			const consistency: Consistency =
 				level.level === "session" ? { level: "session", token: sessions.token(caller.session) } : level;
-			return { consistency, idempotencyKey, acknowledgement, timeoutMs: settings.timeoutMs };
+			return {
+				consistency,
+				idempotencyKey,
+				acknowledgement: mode === "node's" ? null : mode,
+				timeoutMs: settings.timeoutMs,
+				isEarly: mode !== null && isEarly(mode),
+			};
 		},
-		async send(connection, program, request) {
+		async send(connection, program, { isEarly: isEarlyRequest, ...request }) {
 			const gone = chance.happens(settings.goneShare);
 			if (gone) tell({ type: "client", client: id, what: "goes away" });
 			const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
 			const reply = await connection.send(program, request, patienceMs);
-			const mode = request.acknowledgement;
-			if (reply.type === "answer")
-				sessions.answered(caller.session, reply.answer.position, mode !== null && isEarly(mode));
+			if (reply.type === "answer") sessions.answered(caller.session, reply.answer.position, isEarlyRequest);
 			if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION")
 				refusedToken(reply.error);
 			if (reply.type !== "unreachable") return reply;
@@ -123,7 +131,8 @@ export function createCaller(options: CallerOptions): Caller {
 			return reply;
 		},
 		invoke(member, { mode, ...call }) {
-			const acknowledgement = mode === null ? null : promiseOf(mode, members.length);
+			const acknowledgement = mode === null ? null : promiseFor(mode);
+			if (mode === "node's") tell({ type: "client", client: id, what: "leaves the mode to the node" });
 			const operationId = recorder.invoke({
 				client: id,
 				session: sessions.name(caller.session),

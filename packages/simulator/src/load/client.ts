@@ -57,7 +57,7 @@ export function startClient(options: ClientOptions): Client {
 	let values = 0;
 	let keys = 0;
 	const caller = createCaller(options);
-	const { open, optionsFor, send, invoke, complete, wait } = caller;
+	const { open, requestFor, send, invoke, complete, wait } = caller;
 	const isStopped = (): boolean => stopped;
 	const tries = createTries({ id, members, caller, chance, tell, settings, isStopped });
 	const { underKey } = tries;
@@ -191,7 +191,7 @@ export function startClient(options: ClientOptions): Client {
 			async once({ member, attempt }) {
 				const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt, mode });
 				const connection = open(member);
-				const request = optionsFor({ level: "linearizable" }, idempotencyKey, mode);
+				const request = requestFor({ level: "linearizable" }, idempotencyKey, mode);
 				const reply = await send(connection, program, request);
 				complete(
 					operationId,
@@ -209,7 +209,7 @@ export function startClient(options: ClientOptions): Client {
 		const reply = await send(
 			connection,
 			programOf([readStatement(key)]),
-			optionsFor({ level: "eventual" }, null),
+			requestFor({ level: "eventual" }, null),
 		);
 		connection.close();
 		if (reply.type !== "answer") return;
@@ -222,7 +222,7 @@ export function startClient(options: ClientOptions): Client {
 		const program = programOf(steps.map(statementOf));
 		const operationId = invoke(caller.home, { steps, level, idempotencyKey: null, attempt: 1, mode: null });
 		const connection = open(caller.home);
-		const reply = await send(connection, program, optionsFor(level, null));
+		const reply = await send(connection, program, requestFor(level, null));
 		complete(
 			operationId,
 			completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
@@ -245,7 +245,7 @@ export function startClient(options: ClientOptions): Client {
 			const place = caller.step(operationId, one);
 			const all = [...statements, readStatement(one.key)];
 			if (one.kind !== "read") all.push(statementOf(one));
-			const reply = await send(connection, programOf(all), optionsFor({ level: "linearizable" }, null, mode));
+			const reply = await send(connection, programOf(all), requestFor({ level: "linearizable" }, null, mode));
 			const found = reply.type === "answer" ? valueIn(reply.answer.outcome, statements.length) : undefined;
 			if (found !== undefined) caller.saw(operationId, place, found);
 			return reply;
@@ -262,12 +262,12 @@ export function startClient(options: ClientOptions): Client {
 			reply = await send(
 				connection,
 				programOf([statement("COMMIT")]),
-				optionsFor({ level: "linearizable" }, null, mode),
+				requestFor({ level: "linearizable" }, null, mode),
 			);
 			complete(operationId, completionOf(reply, null));
 		} else {
 			if (isGood(reply) && chance.happens(0.5)) {
-				await send(connection, programOf([statement("ROLLBACK")]), optionsFor({ level: "eventual" }, null));
+				await send(connection, programOf([statement("ROLLBACK")]), requestFor({ level: "eventual" }, null));
 			}
 			// COMMIT was never sent.
 			complete(operationId, { outcome: "failed" });
@@ -300,7 +300,7 @@ export function startClient(options: ClientOptions): Client {
 		for (let number = 0; number < 3; number++) {
 			const key = drawRegister();
 			const place = caller.step(operationId, { kind: "read", key });
-			reply = await send(connection, programOf([...before, readStatement(key)]), optionsFor(level, null));
+			reply = await send(connection, programOf([...before, readStatement(key)]), requestFor(level, null));
 			if (reply.type !== "answer") break;
 			const found = valueIn(reply.answer.outcome, before.length);
 			if (found !== undefined) caller.saw(operationId, place, found);
@@ -327,7 +327,7 @@ export function startClient(options: ClientOptions): Client {
 			async once({ member, attempt }) {
 				const operationId = invoke(member, { steps: [step], level: null, idempotencyKey, attempt, mode });
 				const connection = open(member);
-				const request = optionsFor({ level: "linearizable" }, idempotencyKey, mode);
+				const request = requestFor({ level: "linearizable" }, idempotencyKey, mode);
 				const reply = await send(connection, program, request);
 				complete(operationId, refusedCompletion(reply, step, member));
 				connection.close();
@@ -357,7 +357,7 @@ export function startClient(options: ClientOptions): Client {
 		const operationId = invoke(caller.home, { steps, level: null, idempotencyKey: null, attempt: 1, mode });
 		const connection = open(caller.home);
 		const program = programOf([statement("BEGIN IMMEDIATE"), readStatement(key), statement("COMMIT")]);
-		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, null, mode));
+		const reply = await send(connection, program, requestFor({ level: "linearizable" }, null, mode));
 		complete(
 			operationId,
 			completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
@@ -369,7 +369,7 @@ export function startClient(options: ClientOptions): Client {
 	async function other(statements: OtherStatements): Promise<void> {
 		const connection = open(caller.home);
 		const idempotencyKey = otherChance.happens(settings.keyedShare) ? `${id}/other ${keys++}` : null;
-		const request = optionsFor({ level: "linearizable" }, idempotencyKey, modeChance.pick(settings.modes));
+		const request = requestFor({ level: "linearizable" }, idempotencyKey, modeChance.pick(settings.modes));
 		await send(connection, programOf(statements.some(otherChance)), request);
 		connection.close();
 	}

@@ -3,17 +3,17 @@
  * the rest. Each part that is outside of an open transaction has a key of its own, made of the program's: tried again,
  * each happens once, also where an earlier try got through a part of them only.
  */
-import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { Step } from "../history/history.ts";
 import { programOf, readStatement, statement, statementOf, valueIn } from "../machine/statements.ts";
 import type { Caller } from "./caller.ts";
 import type { Reply } from "./connection.ts";
 import { isGood, partOf } from "./outcomes.ts";
+import type { AskedMode } from "./settings.ts";
 import type { Tries, Try } from "./tries.ts";
 
 export interface InParts {
 	readonly idempotencyKey: string | null;
-	readonly mode: Acknowledgement;
+	readonly mode: AskedMode;
 	readonly alone: Step;
 	/** In a transaction. Made anew where a try makes another transaction of it. */
 	readonly inside: () => Step;
@@ -43,7 +43,7 @@ export async function sendThreeParts(caller: Caller, tries: Tries, parts: InPart
 				idempotencyKey: idempotencyKey === null ? null : `${idempotencyKey}\npart 1`,
 			});
 			const connection = caller.open(member);
-			const request = caller.optionsFor({ level: "linearizable" }, idempotencyKey, mode);
+			const request = caller.requestFor({ level: "linearizable" }, idempotencyKey, mode);
 			const reply = await caller.send(connection, program, request);
 			caller.complete(first, partOf(reply, { from: 0, until: 1, isKeyed }));
 			const known = partOf(reply, { from: 1, until: 1 + transaction.length, isKeyed });
@@ -74,7 +74,7 @@ async function openAndCommit(caller: Caller, parts: InParts, { member, attempt }
 	const second = caller.invoke(member, { ...call, steps: [], idempotencyKey: null, attempt: 1 });
 	const place = caller.step(second, inside);
 	const connection = caller.open(member);
-	const request = caller.optionsFor({ level: "linearizable" }, idempotencyKey, mode);
+	const request = caller.requestFor({ level: "linearizable" }, idempotencyKey, mode);
 	const program = [statementOf(alone), begin, readStatement(inside.key), statementOf(inside)];
 	const reply = await caller.send(connection, programOf(program), request);
 	caller.complete(first, partOf(reply, { from: 0, until: 1, isKeyed: idempotencyKey !== null }));
@@ -93,6 +93,6 @@ async function openAndCommit(caller: Caller, parts: InParts, { member, attempt }
  * What may be lost after its answer must not be sent again: it would happen twice, rightly, and as the answers to parts
  * have no position nobody could tell.
  */
-function isEnough(caller: Caller, mode: Acknowledgement, reply: Reply): boolean {
+function isEnough(caller: Caller, mode: AskedMode, reply: Reply): boolean {
 	return reply.type === "answer" && (isGood(reply) || caller.isEarly(mode));
 }
