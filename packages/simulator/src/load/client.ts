@@ -17,6 +17,7 @@ import {
 } from "../machine/statements.ts";
 import { type CallerOptions, createCaller } from "./caller.ts";
 import type { Reply } from "./connection.ts";
+import { leaveForeignKeys } from "./foreign-keys.ts";
 import { sendThreeParts, sendTwoParts } from "./in-parts.ts";
 import { completionOf, isGood, seenIn } from "./outcomes.ts";
 import { type OperationKind, operationKinds } from "./settings.ts";
@@ -42,6 +43,8 @@ export interface ClientOptions extends CallerOptions {
 
 /** How much SQL is sent besides registers. */
 const otherShare = 0.15;
+/** And how much of that is about foreign keys. */
+const foreignKeysShare = 0.2;
 
 /** A list is left for the next after about so many appends: it is read and written whole. */
 const appendsInList = 30;
@@ -367,6 +370,11 @@ export function startClient(options: ClientOptions): Client {
 
 	/** SQL of any kind, which may fail or not: only that all members hold the same after it is judged. */
 	async function other(statements: OtherStatements): Promise<void> {
+		if (otherChance.happens(foreignKeysShare)) {
+			const mode = modeChance.pick(settings.modes);
+			tell({ type: "client", client: id, what: "leaves foreign keys" });
+			return await leaveForeignKeys({ caller, statements, mode, onOutrage });
+		}
 		const connection = open(caller.home);
 		const idempotencyKey = otherChance.happens(settings.keyedShare) ? `${id}/other ${keys++}` : null;
 		const request = requestFor({ level: "linearizable" }, idempotencyKey, modeChance.pick(settings.modes));

@@ -7,6 +7,10 @@ import type { Statement } from "../../../skein/src/database/program.ts";
 import type { Chance } from "../engine/chance.ts";
 
 export interface OtherStatements {
+	/** Breaks a foreign key: fails where they hold. */
+	readonly orphan: Statement;
+	/** So that those do not grow: not in one statement with an orphan, since one that goes makes up for one that comes. */
+	readonly fewerOrphans: Statement;
 	/** Part of the initial database. */
 	readonly schema: string;
 	/** Cannot fail and does not touch registers: may stand in a transaction with what is judged. */
@@ -84,7 +88,11 @@ const schemas = [
 const schema = `
 CREATE TABLE audit (number INTEGER PRIMARY KEY, what ANY) STRICT;
 CREATE TRIGGER audit_kept AFTER INSERT ON audit BEGIN DELETE FROM audit WHERE number <= new.number - 20; END;
+CREATE TABLE parents (id INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parents) STRICT;
 `;
+
+const plain = (sql: string): Statement => ({ sql, arguments: [], namedArguments: [], wantRows: true });
 
 function statementFrom(template: string, chance: Chance): Statement {
 	const table = chance.pick(tables);
@@ -99,6 +107,8 @@ function statementFrom(template: string, chance: Chance): Statement {
 
 export const otherStatements: OtherStatements = {
 	schema,
+	orphan: plain("INSERT INTO children (parent) VALUES (1)"),
+	fewerOrphans: plain("DELETE FROM children WHERE id <= (SELECT max(id) FROM children) - 20"),
 	harmless: (chance) => statementFrom(chance.pick(harmless), chance),
 	some(chance) {
 		const statements = Array.from({ length: chance.integer(1, 5) }, () => {
@@ -107,7 +117,6 @@ export const otherStatements: OtherStatements = {
 			if (kind < 0.3) return statementFrom(chance.pick(schemas), chance);
 			return statementFrom(chance.pick(rows), chance);
 		});
-		const plain = (sql: string): Statement => ({ sql, arguments: [], namedArguments: [], wantRows: true });
 		switch (chance.below(5)) {
 			case 0:
 				return [plain("BEGIN IMMEDIATE"), ...statements, plain("COMMIT")];

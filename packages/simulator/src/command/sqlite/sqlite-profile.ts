@@ -12,6 +12,7 @@ import { openReading } from "../../../../skein/src/database/connection.ts";
 import { digestDatabase } from "../../../../skein/src/database/digest.ts";
 import { readState } from "../../../../skein/src/database/own-tables.ts";
 import { defaultDatabaseSettings } from "../../../../skein/src/database/settings.ts";
+import { mustRunAlone } from "../../../../skein/src/database/threaded-database.ts";
 import { createWriter } from "../../../../skein/src/database/writer.ts";
 import type { Chance } from "../../engine/chance.ts";
 import type { RegisterWrite } from "../../history/effects.ts";
@@ -87,6 +88,7 @@ export function sqliteProfile(settle: () => Promise<void>): Profile {
 		checksum: crc32,
 		writesIn,
 		notedIn: notedTransaction,
+		mustRunAlone,
 		otherStatements,
 		createStore: (chance, settings) => createStore(chance, settings, standStill),
 	};
