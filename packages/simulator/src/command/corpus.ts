@@ -49,4 +49,10 @@ export const corpus: readonly Known[] = [
 		seconds: 60,
 		why: "an entry that was read while it was taken back",
 	},
+	{
+		seed: 630040004,
+		profile: "sqlite",
+		seconds: 20,
+		why: "a batch behind one without foreign keys",
+	},
 ];

@@ -122,6 +122,8 @@ export function createCaller(options: CallerOptions): Caller {
 			const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
 			const reply = await connection.send(program, request, patienceMs);
 			if (reply.type === "answer") sessions.answered(caller.session, reply.answer.position, isEarlyRequest);
+			// Whatever goes wrong in the world has a name of its own.
+			if (reply.type === "error" && reply.error.code === "INTERNAL") onOutrage(reply.error);
 			if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION")
 				refusedToken(reply.error);
 			if (reply.type !== "unreachable") return reply;
