@@ -125,6 +125,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 			bootstrap: isFirst ? bootstrap : null,
 			settings,
 			notedIn: (payload, isWhole) => profile.notedIn(payload, isWhole),
+			mustRunAlone: (request) => profile.mustRunAlone(request),
 			clockFault: drawClockFault(own.fork("clock")),
 			observe: (observation) => {
 				hearOf(observation);

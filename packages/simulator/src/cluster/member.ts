@@ -83,6 +83,7 @@ export interface MemberOptions {
 	readonly settings: NodeSettings;
 	readonly clockFault: ClockFault;
 	readonly notedIn: Profile["notedIn"];
+	readonly mustRunAlone: Profile["mustRunAlone"];
 	readonly observe: (observation: Observation) => void;
 	/** Something happened in the process: its view is to be looked at when this event is over. */
 	readonly touched: () => void;
@@ -152,7 +153,7 @@ export function createMember(options: MemberOptions): Member {
 			disk: gated,
 			logger: silentLogger,
 			settings,
-			mustRunAlone: (request) => request.interactive,
+			mustRunAlone: options.mustRunAlone,
 			notedIn: options.notedIn,
 		});
 		void node.failed.then((error) => endBySelf(current, "failed", error));

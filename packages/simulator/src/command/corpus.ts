@@ -57,4 +57,10 @@ export const corpus: readonly Known[] = [
 	registers(302523189, "a leader that hung in what its database applied led on", 60),
 	registers(314001692, "a leader that cannot commit its barrier led on", 60),
 	registers(900016, "a member that a snapshot brought up said that its disk was full", 30),
+	{
+		seed: 630040004,
+		profile: "sqlite",
+		seconds: 20,
+		why: "a batch behind one without foreign keys",
+	},
 ];

@@ -7,6 +7,10 @@ import type { Statement } from "../../../skein/src/database/program.ts";
 import type { Chance } from "../engine/chance.ts";
 
 export interface OtherStatements {
+	/** Breaks a foreign key: fails where they hold. */
+	readonly orphan: Statement;
+	/** So that those do not grow: not in one statement with an orphan, since one that goes makes up for one that comes. */
+	readonly fewerOrphans: Statement;
 	/** Cannot fail and does not touch registers: may stand in a transaction with what is judged. */
 	harmless(chance: Chance): Statement;
 	/** A few that belong together; any of them may fail. */
@@ -86,7 +90,11 @@ const schemas = [
 export const otherSchema = `
 CREATE TABLE audit (number INTEGER PRIMARY KEY, what ANY) STRICT;
 CREATE TRIGGER audit_kept AFTER INSERT ON audit BEGIN DELETE FROM audit WHERE number <= new.number - 20; END;
+CREATE TABLE parents (id INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parents) STRICT;
 `;
+
+const plain = (sql: string): Statement => ({ sql, arguments: [], namedArguments: [], wantRows: true });
 
 function statementFrom(template: string, chance: Chance): Statement {
 	const table = chance.pick(tables);
@@ -106,7 +114,12 @@ export function createOtherStatements({
 	readonly registerTriggers: boolean;
 }): OtherStatements {
 	const templates = registerTriggers ? harmless : harmless.filter((one) => !one.includes("registers_noted"));
-	return { harmless: (chance) => statementFrom(chance.pick(templates), chance), some };
+	return {
+		orphan: plain("INSERT INTO children (parent) VALUES (1)"),
+		fewerOrphans: plain("DELETE FROM children WHERE id <= (SELECT max(id) FROM children) - 20"),
+		harmless: (chance) => statementFrom(chance.pick(templates), chance),
+		some,
+	};
 }
 
 function some(chance: Chance): Statement[] {
@@ -116,7 +129,6 @@ function some(chance: Chance): Statement[] {
 		if (kind < 0.3) return statementFrom(chance.pick(schemas), chance);
 		return statementFrom(chance.pick(rows), chance);
 	});
-	const plain = (sql: string): Statement => ({ sql, arguments: [], namedArguments: [], wantRows: true });
 	switch (chance.below(5)) {
 		case 0:
 			return [plain("BEGIN IMMEDIATE"), ...statements, plain("COMMIT")];

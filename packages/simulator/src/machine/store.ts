@@ -2,7 +2,7 @@
  * What a profile gives a cluster: databases whose files outlive their process. The register profile is
  * here; the one with real SQLite needs Node and stands under command/.
  */
-import type { Database } from "../../../skein/src/database/database.ts";
+import type { Database, WriteRequest } from "../../../skein/src/database/database.ts";
 import type { LogFormat } from "../../../skein/src/database/log-format.ts";
 import type { NotedTransaction } from "../../../skein/src/database/transaction-note.ts";
 import { crc32 } from "../../../skein/src/world/crc32.ts";
@@ -64,6 +64,8 @@ export interface Profile {
 	createReader(settings: StoreSettings): (payload: Uint8Array) => EntryContent;
 	/** As production's, of this profile's payloads. */
 	notedIn(payload: Uint8Array, isWhole: boolean): NotedTransaction | null;
+	/** As production's: what cannot share a transaction with others. */
+	mustRunAlone(request: WriteRequest): boolean;
 	/** For clients to send besides; null: there is nothing but registers. */
 	otherStatements(settings: StoreSettings): OtherStatements | null;
 	createStore(chance: Chance, settings: StoreSettings): Store;
@@ -79,6 +81,8 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 		checksum,
 		createReader: () => (payload) => ({ writes: writesIn(payload), format: null }),
 		notedIn,
+		// Foreign keys are what it is about, and registers have none.
+		mustRunAlone: () => false,
 		otherStatements: () => null,
 		createStore(chance, settings) {
 			const file = createRegisterFile();

@@ -34,7 +34,7 @@ async function sweepOf(seed: number) {
 		scheduler,
 		chance: chance.fork("cluster"),
 		profile: registersProfile(settle),
-		settings: drawSettings(chance.fork("settings")),
+		settings: drawSettings(chance.fork("settings"), 1),
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
 		storeSettings: {

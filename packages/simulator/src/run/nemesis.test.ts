@@ -29,7 +29,7 @@ function fail(error: unknown): never {
 function start(seed: number, atlas: AtlasProfile, everyMs: Partial<Record<FaultKind, number>>) {
 	const scheduler = createScheduler(settle);
 	const chance = createChance(seed);
-	const settings = drawSettings(chance.fork("settings"));
+	const settings = drawSettings(chance.fork("settings"), 3);
 	const cluster = createCluster({
 		size: 3,
 		scheduler,

@@ -30,7 +30,7 @@ function start(seed: number, spent: ReadonlySet<string>) {
 		scheduler,
 		chance: chance.fork("cluster"),
 		profile: registersProfile(settle, crc32),
-		settings: drawSettings(chance.fork("settings")),
+		settings: drawSettings(chance.fork("settings"), 3),
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
 		storeSettings: {

@@ -33,7 +33,7 @@ async function world(size: number, seed: number) {
 	const scheduler = createScheduler(settle);
 	const chance = createChance(seed);
 	const events: TraceEvent[] = [];
-	const settings = drawSettings(chance.fork("settings"));
+	const settings = drawSettings(chance.fork("settings"), size);
 	const cluster = createCluster({
 		size,
 		scheduler,

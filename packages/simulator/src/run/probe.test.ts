@@ -25,7 +25,7 @@ test("a probe notes what it saw and where", async () => {
 		scheduler,
 		chance: chance.fork("cluster"),
 		profile: registersProfile(settle, crc32),
-		settings: drawSettings(chance.fork("settings")),
+		settings: drawSettings(chance.fork("settings"), 3),
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
 		storeSettings: {

@@ -57,7 +57,8 @@ export function probe(options: ProbeOptions): Probe {
 			const request = {
 				consistency: { level: "linearizable" },
 				idempotencyKey: null,
-				acknowledgement: null,
+				// The nodes' own may wait for members that are not healed.
+				acknowledgement: { mode: "quorum" },
 				timeoutMs,
 			} as const;
 			const reply = await connection.send(programOf([statementOf(step)]), request, 2 * timeoutMs);

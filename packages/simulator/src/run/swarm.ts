@@ -8,7 +8,7 @@ import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/a
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
 import type { Chance } from "../engine/chance.ts";
-import { type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
+import { type AskedMode, type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
 import type { FormatSettings, StoreSettings } from "../machine/store.ts";
 import { type DiskSettings, drawDiskSettings } from "../world/disk-settings.ts";
 import { drawNetworkSettings, type NetworkSettings } from "../world/network-settings.ts";
@@ -38,12 +38,12 @@ export interface Budget {
 export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	const size = chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
 	const sameDisks = chance.happens(0.5);
-	const settings = drawSettings(chance.fork("settings"));
+	const settings = drawSettings(chance.fork("settings"), size);
 	return {
 		size,
 		settings,
 		store: drawStore(chance.fork("store")),
-		load: drawLoad(chance.fork("load"), size),
+		load: drawLoad(chance.fork("load"), size, settings.acknowledgement),
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
 		network: drawNetworkSettings(chance.fork("network")),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
@@ -57,7 +57,7 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	};
 }
 
-export function drawSettings(chance: Chance): NodeSettings {
+export function drawSettings(chance: Chance, size: number): NodeSettings {
 	const heartbeatIntervalMs = chance.pick([30, 50, 100]);
 	const tickIntervalMs = chance.pick([10, 20, heartbeatIntervalMs / 2]);
 	// Each alone does little: a log that is cut at once needs all of them.
@@ -65,6 +65,7 @@ export function drawSettings(chance: Chance): NodeSettings {
 	const modes = chance.fork("modes");
 	return {
 		...defaultNodeSettings,
+		acknowledgement: drawNodeMode(chance.fork("acknowledgement"), size),
 		consensus: {
 			heartbeatIntervalMs,
 			electionTimeoutMs: heartbeatIntervalMs * chance.pick([5, 7, 10, 20]),
@@ -127,6 +128,18 @@ function drawFormat(chance: Chance): FormatSettings {
 	return { first, changesEveryMs: chance.pick([null, null, 300, 2_000]) };
 }
 
+/** What holds for writes that do not say: production's own in half of the runs. */
+function drawNodeMode(chance: Chance, size: number): Acknowledgement {
+	if (chance.happens(0.5)) return defaultNodeSettings.acknowledgement;
+	const modes: Acknowledgement[] = [
+		{ mode: "async" },
+		{ mode: "sync", strict: false },
+		{ mode: "sync", strict: true },
+	];
+	if (size > 1) modes.push({ mode: "semi-sync", followers: chance.integer(1, size - 1) });
+	return chance.pick(modes);
+}
+
 /** Most runs mix them: whoever waits for more must not be answered with less. */
 function drawModes(chance: Chance, size: number): Acknowledgement[] {
 	const quorum: Acknowledgement = { mode: "quorum" };
@@ -146,7 +159,13 @@ function drawSync(chance: Chance): Acknowledgement[] {
 	return chance.pick([[], [sync], [sync, sync, sync], [sync, strict], [strict]]);
 }
 
-function drawLoad(chance: Chance, size: number): LoadSettings {
+/** In most runs some writes leave their mode out, in some all do. */
+function drawAskedModes(chance: Chance, modes: readonly AskedMode[]): readonly AskedMode[] {
+	if (chance.happens(0.2)) return modes;
+	return chance.happens(0.2) ? ["node's"] : [...modes, ...Array(chance.integer(1, 2)).fill("node's")];
+}
+
+function drawLoad(chance: Chance, size: number, nodeMode: Acknowledgement): LoadSettings {
 	const weights = Object.fromEntries(
 		operationKinds.map((kind) => [kind, chance.happens(0.6) ? chance.next() : 0]),
 	) as Record<OperationKind, number>;
@@ -164,7 +183,11 @@ function drawLoad(chance: Chance, size: number): LoadSettings {
 		attempts: chance.pick([1, 3, 8]),
 		timeoutMs: chance.pick([50, 500, 3_000, 10_000]),
 		patience: chance.pick([0.5, 1, 3]),
-		modes: [...drawModes(chance.fork("modes"), size), ...drawSync(chance.fork("sync"))],
+		modes: drawAskedModes(chance.fork("asked"), [
+			...drawModes(chance.fork("modes"), size),
+			...drawSync(chance.fork("sync")),
+		]),
+		nodeMode,
 		goneShare: chance.pick([0, 0, 0.1]),
 		wanders: chance.happens(0.5),
 		leavesShare: chance.pick([0, 0.5, 1]),

@@ -24,7 +24,12 @@ interface Bench extends Runners {
 	readonly applied: AppliedIndex;
 	/** What was answered, in order: the text that was inserted, and how. */
 	readonly answers: string[];
-	readonly submit: (text: string, acknowledgement: Acknowledgement, sql?: string) => QueuedWrite;
+	readonly submit: (
+		text: string,
+		acknowledgement: Acknowledgement,
+		sql?: string,
+		foreignKeys?: boolean,
+	) => QueuedWrite;
 	/** Steps until there is nothing to do. */
 	readonly work: () => Promise<LeadingResult>;
 }
@@ -68,7 +73,7 @@ async function createBench(
 		readIndex,
 		logger: silentLogger,
 		watch: createDiskWatch({ ...common, logger: silentLogger }),
-		mustRunAlone: ({ interactive }) => interactive,
+		mustRunAlone: ({ interactive, foreignKeys }) => interactive || !foreignKeys,
 		wake() {},
 		onFailure: (error) => member.failures.push(error),
 	});
@@ -87,7 +92,7 @@ async function createBench(
 		leading,
 		applied,
 		answers,
-		submit(text, acknowledgement, sql) {
+		submit(text, acknowledgement, sql, foreignKeys = true) {
 			const what = sql === undefined ? program(insert(text)) : program(sql);
 			const write: QueuedWrite = {
 				stream: "n1/1",
@@ -95,7 +100,7 @@ async function createBench(
 					stream: "n1/1",
 					acknowledgement,
 					program: what,
-					foreignKeys: true,
+					foreignKeys,
 					interactive: false,
 					idempotencyKey: null,
 					receivedAtMs: 0,
@@ -151,6 +156,25 @@ test("cut off from all others, async is answered and quorum is not; SQLite commi
 	expect(answers.at(-1)).toBe("d LEADERSHIP_LOST");
 	await leading.leave("lost");
 	expect(file.content.items).toEqual([]);
+});
+
+test("no batch begins behind one that must run alone, and that behind no other", async () => {
+	const { clock, network, member, file, answers, submit, work } = await createBench(3);
+	network.cut(member.id, true);
+	submit("a", asynchronous, undefined, false);
+	submit("b", asynchronous);
+	await work();
+	expect(answers).toEqual(["a done"]);
+	network.cut(member.id, false);
+	await clock.run(200);
+	await work();
+	expect(answers).toEqual(["a done", "b done"]);
+	expect(file.content.items).toEqual(["a", "b"]);
+	network.cut(member.id, true);
+	submit("c", asynchronous);
+	submit("d", asynchronous, undefined, false);
+	await work();
+	expect(answers.at(-1)).toBe("c done");
 });
 
 test("batches that were answered early are committed together once the log has committed them", async () => {

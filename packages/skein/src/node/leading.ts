@@ -318,6 +318,8 @@ export function createLeading(options: LeadingOptions): Leading {
 			result.last,
 			payloads.reduce((sum, { length }) => sum + length, 0),
 		);
+		// Also nothing that comes after it shares its transaction.
+		if (batch.some(({ request }) => options.mustRunAlone(request))) open.close();
 		const isCommitted = runner().commitIndex >= result.last.index;
 		// Before the answers: the writer works while they are made.
 		if (isCommitted) commitSqlite(result.last);

@@ -11,6 +11,7 @@ import { digestDatabase } from "../../../../skein/src/database/digest.ts";
 import { defaultLogFormat } from "../../../../skein/src/database/log-format.ts";
 import { createStateWriter, readState } from "../../../../skein/src/database/own-tables.ts";
 import { defaultDatabaseSettings } from "../../../../skein/src/database/settings.ts";
+import { mustRunAlone } from "../../../../skein/src/database/threaded-database.ts";
 import { createWriter } from "../../../../skein/src/database/writer.ts";
 import type { Chance } from "../../engine/chance.ts";
 import { createOtherStatements, otherSchema } from "../../machine/other-statements.ts";
@@ -87,6 +88,7 @@ export function sqliteProfile(settle: () => Promise<void>): Profile {
 		checksum: crc32,
 		createReader: ({ format }) => createSqliteEffects(format),
 		notedIn: notedTransaction,
+		mustRunAlone,
 		otherStatements: ({ format }) => createOtherStatements({ registerTriggers: isJournalled(format) }),
 		createStore: (chance, settings) => createStore(chance, settings, standStill),
 	};
