@@ -55,6 +55,8 @@ export type Observation =
 			readonly type: "snapshot";
 			readonly node: NodeId;
 			readonly position: Position;
+			/** What the database was told to hold, whether its member has heard yet that it does. */
+			readonly asked: LogIndex;
 			/** Of the configuration in it. */
 			readonly configurationIndex: LogIndex;
 	  }

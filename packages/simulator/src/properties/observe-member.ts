@@ -54,14 +54,17 @@ export function observeDatabase(
 	observe: Observe,
 	digest: () => string | null,
 ): Database {
+	let asked = database.opened.applied.index;
 	return {
 		...database,
 		async commit(position, configuration = null) {
+			asked = Math.max(asked, position.index);
 			await database.commit(position, configuration);
 			observe({ type: "applied", node, position, digest: digest() });
 		},
 		async apply(entries) {
 			const position = entries.at(-1)?.position;
+			asked = Math.max(asked, position?.index ?? 0);
 			try {
 				await database.apply(entries);
 			} catch (error) {
@@ -86,7 +89,7 @@ export function observeDatabase(
 		async createSnapshot() {
 			const snapshot = await database.createSnapshot();
 			const { applied: position, configuration } = snapshot;
-			observe({ type: "snapshot", node, position, configurationIndex: configuration.index });
+			observe({ type: "snapshot", node, position, asked, configurationIndex: configuration.index });
 			return snapshot;
 		},
 	};

