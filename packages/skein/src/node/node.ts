@@ -358,6 +358,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function onConfiguration({ members, voters, outgoingVoters, learners }: Configuration): void {
+		warnIfNeverMet(settings.acknowledgement, { voters }, logger);
 		logger.info({ voters, outgoingVoters, learners }, "members");
 		network.meet(members);
 		memberChanges.onConfiguration();
