@@ -33,10 +33,10 @@ export function createWorkspace(): Workspace {
 
 /** Throws if the code has moved away from under the patch: then the patch must be made anew. */
 export function applyMutation(workspace: Workspace, mutation: Mutation): void {
-	// Two lines of context must match; the line numbers need not. Outside any repository, wherever the
-	// temporary folder is: git would leave out files that it takes for another repository's.
+	// All its context must match; the line numbers need not (patches.test.ts says what else must be so). Outside any
+	// repository, wherever the temporary folder is: git would leave out files that it takes for another repository's.
 	const environment = { ...process.env, GIT_CEILING_DIRECTORIES: join(workspace.directory, "..") };
-	execFileSync("git", ["apply", "-C2", "--whitespace=nowarn", mutation.path], {
+	execFileSync("git", ["apply", "--whitespace=nowarn", mutation.path], {
 		cwd: workspace.directory,
 		env: environment,
 		stdio: ["ignore", "ignore", "pipe"],
