@@ -5,22 +5,21 @@ import { expect, test } from "vitest";
 import { numberOfHead } from "./head.ts";
 import { chooseMutations, listMutations, parsePart } from "./mutation.ts";
 import { misplacedHunks } from "./placement.ts";
-import { applyMutation, createWorkspace } from "./workspace.ts";
+import { createWorkspace, mustApply } from "./workspace.ts";
 
 test("every patch applies", () => {
 	const failed: string[] = [];
 	const mutations = listMutations();
 	expect(mutations.length).toBeGreaterThanOrEqual(26);
+	const workspace = createWorkspace();
 	for (const mutation of mutations) {
-		const workspace = createWorkspace();
 		try {
-			applyMutation(workspace, mutation);
+			mustApply(workspace, mutation);
 		} catch (error) {
 			failed.push(`${mutation.name}: ${String(error)}`);
-		} finally {
-			workspace.remove();
 		}
 	}
+	workspace.remove();
 	expect(failed).toEqual([]);
 });
 
