@@ -30,10 +30,12 @@ export interface Nemesis {
 	readonly sound: readonly NodeId[];
 	/** More disks may be damaged than Skein promises to survive. */
 	readonly isBeyond: boolean;
-	/** A log may lack what was written to it, and need not know that. */
-	readonly hasDamaged: boolean;
-	/** These members are well, and connected with each other, for good. */
+	/** Its log may lack what was written to it: the disk was really damaged, or is gone. */
+	hasDamaged(node: NodeId): boolean;
+	/** These members are well, and connected with each other, for good; some of the others are struck a last time. */
 	heal(nodes: ReadonlySet<NodeId>): void;
+	/** These too, now that nobody need be away any more. */
+	bringBack(nodes: ReadonlySet<NodeId>): void;
 }
 
 export interface NemesisOptions {
@@ -180,13 +182,11 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			case "plot":
 				return plots.begin();
 			case "disk-rot":
-				damaged.add(node);
 				rotNextSnapshot(100);
-				atlas.rot({ node, disk, isDown: isDown(member) });
+				if (atlas.rot({ node, disk, isDown: isDown(member) }) !== null) damaged.add(node);
 				return;
 			case "disk-misdirect":
-				damaged.add(node);
-				atlas.misdirect({ node, disk, isDown: isDown(member) });
+				if (atlas.misdirect({ node, disk, isDown: isDown(member) })) damaged.add(node);
 				return;
 			case "wipe":
 				// At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that.
@@ -283,9 +283,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			return members.filter(({ id, state }) => state !== "lost" && !atlas.spent.has(id)).map(({ id }) => id);
 		},
 		isBeyond: settings.atlas === "beyond",
-		get hasDamaged() {
-			return damaged.size > 0 || lost() > 0;
-		},
+		hasDamaged: (node) => damaged.has(node) || cluster.member(node).state === "lost",
 		stop() {
 			stopped = true;
 		},
@@ -293,21 +291,26 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			if (chance.happens(0.5)) {
 				for (const member of members) if (!nodes.has(member.id)) strike(member, { cluster, chance, tell });
 			}
-			const healed = [...nodes].map((id) => cluster.member(id));
-			for (const member of healed) {
-				member.clock?.setLateness(0);
-				member.slow(0);
-				member.disk.heal();
-				member.store.setFull(false);
-				member.keepClientsOut(false);
-			}
-			network.heal(nodes);
-			keepWell(healed);
-			scheduler.after(aftermathMs, () => {
-				for (const member of healed) forgive(member, member.server);
-			});
+			bringBack(nodes);
 		},
+		bringBack,
 	};
+
+	function bringBack(nodes: ReadonlySet<NodeId>): void {
+		const healed = [...nodes].map((id) => cluster.member(id));
+		for (const member of healed) {
+			member.clock?.setLateness(0);
+			member.slow(0);
+			member.disk.heal();
+			member.store.setFull(false);
+			member.keepClientsOut(false);
+		}
+		network.heal(nodes);
+		keepWell(healed);
+		scheduler.after(aftermathMs, () => {
+			for (const member of healed) forgive(member, member.server);
+		});
+	}
 
 	/** Whoever lives on has nothing left of what its disk refused: from now on that explains no end. */
 	function forgive(member: Member, server: Member["server"]): void {

@@ -22,7 +22,7 @@ import { checkAll } from "./checks.ts";
 import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
 import { handOver } from "./hand-over.ts";
-import { checkRefusedTokens, checkReports, reportsOn, withoutLost } from "./lost-writes.ts";
+import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
@@ -92,6 +92,7 @@ export async function simulate(
 	try {
 		await run.safety();
 		await run.liveness();
+		await run.reunion();
 		// Before the judgement: an error that got lost may be why it would fail.
 		await escapes?.caughtUp();
 		run.throwOutrage();
@@ -245,7 +246,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		return everApplied >= watch.committedIndex();
 	}
 
-	/** Members that have applied everything. */
+	/** Of those who are healed, members that have applied everything. */
 	function caughtUp(): NodeId[] {
 		const members = cluster.members.filter(({ id, core }) => healed.has(id) && core !== null);
 		// What they are asked for is all that is committed, also where none of them knows of it (seed 314001751).
@@ -331,6 +332,20 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 				throw new BrokenProperty("liveness", `healed members do not reach one applied index: ${indexes}`);
 			}
 		},
+		/**
+		 * Nobody is away any more whose disk is sound: who led and was not healed reports what was lost with it, and
+		 * ends in the state of the others.
+		 */
+		async reunion() {
+			healed = new Set([...healed, ...nemesis.sound]);
+			trace.tell({ type: "phase", phase: "reunion", healed: [...healed].join(" ") });
+			nemesis.bringBack(healed);
+			if (await runWhile(() => caughtUp().length < healed.size, plan.livenessMs)) return;
+			// Too many may be gone for anybody to lead.
+			if (nemesis.isBeyond) return;
+			const indexes = cluster.members.map(({ id, state }) => `${id} ${state} ${applied.get(id)}`).join(", ");
+			throw new BrokenProperty("liveness", `${[...healed].join(", ")} do not come together: ${indexes}`);
+		},
 		judge(): boolean {
 			trace.tell({ type: "phase", phase: "end", healed: "" });
 			const done = caughtUp().map((id) => cluster.member(id));
@@ -347,17 +362,16 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }
 				: null;
 			const { history, lost } = withoutLost(recorder.history, committed);
-			const mustReport = (term: Term | null): boolean => {
-				const all = term === null ? [...leaders.values()] : [leaders.get(term)];
-				return !nemesis.hasDamaged && all.every((leader) => done.some(({ id }) => id === leader));
-			};
+			const isBackAndSound = (node: NodeId): boolean =>
+				done.some(({ id }) => id === node) && !nemesis.hasDamaged(node);
+			const mustReport = duties(leaders, isBackAndSound);
 			const isHeld = (node: NodeId, { term, index }: Position): boolean =>
 				done.some(({ id, core }) => id === node && core?.termAt(index) === term);
 			const reports = new Map(cluster.members.map(({ id, disk }) => [id, reportsOn(disk)]));
 			lostWrites = lost.length;
 			if (committed !== null) {
 				const isKnownCommitted = (node: NodeId, { term, index }: Position): boolean =>
-					!nemesis.hasDamaged && done.some(({ id }) => id === node) && committed.termAt(index) === term;
+					isBackAndSound(node) && committed.termAt(index) === term;
 				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
 				checkRefusedTokens(refusedTokens, committed);
 			}
