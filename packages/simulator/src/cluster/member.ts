@@ -7,6 +7,7 @@ import type { Configuration, NodeId } from "../../../skein/src/consensus/types.t
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
 import { openLog } from "../../../skein/src/log/segmented-log.ts";
+import { createIncarnations } from "../../../skein/src/node/incarnations.ts";
 import { createNode, type Node } from "../../../skein/src/node/node.ts";
 import type { Service } from "../../../skein/src/node/service.ts";
 import type { NodeSettings } from "../../../skein/src/node/settings.ts";
@@ -25,13 +26,14 @@ import {
 	type SimulatedClock,
 } from "../world/clock.ts";
 import type { SimulatedDisk } from "../world/disk.ts";
+import type { Credentials } from "../world/network.ts";
 import { gatedClock, gatedNetwork } from "./gates.ts";
 import { createLife, type Life } from "./life.ts";
 
 export type CrashKind = "kill" | "power";
 
-/** "down" until it is started; "refused" and "failed" ended by themselves; "lost" has no disk any more and never comes back. */
-export type MemberState = "down" | "starting" | "running" | "stopping" | "refused" | "failed" | "lost";
+/** "down" until it is started; "refused" and "failed" ended by themselves. */
+export type MemberState = "down" | "starting" | "running" | "stopping" | "refused" | "failed";
 
 /** A running process, as clients reach it. */
 export interface RunningProcess {
@@ -47,6 +49,8 @@ export interface Member {
 	readonly paused: boolean;
 	/** Now or before. */
 	readonly hasPaused: boolean;
+	/** Its disk is another one than at first, which began empty. */
+	readonly hasLostDisk: boolean;
 	/** Why it ended by itself. */
 	readonly failure: Error | null;
 	readonly server: RunningProcess | null;
@@ -77,7 +81,7 @@ export interface MemberOptions {
 	readonly tell: Tell;
 	readonly disk: SimulatedDisk;
 	readonly store: Store;
-	readonly connect: (node: NodeId) => Network;
+	readonly connect: (node: NodeId, credentials: Credentials) => Network;
 	readonly bootstrap: Configuration;
 	readonly settings: NodeSettings;
 	readonly clockFault: ClockFault;
@@ -90,7 +94,8 @@ export interface MemberOptions {
 interface Running {
 	readonly life: Life;
 	readonly clock: SimulatedClock;
-	readonly network: Network;
+	/** Null until the log has told which incarnation this is. */
+	network: Network | null;
 	node: Node | null;
 }
 
@@ -102,11 +107,11 @@ export function createMember(options: MemberOptions): Member {
 	let lives = 0;
 
 	function start(): void {
-		if (running !== null || member.state === "lost") return;
+		if (running !== null) return;
 		lives++;
 		const life = createLife({ scheduler, chance: chance.fork(`life ${lives}`), touched: options.touched });
 		const clock = createSimulatedClock({ scheduler, chance, ...options.clockFault });
-		const current: Running = { life, clock, network: options.connect(id), node: null };
+		const current: Running = { life, clock, network: null, node: null };
 		running = current;
 		member.clock = clock;
 		member.state = "starting";
@@ -122,7 +127,7 @@ export function createMember(options: MemberOptions): Member {
 		const log = await openLog({
 			disk: gated,
 			directory: "log",
-			create: { clusterId: "simulated", nodeId: id, incarnation: "00".repeat(16) },
+			create: { clusterId: "simulated", nodeId: id, incarnation: drawIncarnation() },
 			bootstrap: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }],
 			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
 		});
@@ -133,6 +138,12 @@ export function createMember(options: MemberOptions): Member {
 		});
 		const { applied } = database.opened;
 		observe({ type: "started", node: id, recovered: log.recovered, applied });
+		const { accepts } = await createIncarnations(gated, silentLogger);
+		const network = options.connect(id, {
+			incarnation: log.recovered.identity.incarnation,
+			accepts: (other, incarnation) => !life.over && accepts(other, incarnation),
+		});
+		current.network = network;
 		const node = await createNode({
 			self: id,
 			version: "0.0.0",
@@ -140,7 +151,7 @@ export function createMember(options: MemberOptions): Member {
 			bootstrap,
 			log: observeLog(log, id, observe),
 			database: observeDatabase(tellingOfSnapshots(database), id, observe, () => store.digest()),
-			network: observeNetwork(gatedNetwork(current.network, life), observe),
+			network: observeNetwork(gatedNetwork(network, life), observe),
 			clock,
 			random: { below: (bound) => chance.below(bound), bytes: (length) => chance.bytes(length) },
 			disk: gated,
@@ -158,6 +169,11 @@ export function createMember(options: MemberOptions): Member {
 			member.server = { life, service: node.service };
 		}
 		tell({ type: "started", node: id, applied: applied.index, last: node.core.lastIndex });
+	}
+
+	/** Drawn at each start, and only used by the first on a disk. */
+	function drawIncarnation(): string {
+		return [...chance.bytes(16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 	}
 
 	function tellingOfSnapshots(database: Database): Database {
@@ -191,7 +207,7 @@ export function createMember(options: MemberOptions): Member {
 		member.clock = null;
 		current.life.end();
 		current.clock.stop();
-		void current.network.stop();
+		void current.network?.stop();
 		disk.crash(kind);
 		store.crash(kind);
 		observe({ type: "ended", node: id });
@@ -202,7 +218,7 @@ export function createMember(options: MemberOptions): Member {
 	function crash(kind: CrashKind): void {
 		if (running === null) {
 			// A machine may also lose power while nothing of Skein runs on it.
-			if (kind === "power" && member.state !== "lost") {
+			if (kind === "power") {
 				disk.crash(kind);
 				store.crash(kind);
 			}
@@ -238,6 +254,7 @@ export function createMember(options: MemberOptions): Member {
 		state: "down",
 		paused: false,
 		hasPaused: false,
+		hasLostDisk: false,
 		failure: null,
 		server: null,
 		clock: null,
@@ -273,8 +290,10 @@ export function createMember(options: MemberOptions): Member {
 		},
 		wipe() {
 			end("power");
-			member.state = "lost";
+			member.state = "down";
+			member.hasLostDisk = true;
 			disk.wipe();
+			store.wipe();
 			tell({ type: "wipe", node: id });
 			observe({ type: "disk-lost", node: id });
 		},

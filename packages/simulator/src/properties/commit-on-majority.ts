@@ -5,24 +5,25 @@
  * comes to stand there is one.
  *
  * What a member has applied, from a snapshot or the log, it holds. A disk that was lost after it had
- * answered still counts: nobody knows what it had.
+ * answered still counts with what it had; an empty one that has its name now never does.
  */
 import type { LogIndex, NodeId, Term } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { Committed } from "./committed.ts";
 import { linkAt } from "./hash-chain.ts";
-import type { MemberLogs } from "./member-logs.ts";
+import type { MemberLog, MemberLogs } from "./member-logs.ts";
 import { must, type Property } from "./property.ts";
 
 const name = "commit on a durable majority";
 
 export function commitOnMajority(logs: MemberLogs, committed: Committed): Property {
 	const leading = new Map<NodeId, { readonly term: Term; readonly commitIndex: LogIndex }>();
-	const lost = new Set<NodeId>();
+	/** What the disks had that were lost: the first ones of their members. */
+	const lost = new Map<NodeId, MemberLog>();
+	const current = new Map<NodeId, MemberLog>();
 
 	function holds(node: NodeId, index: LogIndex, hash: number): boolean {
-		if (lost.has(node)) return true;
-		const { durable, applied } = logs.get(node);
+		const { durable, applied } = lost.get(node) ?? logs.get(node);
 		if (index <= applied || index < durable.base.index) return true;
 		return linkAt(durable, index)?.hash === hash;
 	}
@@ -47,8 +48,15 @@ export function commitOnMajority(logs: MemberLogs, committed: Committed): Proper
 	return {
 		name,
 		on: {
-			"disk-lost": ({ node }) => lost.add(node),
-			started: ({ node }) => leading.delete(node),
+			"disk-lost"({ node }) {
+				const had = current.get(node);
+				if (had !== undefined && !lost.has(node)) lost.set(node, had);
+			},
+			started({ node }) {
+				leading.delete(node);
+				// `logs` forgets it before this hears that it is gone.
+				if (!lost.has(node)) current.set(node, logs.get(node));
+			},
 			view({ node, view }) {
 				const { role, term, commitIndex } = view;
 				if (commitIndex > committed.index && commitIndex > logs.get(node).issued.base.index)

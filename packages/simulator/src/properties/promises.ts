@@ -3,9 +3,13 @@
  * it is given to one candidate. And it is durable before it is answered: a vote that is told, a vote
  * that is asked for (it begins with one's own), an acknowledgement in a term.
  *
+ * An empty disk under the name of one that was lost has forgotten its promises: it is another voter, and nobody
+ * is elected by its votes.
+ *
  * After a crash the promise on disk is the last that was durable, or a later one that was issued.
  */
 import type { NodeId, VotePromise } from "../../../skein/src/consensus/types.ts";
+import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { MemberLogs } from "./member-logs.ts";
 import type { Observed } from "./observation.ts";
 import { must, type Property } from "./property.ts";
@@ -16,6 +20,27 @@ export function promises(logs: MemberLogs): Property {
 	/** By member and term: whom it told, over all of its lives, that it has its vote. */
 	const told = new Map<string, NodeId>();
 	const issued = new Map<NodeId, VotePromise>();
+	/** Disks that were lost before, by member. */
+	const replaced = new Map<NodeId, number>();
+	const disk = (node: NodeId): string => `${node} ${replaced.get(node) ?? 0}`;
+
+	function elect(node: NodeId, view: CoreView): void {
+		if (view.role !== "leader" || replaced.size === 0) return;
+		const hasVote = (voter: NodeId): boolean =>
+			(voter === node && !replaced.has(voter)) || told.get(`${voter} 0 ${view.term}`) === node;
+		const { voters, outgoingVoters } = view.configuration;
+		for (const half of [voters, outgoingVoters]) {
+			const granted = half.filter(hasVote);
+			const counted = half.filter(
+				(voter) => hasVote(voter) || told.get(`${disk(voter)} ${view.term}`) === node,
+			);
+			must(
+				counted.length === granted.length || granted.length * 2 > half.length,
+				name,
+				() => `${node} leads term ${view.term} with the vote of an empty disk: of ${counted.join(", ")}`,
+			);
+		}
+	}
 
 	function keep(node: NodeId, before: VotePromise, after: VotePromise): void {
 		const isKept =
@@ -30,7 +55,7 @@ export function promises(logs: MemberLogs): Property {
 		must(isDurable, name, () => {
 			return `${node} told its vote for ${candidate} in term ${term}, its disk has ${text(durablePromise)}`;
 		});
-		const key = `${node} ${term}`;
+		const key = `${disk(node)} ${term}`;
 		const other = told.get(key);
 		if (other === undefined) told.set(key, candidate);
 		else must(other === candidate, name, () => `${node} voted for ${other} and ${candidate} in term ${term}`);
@@ -71,6 +96,11 @@ export function promises(logs: MemberLogs): Property {
 				);
 				issued.set(node, recovered.promise);
 			},
+			"disk-lost"({ node }) {
+				replaced.set(node, (replaced.get(node) ?? 0) + 1);
+				issued.delete(node);
+			},
+			view: ({ node, view }) => elect(node, view),
 			sent: onSent,
 		},
 	};

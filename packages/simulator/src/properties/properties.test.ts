@@ -450,3 +450,53 @@ test("monotonic", () => {
 		}),
 	).toBe(name);
 });
+
+test("an empty disk under the name of one that was lost is another voter, and what it has counts for nothing", () => {
+	const grants = { type: "vote-response", granted: true };
+	const replaceC = (s: Scene): void => {
+		s.show({ type: "ended", node: "c" });
+		s.show({ type: "disk-lost", node: "c" });
+		s.start("c");
+	};
+	const elect = (s: Scene, voter: string): void => {
+		s.promise(voter, 2, "b");
+		s.send(voter, "b", 2, grants);
+		s.look("b", { role: "leader", term: 2 });
+	};
+	expect(scene((s) => elect(s, "c"))).toBe(null);
+	const elected = (voter: string) => (s: Scene) => {
+		replaceC(s);
+		elect(s, voter);
+	};
+	expect(scene(elected("c"))).toBe("promises");
+	expect(scene(elected("a"))).toBe(null);
+	// What it promised before counts, and binds the new disk to nothing.
+	expect(
+		scene((s) => {
+			elect(s, "c");
+			replaceC(s);
+			s.promise("c", 2, "a");
+			s.send("c", "a", 2, grants);
+			s.look("b", { role: "leader", term: 2 });
+		}),
+	).toBe(null);
+
+	const commit = (s: Scene): void => s.look("a", { role: "leader", term: 1, commitIndex: 2 });
+	const write = (s: Scene, node: string): void => s.append(node, ["1/1", "2/1"]);
+	expect(
+		scene((s) => {
+			write(s, "a");
+			write(s, "c");
+			replaceC(s);
+			commit(s);
+		}),
+	).toBe(null);
+	expect(
+		scene((s) => {
+			write(s, "a");
+			replaceC(s);
+			write(s, "c");
+			commit(s);
+		}),
+	).toBe("commit on a durable majority");
+});

@@ -73,7 +73,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	/** Supervisors start what has ended, sooner or later. */
 	const restartMs = chance.pick([50, 500, 3_000]);
 
-	const lost = (): number => members.filter(({ state }) => state === "lost").length;
+	const lost = (): number => members.filter(({ hasLostDisk }) => hasLostDisk).length;
 
 	function start(member: Member): void {
 		const { id, disk } = member;
@@ -190,13 +190,27 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				return;
 			case "wipe":
 				// At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that.
-				if (lost() * 2 + 2 < members.length && atlas.mayLose(node)) member.wipe();
-				return;
+				if (!member.hasLostDisk && lost() * 2 + 2 >= members.length) return;
+				if (!isRemembered(node) || !atlas.mayLose(node)) return;
+				refusing.delete(node);
+				return member.wipe();
 			default: {
 				const never: never = kind;
 				throw new Error(String(never));
 			}
 		}
+	}
+
+	/**
+	 * All others that have their disks know, durably, who has this name: who has never met it, or forgot it, would take
+	 * an empty disk for the first. That is not covered.
+	 */
+	function isRemembered(node: NodeId): boolean {
+		const others = members.filter(({ id, hasLostDisk }) => id !== node && !hasLostDisk);
+		return others.every(({ disk }) => {
+			const bytes = disk.durable("peers.json");
+			return bytes !== null && node in (JSON.parse(new TextDecoder().decode(bytes)) as object);
+		});
 	}
 
 	/** Copies do not live long, so whichever comes next. */
@@ -280,10 +294,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		},
 		mustRefuse: (node) => refusing.has(node),
 		get sound() {
-			return members.filter(({ id, state }) => state !== "lost" && !atlas.spent.has(id)).map(({ id }) => id);
+			return members
+				.filter(({ id, hasLostDisk }) => !hasLostDisk && !atlas.spent.has(id))
+				.map(({ id }) => id);
 		},
 		isBeyond: settings.atlas === "beyond",
-		hasDamaged: (node) => damaged.has(node) || cluster.member(node).state === "lost",
+		hasDamaged: (node) => damaged.has(node) || cluster.member(node).hasLostDisk,
 		stop() {
 			stopped = true;
 		},

@@ -133,6 +133,10 @@ function createStore(
 				standStill,
 			}),
 		crash: (kind) => files.crash(kind),
+		wipe() {
+			files.wipe();
+			prepare(files.path);
+		},
 		setFull(isFull) {
 			full = isFull;
 		},
