@@ -25,6 +25,7 @@
  * hears a handshake can try secrets at home: it must be long and random.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { NodeId } from "../consensus/types.ts";
 import { type Lane, lanes } from "../world/network.ts";
 
 const magic = Buffer.from("SKEIN\n", "latin1");
@@ -75,6 +76,14 @@ export class HandshakeError extends Error {
 		this.reason = reason;
 		this.byPeer = byPeer;
 	}
+}
+
+/** Told to both sides: it is what whoever runs the node must hear. */
+export function anotherDisk(node: NodeId): HandshakeError {
+	return new HandshakeError(
+		"incarnation",
+		`${node} has lost its disk: it does not know what the ${node} of before had promised, and must join under a new id`,
+	);
 }
 
 export interface Hello {
