@@ -189,16 +189,23 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				if (atlas.misdirect({ node, disk, isDown: isDown(member) })) damaged.add(node);
 				return;
 			case "wipe":
-				// At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that.
-				if (!member.hasLostDisk && lost() * 2 + 2 >= members.length) return;
-				if (!isRemembered(node) || !atlas.mayLose(node)) return;
-				refusing.delete(node);
-				return member.wipe();
+				wipe(member);
+				return;
 			default: {
 				const never: never = kind;
 				throw new Error(String(never));
 			}
 		}
+	}
+
+	/** At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that. False: it may not. */
+	function wipe(member: Member): boolean {
+		const { id, hasLostDisk } = member;
+		if (!hasLostDisk && lost() * 2 + 2 >= members.length) return false;
+		if (!isRemembered(id) || !atlas.mayLose(id)) return false;
+		refusing.delete(id);
+		member.wipe();
+		return true;
 	}
 
 	/**
@@ -265,6 +272,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		transfer,
 		visit: options.visit,
 		fill: (member, lastsMs) => fill(member, 0, lastsMs, 0),
+		wipe,
 		connect: (member) =>
 			connect({ member, scheduler, chance: clientChance, delayMs: 0.1, isLetIn: false, onOutrage }),
 	});
