@@ -34,6 +34,8 @@ export interface Nemesis {
 	hasDamaged(node: NodeId): boolean;
 	/** These members are well, and connected with each other, for good; some of the others are struck a last time. */
 	heal(nodes: ReadonlySet<NodeId>): void;
+	/** One has noted which disk the other has, so that no other one is taken for it. */
+	remembers(node: NodeId, other: NodeId): boolean;
 	/** These too, now that nobody need be away any more. */
 	bringBack(nodes: ReadonlySet<NodeId>): void;
 }
@@ -214,10 +216,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	 */
 	function isRemembered(node: NodeId): boolean {
 		const others = members.filter(({ id, hasLostDisk }) => id !== node && !hasLostDisk);
-		return others.every(({ disk }) => {
-			const bytes = disk.durable("peers.json");
-			return bytes !== null && node in (JSON.parse(new TextDecoder().decode(bytes)) as object);
-		});
+		return others.every(({ id }) => remembers(id, node));
+	}
+
+	function remembers(node: NodeId, other: NodeId): boolean {
+		const bytes = cluster.member(node).disk.durable("peers.json");
+		return bytes !== null && other in (JSON.parse(new TextDecoder().decode(bytes)) as object);
 	}
 
 	/** Copies do not live long, so whichever comes next. */
@@ -317,6 +321,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			}
 			bringBack(nodes);
 		},
+		remembers,
 		bringBack,
 	};
 

@@ -340,11 +340,18 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			healed = new Set([...healed, ...nemesis.sound]);
 			trace.tell({ type: "phase", phase: "reunion", healed: [...healed].join(" ") });
 			nemesis.bringBack(healed);
-			if (await runWhile(() => caughtUp().length < healed.size, plan.livenessMs)) return;
+			// Who remembers nobody would take any disk for its member's, and nobody would be wiped in any run.
+			const knowsAll = (node: NodeId): boolean =>
+				[...healed].every((other) => other === node || nemesis.remembers(node, other));
+			const isWhole = (): boolean => caughtUp().length === healed.size && [...healed].every(knowsAll);
+			if (await runWhile(() => !isWhole(), plan.livenessMs)) return;
 			// Too many may be gone for anybody to lead.
 			if (nemesis.isBeyond) return;
 			const indexes = cluster.members.map(({ id, state }) => `${id} ${state} ${applied.get(id)}`).join(", ");
-			throw new BrokenProperty("liveness", `${[...healed].join(", ")} do not come together: ${indexes}`);
+			throw new BrokenProperty(
+				"liveness",
+				`${[...healed].join(", ")} do not come together: ${indexes}; of ${[...healed].filter(knowsAll).join(", ") || "nobody"} all others are known`,
+			);
 		},
 		judge(): boolean {
 			trace.tell({ type: "phase", phase: "end", healed: "" });
