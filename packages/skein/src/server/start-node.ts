@@ -8,6 +8,7 @@ import { notedTransaction } from "../database/changes/noted-transaction.ts";
 import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
 import type { Identity, Log } from "../log/log.ts";
 import { openLog } from "../log/segmented-log.ts";
+import { afterFirstMeeting } from "../node/first-meeting.ts";
 import { createIncarnations } from "../node/incarnations.ts";
 import { createNode } from "../node/node.ts";
 import type { Service } from "../node/service.ts";
@@ -114,7 +115,11 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			bootstrap,
 			log,
 			database,
-			network,
+			network: afterFirstMeeting(network, {
+				recovered: log.recovered,
+				others: othersOf(bootstrap, id),
+				logger,
+			}),
 			clock,
 			random,
 			disk,
@@ -159,6 +164,10 @@ function bootstrapConfiguration({ cluster }: NodeConfiguration): Configuration {
 	// Sorted, so that the first entry of the log is the same on every member.
 	const members = [...cluster].sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, peer }) => ({ id, peer }));
 	return { members, voters: members.map((member) => member.id), outgoingVoters: [], learners: [] };
+}
+
+function othersOf({ members }: Configuration, id: NodeId): NodeId[] {
+	return members.map((member) => member.id).filter((other) => other !== id);
 }
 
 function derivedClusterId(configuration: Configuration): string {
