@@ -142,3 +142,21 @@ test("a member whose disk is lost comes back with an empty one, and the others k
 	expect(lost.store.registers().size).toBe(0);
 	expect(watch.broken).toBe(null);
 });
+
+test("a majority that has lost its disks does not begin anew, with or without the member that knows them", async () => {
+	const { cluster, run, leader } = world(3, 12);
+	for (const member of cluster.members) member.start();
+	await run(3_000);
+	const [left, ...lost] = cluster.members;
+	left?.crash("power");
+	for (const member of lost) {
+		member.wipe();
+		member.start();
+	}
+	await run(10_000);
+	expect(leader()).toBe(undefined);
+	left?.start();
+	await run(10_000);
+	expect(leader()).toBe(undefined);
+	expect(cluster.members.map(({ state }) => state)).toEqual(["running", "running", "running"]);
+});

@@ -7,6 +7,7 @@ import type { Configuration, NodeId } from "../../../skein/src/consensus/types.t
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
 import { openLog } from "../../../skein/src/log/segmented-log.ts";
+import { afterFirstMeeting } from "../../../skein/src/node/first-meeting.ts";
 import { createIncarnations } from "../../../skein/src/node/incarnations.ts";
 import { createNode, type Node } from "../../../skein/src/node/node.ts";
 import type { Service } from "../../../skein/src/node/service.ts";
@@ -151,7 +152,14 @@ export function createMember(options: MemberOptions): Member {
 			bootstrap,
 			log: observeLog(log, id, observe),
 			database: observeDatabase(tellingOfSnapshots(database), id, observe, () => store.digest()),
-			network: observeNetwork(gatedNetwork(network, life), observe),
+			network: observeNetwork(
+				afterFirstMeeting(gatedNetwork(network, life), {
+					recovered: log.recovered,
+					others: bootstrap.voters.filter((other) => other !== id),
+					logger: silentLogger,
+				}),
+				observe,
+			),
 			clock,
 			random: { below: (bound) => chance.below(bound), bytes: (length) => chance.bytes(length) },
 			disk: gated,

@@ -49,4 +49,10 @@ export const corpus: readonly Known[] = [
 		seconds: 60,
 		why: "an entry that was read while it was taken back",
 	},
+	{
+		seed: 620600008,
+		profile: "registers",
+		seconds: 60,
+		why: "a majority of empty disks founds the cluster again",
+	},
 ];

@@ -34,6 +34,8 @@ export interface Nemesis {
 	hasDamaged(node: NodeId): boolean;
 	/** These members are well, and connected with each other, for good; some of the others are struck a last time. */
 	heal(nodes: ReadonlySet<NodeId>): void;
+	/** All members have taken part: none waits to be let in by all others (node/first-meeting.ts). */
+	readonly isFounded: boolean;
 	/** One has noted which disk the other has, so that no other one is taken for it. */
 	remembers(node: NodeId, other: NodeId): boolean;
 	/** These too, now that nobody need be away any more. */
@@ -71,6 +73,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	const sweeps = createCrashSweeps({ chance: chance.fork("sweeps"), tell });
 	/** Their disks were damaged, when they were last started, in a way that no start may miss. */
 	const refusing = new Set<NodeId>();
+	const founded = new Set<NodeId>();
 	let stopped = false;
 	/** Supervisors start what has ended, sooner or later. */
 	const restartMs = chance.pick([50, 500, 3_000]);
@@ -185,10 +188,10 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				return plots.begin();
 			case "disk-rot":
 				rotNextSnapshot(100);
-				if (atlas.rot({ node, disk, isDown: isDown(member) }) !== null) damaged.add(node);
+				if (isFounded() && atlas.rot({ node, disk, isDown: isDown(member) }) !== null) damaged.add(node);
 				return;
 			case "disk-misdirect":
-				if (atlas.misdirect({ node, disk, isDown: isDown(member) })) damaged.add(node);
+				if (isFounded() && atlas.misdirect({ node, disk, isDown: isDown(member) })) damaged.add(node);
 				return;
 			case "wipe":
 				wipe(member);
@@ -200,11 +203,15 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		}
 	}
 
-	/** At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that. False: it may not. */
+	/**
+	 * A minority may lose what it had; beyond the guarantees all but one, who knows who they were. False: not this one.
+	 * Where nobody is left a new cluster begins, and nobody could tell.
+	 */
 	function wipe(member: Member): boolean {
 		const { id, hasLostDisk } = member;
-		if (!hasLostDisk && lost() * 2 + 2 >= members.length) return false;
-		if (!isRemembered(id) || !atlas.mayLose(id)) return false;
+		const most = settings.atlas === "beyond" ? members.length - 1 : Math.floor((members.length - 1) / 2);
+		if (!hasLostDisk && lost() >= most) return false;
+		if (!isFounded() || !isRemembered(id) || !atlas.mayLose(id)) return false;
 		refusing.delete(id);
 		member.wipe();
 		return true;
@@ -222,6 +229,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	function remembers(node: NodeId, other: NodeId): boolean {
 		const bytes = cluster.member(node).disk.durable("peers.json");
 		return bytes !== null && other in (JSON.parse(new TextDecoder().decode(bytes)) as object);
+	}
+
+	/** They have more than the first entry on disk, or had. */
+	function isFounded(): boolean {
+		for (const { id, core } of members) if ((core?.durableIndex ?? 0) > 1) founded.add(id);
+		return founded.size === members.length;
 	}
 
 	/** Copies do not live long, so whichever comes next. */
@@ -286,6 +299,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		later(chance.exponential(restartMs), () => {
 			// Who refuses to start is left alone most often: it will refuse again.
 			if (member.state !== "refused" || chance.happens(0.1)) start(member);
+			isFounded();
 			supervise(member);
 		});
 	}
@@ -320,6 +334,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				for (const member of members) if (!nodes.has(member.id)) strike(member, { cluster, chance, tell });
 			}
 			bringBack(nodes);
+		},
+		get isFounded() {
+			return isFounded();
 		},
 		remembers,
 		bringBack,

@@ -235,6 +235,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	/** Often without the leader, and no more than must be: then nobody can stand in for who is not well. */
 	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
 		const sound = draw.shuffle(nemesis.sound);
+		if (!nemesis.isFounded) return new Set(sound);
 		const leader = newestLeader()?.id;
 		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
 		const majority = Math.min(Math.floor(plan.size / 2) + 1, sound.length);
@@ -344,7 +345,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			const knowsAll = (node: NodeId): boolean =>
 				[...healed].every((other) => other === node || nemesis.remembers(node, other));
 			const isWhole = (): boolean => caughtUp().length === healed.size && [...healed].every(knowsAll);
-			if (await runWhile(() => !isWhole(), plan.livenessMs)) return;
+			if (await runWhile(() => !isWhole(), nemesis.isBeyond ? plan.livenessMs / 4 : plan.livenessMs)) return;
 			// Too many may be gone for anybody to lead.
 			if (nemesis.isBeyond) return;
 			const indexes = cluster.members.map(({ id, state }) => `${id} ${state} ${applied.get(id)}`).join(", ");
