@@ -113,3 +113,51 @@ test("the same seed gives the same run, another one another", async () => {
 	expect(hashes[0]).toBe(hashes[1]);
 	expect(hashes[0]).not.toBe(hashes[2]);
 });
+
+test("a member whose disk is lost comes back with an empty one, and the others know it for another", async () => {
+	const { cluster, run, leader, watch } = world(3, 11);
+	for (const member of cluster.members) member.start();
+	await run(3_000);
+	// Acknowledged by two: one of them is to lose it, the other one is down.
+	const old = leader();
+	const [lost, left] = cluster.members.filter((member) => member !== old);
+	if (old === undefined || lost === undefined || left === undefined) throw new Error("a leader");
+	left.crash("kill");
+	const program = programOf([statementOf({ kind: "write", key: "a", value: "1" })]);
+	const written = old.server?.service.openStream().run(program, options);
+	await run(500);
+	expect((await written)?.outcome.errors).toEqual([null]);
+	old.crash("kill");
+	lost.wipe();
+	expect(lost.store.registers().size).toBe(0);
+	lost.start();
+	left.start();
+	await run(5_000);
+	expect([lost.state, left.state, lost.hasLostDisk]).toEqual(["running", "running", true]);
+	expect(leader()).toBe(undefined);
+	// It holds nothing up: with those who have their disks there is a leader, and the write is there.
+	old.start();
+	await run(5_000);
+	expect([old, left]).toContain(leader());
+	expect(left.store.registers().get("a")).toBe("1");
+	expect(lost.store.registers().size).toBe(0);
+	expect(watch.broken).toBe(null);
+});
+
+test("a majority that has lost its disks does not begin anew, with or without the member that knows them", async () => {
+	const { cluster, run, leader } = world(3, 12);
+	for (const member of cluster.members) member.start();
+	await run(3_000);
+	const [left, ...lost] = cluster.members;
+	left?.crash("power");
+	for (const member of lost) {
+		member.wipe();
+		member.start();
+	}
+	await run(10_000);
+	expect(leader()).toBe(undefined);
+	left?.start();
+	await run(10_000);
+	expect(leader()).toBe(undefined);
+	expect(cluster.members.map(({ state }) => state)).toEqual(["running", "running", "running"]);
+});
