@@ -161,3 +161,27 @@ test("a majority that has lost its disks does not begin anew, with or without th
 	expect(leader()).toBe(undefined);
 	expect(cluster.members.map(({ state }) => state)).toEqual(["running", "running", "running"]);
 });
+
+test("who has never taken part does not wait for a member that was removed", async () => {
+	const { cluster, run, leader, watch } = world(5, 13);
+	const { members } = cluster;
+	for (const member of members) member.start();
+	while (!members.some(({ core }) => (core?.term ?? 0) > 1)) await run(0.1);
+	const late = members.find(({ core }) => core?.term === 1);
+	late?.crash("power");
+	await run(3_000);
+	const asked = leader();
+	const removed = members.find((member) => member !== late && member !== asked);
+	if (late === undefined || asked === undefined || removed === undefined) throw new Error("a leader");
+	const changes = [{ change: "remove", id: removed.id }] as const;
+	const change = asked.server?.service.changeMembers({ changes, force: false, dryRun: false });
+	await run(1_000);
+	expect((await change)?.changed).toBe(true);
+	removed.crash("power");
+	late.start();
+	await run(500);
+	expect(late.core?.lastIndex).toBe(1);
+	await run(2_000);
+	expect(late.core?.lastIndex).toBe(leader()?.core?.lastIndex);
+	expect(watch.broken).toBe(null);
+});

@@ -9,7 +9,7 @@ import type { Database } from "../../../skein/src/database/database.ts";
 import { openLog } from "../../../skein/src/log/segmented-log.ts";
 import { afterFirstMeeting } from "../../../skein/src/node/first-meeting.ts";
 import { createIncarnations } from "../../../skein/src/node/incarnations.ts";
-import { createNode, type Node } from "../../../skein/src/node/node.ts";
+import { createNode, defaultGroup, type Node } from "../../../skein/src/node/node.ts";
 import type { Service } from "../../../skein/src/node/service.ts";
 import type { NodeSettings } from "../../../skein/src/node/settings.ts";
 import { silentLogger } from "../../../skein/src/world/logger.ts";
@@ -163,7 +163,10 @@ export function createMember(options: MemberOptions): Member {
 			database: observeDatabase(tellingOfSnapshots(database), id, observe, () => store.digest()),
 			network: observeNetwork(
 				afterFirstMeeting(gatedNetwork(network, life), {
+					self: id,
+					group: defaultGroup,
 					recovered: log.recovered,
+					clock,
 					others: bootstrap?.voters.filter((other) => other !== id) ?? [],
 					logger: silentLogger,
 				}),

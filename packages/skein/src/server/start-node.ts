@@ -12,7 +12,7 @@ import type { Identity, Log } from "../log/log.ts";
 import { openLog } from "../log/segmented-log.ts";
 import { afterFirstMeeting } from "../node/first-meeting.ts";
 import { createIncarnations } from "../node/incarnations.ts";
-import { createNode } from "../node/node.ts";
+import { createNode, defaultGroup } from "../node/node.ts";
 import type { Service } from "../node/service.ts";
 import { defaultNodeSettings, type NodeSettings } from "../node/settings.ts";
 import { peerAddress } from "../peer/peer-address.ts";
@@ -129,8 +129,11 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			log,
 			database,
 			network: afterFirstMeeting(network, {
+				self: id,
+				group: defaultGroup,
 				recovered: log.recovered,
 				others: othersOf(bootstrap, id),
+				clock,
 				logger,
 			}),
 			clock,
