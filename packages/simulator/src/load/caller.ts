@@ -9,7 +9,7 @@ import type { Consistency, RequestOptions } from "../../../skein/src/node/servic
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
-import type { AcknowledgementMode, Completion, ReadLevel, Recorder, Step } from "../history/history.ts";
+import type { AcknowledgementMode, Completion, ReadLevel, Recorder, Seen, Step } from "../history/history.ts";
 import { mayLose } from "../history/history.ts";
 import type { Tell } from "../trace/event.ts";
 import { type Connection, connect, type Reply } from "./connection.ts";
@@ -55,19 +55,19 @@ export interface Caller {
 	session: number;
 	/** Operations that ended well. */
 	readonly acknowledged: number;
-	open(member: Member): Connection;
-	requestFor(level: ReadLevel, idempotencyKey: string | null, mode?: AskedMode | null): Request;
-	send(connection: Connection, program: Program, request: Request): Promise<Reply>;
+	readonly open: (member: Member) => Connection;
+	readonly requestFor: (level: ReadLevel, idempotencyKey: string | null, mode?: AskedMode | null) => Request;
+	readonly send: (connection: Connection, program: Program, request: Request) => Promise<Reply>;
 	/** Notes that an operation begins. Returns its id. */
-	invoke(member: Member, call: Call): number;
+	readonly invoke: (member: Member, call: Call) => number;
 	/** As the recorder's: of an operation whose steps are known one by one. */
-	readonly step: Recorder["step"];
-	readonly saw: Recorder["saw"];
+	readonly step: (operationId: number, step: Step) => number;
+	readonly saw: (operationId: number, place: number, seen: Seen) => void;
 	/** Notes how it ended. */
-	complete(operationId: number, completion: Completion): void;
+	readonly complete: (operationId: number, completion: Completion) => void;
 	/** A write in this mode may be lost after its answer. */
-	isEarly(mode: AskedMode): boolean;
-	wait(delayMs: number): Promise<void>;
+	readonly isEarly: (mode: AskedMode) => boolean;
+	readonly wait: (delayMs: number) => Promise<void>;
 }
 
 const unreachablePauseMs = 100;
@@ -148,8 +148,8 @@ export function createCaller(options: CallerOptions): Caller {
 			tell({ type: "invoke", operation: operationId, client: id, node: member.id, what });
 			return operationId;
 		},
-		step: recorder.step,
-		saw: recorder.saw,
+		step: (operationId, step) => recorder.step(operationId, step),
+		saw: (operationId, place, seen) => recorder.saw(operationId, place, seen),
 		complete(operationId, completion) {
 			if (completion.outcome === "ok") acknowledged++;
 			if (completion.replayed === true) tell({ type: "client", client: id, what: "hears an earlier answer" });

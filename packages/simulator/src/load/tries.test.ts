@@ -34,17 +34,17 @@ async function attemptsOf(idempotencyKey: string | null, heardWith: number, mayR
 		await underKey(sent);
 		numbers.push(last);
 	}
-	return new Set(numbers);
+	return [...new Set(numbers)].toSorted((one, other) => one - other);
 }
 
 test("with a key it is sent until all is heard, and sometimes again, but not too often; without a key once", async () => {
-	expect([...(await attemptsOf(null, 3))]).toEqual([1]);
-	expect([...(await attemptsOf("k", 3))].sort()).toEqual([3, 4]);
-	expect([...(await attemptsOf("k", 9))]).toEqual([4]);
+	expect(await attemptsOf(null, 3)).toEqual([1]);
+	expect(await attemptsOf("k", 3)).toEqual([3, 4]);
+	expect(await attemptsOf("k", 9)).toEqual([4]);
 });
 
 test("what may not be repeated is not sent again once all is heard", async () => {
-	expect([...(await attemptsOf("k", 1))].length).toBeGreaterThan(1);
-	expect([...(await attemptsOf("k", 1, false))]).toEqual([1]);
-	expect([...(await attemptsOf("k", 2, false))]).toEqual([2]);
+	expect((await attemptsOf("k", 1)).length).toBeGreaterThan(1);
+	expect(await attemptsOf("k", 1, false)).toEqual([1]);
+	expect(await attemptsOf("k", 2, false)).toEqual([2]);
 });

@@ -35,7 +35,7 @@ export interface UnderKey {
 }
 
 export interface Tries {
-	underKey(request: UnderKey): Promise<void>;
+	readonly underKey: (request: UnderKey) => Promise<void>;
 }
 
 /** How many answered requests with a key are sent again, if attempts are left. */

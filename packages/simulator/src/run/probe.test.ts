@@ -42,7 +42,15 @@ test("a probe notes what it saw and where", async () => {
 	for (const member of cluster.members) member.start();
 	const recorder = createRecorder(() => scheduler.now);
 	const { members } = cluster;
-	const served = probe({ members, scheduler, chance, recorder, tell: () => {}, onOutrage: fail });
+	const served = probe({
+		members,
+		mustServe: () => true,
+		scheduler,
+		chance,
+		recorder,
+		tell: () => {},
+		onOutrage: fail,
+	});
 	await scheduler.runUntil(20_000, () => cluster.look());
 	expect(served.all()).toBe(true);
 	const done = recorder.history.operations.filter(({ outcome }) => outcome === "ok");

@@ -12,6 +12,7 @@ for (const size of [1, 2, 3, 4, 5]) {
 		let sync = 0;
 		let syncWithFollower = 0;
 		let awaitedDone = 0;
+		let leasesHeld = 0;
 		for (let seed = 1; seed <= runs; seed++) {
 			const checker = runSeed(seed, size, 4_000);
 			committed += checker.committedIndex;
@@ -20,13 +21,17 @@ for (const size of [1, 2, 3, 4, 5]) {
 			sync += checker.syncDone;
 			syncWithFollower += checker.syncWithFollower;
 			awaitedDone += checker.awaitedDone;
+			leasesHeld += checker.leasesHeld;
 		}
 		// A schedule in which nothing happens would show nothing.
-		expect(committed).toBeGreaterThan(runs * 20);
+		expect(committed).toBeGreaterThan(runs * 12);
 		expect(reads).toBeGreaterThan(runs * 20);
-		expect(acknowledged).toBeGreaterThan(runs * 8);
-		expect(sync).toBeGreaterThan(runs * 2);
+		expect(acknowledged).toBeGreaterThan(runs * 6);
+		expect(sync).toBeGreaterThan(runs * 1.5);
 		expect(awaitedDone).toBeGreaterThan(runs / 4);
-		if (size > 1) expect(syncWithFollower).toBeGreaterThan(runs);
+		if (size > 1) {
+			expect(syncWithFollower).toBeGreaterThan(runs);
+			expect(leasesHeld).toBeGreaterThan(runs * 100);
+		}
 	});
 }

@@ -15,7 +15,7 @@ import { createLogView } from "./log-view.ts";
 import type { Output } from "./output.ts";
 import { tellGrant } from "./promise.ts";
 import { createRandomSource } from "./random.ts";
-import { beginRead, cancelRead, retryReads } from "./reading.ts";
+import { answerUnderLease, beginRead, cancelRead, retryReads } from "./reading.ts";
 import { receive } from "./receive.ts";
 import { changeMembers } from "./reconfiguration.ts";
 import { onSnapshotSent, onUnreachable } from "./replication.ts";
@@ -115,7 +115,8 @@ function createState(options: CoreOptions): CoreState {
 		announcedCommitIndex: commitIndex,
 		appliedIndex: commitIndex,
 		leader: null,
-		lastLeaderContact: now,
+		// A group that never had a term had no leader either, and need not wait.
+		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,
 		roleState: {
 			role: "follower",
 			verifiedIndex: commitIndex,
@@ -155,6 +156,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return onApplied(state, input.index);
 		case "read":
 			return beginRead(state, input.readId);
+		case "read-under-lease":
+			return role.role === "leader" ? answerUnderLease(state, role, input.from, input.readId) : undefined;
 		case "cancel-read":
 			return cancelRead(state, input.readId);
 		case "durable":

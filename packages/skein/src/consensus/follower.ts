@@ -112,6 +112,8 @@ function addConfiguration(state: CoreState, added: ConfigurationAt): void {
 	// Who was removed last is the last of them.
 	if (added.value.retired.at(-1) !== retired.at(-1)) state.removalSeenAt = state.now;
 	state.configurations.push(added);
+	// What a quorum of the one before answered says nothing about this one's.
+	if (state.roleState.role === "leader") state.roleState.leaseFromRound = state.roleState.round + 1;
 }
 
 function refuse(state: CoreState, message: AppendRequest): void {

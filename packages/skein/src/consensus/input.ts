@@ -63,6 +63,8 @@ export type Input =
 	| (At & { readonly type: "applied"; readonly index: LogIndex })
 	/** A linearizable read (or a batch of them that all began before now). `readId` is never used twice. */
 	| (At & { readonly type: "read"; readonly readId: number })
+	/** Another member asks for a read index, and the runtime finds that this leader's lease holds just now. */
+	| (At & { readonly type: "read-under-lease"; readonly from: NodeId; readonly readId: number })
 	/** The caller no longer waits for this read. */
 	| (At & { readonly type: "cancel-read"; readonly readId: number })
 	/** The disk work of this ticket, and of every earlier one, is durable. */

@@ -40,6 +40,8 @@ export function becomeLeader(state: CoreState): void {
 		unacknowledged: [],
 		acknowledgedIndex: 0,
 		leases: createLeases(state),
+		leaseFromRound: 1,
+		leaseForfeited: false,
 		waitingReads: takeReadsAsLeader(state),
 		runningReads: [],
 	};

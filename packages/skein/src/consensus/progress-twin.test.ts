@@ -83,6 +83,8 @@ class World {
 				acknowledgedIndex: 0,
 			},
 			waitingReads: [],
+			leaseFromRound: 1,
+			leaseForfeited: false,
 			runningReads: [],
 		};
 		this.state = leaderState(this.ours, this.leader);

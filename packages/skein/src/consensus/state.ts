@@ -106,6 +106,10 @@ export interface LeaderState {
 	acknowledgedIndex: LogIndex;
 	/** Who may be in-sync. */
 	readonly leases: Leases;
+	/** Rounds that count for our own lease: those begun with the present configuration. */
+	leaseFromRound: number;
+	/** Somebody was told to stand, and that message may be on its way for however long: voters will not hold to us. */
+	leaseForfeited: boolean;
 	/** Reads that no round was begun for yet. */
 	waitingReads: LeaderRead[];
 	/** Reads that wait for their round, oldest first. */
@@ -145,6 +149,7 @@ export interface CoreState {
 	/** In this member's database. */
 	appliedIndex: LogIndex;
 	leader: NodeId | null;
+	/** When a leader was heard last. An earlier life may have heard one just before it ended: so a start counts as well. */
 	lastLeaderContact: MonotonicTime;
 	roleState: FollowerState | CandidateState | LeaderState;
 	/** Reads asked on this member while it does not lead. */
@@ -220,7 +225,10 @@ export function isDiskStalled(state: CoreState): boolean {
 	return isStalled(state.disk, state.now, state.settings.diskStallMs);
 }
 
-/** A leader was heard within the time for which voters are sticky. */
+/**
+ * A leader was heard within the time for which voters are sticky, whether it is still known who it was or not: what it
+ * may answer under its lease depends on this time alone (docs/decisions/leader-leases.md).
+ */
 export function isLeaderFresh(state: CoreState): boolean {
-	return state.leader !== null && state.now - state.lastLeaderContact < state.settings.electionTimeoutMs;
+	return state.now - state.lastLeaderContact < state.settings.electionTimeoutMs;
 }

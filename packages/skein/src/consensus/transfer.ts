@@ -33,7 +33,10 @@ export function beginTransfer(state: CoreState, asked: NodeId | null): void {
 export function tellTargetToStand(state: CoreState, leader: LeaderState): void {
 	if (state.transfer === null) return;
 	const progress = leader.progress.get(state.transfer.to);
-	if (progress?.matchIndex === state.log.last.index) send(state, state.transfer.to, { type: "timeout-now" });
+	if (progress?.matchIndex !== state.log.last.index) return;
+	leader.leaseForfeited = true;
+
+	send(state, state.transfer.to, { type: "timeout-now" });
 }
 
 export function giveUpTransfer(state: CoreState): void {

@@ -4,6 +4,7 @@ import { unacknowledgedBy } from "./acknowledging.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import { mayHold } from "./leases.ts";
 import type { Progress, ProgressMode } from "./progress.ts";
+import { leasedIndex } from "./reading.ts";
 import { inFlightBytes } from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
@@ -52,6 +53,8 @@ export interface CoreView {
 	readonly pendingReads: number;
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
+	/** What a linearizable read must see while the leader's lease holds; null: no lease counts here. */
+	readonly leasedIndex: LogIndex | null;
 	termAt(index: LogIndex): Term | null;
 	/** On a leader: what waits for acknowledgements without which none of this mode comes either. */
 	unacknowledgedBy(acknowledgement: Acknowledgement): number;
@@ -125,6 +128,11 @@ class View implements CoreView {
 		const leader = this.#state.roleState;
 		if (leader.role !== "leader") return this.#state.followerReads.size;
 		return leader.waitingReads.length + leader.runningReads.length;
+	}
+
+	get leasedIndex(): LogIndex | null {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" ? leasedIndex(this.#state, leader) : null;
 	}
 
 	unacknowledgedBy(acknowledgement: Acknowledgement): number {

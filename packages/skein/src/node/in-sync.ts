@@ -5,7 +5,7 @@
  * Of now, and of reads that begin after it was asked: what they find is not older. Nothing of this outlives the process.
  */
 import type { Output } from "../consensus/output.ts";
-import type { LogIndex, Term } from "../consensus/types.ts";
+import type { LogIndex, Milliseconds, Term } from "../consensus/types.ts";
 import type { Freshness, Moment } from "./freshness.ts";
 
 export type LeaseAsked = Extract<Output, { type: "lease-asked" }>;
@@ -15,6 +15,11 @@ export interface InSync {
 	onLeaseAsked(asked: LeaseAsked): void;
 	onLeased(leased: Leased): void;
 	holds(): boolean;
+	/**
+	 * The most that has passed since the beginning of the latest round that a quorum is known to have answered, on a leader;
+	 * null: unknown, or this process cannot tell.
+	 */
+	confirmedForMs(): Milliseconds | null;
 }
 
 /** Of the last rounds; a lease comes two or three behind, more of them where reads begin rounds of their own. */
@@ -58,6 +63,9 @@ export function createInSync(options: {
 			if (options.appliedIndex() < held.lease.index) return false;
 			const ageMs = freshness.age(held.asked);
 			return ageMs !== null && ageMs < held.lease.durationMs;
+		},
+		confirmedForMs() {
+			return held === null || held.lease.term !== options.term() ? null : freshness.age(held.asked);
 		},
 	};
 }

@@ -3,6 +3,7 @@
  * once for all that ask here meanwhile, and no longer than a moment: the client's time is over.
  */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { isVoter } from "../consensus/quorum.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { CoreRunner } from "./core-runner.ts";
@@ -32,12 +33,14 @@ export function createMissingMembers({
 	let asking: Promise<ClusterView | null> | null = null;
 
 	function known(acknowledgement: Acknowledgement): string {
-		const { progress, durableIndex, commitIndex } = runner().core.view;
+		const { progress, durableIndex, commitIndex, configuration } = runner().core.view;
 		const names: NodeId[] = [];
 		for (const [id, one] of progress) {
-			const isBehind = waitsForApplied(acknowledgement, one.inSync)
-				? (one.appliedIndex ?? 0) < commitIndex
-				: one.matchIndex < durableIndex && acknowledgement.mode !== "sync";
+			if (!isWaitedFor(acknowledgement, isVoter(configuration, id), one.inSync)) continue;
+			const isBehind =
+				acknowledgement.mode === "sync"
+					? (one.appliedIndex ?? 0) < commitIndex
+					: one.matchIndex < durableIndex;
 			if (isBehind) names.push(id);
 		}
 		return listed(names);
@@ -67,9 +70,10 @@ export function createMissingMembers({
 	};
 }
 
-/** `sync` waits for databases, all other modes for logs. */
-function waitsForApplied(acknowledgement: Acknowledgement, inSync: boolean | null): boolean {
-	return acknowledgement.mode === "sync" && (acknowledgement.strict || inSync === true);
+/** `sync` waits for databases, whoever's they are; all other modes for the logs of voters. */
+function isWaitedFor(acknowledgement: Acknowledgement, votes: boolean, inSync: boolean | null): boolean {
+	if (acknowledgement.mode !== "sync") return votes;
+	return inSync === true || (acknowledgement.strict && votes);
 }
 
 function behindIn({ databases }: ClusterView, acknowledgement: Acknowledgement): NodeId[] {
@@ -78,9 +82,11 @@ function behindIn({ databases }: ClusterView, acknowledgement: Acknowledgement):
 	const { leader, members } = database;
 	const end = (leader === null ? null : members[leader]?.matchIndex) ?? null;
 	if (end === null) return [];
-	return Object.entries(members).flatMap(([id, { matchIndex, appliedIndex, inSync }]) => {
-		if (waitsForApplied(acknowledgement, inSync)) return (appliedIndex ?? 0) < database.commitIndex ? id : [];
-		return acknowledgement.mode !== "sync" && matchIndex !== null && matchIndex < end ? id : [];
+	return Object.entries(members).flatMap(([id, { kind, matchIndex, appliedIndex, inSync }]) => {
+		const votes = kind === "voter" || kind === "leaving";
+		if (!isWaitedFor(acknowledgement, votes, inSync)) return [];
+		if (acknowledgement.mode === "sync") return (appliedIndex ?? 0) < database.commitIndex ? id : [];
+		return matchIndex !== null && matchIndex < end ? id : [];
 	});
 }
 

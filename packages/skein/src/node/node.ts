@@ -32,6 +32,7 @@ import { createFormatRequests } from "./format-requests.ts";
 import { createForwarding } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createInSync } from "./in-sync.ts";
+import { createLeaderLease } from "./leader-lease.ts";
 import { createLeaderRequests } from "./leader-requests.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
@@ -174,6 +175,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		term: () => runner.core.view.term,
 		appliedIndex: () => applied.position.index,
 	});
+	const leasedIndex = createLeaderLease({
+		view: () => runner.core.view,
+		inSync,
+		settings: settings.consensus,
+	});
 	const degradations = createDegradations({
 		view: () => runner.core.view,
 		clock,
@@ -185,6 +191,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const readIndex = createReadIndex({
 		...common,
 		freshness,
+		leasedIndex,
 		leaderWaitMs,
 		maxQueued: settings.maxQueuedReads,
 	});
@@ -358,6 +365,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function onConfiguration({ members, voters, outgoingVoters, learners }: Configuration): void {
+		warnIfNeverMet(settings.acknowledgement, { voters }, logger);
 		logger.info({ voters, outgoingVoters, learners }, "members");
 		network.meet(members);
 		memberChanges.onConfiguration();
@@ -370,6 +378,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			return;
 		}
 		switch (message.type) {
+			case "read-index-request":
+				// What comes from another term must be judged by the core first.
+				if (message.term !== runner.state.term || leasedIndex() === null) break;
+				return runner.step({ type: "read-under-lease", from, readId: message.readId });
 			case "run-request":
 				return remoteWrites.onRunRequest(message);
 			case "run-response":
@@ -391,8 +403,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			case "snapshot-done":
 				return snapshotSender.onDone(message);
 			default:
-				return runner.step({ type: "message", message });
 		}
+		runner.step({ type: "message", message });
 	}
 
 	function onReachable(node: NodeId, reachable: boolean): void {

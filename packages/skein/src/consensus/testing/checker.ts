@@ -1,6 +1,7 @@
 /** Watches a simulation and throws as soon as one of the invariants of DESIGN.md is broken. */
 import type { Output } from "../output.ts";
 import type { Entry, LogIndex, NodeId, Term } from "../types.ts";
+import { watchLeaderLease } from "./leader-lease-checker.ts";
 import { isStored, must, watchMembers } from "./member-checker.ts";
 import type { SimulatedNode, Simulation } from "./simulation.ts";
 
@@ -21,6 +22,8 @@ export interface Checker {
 	readonly syncWithFollower: number;
 	/** Configurations that were committed, joint ones too. */
 	readonly changesDone: number;
+	/** How often it was seen that a leader of several held its lease. */
+	readonly leasesHeld: number;
 }
 
 /** What a member holds, as it would judge it itself; all clocks are right here. */
@@ -38,6 +41,7 @@ export function watch(simulation: Simulation): Checker {
 	/** By index and term: the one payload, and the term of the entry before. */
 	const entries = new Map<string, { readonly payload: string; readonly previousTerm: Term }>();
 	const members = watchMembers(simulation);
+	const leaderLease = watchLeaderLease(simulation);
 	const committed = new Map<LogIndex, Entry>();
 	const readFloor = new Map<number, LogIndex>();
 	const announced = new Map<string, LogIndex>();
@@ -256,6 +260,7 @@ export function watch(simulation: Simulation): Checker {
 			readsDone++;
 		}
 		seesSync();
+		leaderLease.onOutput(node, output);
 	};
 
 	return {
@@ -287,6 +292,9 @@ export function watch(simulation: Simulation): Checker {
 		},
 		get changesDone() {
 			return members.changesDone;
+		},
+		get leasesHeld() {
+			return leaderLease.held;
 		},
 		get readsDone() {
 			return readsDone;

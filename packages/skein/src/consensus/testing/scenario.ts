@@ -262,7 +262,7 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** nodes n1 n2 n3 [leases] [learners=n3] [logs=n1:1.1.2,n2:1.1] [maxAppendBytes=100 …] */
 function begin(world: World, words: Words): void {
-	const settings: Record<string, number> = { ...defaultConsensusSettings };
+	const settings: Record<string, number | boolean> = { ...defaultConsensusSettings };
 	for (const [name, value] of words.options) if (name in settings) settings[name] = Number(value);
 	const logs = new Map<NodeId, number[]>();
 	for (const log of (words.options.get("logs") ?? "").split(",").filter(Boolean)) {

@@ -63,6 +63,7 @@ export function createParts(
 		firstRequestId: 1,
 	});
 	const readIndex = createReadIndex({
+		leasedIndex: () => null,
 		...common,
 		freshness: createFreshness({ clock, applied }),
 		leaderWaitMs,
