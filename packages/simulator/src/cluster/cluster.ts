@@ -121,7 +121,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 				checksum: profile.checksum,
 			}),
 			store: profile.createStore(own.fork("store"), options.storeSettings),
-			connect: (node) => network.connect(node),
+			connect: (node, credentials) => network.connect(node, credentials),
 			bootstrap: isFirst ? bootstrap : null,
 			settings,
 			notedIn: (payload, isWhole) => profile.notedIn(payload, isWhole),

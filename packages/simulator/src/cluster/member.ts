@@ -7,7 +7,9 @@ import type { Configuration, Entry, NodeId } from "../../../skein/src/consensus/
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
 import { openLog } from "../../../skein/src/log/segmented-log.ts";
-import { createNode, type Node } from "../../../skein/src/node/node.ts";
+import { afterFirstMeeting } from "../../../skein/src/node/first-meeting.ts";
+import { createIncarnations } from "../../../skein/src/node/incarnations.ts";
+import { createNode, defaultGroup, type Node } from "../../../skein/src/node/node.ts";
 import type { Service } from "../../../skein/src/node/service.ts";
 import type { NodeSettings } from "../../../skein/src/node/settings.ts";
 import { silentLogger } from "../../../skein/src/world/logger.ts";
@@ -25,13 +27,14 @@ import {
 	type SimulatedClock,
 } from "../world/clock.ts";
 import type { SimulatedDisk } from "../world/disk.ts";
+import type { Credentials } from "../world/network.ts";
 import { gatedClock, gatedNetwork } from "./gates.ts";
 import { createLife, type Life } from "./life.ts";
 
 export type CrashKind = "kill" | "power";
 
-/** "down" until it is started; "refused" and "failed" ended by themselves; "lost" has no disk any more and never comes back. */
-export type MemberState = "down" | "starting" | "running" | "stopping" | "refused" | "failed" | "lost";
+/** "down" until it is started; "refused" and "failed" ended by themselves. */
+export type MemberState = "down" | "starting" | "running" | "stopping" | "refused" | "failed";
 
 /** A running process, as clients reach it. */
 export interface RunningProcess {
@@ -47,6 +50,10 @@ export interface Member {
 	readonly paused: boolean;
 	/** Now or before. */
 	readonly hasPaused: boolean;
+	/** It belongs to the configuration that the cluster began with. */
+	readonly isFirst: boolean;
+	/** Its disk is another one than at first, which began empty. */
+	readonly hasLostDisk: boolean;
 	/** Why it ended by itself. */
 	readonly failure: Error | null;
 	readonly server: RunningProcess | null;
@@ -77,7 +84,7 @@ export interface MemberOptions {
 	readonly tell: Tell;
 	readonly disk: SimulatedDisk;
 	readonly store: Store;
-	readonly connect: (node: NodeId) => Network;
+	readonly connect: (node: NodeId, credentials: Credentials) => Network;
 	/** Of a new group; null: it joins one. */
 	readonly bootstrap: Configuration | null;
 	readonly settings: NodeSettings;
@@ -92,7 +99,8 @@ export interface MemberOptions {
 interface Running {
 	readonly life: Life;
 	readonly clock: SimulatedClock;
-	readonly network: Network;
+	/** Null until the log has told which incarnation this is. */
+	network: Network | null;
 	node: Node | null;
 }
 
@@ -108,11 +116,11 @@ export function createMember(options: MemberOptions): Member {
 			: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }];
 
 	function start(): void {
-		if (running !== null || member.state === "lost") return;
+		if (running !== null) return;
 		lives++;
 		const life = createLife({ scheduler, chance: chance.fork(`life ${lives}`), touched: options.touched });
 		const clock = createSimulatedClock({ scheduler, chance, ...options.clockFault });
-		const current: Running = { life, clock, network: options.connect(id), node: null };
+		const current: Running = { life, clock, network: null, node: null };
 		running = current;
 		member.clock = clock;
 		member.state = "starting";
@@ -128,7 +136,7 @@ export function createMember(options: MemberOptions): Member {
 		const log = await openLog({
 			disk: gated,
 			directory: "log",
-			create: { clusterId: "simulated", nodeId: id, incarnation: "00".repeat(16) },
+			create: { clusterId: "simulated", nodeId: id, incarnation: drawIncarnation() },
 			bootstrap: firstEntries,
 			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
 		});
@@ -140,6 +148,12 @@ export function createMember(options: MemberOptions): Member {
 		const { applied, configuration } = database.opened;
 		const configurationIndex = configuration?.index ?? null;
 		observe({ type: "started", node: id, recovered: log.recovered, applied, configurationIndex });
+		const { accepts } = await createIncarnations(gated, silentLogger);
+		const network = options.connect(id, {
+			incarnation: log.recovered.identity.incarnation,
+			accepts: (other, incarnation) => !life.over && accepts(other, incarnation),
+		});
+		current.network = network;
 		const node = await createNode({
 			self: id,
 			version: "0.0.0",
@@ -147,7 +161,17 @@ export function createMember(options: MemberOptions): Member {
 			bootstrap: bootstrap ?? noMembers,
 			log: observeLog(log, id, observe),
 			database: observeDatabase(tellingOfSnapshots(database), id, observe, () => store.digest()),
-			network: observeNetwork(gatedNetwork(current.network, life), observe),
+			network: observeNetwork(
+				afterFirstMeeting(gatedNetwork(network, life), {
+					self: id,
+					group: defaultGroup,
+					recovered: log.recovered,
+					clock,
+					others: bootstrap?.voters.filter((other) => other !== id) ?? [],
+					logger: silentLogger,
+				}),
+				observe,
+			),
 			clock,
 			random: { below: (bound) => chance.below(bound), bytes: (length) => chance.bytes(length) },
 			disk: gated,
@@ -165,6 +189,11 @@ export function createMember(options: MemberOptions): Member {
 			member.server = { life, service: node.service };
 		}
 		tell({ type: "started", node: id, applied: applied.index, last: node.core.lastIndex });
+	}
+
+	/** Drawn at each start, and only used by the first on a disk. */
+	function drawIncarnation(): string {
+		return [...chance.bytes(16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 	}
 
 	function tellingOfSnapshots(database: Database): Database {
@@ -198,7 +227,7 @@ export function createMember(options: MemberOptions): Member {
 		member.clock = null;
 		current.life.end();
 		current.clock.stop();
-		void current.network.stop();
+		void current.network?.stop();
 		disk.crash(kind);
 		store.crash(kind);
 		observe({ type: "ended", node: id });
@@ -209,7 +238,7 @@ export function createMember(options: MemberOptions): Member {
 	function crash(kind: CrashKind): void {
 		if (running === null) {
 			// A machine may also lose power while nothing of Skein runs on it.
-			if (kind === "power" && member.state !== "lost") {
+			if (kind === "power") {
 				disk.crash(kind);
 				store.crash(kind);
 			}
@@ -245,6 +274,8 @@ export function createMember(options: MemberOptions): Member {
 		state: "down",
 		paused: false,
 		hasPaused: false,
+		isFirst: bootstrap !== null,
+		hasLostDisk: false,
 		failure: null,
 		server: null,
 		clock: null,
@@ -280,8 +311,10 @@ export function createMember(options: MemberOptions): Member {
 		},
 		wipe() {
 			end("power");
-			member.state = "lost";
+			member.state = "down";
+			member.hasLostDisk = true;
 			disk.wipe();
+			store.wipe();
 			tell({ type: "wipe", node: id });
 			observe({ type: "disk-lost", node: id });
 		},

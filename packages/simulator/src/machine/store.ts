@@ -12,15 +12,17 @@ import type { Settle } from "../engine/scheduler.ts";
 import type { RegisterWrite } from "../history/effects.ts";
 import type { Key, Value } from "../history/history.ts";
 import type { OtherStatements } from "./other-statements.ts";
-import { decodeChanges, digestOf, notedIn } from "./register-content.ts";
+import { decodeChanges, digestOf, emptyContent, notedIn } from "./register-content.ts";
 import { openRegisterDatabase } from "./register-database.ts";
-import { createRegisterFile, losePower } from "./register-file.ts";
+import { createRegisterFile, losePower, replaceContent } from "./register-file.ts";
 import type { After, Device } from "./work-queue.ts";
 
 export interface Store {
 	open(life: { readonly after: After; readonly disk: Disk; readonly device: Device }): Database;
 	/** The process is gone, and with "power" what the operating system had. */
 	crash(kind: "kill" | "power"): void;
+	/** Another disk, empty. The process is gone. */
+	wipe(): void;
 	setFull(full: boolean): void;
 	/** Of what is committed; null: too dear to know at every index. At the end it is wanted whatever it costs. */
 	digest(isEnd?: boolean): string | null;
@@ -99,6 +101,7 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 				crash(kind) {
 					if (kind === "power") losePower(file, chance);
 				},
+				wipe: () => replaceContent(file, emptyContent()),
 				setFull(full) {
 					file.full = full;
 				},

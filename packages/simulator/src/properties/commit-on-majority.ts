@@ -7,26 +7,29 @@
  * comes to stand there is one.
  *
  * Logs only: what is in databases and in snapshots was committed before, so it is never what is counted. A disk
- * that was lost after it had answered still counts: nobody knows what it had.
+ * that was lost after it had answered still counts with what it had; an empty one that has its name now never does,
+ * in neither half.
  */
 import type { Configuration, LogIndex, NodeId, Term } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { Committed } from "./committed.ts";
 import { linkAt } from "./hash-chain.ts";
-import type { MemberLogs } from "./member-logs.ts";
+import type { MemberLog, MemberLogs } from "./member-logs.ts";
 import { must, type Property } from "./property.ts";
 
 const name = "commit on a durable majority";
 
 export function commitOnMajority(logs: MemberLogs, committed: Committed): Property {
 	const leading = new Map<NodeId, { readonly term: Term; readonly commitIndex: LogIndex }>();
-	const lost = new Set<NodeId>();
+	/** What the disks had that were lost: the first ones of their members. */
+	const lost = new Map<NodeId, MemberLog>();
+	const current = new Map<NodeId, MemberLog>();
 	/** By which members decide. */
 	const configurations = new Map<NodeId, Configuration>();
 	const everSeen = new Map<string, Configuration>();
 
 	function holds(node: NodeId, index: LogIndex, hash: number): boolean {
-		return lost.has(node) || linkAt(logs.get(node).durable, index)?.hash === hash;
+		return linkAt((lost.get(node) ?? logs.get(node)).durable, index)?.hash === hash;
 	}
 
 	function recount(node: NodeId, view: CoreView): void {
@@ -57,10 +60,15 @@ export function commitOnMajority(logs: MemberLogs, committed: Committed): Proper
 	return {
 		name,
 		on: {
-			"disk-lost": ({ node }) => lost.add(node),
+			"disk-lost"({ node }) {
+				const had = current.get(node);
+				if (had !== undefined && !lost.has(node)) lost.set(node, had);
+			},
 			started({ node }) {
 				leading.delete(node);
 				configurations.delete(node);
+				// `logs` forgets it before this hears that it is gone.
+				if (!lost.has(node)) current.set(node, logs.get(node));
 			},
 			view({ node, view }) {
 				const { role, term, commitIndex } = view;

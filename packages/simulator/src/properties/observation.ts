@@ -34,7 +34,7 @@ export type Observation =
 	  }
 	/** A life ended, however. */
 	| { readonly type: "ended"; readonly node: NodeId }
-	/** The disk is gone, and the node with it: its id is never used again. */
+	/** The disk is gone. What starts under this id from now on is another member, which nobody may count. */
 	| { readonly type: "disk-lost"; readonly node: NodeId }
 	| { readonly type: "log-work"; readonly node: NodeId; readonly work: LogWork }
 	/** The log says that the oldest work that it had not done is durable. */

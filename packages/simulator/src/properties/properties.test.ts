@@ -580,3 +580,66 @@ test("one change at a time", () => {
 	expect(play(2, false, null)).toBe(name);
 	expect(play(2, true, "d")).toBe(name);
 });
+
+test("an empty disk under the name of one that was lost is another voter, and what it has counts for nothing", () => {
+	const grants = { type: "vote-response", granted: true };
+	const replaceC = (s: Scene): void => {
+		s.show({ type: "ended", node: "c" });
+		s.show({ type: "disk-lost", node: "c" });
+		s.start("c");
+	};
+	const election = (play: (s: Scene) => void, outgoing: readonly string[] = []): string | null => {
+		const s = createScene(["a", "b", "c"], true);
+		for (const node of ["a", "b", "c", "d", "e"]) s.start(node);
+		s.promise("b", 2, "b");
+		play(s);
+		const voters = ["a", "b", "c"];
+		const lists = { voters, outgoingVoters: outgoing, members: [], learners: [], joining: [], retired: [] };
+		s.look("b", { role: "leader", term: 2, configuration: lists });
+		return s.broken;
+	};
+	const vote = (s: Scene, voter: string): void => {
+		s.promise(voter, 2, "b");
+		s.send(voter, "b", 2, grants);
+	};
+	const name = "elected by a majority";
+	expect(election((s) => vote(s, "c"))).toBe(null);
+	const elected =
+		(...voters: string[]) =>
+		(s: Scene) => {
+			replaceC(s);
+			for (const voter of voters) vote(s, voter);
+		};
+	expect(election(elected("c"))).toBe(name);
+	expect(election(elected("a"))).toBe(null);
+	// In both halves.
+	expect(election(elected("a", "c"), ["b", "c", "d"])).toBe(name);
+	expect(election(elected("a", "d"), ["b", "c", "d"])).toBe(null);
+	// What it promised before counts, and binds the new disk to nothing.
+	const again = (s: Scene): void => {
+		vote(s, "c");
+		replaceC(s);
+		s.promise("c", 2, "a");
+		s.send("c", "a", 2, grants);
+	};
+	expect(election(again)).toBe(null);
+
+	const commit = (s: Scene): void => s.look("a", { role: "leader", term: 1, commitIndex: 2 });
+	const write = (s: Scene, node: string): void => s.append(node, ["1/1", "2/1"]);
+	expect(
+		scene((s) => {
+			write(s, "a");
+			write(s, "c");
+			replaceC(s);
+			commit(s);
+		}),
+	).toBe(null);
+	expect(
+		scene((s) => {
+			write(s, "a");
+			replaceC(s);
+			write(s, "c");
+			commit(s);
+		}),
+	).toBe("commit on a durable majority");
+});

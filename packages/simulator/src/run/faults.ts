@@ -71,6 +71,7 @@ export function drawFaults(chance: Chance, size: number, electionTimeoutMs: numb
 			if (kind === "members")
 				return [kind, changes ? ofMembers.pick([500, 1_500, 5_000]) : Number.POSITIVE_INFINITY];
 			if (atlas === "beyond" && damage.has(kind)) return [kind, chance.pick([500, 2_000])];
+			if (atlas === "beyond" && kind === "wipe" && size > 1) return [kind, chance.pick([500, 2_000, 6_000])];
 			const isPlot = kind === "plot";
 			const rate = isPlot ? (share === 0 ? 1 : plotShare) : share;
 			const never = calm || !chance.happens(rate) || (kind === "wipe" && size < 3);

@@ -120,3 +120,10 @@ test("what a disk refused explains no end of a member that was healed and lives 
 	expect(cluster.members.map(({ state }) => state)).toEqual(["running", "running", "running"]);
 	expect(explained()).toEqual([]);
 });
+
+test("no member counts as damaged where the atlas allowed nothing", async () => {
+	const { scheduler, cluster, nemesis } = start(2, "covered", { "disk-misdirect": 100 });
+	await scheduler.runUntil(10_000, () => cluster.look());
+	// One of three may be: the others were drawn as well, and refused.
+	expect(cluster.members.filter(({ id }) => nemesis.hasDamaged(id)).length).toBe(1);
+});

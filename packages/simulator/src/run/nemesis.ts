@@ -36,10 +36,16 @@ export interface Nemesis {
 	staysMember(node: NodeId): boolean;
 	/** More disks may be damaged than Skein promises to survive. */
 	readonly isBeyond: boolean;
-	/** A log may lack what was written to it, and need not know that. */
-	readonly hasDamaged: boolean;
-	/** These members are well, and connected with each other, for good. */
+	/** Its log may lack what was written to it: the disk was really damaged, or is gone. */
+	hasDamaged(node: NodeId): boolean;
+	/** These members are well, and connected with each other, for good; some of the others are struck a last time. */
 	heal(nodes: ReadonlySet<NodeId>): void;
+	/** All first members have taken part: none waits to be let in by all others (node/first-meeting.ts). */
+	readonly isFounded: boolean;
+	/** One has noted which disk the other has, so that no other one is taken for it. */
+	remembers(node: NodeId, other: NodeId): boolean;
+	/** These too, now that nobody need be away any more. */
+	bringBack(nodes: ReadonlySet<NodeId>): void;
 }
 
 export interface NemesisOptions {
@@ -81,15 +87,18 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		start: bringUp,
 		onOutrage,
 	});
+	const founded = new Set<NodeId>();
 	let stopped = false;
 	/** Supervisors start what has ended, sooner or later. */
 	const restartMs = chance.pick([50, 500, 3_000]);
 
-	const lost = (): number => members.filter(({ state }) => state === "lost").length;
+	const lost = (): number => members.filter(({ hasLostDisk }) => hasLostDisk).length;
+	const first = members.filter(({ isFirst }) => isFirst);
 
 	function start(member: Member): void {
-		const { id, disk } = member;
-		if (!isDown(member)) return;
+		const { id, disk, isFirst, hasLostDisk } = member;
+		// Who comes later has never met it, and would count it: not covered.
+		if (!isDown(member) || (hasLostDisk && !isFirst)) return;
 		if (damaged.has(id)) {
 			if (!atlas.mayStart(id, disk)) return;
 			// What was written and not synced may hide the damage from a process that starts.
@@ -196,23 +205,60 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			case "members":
 				return changeMembers();
 			case "disk-rot":
-				damaged.add(node);
 				rotNextSnapshot(100);
-				atlas.rot({ node, disk, isDown: isDown(member) });
+				if (isFounded() && atlas.rot({ node, disk, isDown: isDown(member) }) !== null) damaged.add(node);
 				return;
 			case "disk-misdirect":
-				damaged.add(node);
-				atlas.misdirect({ node, disk, isDown: isDown(member) });
+				if (isFounded() && atlas.misdirect({ node, disk, isDown: isDown(member) })) damaged.add(node);
 				return;
 			case "wipe":
-				// At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that.
-				if ((settings.spares > 0 || lost() * 2 + 2 < members.length) && atlas.mayLose(node)) member.wipe();
+				wipe(member);
 				return;
 			default: {
 				const never: never = kind;
 				throw new Error(String(never));
 			}
 		}
+	}
+
+	/**
+	 * A minority of those who vote may lose what it had; beyond the guarantees all but one, who knows who they were. False:
+	 * not this one. Of the first members one is always left: where none is a new cluster begins, and nobody could tell.
+	 */
+	function wipe(member: Member): boolean {
+		const { id, hasLostDisk } = member;
+		if (!hasLostDisk && lost() >= mostLost()) return false;
+		if (first.every((one) => one === member || one.hasLostDisk)) return false;
+		if (!isFounded() || !isRemembered(id) || !atlas.mayLose(id)) return false;
+		refusing.delete(id);
+		member.wipe();
+		return true;
+	}
+
+	function mostLost(): number {
+		// The atlas counts in each set of voters that may count.
+		if (settings.spares > 0) return members.length;
+		return settings.atlas === "beyond" ? members.length - 1 : Math.floor((members.length - 1) / 2);
+	}
+
+	/**
+	 * All others that have their disks know, durably, who has this name: who has never met it, or forgot it, would take
+	 * an empty disk for the first. That is not covered.
+	 */
+	function isRemembered(node: NodeId): boolean {
+		const others = members.filter(({ id, hasLostDisk }) => id !== node && !hasLostDisk);
+		return others.every(({ id }) => remembers(id, node));
+	}
+
+	function remembers(node: NodeId, other: NodeId): boolean {
+		const bytes = cluster.member(node).disk.durable("peers.json");
+		return bytes !== null && other in (JSON.parse(new TextDecoder().decode(bytes)) as object);
+	}
+
+	/** The first members have more than the first entry on disk, or had. */
+	function isFounded(): boolean {
+		for (const { id, core } of first) if ((core?.durableIndex ?? 0) > 1) founded.add(id);
+		return founded.size === first.length;
 	}
 
 	/** Copies do not live long, so whichever comes next. */
@@ -222,6 +268,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	}
 
 	function changeMembers(): void {
+		if (!isFounded()) return;
 		const leader = stage.leader();
 		if (leader === null || ofChanges.happens(0.6)) operator.change(null);
 		else if (ofChanges.happens(0.5)) lonelyChange(stage, operator, leader);
@@ -274,6 +321,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		transfer,
 		visit: options.visit,
 		fill: (member, lastsMs) => fill(member, 0, lastsMs, 0),
+		wipe: (member) => member.isFirst && wipe(member),
 		connect: (member) =>
 			connect({ member, scheduler, chance: clientChance, delayMs: 0.1, isLetIn: false, onOutrage }),
 	};
@@ -286,6 +334,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		later(chance.exponential(restartMs), () => {
 			// Who refuses to start is left alone most often: it will refuse again.
 			if (member.state !== "refused" || chance.happens(0.1)) start(member);
+			isFounded();
 			supervise(member);
 		});
 	}
@@ -308,14 +357,14 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		},
 		mustRefuse: (node) => refusing.has(node),
 		get sound() {
-			return members.filter(({ id, state }) => state !== "lost" && !atlas.spent.has(id)).map(({ id }) => id);
+			return members
+				.filter(({ id, hasLostDisk }) => !hasLostDisk && !atlas.spent.has(id))
+				.map(({ id }) => id);
 		},
 		voters: () => operator.voters(),
 		staysMember: (node) => operator.staysMember(node),
 		isBeyond: settings.atlas === "beyond",
-		get hasDamaged() {
-			return damaged.size > 0 || lost() > 0;
-		},
+		hasDamaged: (node) => damaged.has(node) || cluster.member(node).hasLostDisk,
 		stop() {
 			stopped = true;
 		},
@@ -323,21 +372,30 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			if (chance.happens(0.5)) {
 				for (const member of members) if (!nodes.has(member.id)) strike(member, { cluster, chance, tell });
 			}
-			const healed = [...nodes].map((id) => cluster.member(id));
-			for (const member of healed) {
-				member.clock?.setLateness(0);
-				member.slow(0);
-				member.disk.heal();
-				member.store.setFull(false);
-				member.keepClientsOut(false);
-			}
-			network.heal(nodes);
-			keepWell(healed);
-			scheduler.after(aftermathMs, () => {
-				for (const member of healed) forgive(member, member.server);
-			});
+			bringBack(nodes);
 		},
+		get isFounded() {
+			return isFounded();
+		},
+		remembers,
+		bringBack,
 	};
+
+	function bringBack(nodes: ReadonlySet<NodeId>): void {
+		const healed = [...nodes].map((id) => cluster.member(id));
+		for (const member of healed) {
+			member.clock?.setLateness(0);
+			member.slow(0);
+			member.disk.heal();
+			member.store.setFull(false);
+			member.keepClientsOut(false);
+		}
+		network.heal(nodes);
+		keepWell(healed);
+		scheduler.after(aftermathMs, () => {
+			for (const member of healed) forgive(member, member.server);
+		});
+	}
 
 	/** Whoever lives on has nothing left of what its disk refused: from now on that explains no end. */
 	function forgive(member: Member, server: Member["server"]): void {

@@ -86,9 +86,7 @@ export function createOperator(options: OperatorOptions): Operator {
 	function draw(kind: Kind): MemberChange[] {
 		const { voters, learners, members } = latest();
 		const spent = options.spent();
-		const away = members
-			.map(({ id }) => id)
-			.filter((id) => cluster.member(id).state === "lost" || spent.has(id));
+		const away = members.map(({ id }) => id).filter((id) => cluster.member(id).hasLostDisk || spent.has(id));
 		switch (kind) {
 			case "grow":
 				return come();
@@ -117,7 +115,7 @@ export function createOperator(options: OperatorOptions): Operator {
 
 	/** A machine that is not used yet, or was brought for a change that came to nothing. */
 	function come(): MemberChange[] {
-		const idle = cluster.members.filter(({ id, state }) => state !== "lost" && isUnknown(id));
+		const idle = cluster.members.filter(({ id, hasLostDisk }) => !hasLostDisk && isUnknown(id));
 		const member = idle.length > 0 ? chance.pick(idle) : cluster.deploy();
 		if (member === null) return [];
 		if (idle.length === 0) options.start(member);

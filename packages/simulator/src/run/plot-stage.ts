@@ -19,6 +19,8 @@ export interface PlotOptions {
 	readonly visit: (member: Member, kind: OperationKind, beforeCommit?: () => void) => void;
 	/** Its disk has no room for the log during this time; its database finds some. */
 	readonly fill: (member: Member, lastsMs: number) => void;
+	/** Its disk is gone, and an empty one in its place. False: that may not be. */
+	readonly wipe: (member: Member) => boolean;
 	/** As a client does. */
 	readonly connect: (member: Member) => Connection;
 }

@@ -13,6 +13,7 @@ import { calmNetwork } from "../world/network-settings.ts";
 import { heldRead } from "./held-read.ts";
 import { leftBehind } from "./left-behind.ts";
 import { lostCommit } from "./lost-commit.ts";
+import { lostDisk } from "./lost-disk.ts";
 import { createStage } from "./plot-stage.ts";
 import { drawSettings } from "./swarm.ts";
 import { twoReigns } from "./two-reigns.ts";
@@ -62,6 +63,10 @@ async function world(size: number, seed: number) {
 		later: (delayMs, work) => void scheduler.after(delayMs, work),
 		visit: () => {},
 		fill: () => {},
+		wipe(member) {
+			member.wipe();
+			return true;
+		},
 		connect: (member) =>
 			connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage: fail }),
 		transfer: (from, to) => void from.server?.service.transfer(to).catch(() => {}),
@@ -178,5 +183,26 @@ test.for([3, 5])(
 		expect(old.paused).toBe(false);
 		expect(old.core?.role).toBe("follower");
 		expect(cluster.members.filter(({ core }) => core?.established === true).length).toBe(1);
+	},
+);
+
+test.for([3, 5])(
+	"of a bare majority among %i one loses its disk, and whoever leads then has all",
+	async (size) => {
+		const { cluster, stage, run, old, termThen, events } = await world(size, 60 + size);
+		lostDisk(stage, old);
+		let known = 0;
+		for (let tries = 0; tries < 60; tries++) {
+			known = Math.max(known, old.core?.commitIndex ?? 0);
+			await run(0.05);
+		}
+		const [lost] = cluster.members.filter(({ hasLostDisk }) => hasLostDisk);
+		expect(events.filter(({ type }) => type === "wipe").length).toBe(1);
+		await run(15);
+		expect(lost?.state).toBe("running");
+		expect(lost?.core?.commitIndex).toBeLessThan(2);
+		expect(stage.leader()?.core?.term).toBeGreaterThan(termThen);
+		expect(stage.leader()?.core?.commitIndex).toBeGreaterThan(known);
+		expect(known).toBeGreaterThan(5);
 	},
 );

@@ -15,6 +15,7 @@ import { heldRead } from "./held-read.ts";
 import { leftBehind } from "./left-behind.ts";
 import { lingeringReader } from "./lingering-reader.ts";
 import { lostCommit } from "./lost-commit.ts";
+import { lostDisk } from "./lost-disk.ts";
 import { createStage, type PlotOptions } from "./plot-stage.ts";
 import { twoReigns } from "./two-reigns.ts";
 
@@ -32,6 +33,8 @@ const kinds = [
 ] as const;
 
 const leftShare = 0.12;
+/** Once in most runs, at most: a disk is lost for good. */
+const lostDiskShare = 0.04;
 
 export interface Plots {
 	begin(): void;
@@ -44,6 +47,7 @@ export function createPlots(options: PlotOptions): Plots {
 	const { between } = stage;
 	/** Of its own: runs without that plot are what they were before there was one. */
 	const leftChance = chance.fork("left behind");
+	const lostChance = chance.fork("lost disk");
 	/** The long ones come one at a time: each would spoil the other. */
 	let isLong = false;
 
@@ -144,6 +148,7 @@ export function createPlots(options: PlotOptions): Plots {
 			const old = stage.leader();
 			if (old === null || members.length < 3 || isLong) return;
 			if (leftChance.happens(leftShare)) return leftBehind({ ...stage, chance: leftChance }, old);
+			if (lostChance.happens(lostDiskShare)) return lostDisk({ ...stage, chance: lostChance }, old);
 			const kind = chance.pick(kinds);
 			switch (kind) {
 				case "sleeper":

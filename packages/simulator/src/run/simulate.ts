@@ -24,7 +24,7 @@ import { createEffectsFromLog } from "./effects-from-log.ts";
 import { startFormatChanges } from "./format-changes.ts";
 import { handOver } from "./hand-over.ts";
 import { hashOf } from "./hash-of-history.ts";
-import { checkRefusedTokens, checkReports, reportsOn, withoutLost } from "./lost-writes.ts";
+import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
@@ -95,6 +95,7 @@ export async function simulate(
 	try {
 		await run.safety();
 		await run.liveness();
+		await run.reunion();
 		// Before the judgement: an error that got lost may be why it would fail.
 		await escapes?.caughtUp();
 		run.throwOutrage();
@@ -246,8 +247,9 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 
 	/** Often without the leader, and no more than must be: then nobody can stand in for who is not well. */
 	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
-		if (plan.faults.spares > 0) return drawEnough(draw, draw.shuffle(nemesis.sound));
 		const sound = draw.shuffle(nemesis.sound);
+		if (!nemesis.isFounded) return new Set(sound);
+		if (plan.faults.spares > 0) return drawEnough(draw, sound);
 		const leader = newestLeader()?.id;
 		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
 		const majority = Math.min(Math.floor(plan.size / 2) + 1, sound.length);
@@ -292,7 +294,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		return everApplied >= watch.committedIndex();
 	}
 
-	/** Members that have applied everything. */
+	/** Of those who are healed, members that have applied everything. */
 	function caughtUp(): NodeId[] {
 		const members = membersAmong(healed, false).filter(({ core }) => core !== null);
 		// What they are asked for is all that is committed, also where none of them knows of it (seed 314001751).
@@ -402,6 +404,28 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 				throw new BrokenProperty("liveness", `healed members do not reach one applied index: ${indexes}`);
 			}
 		},
+		/**
+		 * Nobody is away any more whose disk is sound: who led and was not healed reports what was lost with it, and
+		 * ends in the state of the others. Who is no member in the end runs on, and need not come to that.
+		 */
+		async reunion() {
+			healed = new Set([...healed, ...nemesis.sound]);
+			trace.tell({ type: "phase", phase: "reunion", healed: [...healed].join(" ") });
+			nemesis.bringBack(healed);
+			// Who remembers nobody would take any disk for its member's, and nobody would be wiped in any run.
+			const together = (): NodeId[] => membersAmong(healed, false).map(({ id }) => id);
+			const knowsAll = (node: NodeId): boolean =>
+				together().every((other) => other === node || nemesis.remembers(node, other));
+			const isWhole = (): boolean => caughtUp().length === together().length && together().every(knowsAll);
+			if (await runWhile(() => !isWhole(), nemesis.isBeyond ? plan.livenessMs / 4 : plan.livenessMs)) return;
+			// Too many may be gone for anybody to lead.
+			if (nemesis.isBeyond) return;
+			const indexes = cluster.members.map(({ id, state }) => `${id} ${state} ${applied.get(id)}`).join(", ");
+			throw new BrokenProperty(
+				"liveness",
+				`${together().join(", ")} do not come together: ${indexes}; by ${together().filter(knowsAll).join(", ") || "nobody"} all others are known`,
+			);
+		},
 		judge(): boolean {
 			trace.tell({ type: "phase", phase: "end", healed: "" });
 			const { operations } = recorder.history;
@@ -421,17 +445,16 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }
 				: null;
 			const { history, lost } = withoutLost(recorder.history, committed);
-			const mustReport = (term: Term | null): boolean => {
-				const all = term === null ? [...leaders.values()] : [leaders.get(term)];
-				return !nemesis.hasDamaged && all.every((leader) => done.some(({ id }) => id === leader));
-			};
+			const isBackAndSound = (node: NodeId): boolean =>
+				done.some(({ id }) => id === node) && !nemesis.hasDamaged(node);
+			const mustReport = duties(leaders, isBackAndSound);
 			const isHeld = (node: NodeId, { term, index }: Position): boolean =>
 				done.some(({ id, core }) => id === node && core?.termAt(index) === term);
 			const reports = new Map(cluster.members.map(({ id, disk }) => [id, reportsOn(disk)]));
 			lostWrites = lost.length;
 			if (committed !== null) {
 				const isKnownCommitted = (node: NodeId, { term, index }: Position): boolean =>
-					!nemesis.hasDamaged && done.some(({ id }) => id === node) && committed.termAt(index) === term;
+					isBackAndSound(node) && committed.termAt(index) === term;
 				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
 				checkRefusedTokens(refusedTokens, committed);
 				formatChanges.check((index) => effects.chosenFormat(index));

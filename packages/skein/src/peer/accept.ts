@@ -10,6 +10,7 @@ import { WireError } from "./codec/wire-error.ts";
 import type { PeerContext } from "./context.ts";
 import { createFrameReader, FrameError } from "./frame.ts";
 import {
+	anotherDisk,
 	decodeHello,
 	decodeRefusal,
 	encodeChallenge,
@@ -190,7 +191,7 @@ function createAcceptorHandshake(context: PeerContext, socket: Socket, isMember:
 			throw new HandshakeError("wrong-secret", "the proof of the cluster's secret is wrong");
 		}
 		if (!context.onIncarnation(hello.nodeId, hello.incarnation)) {
-			throw new HandshakeError("incarnation", `${hello.nodeId} is not the node that had this name before`);
+			throw anotherDisk(hello.nodeId);
 		}
 		socket.write(packMessage("welcome", Buffer.alloc(0)));
 	}

@@ -11,6 +11,7 @@ import { wireVersion } from "./codec/message.ts";
 import type { PeerContext } from "./context.ts";
 import { createFrameWriter, type FrameWriter } from "./frame-writer.ts";
 import {
+	anotherDisk,
 	decodeChallenge,
 	decodeRefusal,
 	encodeHello,
@@ -225,7 +226,7 @@ function createDialerHandshake(
 			throw new HandshakeError("wrong-secret", "it does not know the cluster's secret");
 		}
 		if (!context.onIncarnation(peer.id, challenge.incarnation)) {
-			throw new HandshakeError("incarnation", `${peer.id} is not the node that had this name before`);
+			throw anotherDisk(peer.id);
 		}
 		socket.write(packMessage("proof", makeProof(secret, "dialer", hello, signed)));
 	}

@@ -78,6 +78,14 @@ export class HandshakeError extends Error {
 	}
 }
 
+/** Told to both sides: it is what whoever runs the node must hear. */
+export function anotherDisk(node: NodeId): HandshakeError {
+	return new HandshakeError(
+		"incarnation",
+		`${node} has lost its disk: it does not know what the ${node} of before had promised, and must join under a new id`,
+	);
+}
+
 export interface Hello {
 	readonly clusterId: string;
 	readonly nodeId: string;

@@ -69,6 +69,16 @@ test.each(cases)("$reason: refused, said to both, logged once", async ({ reason,
 	expect(b.received).toEqual([]);
 });
 
+test("who has lost its disk is told so", async () => {
+	const ports = await twoPorts();
+	const a = await start("n1", ports);
+	await start("n2", ports, { onIncarnation: (_, incarnation) => incarnation !== "n1-first" });
+	const told = () =>
+		a.lines.filter(({ fields }) => String(fields["detail"]).includes("n1 has lost its disk"));
+	await until(() => told().length > 0, "a line at the node itself");
+	expect(told()[0]?.level).toBe("warn");
+});
+
 test("a node that is not in the list of peers is refused", async () => {
 	const ports = await twoPorts();
 	const a = await start("n3", { ...ports, n3: 0 });

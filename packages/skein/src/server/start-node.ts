@@ -10,8 +10,9 @@ import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
 import { isLogAbsent } from "../log/create-log.ts";
 import type { Identity, Log } from "../log/log.ts";
 import { openLog } from "../log/segmented-log.ts";
+import { afterFirstMeeting } from "../node/first-meeting.ts";
 import { createIncarnations } from "../node/incarnations.ts";
-import { createNode } from "../node/node.ts";
+import { createNode, defaultGroup } from "../node/node.ts";
 import type { Service } from "../node/service.ts";
 import { defaultNodeSettings, type NodeSettings } from "../node/settings.ts";
 import { peerAddress } from "../peer/peer-address.ts";
@@ -127,7 +128,14 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			bootstrap,
 			log,
 			database,
-			network,
+			network: afterFirstMeeting(network, {
+				self: id,
+				group: defaultGroup,
+				recovered: log.recovered,
+				others: othersOf(bootstrap, id),
+				clock,
+				logger,
+			}),
 			clock,
 			random,
 			disk,
@@ -188,6 +196,10 @@ function firstEntries(bootstrap: Configuration): Entry[] {
 
 function refuseOther({ nodeId }: Identity, id: NodeId): void {
 	if (nodeId !== id) throw new Error(`the data directory belongs to node ${nodeId}, not to node ${id}`);
+}
+
+function othersOf({ members }: Configuration, id: NodeId): NodeId[] {
+	return members.map((member) => member.id).filter((other) => other !== id);
 }
 
 function derivedClusterId(configuration: Configuration): string {

@@ -135,6 +135,10 @@ function createStore(
 				standStill,
 			}),
 		crash: (kind) => files.crash(kind),
+		wipe() {
+			files.wipe();
+			prepare(files.path, settings);
+		},
 		setFull(isFull) {
 			full = isFull;
 		},
