@@ -106,7 +106,6 @@ test("what comes later is refused, never silently less", async () => {
 		{ "skein-consistency": "bounded" },
 		{ "skein-session": "nonsense" },
 		{ "skein-consistency": "nonsense" },
-		{ "skein-ack": "sync" },
 		{ "skein-ack": "chain" },
 		{ "skein-ack": "semi-sync;k=0" },
 	]) {

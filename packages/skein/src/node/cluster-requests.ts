@@ -85,8 +85,13 @@ export function createClusterRequests(options: ClusterRequestsOptions): ClusterR
 				const body = await options.forwarding.call(leader, "cluster", "", deadlineAt);
 				// The leader's own code made it, of the same version or one that knows its shape.
 				const seen = JSON.parse(body) as ClusterView;
-				const { acknowledgement } = settings;
-				return shownBy(seen, { self, version, acknowledgement, inSync: inSync.holds() });
+				return shownBy(seen, {
+					self,
+					version,
+					acknowledgement: settings.acknowledgement,
+					inSync: inSync.holds(),
+					lostTransactions: options.lost.count,
+				});
 			} catch {
 				return await own();
 			}

@@ -60,11 +60,14 @@ test("of its own lease a node shows what it knows itself, and of the others what
 		Object.values(view.databases["default"]?.members ?? {}).map(({ inSync }) => inSync);
 	expect(inSyncOf(seen)).toEqual([true, true, true]);
 	const acknowledgement = { mode: "sync", strict: false } as const;
-	const shown = shownBy(seen, { self: "n2", version: "v", acknowledgement, inSync: false });
+	const own = { self: "n2", version: "v", acknowledgement, inSync: false, lostTransactions: 4 };
+	const shown = shownBy(seen, own);
 	expect(inSyncOf(shown)).toEqual([true, false, true]);
 	expect([shown.node, shown.version, shown.databases["default"]?.acknowledgement]).toEqual([
 		"n2",
 		"v",
 		"sync",
 	]);
+	// It knows sooner than the leader what it lost.
+	expect(shown.databases["default"]?.lostTransactions).toBe(4);
 });

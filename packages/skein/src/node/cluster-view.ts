@@ -55,7 +55,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				acknowledgement: acknowledgementText(own.acknowledgement),
 				format: options.format,
 				// Each member reports what was in its own log: one of them may have lost what no other ever had.
-				lostTransactions: Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0),
+				lostTransactions: lostBy(members),
 				degraded: options.degraded,
 				members,
 			},
@@ -65,11 +65,11 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 
 /**
  * A view that the leader made, as this node shows it: with its own default mode, and with what it knows itself of its
- * lease, since the leader's end of that comes later.
+ * lease, since the leader's end of that comes later, and of what it lost, which the leader hears of within a second.
  */
 export function shownBy(
 	seen: ClusterView,
-	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync">,
+	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync" | "lostTransactions">,
 ): ClusterView {
 	const acknowledgement = acknowledgementText(own.acknowledgement);
 	const databases = Object.entries(seen.databases).map(([name, database]) => {
@@ -77,10 +77,17 @@ export function shownBy(
 		const members =
 			member === undefined
 				? database.members
-				: { ...database.members, [own.self]: { ...member, inSync: own.inSync } };
-		return [name, { ...database, acknowledgement, members }] as const;
+				: {
+						...database.members,
+						[own.self]: { ...member, inSync: own.inSync, lostTransactions: own.lostTransactions },
+					};
+		return [name, { ...database, acknowledgement, members, lostTransactions: lostBy(members) }] as const;
 	});
 	return { ...seen, node: own.self, version: own.version, databases: Object.fromEntries(databases) };
+}
+
+function lostBy(members: Readonly<Record<string, MemberView>>): number {
+	return Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0);
 }
 
 export function memberKind({ voters, learners, joining }: Configuration, id: NodeId): MemberView["kind"] {

@@ -81,7 +81,7 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"], elected
 			votedFor: null,
 			leader: given.leader ?? null,
 			leasedIndex: null,
-		established: given.established ?? role === "leader",
+			established: given.established ?? role === "leader",
 			commitIndex: given.commitIndex ?? 0,
 			base,
 			lastIndex,
