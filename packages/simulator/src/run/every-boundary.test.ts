@@ -100,7 +100,7 @@ function world(size: number, seed: number): World {
 			const program = programOf([readStatement("a"), statementOf({ kind: "write", key: "a", value })]);
 			let seen: unknown;
 			let isDone = false;
-			leader()
+			void leader()
 				?.server?.service.openStream()
 				.run(program, options)
 				.then(({ outcome }) => {
@@ -116,7 +116,7 @@ function world(size: number, seed: number): World {
 
 /** False: the start was over before its turn came. */
 async function cutStart(
-	{ until }: World,
+	place: World,
 	member: Member,
 	operation: number,
 	when: "before" | "after",
@@ -128,7 +128,7 @@ async function cutStart(
 		isCut = true;
 		member.crash(kind);
 	});
-	await until("a cut or a start", () => isCut || member.state === "running");
+	await place.until("a cut or a start", () => isCut || member.state === "running");
 	member.disk.atOperation(Number.POSITIVE_INFINITY, when, () => {});
 	return isCut;
 }
