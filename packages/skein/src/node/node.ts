@@ -5,7 +5,7 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import { createCore } from "../consensus/core.ts";
-import type { Configuration, GroupId, LogIndex, NodeId, Term } from "../consensus/types.ts";
+import type { Configuration, GroupId, NodeId, Term } from "../consensus/types.ts";
 import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
@@ -52,6 +52,7 @@ import type { Readiness, Service, Stream } from "./service.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSnapshotHolds } from "./snapshot-holds.ts";
 import { createSnapshotReceiver } from "./snapshot-receiver.ts";
+import { createSnapshotRequests } from "./snapshot-requests.ts";
 import { createSnapshotSender } from "./snapshot-sender.ts";
 import { createStateMachine } from "./state-machine.ts";
 import { createStatusSender } from "./status-sender.ts";
@@ -214,7 +215,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		self,
 		readIndex,
 		mustRunAlone: options.mustRunAlone,
-		askForSnapshot,
+		askForSnapshot: (atLeast) => snapshotRequests.ask(atLeast),
 		lost,
 		onFailure,
 	});
@@ -248,6 +249,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		network,
 		stillUseful: (index) => index >= compaction.compactedIndex,
 		onEnd: (to, index) => runner.step({ type: "snapshot-sent", to, index }),
+	});
+	const snapshotRequests = createSnapshotRequests({
+		...common,
+		self,
+		forwarding,
+		timeoutMs: settings.statusIntervalMs,
+		send: (to, term, atLeast) => snapshotSender.send(to, term, atLeast),
 	});
 	const snapshotReceiver = createSnapshotReceiver({
 		...common,
@@ -317,22 +325,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	let openStreams = 0;
 	let stopped = false;
 
-	function askForSnapshot(atLeast: LogIndex): void {
-		const { leader } = runner.state;
-		if (leader === null || leader === self) return;
-		forwarding
-			.call(leader, "snapshot", JSON.stringify({ atLeast }), clock.now() + settings.statusIntervalMs)
-			.catch((error: unknown) => logger.debug({ leader, error: String(error) }, "asked for a snapshot"));
-	}
-
-	/** A follower's database does not fit the log: the core does not know, its log is well. */
-	function answerSnapshotCall(from: NodeId, body: string): object {
-		const { role, term } = runner.state;
-		if (role !== "leader") throw new SkeinError("this node does not lead", { code: "NO_LEADER" });
-		snapshotSender.send(from, term, Number(JSON.parse(body).atLeast));
-		return {};
-	}
-
 	const answerCall = createCallAnswers({
 		self,
 		group,
@@ -341,7 +333,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			cluster: () => clusterRequests.own(),
 			format: (_, body) => formats.changeHere(JSON.parse(body)),
 			transfer: (_, body) => transfer.handOver(JSON.parse(body)),
-			snapshot: answerSnapshotCall,
+			snapshot: (from, body) => snapshotRequests.answer(from, body),
 			members: (_, body) => memberChanges.carryOut(JSON.parse(body)),
 		},
 	});
