@@ -260,7 +260,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			first.answer({
 				type: "done",
 				outcome: only.outcome,
-				position: applied.shownBy(applied.position),
+				position: passing.shown(pieces),
 				replayed: only.replayed,
 			});
 			return "worked";
@@ -364,7 +364,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		// lead any more has entries to apply.
 		const servedTerm = term;
 		// They may tell of what is open and not committed yet.
-		const position = open.last ?? applied.shownBy(applied.position);
+		const position = open.last ?? passing.shown(pieces);
 		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
 		const answers = unchangedAnswers(batch, outcomes, position);
 		void options.readIndex
