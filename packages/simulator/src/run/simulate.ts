@@ -412,6 +412,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			healed = new Set([...healed, ...nemesis.sound]);
 			trace.tell({ type: "phase", phase: "reunion", healed: [...healed].join(" ") });
 			nemesis.bringBack(healed);
+			// One whose disk is not sound may lead on, cut off from some of these (seed 740000314).
+			for (const member of cluster.members) if (!healed.has(member.id)) member.crash("kill");
 			// Who remembers nobody would take any disk for its member's, and nobody would be wiped in any run.
 			const together = (): NodeId[] => membersAmong(healed, false).map(({ id }) => id);
 			const knowsAll = (node: NodeId): boolean =>
