@@ -9,7 +9,7 @@ import { shrink } from "../testing/random-sql-shrink.ts";
 const cases = formatPlans.flatMap((format) => streams.map((stream) => ({ format, stream })));
 
 describe.each(cases)("$format, $stream", ({ format, stream }) => {
-	test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])("seed %i", (seed) => {
+	test.each([1, 2, 3, 4, 5, 6])("seed %i", (seed) => {
 		const outcome = runSeed({ seed, stream, statements: 250, format, shrinkMs: 10_000 });
 		expect(outcome.report ?? "equal").toBe("equal");
 		expect(outcome.statements).toBe(250);
