@@ -16,6 +16,7 @@ async function world(recovered: FirstMeetingOptions["recovered"]) {
 	const sent: string[] = [];
 	const clock = createVirtualClock();
 	const heard: string[] = [];
+	const warned: string[] = [];
 	let receiver: NetworkReceiver | null = null;
 	const below: Network = {
 		async start(given) {
@@ -36,7 +37,7 @@ async function world(recovered: FirstMeetingOptions["recovered"]) {
 		recovered,
 		others: ["b", "c"],
 		clock,
-		logger: silentLogger,
+		logger: { ...silentLogger, warn: (_: object, line: string) => void warned.push(line) },
 	});
 	await network.start({
 		onMessage: (from) => void heard.push(from),
@@ -54,13 +55,16 @@ async function world(recovered: FirstMeetingOptions["recovered"]) {
 		const bytes = encodeMessage({ type: "call-response", ...envelope, result: { ok: true, body } });
 		receiver?.onMessage(from, "log", bytes);
 	};
-	return { network, heard, sent, change, say, answer, clock };
+	return { network, heard, sent, warned, change, say, answer, clock };
 }
 
 test("an empty disk takes part when all others have let it in, be it one after the other", async () => {
-	const { network, heard, sent, change, say } = await world(empty);
+	const { network, heard, sent, warned, change, say, clock } = await world(empty);
 	change("b", true);
 	say("b");
+	await clock.run(2_000);
+	expect(warned).toEqual([expect.stringContaining("waiting for c:")]);
+	sent.splice(0);
 	expect([network.send("b", "log", new Uint8Array()), network.reachable("b")]).toEqual([false, false]);
 	change("b", false);
 	change("b", true);

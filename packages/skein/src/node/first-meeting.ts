@@ -18,6 +18,8 @@ import type { Network, NetworkReceiver } from "../world/network.ts";
 import type { ClusterView } from "./service.ts";
 
 const askAgainMs: Milliseconds = 1_000;
+/** After so many questions people are told again for whom this member waits. */
+const asksPerLine = 5;
 
 export interface FirstMeetingOptions {
 	readonly self: NodeId;
@@ -38,6 +40,7 @@ export function afterFirstMeeting(network: Network, options: FirstMeetingOptions
 	const missing = new Set(others);
 	let receiver: NetworkReceiver | null = null;
 	let timer: Timer | null = null;
+	let asks = 0;
 	const isOpen = (): boolean => missing.size === 0;
 
 	function meet(nodes: Iterable<NodeId>): void {
@@ -49,6 +52,10 @@ export function afterFirstMeeting(network: Network, options: FirstMeetingOptions
 	}
 
 	function ask(): void {
+		if (asks++ % asksPerLine === 0) {
+			const why = "a new cluster begins when all of its first members have been there once";
+			logger.warn({ missing: [...missing] }, `waiting for ${[...missing].join(", ")}: ${why}`);
+		}
 		const envelope = { type: "call-request", group, from: self, requestId: 0 } as const;
 		for (const to of others) {
 			if (missing.has(to)) continue;
