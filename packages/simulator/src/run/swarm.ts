@@ -78,7 +78,7 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 			transferTimeoutMs: chance.pick([500, 2_000]),
 			syncLeaseMs: chance.fork("sync").pick([150, 400, 1_000]),
 			maxClockDrift: defaultNodeSettings.consensus.maxClockDrift,
-			leaderLease: chance.fork("lease").happens(0.7),
+			leaderLease: chance.fork("lease").happens(0.5),
 		},
 		tickIntervalMs,
 		leaderWaitMs: chance.pick([500, 3_000, 8_000]),
