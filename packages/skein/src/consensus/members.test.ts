@@ -9,11 +9,11 @@ for (const size of [1, 2, 3, 4, 5]) {
 		let committed = 0;
 		let changes = 0;
 		for (let seed = 1; seed <= runs; seed++) {
-			const checker = runSeed(seed, size, 5_000, 0.01);
+			const checker = runSeed(seed, size, 7_000, 0.01);
 			committed += checker.committedIndex;
 			changes += checker.changesDone;
 		}
-		expect(committed).toBeGreaterThan(runs * 15);
+		expect(committed).toBeGreaterThan(runs * 20);
 		expect(changes).toBeGreaterThan(runs * 3);
 	});
 }
