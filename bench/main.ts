@@ -2,10 +2,12 @@
 // writes RESULTS.md from it.
 import { parseArgs } from "node:util";
 import { failover } from "./measurements/failover.ts";
+import { formats } from "./measurements/formats.ts";
 import { handover } from "./measurements/handover.ts";
 import { latency } from "./measurements/latency.ts";
 import { longWork } from "./measurements/long-work.ts";
 import { memory } from "./measurements/memory.ts";
+import { modesOfWrites } from "./measurements/modes.ts";
 import { reads } from "./measurements/reads.ts";
 import { simulation } from "./measurements/simulation.ts";
 import { writes } from "./measurements/writes.ts";
@@ -18,9 +20,11 @@ const measurements: readonly Measurement[] = [
 	handover,
 	writes,
 	latency,
+	modesOfWrites,
 	reads,
 	memory,
 	longWork,
+	formats,
 	simulation,
 ];
 

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import type { LostTransaction } from "../packages/skein/src/node/lost-transactions.ts";
 import { useCluster } from "./support/cluster.ts";
-import { run, sql, view } from "./support/http.ts";
+import { post, run, sql, view } from "./support/http.ts";
 import type { NodeProcess } from "./support/node-process.ts";
 import { until } from "./support/until.ts";
 
@@ -109,6 +109,27 @@ test("a lost write that its client has sent again itself is not made once more",
 	const said = await lost("replay", `${term}-${index}`, "--data", data, "--url", url);
 	expect(said).toMatch(/was sent again under its idempotency key/);
 	expect(await kept("twice")).toBe(false);
+});
+
+test("what was logged as SQL is reported as SQL, and not made again: it would change what fits today", async () => {
+	const { url } = await cluster().leader();
+	expect((await post(url, "/cluster/format", { format: "statement" })).status).toBe(200);
+	const old = await dieAfterAnswering("async", "as sql");
+	const data = join(cluster().directory, old.id, "data");
+	const reports = JSON.parse(await lost("list", "--json", "--data", data)) as LostTransaction[];
+	const { term, index, changes } =
+		reports.find(({ idempotencyKey }) => idempotencyKey === "trap as sql") ?? {};
+	expect(changes).toEqual([
+		{ operation: "statement", sql: "insert into trap values (?)", values: ["as sql"] },
+	]);
+	const next = await cluster().leader();
+	await expect(lost("replay", `${term}-${index}`, "--data", data, "--url", next.url)).rejects.toMatchObject({
+		code: 1,
+		stderr: expect.stringContaining("it was logged as SQL (log format statement)"),
+	});
+	expect(await kept("as sql")).toBe(false);
+	expect((await view(old.url)).format).toBe("statement");
+	expect((await post(next.url, "/cluster/format", { format: "row" })).status).toBe(200);
 });
 
 test("more followers than there are is an error, and nothing happens", async () => {

@@ -80,6 +80,24 @@ test("the own name with empty data is another incarnation: it must not vote for 
 	await cluster().heal();
 });
 
+test("two of three with empty data do not found the cluster again while the third is away", async () => {
+	const leader = await cluster().leader();
+	const followers = await cluster().followers();
+	for (const node of [leader, ...followers]) await node.stop();
+	const strangers = await Promise.all(followers.map((node) => impostor(node, { name: `empty-${node.id}` })));
+	try {
+		await Promise.all(strangers.map((stranger) => stranger.start()));
+		await until({ what: "the two have met", timeoutMs: 10_000 }, () =>
+			strangers.every((stranger) => stranger.logLines().some(({ msg }) => msg.includes("connected to peer"))),
+		);
+		await new Promise((resolve) => setTimeout(resolve, 3_000));
+		for (const { url } of strangers) expect((await view(url)).leader).toBeNull();
+	} finally {
+		for (const stranger of strangers) await stranger.kill();
+	}
+	await cluster().heal();
+});
+
 test("two processes on one data directory: the second refuses to start", async () => {
 	const [node] = cluster().nodes;
 	if (node === undefined) throw new Error("no node");

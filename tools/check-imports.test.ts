@@ -1,6 +1,6 @@
 // The checker sees what it must, and stays silent about its near misses.
 import { expect, test } from "vitest";
-import { checkFiles, roomOf } from "./check-imports.ts";
+import { checkFiles, checkPlayed, roomOf } from "./check-imports.ts";
 
 const rulesOf = (path: string, text: string): string[] =>
 	checkFiles([{ path: `packages/${path}`, text }]).map(({ line, rule }) => `${line}: ${rule}`);
@@ -137,4 +137,22 @@ test("rooms by path", () => {
 	expect(roomOf("packages/client/src/errors.ts")).toBe("client");
 	expect(roomOf("packages/skein/src/server/start-node.ts")).toBe("server");
 	expect(roomOf("tools/build.ts")).toBeNull();
+});
+
+test("what is played in a browser reaches nothing of Node, however many modules are between", () => {
+	const files = [
+		{ path: "a/entrance.ts", text: 'import { b } from "./b.ts";\nimport type { T } from "./types.ts";' },
+		{ path: "a/b.ts", text: 'export * from "../c/c.ts";' },
+		{ path: "c/c.ts", text: 'import { x } from "node:fs";\nexport const size = Buffer.byteLength("");' },
+		{ path: "a/types.ts", text: 'import { y } from "node:net";' },
+		{ path: "c/elsewhere.ts", text: 'import { z } from "node:os";' },
+	];
+	const lines = checkPlayed(files, ["a/entrance.ts"]).map(
+		({ path, line, rule }) => `${path}:${line} ${rule}`,
+	);
+	expect(lines).toEqual([
+		"c/c.ts:1 node:fs cannot be played in a browser (imported by a/b.ts)",
+		"c/c.ts:2 must not use Buffer: the simulator also runs in a browser (imported by a/b.ts)",
+	]);
+	expect(() => checkPlayed(files, ["a/moved.ts"])).toThrow("not there");
 });

@@ -4,7 +4,7 @@
  */
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path/posix";
-import { rooms, typeExceptions } from "./import-rules.ts";
+import { platformOfNode, playedInBrowsers, rooms, typeExceptions } from "./import-rules.ts";
 import { type ImportedModule, lineAt, scanSource } from "./scan-source.ts";
 
 export interface SourceFile {
@@ -99,10 +99,40 @@ function outsideRule(from: string, room: string, imported: ImportedModule): stri
 	return rooms[room]?.packages === true ? null : `${room} must not import the package ${specifier}`;
 }
 
+/** Holds all that is reached by other than types to what a browser has. */
+export function checkPlayed(
+	files: readonly SourceFile[],
+	entrances: readonly string[] = playedInBrowsers,
+): Violation[] {
+	const sources = new Map(files.map((file) => [file.path, file]));
+	/** Each with the module that it is reached from. */
+	const reached = new Map<string, string>(entrances.map((path) => [path, "tools/import-rules.ts"]));
+	const found: Violation[] = [];
+	for (const [path, from] of reached) {
+		const file = sources.get(path);
+		if (file === undefined) throw new Error(`${from} leads to ${path}, which is not there`);
+		const { code, imports } = scanSource(file.text);
+		for (const { specifier, line, isTypeOnly } of imports) {
+			if (isTypeOnly) continue;
+			const target = normalize(join(dirname(path), specifier));
+			if (!specifier.startsWith("."))
+				found.push({ path, line, rule: `${specifier} cannot be played in a browser (imported by ${from})` });
+			else if (!reached.has(target)) reached.set(target, path);
+		}
+		for (const [pattern, reason] of platformOfNode) {
+			for (const match of code.matchAll(pattern)) {
+				const rule = `must not use ${match[0]}: ${reason} (imported by ${from})`;
+				found.push({ path, line: lineAt(code, match.index), rule });
+			}
+		}
+	}
+	return found;
+}
+
 function main(): void {
 	const paths = globSync("packages/*/src/**/*.ts", { exclude: (path) => path.includes("node_modules") });
 	const files = paths.map((path) => ({ path, text: readFileSync(path, "utf8") }));
-	const violations = checkFiles(files);
+	const violations = [...checkFiles(files), ...checkPlayed(files)];
 	for (const { path, line, rule } of violations) console.error(`${path}:${line} ${rule}`);
 	console.log(`${files.length} files, ${violations.length} violations of the order of the layers`);
 	if (violations.length > 0) process.exitCode = 1;

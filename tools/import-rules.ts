@@ -77,6 +77,18 @@ export const rooms: Readonly<Record<string, Room>> = {
 	},
 };
 
+/**
+ * What is played in a browser as it stands: all that these import, and what that imports, runs without Node. Rooms that
+ * may use it have modules among these.
+ */
+export const playedInBrowsers: readonly string[] = [
+	"packages/simulator/src/run/simulate.ts",
+	"packages/simulator/src/machine/store.ts",
+];
+export const platformOfNode: Room["banned"] = [
+	[word("process|Buffer|setImmediate|require|__dirname"), "the simulator also runs in a browser"],
+];
+
 /** Single modules that a room may import besides, as types only: what crosses the wire has one definition. */
 export const typeExceptions: readonly (readonly [from: string, to: string])[] = [
 	["peer", "packages/skein/src/database/program.ts"],

@@ -1,6 +1,5 @@
 // How fast the simulator is: simulated seconds of five nodes under load with faults, for a second of one core.
-import { profileOf } from "../../packages/simulator/src/command/profiles.ts";
-import { runOne } from "../../packages/simulator/src/command/run-one.ts";
+import { createCrew } from "../../packages/simulator/src/command/crew.ts";
 import { createChance } from "../../packages/simulator/src/engine/chance.ts";
 import { type Coverage } from "../../packages/simulator/src/run/coverage.ts";
 import { drawPlan } from "../../packages/simulator/src/run/swarm.ts";
@@ -10,8 +9,12 @@ const nodes = 5;
 const seeds = 24;
 /** The budget with which `npm run simulate` runs. */
 const budget = { seconds: 60 };
-/** Code is not compiled for good before it has run often: a simulation that matters runs for minutes, at least. */
-const warmUpRounds = 2;
+/**
+ * Code is not compiled for good before it has run often, and a simulation that matters runs for minutes, at least:
+ * from the sixth round on, half a minute, it gets no faster.
+ */
+const warmUpRounds = 6;
+const thread = new URL("../../packages/simulator/src/command/run-thread.ts", import.meta.url);
 
 interface Run {
 	readonly coverage: Coverage;
@@ -24,21 +27,15 @@ export const simulation: Measurement = {
 	title: "Simulator",
 	async run({ rounds, say }) {
 		const chosen = fiveNodes(seeds);
-		const cold: Run[] = [];
-		for (let round = 0; round < warmUpRounds; round += 1) {
-			for (const seed of chosen) cold.push(await simulated(seed));
-		}
-		const coldSpeed = speed(cold.slice(0, seeds));
-		const runs: Run[] = [];
-		const speeds: number[][] = [];
-		for (let round = 0; round < rounds; round += 1) {
-			for (const [place, seed] of chosen.entries()) {
-				const run = await simulated(seed);
-				runs.push(run);
-				(speeds[place] ??= []).push(speed([run]));
-			}
-			say(`round ${round + 1} of ${rounds}: ${show(median(speeds.map((each) => each.at(-1) ?? 0)))}`);
-		}
+		const all = await simulated(chosen, warmUpRounds + rounds, (round, inRound) => {
+			const which = round <= warmUpRounds ? "warming up" : `round ${round - warmUpRounds} of ${rounds}`;
+			say(`${which}: ${show(median(inRound.map((run) => speed([run]))))}`);
+		});
+		const coldSpeed = speed(all.slice(0, seeds));
+		const runs = all.slice(warmUpRounds * seeds);
+		const speeds = chosen.map((_, place) =>
+			runs.filter((_, number) => number % seeds === place).map((run) => speed([run])),
+		);
 		const perSeed = speeds.map((each) => median(each));
 		const middle = median(perSeed);
 		return {
@@ -74,13 +71,32 @@ function fiveNodes(count: number): number[] {
 	return found;
 }
 
-async function simulated(seed: number): Promise<Run> {
-	const before = process.cpuUsage();
-	const order = { seed, profile: "registers", ...budget } as const;
-	const { coverage, failure } = await runOne(order, profileOf("registers"));
-	const { user, system } = process.cpuUsage(before);
-	if (failure !== null) throw new Error(`seed ${seed} failed: ${failure.property}: ${failure.what}`);
-	return { coverage, processorSeconds: (user + system) / 1e6 };
+/** In a thread of `npm run simulate`, one seed after the other. */
+async function simulated(
+	chosen: readonly number[],
+	rounds: number,
+	onRound: (round: number, runs: readonly Run[]) => void,
+): Promise<Run[]> {
+	const orders = Array.from({ length: rounds }, () => chosen).flat();
+	const runs: Run[] = [];
+	let before = process.cpuUsage();
+	await createCrew({
+		thread,
+		threads: 1,
+		nextOrder() {
+			const seed = orders[runs.length];
+			return seed === undefined ? null : { seed, profile: "registers", ...budget };
+		},
+		note({ order, failure, coverage }) {
+			if (failure !== null)
+				throw new Error(`seed ${order.seed} failed: ${failure.property}: ${failure.what}`);
+			const { user, system } = process.cpuUsage(before);
+			before = process.cpuUsage();
+			runs.push({ coverage, processorSeconds: (user + system) / 1e6 });
+			if (runs.length % seeds === 0) onRound(runs.length / seeds, runs.slice(-seeds));
+		},
+	}).done;
+	return runs;
 }
 
 const sum = (runs: readonly Run[], of: (run: Run) => number): number =>

@@ -1,12 +1,12 @@
 // `npm run mutations`: puts real bugs of other systems into copies of the production code, one at a time, and
 // shows how long the simulator takes to notice each.
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { numberOfHead } from "./head.ts";
 import { chooseMutations, listMutations, type Mutation, parsePart } from "./mutation.ts";
 import { type Finding, heading, line, report } from "./report.ts";
-import { replay, search } from "./simulator.ts";
+import { type FoundFailure, replay, search } from "./simulator.ts";
 import { applyMutation, createWorkspace, typeErrors, type Workspace } from "./workspace.ts";
 
 const help = `npm run mutations -- [NAME…] [--budget-seconds N] [--part K/N] [--check] [--list]
@@ -16,13 +16,15 @@ named (the beginning of a name is enough, so 25 is every variant of bug 25), unt
   --budget-seconds N  for each, on all cores (120: about 700 seeds on two cores; all are to be caught within it)
   --threads N         on so many instead
   --from N            the first seed (1)
-  --part K/N          the K-th of N parts only; day/N: another one every day; head/N: by the hash of the commit
+  --part K/N          the K-th of N parts only; day/N: another one every day; head/N: another one with each commit;
+                      head/all: of as many parts as there are mutations
   --report FILE       writes the table there, after each
   --except NAME,…     without these: known to survive, see docs/NEXT.md
   --check             only: does each patch apply, and does the result compile
   --list              only: what there is
   --output            shows what the simulator printed
-A seed that fails without the mutation too catches nothing: it is named, and the search goes on behind it.
+A seed that fails without the mutation too catches nothing, nor does one that breaks a property that the patch does
+not name as what it must be caught by: it is named, and the search goes on behind it.
 Exits with 1 if a mutation survives or does not apply.`;
 
 const { values, positionals } = parseArgs({
@@ -64,13 +66,14 @@ function checkMutation(mutation: Mutation): Promise<string | null> {
 }
 
 /**
- * Whoever catches a mutation with a seed that fails without it too has caught something else: then the
- * seeds behind that one are tried.
+ * Whoever catches a mutation with a seed that fails without it too has caught something else, and so has who
+ * finds what its patch does not name: then the seeds behind that one are tried.
  */
 async function tryMutation(mutation: Mutation, budgetSeconds: number): Promise<Finding> {
 	return await withWorkspace(async (workspace) => {
 		applyMutation(workspace, mutation);
 		const strange: string[] = [];
+		const others: FoundFailure[] = [];
 		let [runs, seconds, firstSeed] = [0, 0, Number(values.from)];
 		for (;;) {
 			const run = await search(workspace, {
@@ -82,10 +85,12 @@ async function tryMutation(mutation: Mutation, budgetSeconds: number): Promise<F
 			runs += run.runs;
 			seconds += run.seconds;
 			const { failure } = run;
-			if (failure === null) return { mutation, caught: null, strange, runs, seconds };
-			if (await passesWithout(failure.replay)) return { mutation, caught: failure, strange, runs, seconds };
-			strange.push(failure.seed);
-			if (seconds >= budgetSeconds) return { mutation, caught: null, strange, runs, seconds };
+			const found = { mutation, strange, others, runs, seconds };
+			if (failure === null) return { ...found, caught: null };
+			if (!(await passesWithout(failure.replay))) strange.push(failure.seed);
+			else if (mutation.caughtBy.includes(failure.property)) return { ...found, caught: failure };
+			else others.push(failure);
+			if (seconds >= budgetSeconds) return { ...found, caught: null };
 			firstSeed = Number(failure.seed) + 1;
 		}
 	});
@@ -118,6 +123,10 @@ async function tryAll(mutations: readonly Mutation[]): Promise<number> {
 			const finding = await tryMutation(mutation, budgetSeconds);
 			findings.push(finding);
 			console.log(line(finding));
+			for (const { property, seed } of finding.others)
+				console.log(
+					`  seed ${seed} breaks ${property}, by which it need not be caught: ${mutation.caughtBy.join("; ")}`,
+				);
 		} catch (error) {
 			broken.push(mutation.name);
 			console.log(`${mutation.name}: ${String(error)}`);
@@ -135,17 +144,14 @@ async function tryAll(mutations: readonly Mutation[]): Promise<number> {
 	return mutations.length - caught.length;
 }
 
-function head(): string {
-	return execFileSync("git", ["rev-parse", "HEAD"], { cwd: import.meta.dirname, encoding: "utf8" });
-}
-
 async function main(): Promise<void> {
 	if (values.help) return console.log(help);
-	const part = parsePart(values.part, new Date(), values.part.startsWith("head/") ? head() : "");
 	const except = values.except === undefined ? [] : values.except.split(",");
 	// Through the same door as names, so that one that is no more is an error.
-	if (except.length > 0) chooseMutations(listMutations(), except, part);
+	if (except.length > 0) chooseMutations(listMutations(), except, { number: 1, of: 1 });
 	const all = listMutations().filter(({ name }) => !except.some((beginning) => name.startsWith(beginning)));
+	const head = values.part.startsWith("head/") ? numberOfHead() : 0;
+	const part = parsePart(values.part, { now: new Date(), head, all: all.length });
 	const mutations = chooseMutations(all, positionals, part);
 	if (values.list) {
 		for (const { name, headers } of mutations)

@@ -1,7 +1,9 @@
 /**
  * The list of mutations: real bugs of other systems as patches to production code, in `patches/`. Each
  * begins with lines `Bug:`, `Link:`, `Breaks:`, `Caught by:`, and `Profile: sqlite` where only that state machine
- * has what is broken; git apply passes over them.
+ * has what is broken; git apply passes over them. `Caught by: promises; crash (at its start)` names, as the simulator
+ * prints them, the properties of which one must break: another one is no catch, since a patch that slipped to a
+ * wrong place breaks something too.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,6 +18,8 @@ export interface Mutation {
 	readonly headers: ReadonlyMap<string, string>;
 	/** Of the simulator. */
 	readonly profile: string;
+	/** Properties of the simulator. */
+	readonly caughtBy: readonly string[];
 }
 
 export function listMutations(): Mutation[] {
@@ -25,8 +29,14 @@ export function listMutations(): Mutation[] {
 		const path = join(directory, file);
 		const headers = headersOf(path);
 		const profile = headers.get("Profile") ?? "registers";
-		return { name: file.slice(0, -".patch".length), path, headers, profile };
+		return { name: file.slice(0, -".patch".length), path, headers, profile, caughtBy: caughtBy(headers) };
 	});
+}
+
+/** What stands in brackets is for people. */
+function caughtBy(headers: ReadonlyMap<string, string>): string[] {
+	const names = (headers.get("Caught by") ?? "").split(";");
+	return names.map((name) => name.replace(/\(.*\)/, "").trim());
 }
 
 function headersOf(path: string): Map<string, string> {
@@ -59,21 +69,29 @@ export function chooseMutations(
 	return wanted.filter((_, place) => place % part.of === part.number - 1);
 }
 
+export interface Turns {
+	readonly now: Date;
+	/** Which commit it is, as a number: see head.ts. */
+	readonly head: number;
+	/** How many mutations there are. */
+	readonly all: number;
+}
+
 /**
  * `2/5`: the second of five parts. `day/5`: another one every day, so that five days see all. `head/5`:
- * by the hash of the commit.
+ * another one with each commit. `head/all`: as many parts as there are mutations.
  */
-export function parsePart(text: string, now: Date, head: string): { number: number; of: number } {
+export function parsePart(text: string, { now, head, all }: Turns): { number: number; of: number } {
 	const [number = "", of = ""] = text.split("/");
-	const parts = Number(of);
+	const parts = of === "all" ? all : Number(of);
 	const day = Math.floor(now.getTime() / 86_400_000);
 	const turns = new Map([
 		["day", day],
-		["head", Number.parseInt(head.slice(0, 8), 16)],
+		["head", head],
 	]);
 	const turn = turns.get(number);
 	const part = { number: turn === undefined ? Number(number) : (turn % parts) + 1, of: parts };
 	const isValid = Number.isInteger(part.number) && part.number >= 1 && part.number <= part.of;
-	if (!isValid) throw new Error(`--part ${text}: it should be like 2/5, day/5 or head/5`);
+	if (!isValid) throw new Error(`--part ${text}: it should be like 2/5, day/5, head/5 or head/all`);
 	return part;
 }

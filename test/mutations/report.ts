@@ -8,6 +8,8 @@ export interface Finding {
 	readonly caught: FoundFailure | null;
 	/** Seeds that failed, and fail without the mutation too. */
 	readonly strange: readonly string[];
+	/** Seeds that broke what the patch does not name. */
+	readonly others: readonly FoundFailure[];
 	readonly runs: number;
 	readonly seconds: number;
 }

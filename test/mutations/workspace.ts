@@ -33,10 +33,19 @@ export function createWorkspace(): Workspace {
 
 /** Throws if the code has moved away from under the patch: then the patch must be made anew. */
 export function applyMutation(workspace: Workspace, mutation: Mutation): void {
-	// Two lines of context must match; the line numbers need not. Outside any repository, wherever the
-	// temporary folder is: git would leave out files that it takes for another repository's.
+	gitApply(workspace, mutation, []);
+}
+
+/** The same, and nothing is changed. */
+export function mustApply(workspace: Workspace, mutation: Mutation): void {
+	gitApply(workspace, mutation, ["--check"]);
+}
+
+function gitApply(workspace: Workspace, mutation: Mutation, options: readonly string[]): void {
+	// All its context must match; the line numbers need not (patches.test.ts says what else must be so). Outside any
+	// repository, wherever the temporary folder is: git would leave out files that it takes for another repository's.
 	const environment = { ...process.env, GIT_CEILING_DIRECTORIES: join(workspace.directory, "..") };
-	execFileSync("git", ["apply", "-C2", "--whitespace=nowarn", mutation.path], {
+	execFileSync("git", ["apply", ...options, "--whitespace=nowarn", mutation.path], {
 		cwd: workspace.directory,
 		env: environment,
 		stdio: ["ignore", "ignore", "pipe"],

@@ -19,7 +19,7 @@ export type SettingsOverride = Partial<Omit<NodeSettings, "consensus">> & {
 };
 
 export interface FaultyNodeOptions
-	extends Omit<NodeConfiguration, "logger" | "wrapDisk" | "settings" | "version"> {
+	extends Omit<NodeConfiguration, "logger" | "wrapDisk" | "settings" | "version" | "join"> {
 	readonly settings: SettingsOverride;
 	readonly faultsDirectory: string;
 }
@@ -72,6 +72,7 @@ async function main(text: string): Promise<void> {
 	const { consensus, ...settings } = options.settings;
 	const node = await startNode({
 		...options,
+		join: null,
 		version: skeinVersion(),
 		logger: logger.child({ node: options.id }),
 		settings: { ...settings, consensus: { ...defaultNodeSettings.consensus, ...consensus } },

@@ -210,6 +210,7 @@ export interface DatabaseView {
 	readonly term: number;
 	readonly leader: string | null;
 	readonly commitIndex: number;
+	readonly format: string;
 	readonly lostTransactions: number;
 	readonly members: Readonly<Record<string, MemberView>>;
 }

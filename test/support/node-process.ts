@@ -24,6 +24,10 @@ export interface NodeProcessOptions {
 	/** Not empty: the node runs faulty-node.ts instead of `skein start`. */
 	readonly settings: SettingsOverride | null;
 	readonly onSpawn: (pid: number) => void;
+	/** The URL of a node whose cluster it joins, by `skein start --join`; `cluster` says nothing then. */
+	readonly join?: string;
+	/** It joins as a learner. */
+	readonly learner?: boolean;
 }
 
 export interface LogLine {
@@ -77,6 +81,18 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
 
 	function commandLine(): string[] {
 		const cluster = [...options.cluster].map(([member, at]) => ({ id: member, peer: `127.0.0.1:${at}` }));
+		if (options.join !== undefined) {
+			const flags = {
+				"--id": id,
+				"--data": dataDirectory,
+				"--listen": `127.0.0.1:${port}`,
+				"--peer": `127.0.0.1:${peerPort}`,
+				"--join": options.join,
+				"--log-format": "json",
+			};
+			const words = [skeinBinary, "start", ...Object.entries(flags).flat()];
+			return options.learner === true ? [...words, "--learner"] : words;
+		}
 		if (options.settings === null) {
 			const flags = {
 				"--id": id,

@@ -12,6 +12,9 @@ import { parseArgs } from "node:util";
 const root = join(import.meta.dirname, "../..");
 const rooms = ["packages/skein/src/consensus", "packages/skein/src/log"];
 
+/** They take seconds. A mutant ends with the first test that notices it, and most are noticed by a quick one. */
+const randomOnes = ["/progress-twin.test.ts", "/consensus/core.test.ts", "/log/crash.test.ts"];
+
 const help = `npm run mutants -- [FILE…] [--concurrency N] [--report FILE]
 
 Changes the production code of consensus/ and log/ (or of the files that are named) in every small way, one at a
@@ -65,11 +68,7 @@ function prepare(directory: string, mutate: readonly string[]): void {
 		mkdirSync(join(directory, path, ".."), { recursive: true });
 		cpSync(join(root, path), join(directory, path), { recursive: true });
 	}
-	const tests = JSON.stringify(rooms.map((room) => `${room}/**/*.test.ts`));
-	writeFileSync(
-		join(directory, "vitest.config.js"),
-		`export default { test: { include: ${tests}, isolate: false, testTimeout: 30_000 } };\n`,
-	);
+	writeFileSync(join(directory, "vitest.config.js"), testConfiguration());
 	const configuration = {
 		testRunner: "vitest",
 		plugins: ["@stryker-mutator/vitest-runner"],
@@ -88,6 +87,25 @@ function prepare(directory: string, mutate: readonly string[]): void {
 		allowConsoleColors: false,
 	};
 	writeFileSync(join(directory, "stryker.config.json"), JSON.stringify(configuration));
+}
+
+function testConfiguration(): string {
+	const tests = JSON.stringify(rooms.map((room) => `${room}/**/*.test.ts`));
+	return `import { BaseSequencer } from "vitest/node";
+
+const randomOnes = ${JSON.stringify(randomOnes)};
+const isRandom = ({ moduleId }) => randomOnes.some((name) => moduleId.endsWith(name));
+
+class QuickOnesFirst extends BaseSequencer {
+	async sort(files) {
+		return files.toSorted((one, other) => isRandom(one) - isRandom(other));
+	}
+}
+
+export default {
+	test: { include: ${tests}, isolate: false, testTimeout: 30_000, sequence: { sequencer: QuickOnesFirst } },
+};
+`;
 }
 
 function runTool(directory: string, command: string, tool: readonly string[]): void {

@@ -423,10 +423,10 @@ test("when a write is answered: the request says it, else the client, else nobod
 	const { url, received } = await serverWith(ok);
 	const client = connect(url, { acknowledgement: "semi-sync;k=2" });
 	await client.execute("insert into t values (1)");
-	await client.execute("insert into t values (1)", [], { acknowledgement: "async" });
+	await client.execute("insert into t values (1)", [], { acknowledgement: "sync;strict" });
 	await connect(url).execute("insert into t values (1)");
 	const sent = received.map(({ headers }) => headers["skein-ack"]);
-	expect(sent).toEqual(["semi-sync;k=2", "async", undefined]);
+	expect(sent).toEqual(["semi-sync;k=2", "sync;strict", undefined]);
 });
 
 test("a token of a lost history is an error once; then a session begins", async () => {

@@ -38,8 +38,14 @@ export interface ConnectOptions {
 	readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What a write waits for. Only "quorum", and "semi-sync" with enough followers, lose nothing with a leader. */
-export type Acknowledgement = "async" | "semi-sync" | `semi-sync;k=${number}` | "quorum";
+/** What a write waits for. "async", and "semi-sync" with few followers, can lose it with the leader; the others lose nothing. */
+export type Acknowledgement =
+	| "async"
+	| "semi-sync"
+	| `semi-sync;k=${number}`
+	| "quorum"
+	| "sync"
+	| "sync;strict";
 
 export interface RequestOptions {
 	readonly timeoutMs?: number;

@@ -92,6 +92,7 @@ export async function open(options: OpenOptions): Promise<Member> {
 		listen: options.listen ?? defaultListen,
 		peer,
 		cluster: Object.entries(cluster).map(([id, address]) => ({ id, peer: address })),
+		join: null,
 		clusterId: options.clusterId ?? null,
 		secret: options.secret ?? null,
 		advertiseUrl: options.advertiseUrl ?? null,

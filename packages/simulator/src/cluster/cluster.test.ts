@@ -30,6 +30,7 @@ function world(size: number, seed: number) {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 3_600_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: trace.tell,
 		observe: (observation) => watch.observe(observation),
@@ -111,4 +112,76 @@ test("the same seed gives the same run, another one another", async () => {
 	}
 	expect(hashes[0]).toBe(hashes[1]);
 	expect(hashes[0]).not.toBe(hashes[2]);
+});
+
+test("a member whose disk is lost comes back with an empty one, and the others know it for another", async () => {
+	const { cluster, run, leader, watch } = world(3, 11);
+	for (const member of cluster.members) member.start();
+	await run(3_000);
+	// Acknowledged by two: one of them is to lose it, the other one is down.
+	const old = leader();
+	const [lost, left] = cluster.members.filter((member) => member !== old);
+	if (old === undefined || lost === undefined || left === undefined) throw new Error("a leader");
+	left.crash("kill");
+	const program = programOf([statementOf({ kind: "write", key: "a", value: "1" })]);
+	const written = old.server?.service.openStream().run(program, options);
+	await run(500);
+	expect((await written)?.outcome.errors).toEqual([null]);
+	old.crash("kill");
+	lost.wipe();
+	expect(lost.store.registers().size).toBe(0);
+	lost.start();
+	left.start();
+	await run(5_000);
+	expect([lost.state, left.state, lost.hasLostDisk]).toEqual(["running", "running", true]);
+	expect(leader()).toBe(undefined);
+	// It holds nothing up: with those who have their disks there is a leader, and the write is there.
+	old.start();
+	await run(5_000);
+	expect([old, left]).toContain(leader());
+	expect(left.store.registers().get("a")).toBe("1");
+	expect(lost.store.registers().size).toBe(0);
+	expect(watch.broken).toBe(null);
+});
+
+test("a majority that has lost its disks does not begin anew, with or without the member that knows them", async () => {
+	const { cluster, run, leader } = world(3, 12);
+	for (const member of cluster.members) member.start();
+	await run(3_000);
+	const [left, ...lost] = cluster.members;
+	left?.crash("power");
+	for (const member of lost) {
+		member.wipe();
+		member.start();
+	}
+	await run(10_000);
+	expect(leader()).toBe(undefined);
+	left?.start();
+	await run(10_000);
+	expect(leader()).toBe(undefined);
+	expect(cluster.members.map(({ state }) => state)).toEqual(["running", "running", "running"]);
+});
+
+test("who has never taken part does not wait for a member that was removed", async () => {
+	const { cluster, run, leader, watch } = world(5, 13);
+	const { members } = cluster;
+	for (const member of members) member.start();
+	while (!members.some(({ core }) => (core?.term ?? 0) > 1)) await run(0.1);
+	const late = members.find(({ core }) => core?.term === 1);
+	late?.crash("power");
+	await run(3_000);
+	const asked = leader();
+	const removed = members.find((member) => member !== late && member !== asked);
+	if (late === undefined || asked === undefined || removed === undefined) throw new Error("a leader");
+	const changes = [{ change: "remove", id: removed.id }] as const;
+	const change = asked.server?.service.changeMembers({ changes, force: false, dryRun: false });
+	await run(1_000);
+	expect((await change)?.changed).toBe(true);
+	removed.crash("power");
+	late.start();
+	await run(500);
+	expect(late.core?.lastIndex).toBe(1);
+	await run(2_000);
+	expect(late.core?.lastIndex).toBe(leader()?.core?.lastIndex);
+	expect(watch.broken).toBe(null);
 });

@@ -13,10 +13,16 @@ import { createSimulatedDisk } from "../world/disk.ts";
 import { type DiskSettings } from "../world/disk-settings.ts";
 import { createSimulatedNetwork, type SimulatedNetwork } from "../world/network.ts";
 import type { NetworkSettings } from "../world/network-settings.ts";
+import { type Configurations, createConfigurations } from "./configurations.ts";
 import { createMember, type Member } from "./member.ts";
 
 export interface Cluster {
+	/** Those that were there from the start, and those that came since. Grows. */
 	readonly members: readonly Member[];
+	/** A machine more, which runs nothing yet and belongs to nothing; null: there is none left. */
+	deploy(): Member | null;
+	/** Who may count in a majority. */
+	readonly configurations: Configurations;
 	readonly network: SimulatedNetwork;
 	member(id: NodeId): Member;
 	/** To be called when an event and what it set off are over: shows the members that did something, and says which. */
@@ -28,6 +34,8 @@ export interface Cluster {
 
 export interface ClusterOptions {
 	readonly size: number;
+	/** Machines that may come later. */
+	readonly spares?: number;
 	readonly scheduler: Scheduler;
 	readonly chance: Chance;
 	readonly profile: Profile;
@@ -52,6 +60,7 @@ type Shown = Pick<
 	| "durableIndex"
 	| "commitIndex"
 	| "base"
+	| "configurationIndex"
 >;
 
 export function createCluster(options: ClusterOptions): Cluster {
@@ -84,16 +93,19 @@ export function createCluster(options: ClusterOptions): Cluster {
 		observe(observation);
 	}
 
-	const ids = Array.from({ length: size }, (_, number) => `n${number + 1}`);
+	const idOf = (number: number): NodeId => `n${number + 1}`;
+	const ids = Array.from({ length: size }, (_, number) => idOf(number));
+	const laterIds = Array.from({ length: options.spares ?? 0 }, (_, number) => idOf(size + number));
 	const network = createSimulatedNetwork({
 		scheduler,
 		chance: chance.fork("network"),
 		settings: options.networkSettings,
 		tell,
-		nodes: ids,
+		nodes: [...ids, ...laterIds],
 	});
 	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
-	const members = ids.map((id) => {
+	const configurations = createConfigurations(bootstrap);
+	const create = (id: NodeId, isFirst: boolean): Member => {
 		const own = chance.fork(id);
 		const member: Member = createMember({
 			id,
@@ -109,10 +121,11 @@ export function createCluster(options: ClusterOptions): Cluster {
 				checksum: profile.checksum,
 			}),
 			store: profile.createStore(own.fork("store"), options.storeSettings),
-			connect: (node) => network.connect(node),
-			bootstrap,
+			connect: (node, credentials) => network.connect(node, credentials),
+			bootstrap: isFirst ? bootstrap : null,
 			settings,
 			notedIn: (payload, isWhole) => profile.notedIn(payload, isWhole),
+			mustRunAlone: (request) => profile.mustRunAlone(request),
 			clockFault: drawClockFault(own.fork("clock")),
 			observe: (observation) => {
 				hearOf(observation);
@@ -128,7 +141,9 @@ export function createCluster(options: ClusterOptions): Cluster {
 			},
 		});
 		return member;
-	});
+	};
+	const members = ids.map((id) => create(id, true));
+	const spares = [...laterIds];
 
 	function show(member: Member): void {
 		const { id, core } = member;
@@ -142,8 +157,11 @@ export function createCluster(options: ClusterOptions): Cluster {
 		if (isRoleShown && isLogShown) return;
 		const { role, term, leader, established } = core;
 		const { lastIndex, lastTerm, durableIndex, commitIndex, base } = core;
+		const { configurationIndex } = core;
 		const now = { role, term, leader, established, lastIndex, lastTerm, durableIndex, commitIndex, base };
-		shown.set(id, now);
+		shown.set(id, { ...now, configurationIndex });
+		configurations.note(core);
+		if (before !== undefined && before.configurationIndex !== configurationIndex) tellMembers(id, core);
 		if (!isRoleShown) tell({ type: "role", node: id, role, term, leader, established });
 		if (!isLogShown) {
 			const last = { last: lastIndex, lastTerm };
@@ -153,8 +171,26 @@ export function createCluster(options: ClusterOptions): Cluster {
 		observe({ type: "view", node: id, view: core });
 	}
 
+	function tellMembers(node: NodeId, { configuration, configurationIndex: index }: CoreView): void {
+		const { voters, outgoingVoters, learners } = configuration;
+		const lists = {
+			voters: voters.join(" "),
+			outgoing: outgoingVoters.join(" "),
+			learners: learners.join(" "),
+		};
+		tell({ type: "members", node, index, ...lists });
+	}
+
 	const cluster: Cluster & { broken: unknown } = {
 		members,
+		configurations,
+		deploy() {
+			const id = spares.shift();
+			if (id === undefined) return null;
+			const member = create(id, false);
+			members.push(member);
+			return member;
+		},
 		network,
 		member(id) {
 			const found = members.find((one) => one.id === id);

@@ -15,6 +15,7 @@ export function gatedNetwork(network: Network, life: Life): Network {
 		send: (to, lane, bytes) => life.act() && network.send(to, lane, bytes),
 		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
 		reachable: (node) => network.reachable(node),
+		meet: (nodes) => network.meet(nodes),
 		stop: () => (life.act() ? life.completion(network.stop()) : never()),
 	};
 }

@@ -2,12 +2,14 @@
  * One simulated member: the parts of the world that outlive its process (disk, database file), and the
  * process on top of them, put together as start-node.ts does. Started, stopped, killed, paused, wiped.
  */
-import { encodeConfiguration } from "../../../skein/src/consensus/configuration.ts";
-import type { Configuration, NodeId } from "../../../skein/src/consensus/types.ts";
+import { encodeConfiguration, noMembers } from "../../../skein/src/consensus/configuration.ts";
+import type { Configuration, Entry, NodeId } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
 import { openLog } from "../../../skein/src/log/segmented-log.ts";
-import { createNode, type Node } from "../../../skein/src/node/node.ts";
+import { afterFirstMeeting } from "../../../skein/src/node/first-meeting.ts";
+import { createIncarnations } from "../../../skein/src/node/incarnations.ts";
+import { createNode, defaultGroup, type Node } from "../../../skein/src/node/node.ts";
 import type { Service } from "../../../skein/src/node/service.ts";
 import type { NodeSettings } from "../../../skein/src/node/settings.ts";
 import { silentLogger } from "../../../skein/src/world/logger.ts";
@@ -25,13 +27,14 @@ import {
 	type SimulatedClock,
 } from "../world/clock.ts";
 import type { SimulatedDisk } from "../world/disk.ts";
+import type { Credentials } from "../world/network.ts";
 import { gatedClock, gatedNetwork } from "./gates.ts";
 import { createLife, type Life } from "./life.ts";
 
 export type CrashKind = "kill" | "power";
 
-/** "down" until it is started; "refused" and "failed" ended by themselves; "lost" has no disk any more and never comes back. */
-export type MemberState = "down" | "starting" | "running" | "stopping" | "refused" | "failed" | "lost";
+/** "down" until it is started; "refused" and "failed" ended by themselves. */
+export type MemberState = "down" | "starting" | "running" | "stopping" | "refused" | "failed";
 
 /** A running process, as clients reach it. */
 export interface RunningProcess {
@@ -47,6 +50,10 @@ export interface Member {
 	readonly paused: boolean;
 	/** Now or before. */
 	readonly hasPaused: boolean;
+	/** It belongs to the configuration that the cluster began with. */
+	readonly isFirst: boolean;
+	/** Its disk is another one than at first, which began empty. */
+	readonly hasLostDisk: boolean;
 	/** Why it ended by itself. */
 	readonly failure: Error | null;
 	readonly server: RunningProcess | null;
@@ -77,11 +84,13 @@ export interface MemberOptions {
 	readonly tell: Tell;
 	readonly disk: SimulatedDisk;
 	readonly store: Store;
-	readonly connect: (node: NodeId) => Network;
-	readonly bootstrap: Configuration;
+	readonly connect: (node: NodeId, credentials: Credentials) => Network;
+	/** Of a new group; null: it joins one. */
+	readonly bootstrap: Configuration | null;
 	readonly settings: NodeSettings;
 	readonly clockFault: ClockFault;
 	readonly notedIn: Profile["notedIn"];
+	readonly mustRunAlone: Profile["mustRunAlone"];
 	readonly observe: (observation: Observation) => void;
 	/** Something happened in the process: its view is to be looked at when this event is over. */
 	readonly touched: () => void;
@@ -90,7 +99,8 @@ export interface MemberOptions {
 interface Running {
 	readonly life: Life;
 	readonly clock: SimulatedClock;
-	readonly network: Network;
+	/** Null until the log has told which incarnation this is. */
+	network: Network | null;
 	node: Node | null;
 }
 
@@ -100,13 +110,17 @@ export function createMember(options: MemberOptions): Member {
 	const { id, scheduler, chance, tell, disk, store, bootstrap, settings, observe } = options;
 	let running: Running | null = null;
 	let lives = 0;
+	const firstEntries: Entry[] =
+		bootstrap === null
+			? []
+			: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }];
 
 	function start(): void {
-		if (running !== null || member.state === "lost") return;
+		if (running !== null) return;
 		lives++;
 		const life = createLife({ scheduler, chance: chance.fork(`life ${lives}`), touched: options.touched });
 		const clock = createSimulatedClock({ scheduler, chance, ...options.clockFault });
-		const current: Running = { life, clock, network: options.connect(id), node: null };
+		const current: Running = { life, clock, network: null, node: null };
 		running = current;
 		member.clock = clock;
 		member.state = "starting";
@@ -122,8 +136,8 @@ export function createMember(options: MemberOptions): Member {
 		const log = await openLog({
 			disk: gated,
 			directory: "log",
-			create: { clusterId: "simulated", nodeId: id, incarnation: "00".repeat(16) },
-			bootstrap: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }],
+			create: { clusterId: "simulated", nodeId: id, incarnation: drawIncarnation() },
+			bootstrap: firstEntries,
 			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
 		});
 		const database = store.open({
@@ -131,22 +145,39 @@ export function createMember(options: MemberOptions): Member {
 			disk: gated,
 			device: disk.device,
 		});
-		const { applied } = database.opened;
-		observe({ type: "started", node: id, recovered: log.recovered, applied });
+		const { applied, configuration } = database.opened;
+		const configurationIndex = configuration?.index ?? null;
+		observe({ type: "started", node: id, recovered: log.recovered, applied, configurationIndex });
+		const { accepts } = await createIncarnations(gated, silentLogger);
+		const network = options.connect(id, {
+			incarnation: log.recovered.identity.incarnation,
+			accepts: (other, incarnation) => !life.over && accepts(other, incarnation),
+		});
+		current.network = network;
 		const node = await createNode({
 			self: id,
 			version: "0.0.0",
 			url: `http://${id}`,
-			bootstrap,
+			bootstrap: bootstrap ?? noMembers,
 			log: observeLog(log, id, observe),
 			database: observeDatabase(tellingOfSnapshots(database), id, observe, () => store.digest()),
-			network: observeNetwork(gatedNetwork(current.network, life), observe),
+			network: observeNetwork(
+				afterFirstMeeting(gatedNetwork(network, life), {
+					self: id,
+					group: defaultGroup,
+					recovered: log.recovered,
+					clock,
+					others: bootstrap?.voters.filter((other) => other !== id) ?? [],
+					logger: silentLogger,
+				}),
+				observe,
+			),
 			clock,
 			random: { below: (bound) => chance.below(bound), bytes: (length) => chance.bytes(length) },
 			disk: gated,
 			logger: silentLogger,
 			settings,
-			mustRunAlone: (request) => request.interactive,
+			mustRunAlone: options.mustRunAlone,
 			notedIn: options.notedIn,
 		});
 		void node.failed.then((error) => endBySelf(current, "failed", error));
@@ -158,6 +189,11 @@ export function createMember(options: MemberOptions): Member {
 			member.server = { life, service: node.service };
 		}
 		tell({ type: "started", node: id, applied: applied.index, last: node.core.lastIndex });
+	}
+
+	/** Drawn at each start, and only used by the first on a disk. */
+	function drawIncarnation(): string {
+		return [...chance.bytes(16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 	}
 
 	function tellingOfSnapshots(database: Database): Database {
@@ -191,7 +227,7 @@ export function createMember(options: MemberOptions): Member {
 		member.clock = null;
 		current.life.end();
 		current.clock.stop();
-		void current.network.stop();
+		void current.network?.stop();
 		disk.crash(kind);
 		store.crash(kind);
 		observe({ type: "ended", node: id });
@@ -202,7 +238,7 @@ export function createMember(options: MemberOptions): Member {
 	function crash(kind: CrashKind): void {
 		if (running === null) {
 			// A machine may also lose power while nothing of Skein runs on it.
-			if (kind === "power" && member.state !== "lost") {
+			if (kind === "power") {
 				disk.crash(kind);
 				store.crash(kind);
 			}
@@ -238,6 +274,8 @@ export function createMember(options: MemberOptions): Member {
 		state: "down",
 		paused: false,
 		hasPaused: false,
+		isFirst: bootstrap !== null,
+		hasLostDisk: false,
 		failure: null,
 		server: null,
 		clock: null,
@@ -273,8 +311,10 @@ export function createMember(options: MemberOptions): Member {
 		},
 		wipe() {
 			end("power");
-			member.state = "lost";
+			member.state = "down";
+			member.hasLostDisk = true;
 			disk.wipe();
+			store.wipe();
 			tell({ type: "wipe", node: id });
 			observe({ type: "disk-lost", node: id });
 		},

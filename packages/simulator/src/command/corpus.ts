@@ -10,8 +10,8 @@ interface Known extends Order {
 	readonly why: string;
 }
 
-function registers(seed: number, why: string): Known {
-	return { seed, profile: "registers", seconds: 20, why };
+function registers(seed: number, why: string, seconds = 20): Known {
+	return { seed, profile: "registers", seconds, why };
 }
 
 export const corpus: readonly Known[] = [
@@ -48,5 +48,20 @@ export const corpus: readonly Known[] = [
 		profile: "registers",
 		seconds: 60,
 		why: "an entry that was read while it was taken back",
+	},
+	registers(1264533655, "a late heartbeat's answer confirmed rounds of the next leadership", 60),
+	registers(77700196, "a snapshot ahead of a full disk cut away what was being taken back", 60),
+	registers(1233424987, "both copies of term and vote lost after a failed sync", 60),
+	registers(6000016, "a snapshot over links that lose a fifth took too long", 60),
+	registers(291, "keys forgotten when a leader's clock was ahead"),
+	registers(302523189, "a leader that hung in what its database applied led on", 60),
+	registers(314001692, "a leader that cannot commit its barrier led on", 60),
+	registers(900016, "a member that a snapshot brought up said that its disk was full", 30),
+	registers(620600008, "a majority of empty disks founds the cluster again", 60),
+	{
+		seed: 630040004,
+		profile: "sqlite",
+		seconds: 20,
+		why: "a batch behind one without foreign keys",
 	},
 ];

@@ -8,7 +8,7 @@ test("what ends a run is told with its stack, though errors have none while it r
 	const limits = new Set<number>();
 	const broken: Profile = {
 		...registersProfile(createSettle(), crc32),
-		writesIn() {
+		createReader: () => () => {
 			limits.add(Error.stackTraceLimit);
 			throw new TypeError("nobody expects this");
 		},

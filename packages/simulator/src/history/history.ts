@@ -93,6 +93,8 @@ export interface Operation extends Call {
 	readonly position: Position | null;
 	/** How old the state that it saw was, at most, by the answer; null: the answer did not say. */
 	readonly stalenessMs: number | null;
+	/** The member that read called itself in-sync when it began; null: it did not say. */
+	readonly inSync: boolean | null;
 	/** The answer was stored for its idempotency key by an earlier attempt. */
 	readonly replayed: boolean;
 	/** The error's code, for people who read a failing run. */
@@ -109,6 +111,7 @@ export interface Completion {
 	readonly seen?: readonly Seen[];
 	readonly position?: Position | null;
 	readonly stalenessMs?: number | null;
+	readonly inSync?: boolean | null;
 	readonly replayed?: boolean;
 	readonly code?: string;
 }
@@ -154,6 +157,7 @@ export function createRecorder(now: () => WorldTime): Recorder {
 				seen: call.steps.map(() => undefined),
 				position: null,
 				stalenessMs: null,
+				inSync: null,
 				replayed: false,
 				code: null,
 			});
@@ -181,6 +185,7 @@ export function createRecorder(now: () => WorldTime): Recorder {
 			operation.outcome = completion.outcome;
 			operation.position = completion.position ?? null;
 			operation.stalenessMs = completion.stalenessMs ?? null;
+			operation.inSync = completion.inSync ?? null;
 			operation.replayed = completion.replayed ?? false;
 			operation.code = completion.code ?? null;
 		},

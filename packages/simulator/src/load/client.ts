@@ -3,24 +3,9 @@
  * heard of each noted in the history. It never writes a value twice.
  */
 
-import type { SkeinError } from "../../../client/src/errors.ts";
-import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
-import type { Position } from "../../../skein/src/consensus/types.ts";
-import type { Program, ProgramOutcome, Statement } from "../../../skein/src/database/program.ts";
-import type { Consistency, RequestOptions } from "../../../skein/src/node/service.ts";
+import type { Program, Statement } from "../../../skein/src/database/program.ts";
 import type { Member } from "../cluster/member.ts";
-import type { Chance } from "../engine/chance.ts";
-import type { Scheduler } from "../engine/scheduler.ts";
-import type {
-	AcknowledgementMode,
-	Completion,
-	Key,
-	ReadLevel,
-	Recorder,
-	Seen,
-	Step,
-} from "../history/history.ts";
-import { mayLose } from "../history/history.ts";
+import type { Completion, Key, ReadLevel, Step } from "../history/history.ts";
 import type { OtherStatements } from "../machine/other-statements.ts";
 import {
 	programOf,
@@ -30,10 +15,13 @@ import {
 	statementOf,
 	valueIn,
 } from "../machine/statements.ts";
-import type { Tell } from "../trace/event.ts";
-import { type Connection, connect, type Reply } from "./connection.ts";
-import { createSessionTokens } from "./session-tokens.ts";
-import { type LoadSettings, type OperationKind, operationKinds } from "./settings.ts";
+import { type CallerOptions, createCaller } from "./caller.ts";
+import type { Reply } from "./connection.ts";
+import { leaveForeignKeys } from "./foreign-keys.ts";
+import { sendThreeParts, sendTwoParts } from "./in-parts.ts";
+import { completionOf, isGood, seenIn } from "./outcomes.ts";
+import { type OperationKind, operationKinds } from "./settings.ts";
+import { createTries } from "./tries.ts";
 
 export interface Client {
 	/** Begins no further operation; resolves when the last has ended. */
@@ -47,47 +35,35 @@ export interface Client {
 	visit(member: Member, kind: OperationKind, beforeCommit?: () => void): boolean;
 }
 
-export interface ClientOptions {
-	readonly id: string;
-	readonly members: readonly Member[];
-	readonly scheduler: Scheduler;
-	readonly chance: Chance;
-	readonly recorder: Recorder;
-	readonly tell: Tell;
-	readonly settings: LoadSettings;
-	/** It does nothing by itself, only what it is sent for (`visit`). */
-	readonly isVisitor: boolean;
+/** A visitor does nothing by itself, only what it is sent for (`visit`). */
+export interface ClientOptions extends CallerOptions {
 	/** SQL besides registers. */
 	readonly others: OtherStatements | null;
-	readonly onOutrage: (error: unknown) => void;
-	/** It was said that no history has this token. That is right if what it names is lost. */
-	readonly onRefusedToken: (token: Position) => void;
 }
-
-/** How many answered writes with a key are sent again, if attempts are left. */
-const repeatedShare = 0.1;
 
 /** How much SQL is sent besides registers. */
 const otherShare = 0.15;
+/** And how much of that is about foreign keys. */
+const foreignKeysShare = 0.2;
 
-const unreachablePauseMs = 100;
 /** A list is left for the next after about so many appends: it is read and written whole. */
 const appendsInList = 30;
 
 export function startClient(options: ClientOptions): Client {
-	const { id, members, scheduler, chance, recorder, tell, settings, others, onOutrage } = options;
+	const { id, members, chance, tell, settings, others, onOutrage } = options;
 	/** Of its own: runs without other SQL draw nothing for it. */
 	const otherChance = chance.fork("other statements");
-	const repeatChance = chance.fork("repeats");
 	const modeChance = chance.fork("modes");
+	const partsChance = chance.fork("parts");
+	const refusedChance = chance.fork("refused");
 	let stopped = false;
 	let values = 0;
 	let keys = 0;
-	let acknowledged = 0;
-	const sessions = createSessionTokens(id, settings.sessions);
-	/** The session of the operation under way. */
-	let session = 0;
-	let home = chance.pick(members);
+	const caller = createCaller(options);
+	const { open, requestFor, send, invoke, complete, wait } = caller;
+	const isStopped = (): boolean => stopped;
+	const tries = createTries({ id, members, caller, chance, tell, settings, isStopped });
+	const { underKey } = tries;
 	let isBusy = false;
 	let onCommit: (() => void) | null = null;
 	let finished = options.isVisitor ? Promise.resolve() : loop();
@@ -97,16 +73,10 @@ export function startClient(options: ClientOptions): Client {
 		while (!stopped) {
 			await wait(chance.exponential(settings.thinkMs));
 			if (stopped) return;
-			if (settings.wanders) home = chance.pick(members);
+			if (settings.wanders) caller.home = chance.pick(members);
 			if (others !== null && otherChance.happens(otherShare)) await other(others);
 			await operation(drawKind());
 		}
-	}
-
-	function wait(delayMs: number): Promise<void> {
-		return new Promise((resolve) => {
-			scheduler.after(delayMs, resolve);
-		});
 	}
 
 	function drawKind(): OperationKind {
@@ -121,7 +91,7 @@ export function startClient(options: ClientOptions): Client {
 
 	function operation(kind: OperationKind): Promise<void> {
 		const register = drawRegister();
-		session = chance.below(settings.sessions);
+		caller.session = chance.below(settings.sessions);
 		tell({ type: "client", client: id, what: kind });
 		switch (kind) {
 			case "write":
@@ -150,10 +120,10 @@ export function startClient(options: ClientOptions): Client {
 			case "eventual-read":
 				return read([register, drawRegister()], { level: "eventual" });
 			case "session-read":
-				home = chance.pick(members);
+				caller.home = chance.pick(members);
 				return read([register, drawRegister(), drawList()], { level: "session" });
 			case "bounded-read":
-				home = chance.pick(members);
+				caller.home = chance.pick(members);
 				return read([register, drawRegister()], drawBound());
 			case "interactive":
 				return interactive("BEGIN IMMEDIATE");
@@ -190,9 +160,6 @@ export function startClient(options: ClientOptions): Client {
 		return `${name}/${"x".repeat(chance.below(settings.paddingLength))}`;
 	}
 
-	const drawRepeatMs = (): number =>
-		Math.min(5_000, repeatChance.exponential(repeatChance.pick([100, 3_000])));
-
 	const drawBound = (): ReadLevel => ({
 		level: "bounded",
 		maxStalenessMs: chance.pick(settings.boundsMs),
@@ -215,40 +182,37 @@ export function startClient(options: ClientOptions): Client {
 		return programOf([statement("BEGIN IMMEDIATE"), ...statements, statement("COMMIT")]);
 	}
 
+	const newIdempotencyKey = (): string => `${id}/${keys++}`;
 	const drawIdempotencyKey = (): string | null =>
-		chance.happens(settings.keyedShare) ? `${id}/${keys++}` : null;
+		chance.happens(settings.keyedShare) ? newIdempotencyKey() : null;
 
 	async function write(steps: readonly Step[], idempotencyKey = drawIdempotencyKey()): Promise<void> {
 		const program = programFor(steps);
 		const mode = modeChance.pick(settings.modes);
-		for (let attempt = 1; attempt <= settings.attempts; attempt++) {
-			const member = attempt === 1 ? home : chance.pick(members);
-			if (attempt > 1) tell({ type: "client", client: id, what: "tries again with its key" });
-			const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt, mode });
-			const connection = open(member);
-			const request = optionsFor({ level: "linearizable" }, idempotencyKey, mode);
-			const reply = await send(connection, program, request);
-			complete(
-				operationId,
-				completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
-			);
-			connection.close();
-			// Without a key the same values must not be sent again.
-			if (idempotencyKey === null) return;
-			if (reply.type !== "answer") await wait(chance.exponential(settings.thinkMs));
-			// Its answer was lost behind the client, who asks for it once more, perhaps under another leader.
-			else if (!stopped && repeatChance.happens(repeatedShare)) await wait(drawRepeatMs());
-			else return;
-		}
+		await underKey({
+			idempotencyKey,
+			async once({ member, attempt }) {
+				const operationId = invoke(member, { steps, level: null, idempotencyKey, attempt, mode });
+				const connection = open(member);
+				const request = requestFor({ level: "linearizable" }, idempotencyKey, mode);
+				const reply = await send(connection, program, request);
+				complete(
+					operationId,
+					completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
+				);
+				connection.close();
+				return reply.type === "answer";
+			},
+		});
 	}
 
 	/** Reads, thinks, writes if nothing has changed since. */
 	async function compareAndSet(key: Key): Promise<void> {
-		const connection = open(home);
+		const connection = open(caller.home);
 		const reply = await send(
 			connection,
 			programOf([readStatement(key)]),
-			optionsFor({ level: "eventual" }, null),
+			requestFor({ level: "eventual" }, null),
 		);
 		connection.close();
 		if (reply.type !== "answer") return;
@@ -259,9 +223,9 @@ export function startClient(options: ClientOptions): Client {
 	async function read(all: readonly Key[], level: ReadLevel): Promise<void> {
 		const steps = [...new Set(all)].map((key): Step => ({ kind: "read", key }));
 		const program = programOf(steps.map(statementOf));
-		const operationId = invoke(home, { steps, level, idempotencyKey: null, attempt: 1, mode: null });
-		const connection = open(home);
-		const reply = await send(connection, program, optionsFor(level, null));
+		const operationId = invoke(caller.home, { steps, level, idempotencyKey: null, attempt: 1, mode: null });
+		const connection = open(caller.home);
+		const reply = await send(connection, program, requestFor(level, null));
 		complete(
 			operationId,
 			completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
@@ -271,16 +235,22 @@ export function startClient(options: ClientOptions): Client {
 
 	/** Several requests in one transaction, which the client may also take back, or leave. */
 	async function interactive(begin: "BEGIN" | "BEGIN IMMEDIATE"): Promise<void> {
-		const connection = open(home);
+		const connection = open(caller.home);
 		const mode = modeChance.pick(settings.modes);
-		const operationId = invoke(home, { steps: [], level: null, idempotencyKey: null, attempt: 1, mode });
+		const operationId = invoke(caller.home, {
+			steps: [],
+			level: null,
+			idempotencyKey: null,
+			attempt: 1,
+			mode,
+		});
 		const step = async (statements: readonly Statement[], one: Step): Promise<Reply> => {
-			const place = recorder.step(operationId, one);
+			const place = caller.step(operationId, one);
 			const all = [...statements, readStatement(one.key)];
 			if (one.kind !== "read") all.push(statementOf(one));
-			const reply = await send(connection, programOf(all), optionsFor({ level: "linearizable" }, null, mode));
+			const reply = await send(connection, programOf(all), requestFor({ level: "linearizable" }, null, mode));
 			const found = reply.type === "answer" ? valueIn(reply.answer.outcome, statements.length) : undefined;
-			if (found !== undefined) recorder.saw(operationId, place, found);
+			if (found !== undefined) caller.saw(operationId, place, found);
 			return reply;
 		};
 		let reply = await step([statement(begin)], { kind: "read", key: drawRegister() });
@@ -295,12 +265,12 @@ export function startClient(options: ClientOptions): Client {
 			reply = await send(
 				connection,
 				programOf([statement("COMMIT")]),
-				optionsFor({ level: "linearizable" }, null, mode),
+				requestFor({ level: "linearizable" }, null, mode),
 			);
 			complete(operationId, completionOf(reply, null));
 		} else {
 			if (isGood(reply) && chance.happens(0.5)) {
-				await send(connection, programOf([statement("ROLLBACK")]), optionsFor({ level: "eventual" }, null));
+				await send(connection, programOf([statement("ROLLBACK")]), requestFor({ level: "eventual" }, null));
 			}
 			// COMMIT was never sent.
 			complete(operationId, { outcome: "failed" });
@@ -308,49 +278,35 @@ export function startClient(options: ClientOptions): Client {
 		connection.close();
 	}
 
-	/**
-	 * What stands before a BEGIN counts by itself, whatever becomes of the rest: the node cuts such programs
-	 * (node/program-parts.ts). Often under a key, which the parts outside of a transaction make their own.
-	 */
 	async function inParts(key: Key): Promise<void> {
 		const mode = modeChance.pick(settings.modes);
-		const requestKey = chance.happens(0.5) ? `${id}/${keys++}` : null;
-		const request = optionsFor({ level: "linearizable" }, requestKey, mode);
+		const idempotencyKey = chance.happens(0.5) ? newIdempotencyKey() : null;
 		const alone: Step = { kind: "write", key, value: newValue() };
-		const inside: Step = { kind: "write", key: drawRegister(), value: newValue() };
-		const call = { level: null, idempotencyKey: null, attempt: 1, mode } as const;
-		const first = invoke(home, { ...call, steps: [alone], idempotencyKey: requestKey });
-		const second = invoke(home, { ...call, steps: [] });
-		const place = recorder.step(second, inside);
-		const connection = open(home);
-		const begin = statement("BEGIN IMMEDIATE");
-		const program = [statementOf(alone), begin, readStatement(inside.key), statementOf(inside)];
-		const reply = await send(connection, programOf(program), request);
-		complete(first, partOf(reply));
-		const found = reply.type === "answer" ? valueIn(reply.answer.outcome, 2) : undefined;
-		if (found !== undefined) recorder.saw(second, place, found);
-		if (isGood(reply)) {
-			// The next transaction, which is left, begins in the program that ends this one.
-			const next = [statement("COMMIT"), begin, readStatement(key)];
-			const ended = await send(connection, programOf(next), request);
-			complete(second, partOf(ended));
-		} else complete(second, { outcome: "failed" });
-		connection.close();
+		const other = drawRegister();
+		const inside = (): Step => ({ kind: "write", key: other, value: newValue() });
+		const sendParts = partsChance.happens(0.5) ? sendThreeParts : sendTwoParts;
+		await sendParts(caller, tries, { idempotencyKey, mode, alone, inside });
 	}
 
 	async function readTransaction(): Promise<void> {
 		const level = drawLevel();
-		const connection = open(home);
-		const operationId = invoke(home, { steps: [], level, idempotencyKey: null, attempt: 1, mode: null });
+		const connection = open(caller.home);
+		const operationId = invoke(caller.home, {
+			steps: [],
+			level,
+			idempotencyKey: null,
+			attempt: 1,
+			mode: null,
+		});
 		let before = [statement(chance.pick(["BEGIN", "BEGIN TRANSACTION READONLY"]))];
 		let reply: Reply = { type: "unreachable" };
 		for (let number = 0; number < 3; number++) {
 			const key = drawRegister();
-			const place = recorder.step(operationId, { kind: "read", key });
-			reply = await send(connection, programOf([...before, readStatement(key)]), optionsFor(level, null));
+			const place = caller.step(operationId, { kind: "read", key });
+			reply = await send(connection, programOf([...before, readStatement(key)]), requestFor(level, null));
 			if (reply.type !== "answer") break;
 			const found = valueIn(reply.answer.outcome, before.length);
-			if (found !== undefined) recorder.saw(operationId, place, found);
+			if (found !== undefined) caller.saw(operationId, place, found);
 			before = [];
 			await wait(chance.exponential(settings.thinkMs));
 		}
@@ -359,36 +315,52 @@ export function startClient(options: ClientOptions): Client {
 	}
 
 	/**
-	 * A request whose last statement fails: it must say so, and leave nothing. It changes nothing, so that no
-	 * log shows that its leader still led; what it read before must be the latest all the same.
+	 * A request whose last statement fails: it must say so. Before it stands a read, which must be the latest though no
+	 * log shows that its leader still led; or a write, which counts, so that the answer is kept for its key, error and all.
 	 */
 	async function refused(key: Key): Promise<void> {
-		const steps: readonly Step[] = [{ kind: "read", key }];
-		const idempotencyKey = chance.happens(0.3) ? `${id}/${keys++}` : null;
+		const step: Step = refusedChance.happens(0.5)
+			? { kind: "write", key, value: newValue() }
+			: { kind: "read", key };
+		const idempotencyKey = chance.happens(0.3) ? newIdempotencyKey() : null;
 		const mode = modeChance.pick(settings.modes);
-		const operationId = invoke(home, { steps, level: null, idempotencyKey, attempt: 1, mode });
-		const connection = open(home);
-		const program = programOf([readStatement(key), refusedStatement(key)]);
-		const request = optionsFor({ level: "linearizable" }, idempotencyKey, mode);
-		const reply = await send(connection, program, request);
-		if (reply.type === "answer") {
-			const { outcome, position } = reply.answer;
-			if (outcome.errors[1] === null)
-				onOutrage(new Error(`a statement that must fail did not, on ${home.id}`));
-			const hasRead = outcome.errors[0] === null;
-			complete(operationId, { outcome: "ok", position, seen: [hasRead ? valueIn(outcome, 0) : undefined] });
-		} else complete(operationId, completionOf(reply, null));
-		connection.close();
+		const program = programOf([statementOf(step), refusedStatement(key)]);
+		await underKey({
+			idempotencyKey,
+			async once({ member, attempt }) {
+				const operationId = invoke(member, { steps: [step], level: null, idempotencyKey, attempt, mode });
+				const connection = open(member);
+				const request = requestFor({ level: "linearizable" }, idempotencyKey, mode);
+				const reply = await send(connection, program, request);
+				complete(operationId, refusedCompletion(reply, step, member));
+				connection.close();
+				return reply.type === "answer";
+			},
+		});
+	}
+
+	function refusedCompletion(reply: Reply, step: Step, member: Member): Completion {
+		if (reply.type !== "answer") return completionOf(reply, null);
+		const { outcome, position, replayed } = reply.answer;
+		const [failed = null, refusal = null] = outcome.errors;
+		if (refusal === null) onOutrage(new Error(`a statement that must fail did not, on ${member.id}`));
+		if (failed !== null) return { outcome: "failed", code: failed.code };
+		return {
+			outcome: "ok",
+			position,
+			replayed,
+			seen: [step.kind === "read" ? valueIn(outcome, 0) : undefined],
+		};
 	}
 
 	/** Reads in the way of a write: whoever begins so wants the latest, and nobody to write meanwhile. */
 	async function lockedRead(key: Key): Promise<void> {
 		const steps: readonly Step[] = [{ kind: "read", key }];
 		const mode = modeChance.pick(settings.modes);
-		const operationId = invoke(home, { steps, level: null, idempotencyKey: null, attempt: 1, mode });
-		const connection = open(home);
+		const operationId = invoke(caller.home, { steps, level: null, idempotencyKey: null, attempt: 1, mode });
+		const connection = open(caller.home);
 		const program = programOf([statement("BEGIN IMMEDIATE"), readStatement(key), statement("COMMIT")]);
-		const reply = await send(connection, program, optionsFor({ level: "linearizable" }, null, mode));
+		const reply = await send(connection, program, requestFor({ level: "linearizable" }, null, mode));
 		complete(
 			operationId,
 			completionOf(reply, (outcome) => seenIn(steps, program, outcome)),
@@ -398,84 +370,27 @@ export function startClient(options: ClientOptions): Client {
 
 	/** SQL of any kind, which may fail or not: only that all members hold the same after it is judged. */
 	async function other(statements: OtherStatements): Promise<void> {
-		const connection = open(home);
+		if (otherChance.happens(foreignKeysShare)) {
+			const mode = modeChance.pick(settings.modes);
+			tell({ type: "client", client: id, what: "leaves foreign keys" });
+			return await leaveForeignKeys({ caller, statements, mode, onOutrage });
+		}
+		const connection = open(caller.home);
 		const idempotencyKey = otherChance.happens(settings.keyedShare) ? `${id}/other ${keys++}` : null;
-		const request = optionsFor({ level: "linearizable" }, idempotencyKey, modeChance.pick(settings.modes));
+		const request = requestFor({ level: "linearizable" }, idempotencyKey, modeChance.pick(settings.modes));
 		await send(connection, programOf(statements.some(otherChance)), request);
 		connection.close();
 	}
 
-	function open(member: Member): Connection {
-		const { delayMs } = settings;
-		return connect({ member, scheduler, chance, delayMs, isLetIn: options.isVisitor, onOutrage });
-	}
-
-	function optionsFor(
-		level: ReadLevel,
-		idempotencyKey: string | null,
-		acknowledgement: Acknowledgement | null = null,
-	): RequestOptions {
-		const consistency: Consistency =
-			level.level === "session" ? { level: "session", token: sessions.token(session) } : level;
-		return { consistency, idempotencyKey, acknowledgement, timeoutMs: settings.timeoutMs };
-	}
-
-	async function send(connection: Connection, program: Program, request: RequestOptions): Promise<Reply> {
-		const gone = chance.happens(settings.goneShare);
-		if (gone) tell({ type: "client", client: id, what: "goes away" });
-		const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
-		const reply = await connection.send(program, request, patienceMs);
-		const mode = request.acknowledgement;
-		const isEarly = mode !== null && mayLose(promiseOf(mode, members.length));
-		if (reply.type === "answer") sessions.answered(session, reply.answer.position, isEarly);
-		if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION")
-			refusedToken(reply.error);
-		if (reply.type !== "unreachable") return reply;
-		if (chance.happens(settings.leavesShare)) home = chance.pick(members);
-		// As clients do; also, asking nobody again and again tests nothing.
-		await wait(chance.exponential(unreachablePauseMs));
-		return reply;
-	}
-
-	function refusedToken(error: SkeinError): void {
-		const token = sessions.refused(session);
-		// No token is of elsewhere.
-		if (token === null) return onOutrage(error);
-		tell({ type: "client", client: id, what: "begins a session anew" });
-		options.onRefusedToken(token);
-	}
-
-	function invoke(member: Member, { mode, ...call }: InvokedCall): number {
-		const acknowledgement = mode === null ? null : promiseOf(mode, members.length);
-		const operationId = recorder.invoke({
-			client: id,
-			session: sessions.name(session),
-			acknowledgement,
-			node: member.id,
-			...call,
-		});
-		const what = call.steps.map(({ kind, key }) => `${kind} ${key}`).join(", ");
-		tell({ type: "invoke", operation: operationId, client: id, node: member.id, what });
-		return operationId;
-	}
-
-	function complete(operationId: number, completion: Completion): void {
-		if (completion.outcome === "ok") acknowledged++;
-		if (completion.replayed === true) tell({ type: "client", client: id, what: "hears an earlier answer" });
-		recorder.complete(operationId, completion);
-		const { outcome, code } = completion;
-		tell({ type: "complete", operation: operationId, outcome, code: code ?? null });
-	}
-
 	return {
 		get acknowledged() {
-			return acknowledged;
+			return caller.acknowledged;
 		},
 		visit(member, kind, beforeCommit) {
 			if (isBusy || stopped || !options.isVisitor) return false;
 			isBusy = true;
 			onCommit = beforeCommit ?? null;
-			home = member;
+			caller.home = member;
 			finished = operation(kind).finally(() => {
 				isBusy = false;
 			});
@@ -487,79 +402,4 @@ export function startClient(options: ClientOptions): Client {
 			await finished;
 		},
 	};
-}
-
-interface InvokedCall {
-	readonly steps: readonly Step[];
-	readonly level: ReadLevel | null;
-	readonly idempotencyKey: string | null;
-	readonly attempt: number;
-	/** Of a write. */
-	readonly mode: Acknowledgement | null;
-}
-
-/** What must hold of it: a leader and so many followers that they are a majority lose nothing. */
-function promiseOf(mode: Acknowledgement, size: number): AcknowledgementMode {
-	if (mode.mode !== "semi-sync") return mode.mode;
-	return 2 * (1 + mode.followers) > size ? "quorum" : "semi-sync";
-}
-
-function isGood(reply: Reply): boolean {
-	return reply.type === "answer" && reply.answer.outcome.errors.every((error) => error === null);
-}
-
-/** What was answered of one statement, as if it had been sent alone. */
-function stepOf(reply: Reply, place: number): Reply {
-	if (reply.type !== "answer") return reply;
-	const { results, errors } = reply.answer.outcome;
-	const outcome = {
-		...reply.answer.outcome,
-		results: results.slice(place, place + 1),
-		errors: errors.slice(place, place + 1),
-	};
-	return { type: "answer", answer: { ...reply.answer, outcome } };
-}
-
-/** Of the first part of a program: position and origin of the answer are those of all its parts together. */
-function partOf(reply: Reply): Completion {
-	return { ...completionOf(stepOf(reply, 0), null), position: null, replayed: false };
-}
-
-function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => Seen[]) | null): Completion {
-	switch (reply.type) {
-		case "answer": {
-			const { outcome, position, stalenessMs, replayed } = reply.answer;
-			const failed = outcome.errors.find((error) => error !== null);
-			if (failed !== undefined && failed !== null) return { outcome: "failed", code: failed.code };
-			const known = { outcome: "ok", position, stalenessMs, replayed } as const;
-			return seen === null ? known : { ...known, seen: seen(outcome) };
-		}
-		case "error":
-			return {
-				outcome: reply.error.outcome === "did-not-happen" ? "failed" : "unknown",
-				code: reply.error.code,
-			};
-		case "unreachable":
-			return { outcome: "failed", code: "UNREACHABLE" };
-		case "lost":
-			return { outcome: "unknown", code: "CONNECTION_LOST" };
-		case "gave-up":
-			return { outcome: "unknown", code: "GAVE_UP" };
-		default: {
-			const never: never = reply;
-			throw new Error(String(never));
-		}
-	}
-}
-
-/** What each step found: the result of the read that stands before it in the program. */
-function seenIn(steps: readonly Step[], program: Program, outcome: ProgramOutcome): Seen[] {
-	let place = program.steps[0]?.statement.sql.startsWith("BEGIN") ? 1 : 0;
-	const only = steps.length === 1 && program.steps.length === 1 && steps[0]?.kind !== "read";
-	if (only) return [undefined];
-	return steps.map((step) => {
-		const seen = valueIn(outcome, place);
-		place += step.kind === "read" ? 1 : 2;
-		return seen;
-	});
 }

@@ -1,6 +1,9 @@
 /** What clients do, and how often: drawn once for a run (run/swarm.ts). */
 import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 
+/** "node's": the write does not say, so the mode of its node holds. */
+export type AskedMode = Acknowledgement | "node's";
+
 export interface LoadSettings {
 	readonly clients: number;
 	/** Between the end of an operation and the next, on average. */
@@ -25,7 +28,9 @@ export interface LoadSettings {
 	/** A client stays with its node, or asks another one each time. */
 	readonly wanders: boolean;
 	/** What clients ask for with their writes, each as likely as the others. */
-	readonly modes: readonly Acknowledgement[];
+	readonly modes: readonly AskedMode[];
+	/** The mode that nodes have for writes that leave it out. */
+	readonly nodeMode: Acknowledgement;
 	/** A client whose node does not take its connection goes to another one, this often. */
 	readonly leavesShare: number;
 	/** Of each client; an operation belongs to one of them. */

@@ -7,8 +7,10 @@ import type { Statement } from "../../../skein/src/database/program.ts";
 import type { Chance } from "../engine/chance.ts";
 
 export interface OtherStatements {
-	/** Part of the initial database. */
-	readonly schema: string;
+	/** Breaks a foreign key: fails where they hold. */
+	readonly orphan: Statement;
+	/** So that those do not grow: not in one statement with an orphan, since one that goes makes up for one that comes. */
+	readonly fewerOrphans: Statement;
 	/** Cannot fail and does not touch registers: may stand in a transaction with what is judged. */
 	harmless(chance: Chance): Statement;
 	/** A few that belong together; any of them may fail. */
@@ -50,9 +52,13 @@ const rows = [
 	"INSERT INTO $ (a, b) VALUES (#, 'b#') ON CONFLICT DO UPDATE SET b = substr(b || excluded.b, -20)",
 	"UPDATE $ SET b = substr(b || 'y#', -20) WHERE a % 3 = 0",
 	"UPDATE $ SET a = a + 1 WHERE a > #",
+	// Of the connection: none is the same.
+	"UPDATE $ SET b = total_changes() WHERE a = #",
+	"INSERT INTO audit (what) VALUES (last_insert_rowid())",
 	"UPDATE OR REPLACE $ SET a = #",
 	"DELETE FROM $ WHERE a > #",
 	"DELETE FROM $ WHERE b LIKE 'b1%'",
+	"DELETE FROM $ WHERE a IN (SELECT a FROM $ LIMIT 1)",
 	"DELETE FROM $",
 	"SELECT * FROM $",
 ] as const;
@@ -81,46 +87,60 @@ const schemas = [
 ] as const;
 
 /** Holds the last that triggers and clients noted, so that it does not grow. */
-const schema = `
+export const otherSchema = `
 CREATE TABLE audit (number INTEGER PRIMARY KEY, what ANY) STRICT;
 CREATE TRIGGER audit_kept AFTER INSERT ON audit BEGIN DELETE FROM audit WHERE number <= new.number - 20; END;
+CREATE TABLE parents (id INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parents) STRICT;
 `;
+
+const plain = (sql: string): Statement => ({ sql, arguments: [], namedArguments: [], wantRows: true });
 
 function statementFrom(template: string, chance: Chance): Statement {
 	const table = chance.pick(tables);
 	// $ is one table, but for the second of statements that connect two.
 	let places = 0;
-	const two = /AS SELECT \* FROM|RENAME TO|SELECT b, a FROM|_copying AFTER/.test(template);
+	const two = /AS SELECT \* FROM|RENAME TO|SELECT b, a FROM|SELECT a FROM|_copying AFTER/.test(template);
 	const sql = template
 		.replaceAll("$", () => (two && places++ > 0 ? chance.pick(tables) : table))
 		.replaceAll("#", () => String(chance.below(10)));
 	return { sql, arguments: [], namedArguments: [], wantRows: true };
 }
 
-export const otherStatements: OtherStatements = {
-	schema,
-	harmless: (chance) => statementFrom(chance.pick(harmless), chance),
-	some(chance) {
-		const statements = Array.from({ length: chance.integer(1, 5) }, () => {
-			const kind = chance.next();
-			if (kind < 0.15) return statementFrom(`CREATE ${chance.pick(shapes)}`, chance);
-			if (kind < 0.3) return statementFrom(chance.pick(schemas), chance);
-			return statementFrom(chance.pick(rows), chance);
-		});
-		const plain = (sql: string): Statement => ({ sql, arguments: [], namedArguments: [], wantRows: true });
-		switch (chance.below(5)) {
-			case 0:
-				return [plain("BEGIN IMMEDIATE"), ...statements, plain("COMMIT")];
-			case 1:
-				return [plain("BEGIN"), ...statements, plain("ROLLBACK")];
-			case 2:
-				return [
-					plain("SAVEPOINT inner"),
-					...statements,
-					plain(chance.pick(["ROLLBACK TO inner", "RELEASE inner"])),
-				];
-			default:
-				return statements;
-		}
-	},
-};
+/** `registerTriggers`: also what fires when registers are written, which are logged as rows then. */
+export function createOtherStatements({
+	registerTriggers,
+}: {
+	readonly registerTriggers: boolean;
+}): OtherStatements {
+	const templates = registerTriggers ? harmless : harmless.filter((one) => !one.includes("registers_noted"));
+	return {
+		orphan: plain("INSERT INTO children (parent) VALUES (1)"),
+		fewerOrphans: plain("DELETE FROM children WHERE id <= (SELECT max(id) FROM children) - 20"),
+		harmless: (chance) => statementFrom(chance.pick(templates), chance),
+		some,
+	};
+}
+
+function some(chance: Chance): Statement[] {
+	const statements = Array.from({ length: chance.integer(1, 5) }, () => {
+		const kind = chance.next();
+		if (kind < 0.15) return statementFrom(`CREATE ${chance.pick(shapes)}`, chance);
+		if (kind < 0.3) return statementFrom(chance.pick(schemas), chance);
+		return statementFrom(chance.pick(rows), chance);
+	});
+	switch (chance.below(5)) {
+		case 0:
+			return [plain("BEGIN IMMEDIATE"), ...statements, plain("COMMIT")];
+		case 1:
+			return [plain("BEGIN"), ...statements, plain("ROLLBACK")];
+		case 2:
+			return [
+				plain("SAVEPOINT inner"),
+				...statements,
+				plain(chance.pick(["ROLLBACK TO inner", "RELEASE inner"])),
+			];
+		default:
+			return statements;
+	}
+}

@@ -22,28 +22,37 @@ export interface StoredOutcome {
 	readonly outcome: ProgramOutcome;
 }
 
+/** With a hash of all of it, made once: it enters the digests of two contents, and leaves them. */
+export interface HeldOutcome extends StoredOutcome {
+	readonly digest: number;
+}
+
 /** null: removed. */
 export type Change =
 	| { readonly type: "register"; readonly key: Key; readonly value: Value }
 	| { readonly type: "outcome"; readonly key: string; readonly stored: StoredOutcome | null };
 
+type HeldChange =
+	| Extract<Change, { type: "register" }>
+	| { readonly type: "outcome"; readonly key: string; readonly stored: HeldOutcome | null };
+
 /** What one commit changes, all of it or nothing. */
 export interface Commit {
 	readonly applied: Position;
 	readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
-	readonly changes: readonly Change[];
+	readonly changes: readonly HeldChange[];
 	readonly sizeBytes: number;
 }
 
 export interface Content {
 	readonly registers: Map<Key, string>;
 	/** In the order of their numbers. */
-	readonly outcomes: Map<string, StoredOutcome>;
+	readonly outcomes: Map<string, HeldOutcome>;
 	/** The highest number that any of them has. */
 	lastOutcome: number;
 	applied: Position;
 	configuration: Commit["configuration"];
-	/** Of registers and outcomes; order does not matter. */
+	/** Of registers, outcomes and the configuration; order does not matter. */
 	digest: { high: number; low: number };
 }
 
@@ -80,16 +89,36 @@ export function carryOut(content: Content, commit: Commit): void {
 			continue;
 		}
 		const before = content.outcomes.get(change.key);
-		if (before !== undefined) mixInto(content, "o", change.key, String(before.number));
+		if (before !== undefined) mixInto(content, "o", change.key, String(before.digest));
 		content.outcomes.delete(change.key);
 		if (change.stored !== null) {
 			content.outcomes.set(change.key, change.stored);
 			content.lastOutcome = Math.max(content.lastOutcome, change.stored.number);
-			mixInto(content, "o", change.key, String(change.stored.number));
+			mixInto(content, "o", change.key, String(change.stored.digest));
 		}
 	}
 	content.applied = commit.applied;
-	if (commit.configuration !== null) content.configuration = commit.configuration;
+	if (commit.configuration !== null) configure(content, commit.configuration);
+}
+
+/** For a commit. */
+export function heldChanges(changes: readonly Change[]): HeldChange[] {
+	return changes.map((change) => {
+		if (change.type === "register") return change;
+		const { key, stored } = change;
+		return { type: "outcome", key, stored: stored === null ? null : held(stored) };
+	});
+}
+
+function held({ number, atMs, outcome }: StoredOutcome): HeldOutcome {
+	return { number, atMs, outcome, digest: hash(0x811c9dc5, JSON.stringify([number, atMs, outcome])) };
+}
+
+function configure(content: Content, configuration: NonNullable<Commit["configuration"]>): void {
+	const before = content.configuration;
+	if (before !== null) mixInto(content, "c", "", JSON.stringify(before));
+	content.configuration = configuration;
+	mixInto(content, "c", "", JSON.stringify(configuration));
 }
 
 export function digestOf({ digest }: Content): string {
@@ -126,7 +155,7 @@ export function encodeContent(content: Content): Uint8Array {
 		applied,
 		configuration,
 		registers: [...registers],
-		outcomes: [...outcomes],
+		outcomes: [...outcomes].map(([key, { number, atMs, outcome }]) => [key, { number, atMs, outcome }]),
 	};
 	return encoder.encode(JSON.stringify(written));
 }
@@ -139,7 +168,7 @@ export function decodeContent(bytes: Uint8Array): Content {
 		...written.outcomes.map(([key, stored]) => ({ type: "outcome" as const, key, stored })),
 	];
 	const { applied, configuration } = written;
-	carryOut(content, { applied, configuration, changes, sizeBytes: 0 });
+	carryOut(content, { applied, configuration, changes: heldChanges(changes), sizeBytes: 0 });
 	return content;
 }
 

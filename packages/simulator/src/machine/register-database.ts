@@ -81,7 +81,8 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 			queue.onWriter(settings.executeMs * requests.length, () => writer.execute(requests, behind)),
 		rollbackGroup: () => queue.onWriter(0.05, () => writer.rollbackGroup()),
 		abandonInteractive: () => queue.onWriter(0.05, () => writer.abandonInteractive()),
-		commit: (applied) => onDisk(settings.executeMs, () => writer.commit(applied), true),
+		commit: (applied, configuration = null) =>
+			onDisk(settings.executeMs, () => writer.commit(applied, configuration), true),
 		hurry: () => queue.hurry(),
 		rollback: () => queue.onWriter(0.05, () => writer.rollback()),
 		apply: (entries) => onDisk(settings.executeMs, () => writer.apply(entries)),
@@ -109,6 +110,8 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 				{ onDisk: true },
 			);
 		},
+		format: async () => "row",
+		explain: () => Promise.reject(new Error("the register machine explains nothing")),
 		walBytes: () => file.sinceBytes,
 		async createSnapshot() {
 			const { bytes, applied, configuration } = await queue.onReader(settings.readMs, () => ({

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
+import { initialConfiguration } from "../../../skein/src/consensus/configuration.ts";
 import type { WriteRequest } from "../../../skein/src/database/database.ts";
 import { createMemoryDisk } from "../../../skein/src/world/testing/memory-disk.ts";
 import { createChance } from "../engine/chance.ts";
 import { createScheduler } from "../engine/scheduler.ts";
 import type { Step } from "../history/history.ts";
-import { digestOf } from "./register-content.ts";
+import { type Change, decodeContent, digestOf, encodeChanges, encodeContent } from "./register-content.ts";
 import { openRegisterDatabase } from "./register-database.ts";
 import { checkpointOf, createRegisterFile, losePower } from "./register-file.ts";
 import { createRegisterWriter } from "./register-writer.ts";
@@ -63,6 +64,59 @@ test("a leader's payload leaves the same on a follower, and the digest says so",
 	leader.execute([request([write("other", "later")])]);
 	leader.commit({ term: 1, index: 201 });
 	expect(digestOf(files[0].current)).not.toBe(before);
+});
+
+test("the digest is of all that is held: registers, stored outcomes with their times, and the configuration", () => {
+	const position = { term: 1, index: 1 };
+	const digestAfter = (change: Change | null, voters: readonly string[] | null = null): string => {
+		const file = createRegisterFile();
+		const members = (voters ?? []).map((id) => ({ id, peer: `${id}:1` }));
+		const configuration = voters === null ? null : initialConfiguration(members);
+		const payload = change === null ? new Uint8Array() : encodeChanges([change], null);
+		const kind = change === null ? "configuration" : "command";
+		createRegisterWriter(file, settings).apply([{ position, kind, payload, configuration }]);
+		const digest = digestOf(file.current);
+		expect(digestOf(decodeContent(encodeContent(file.current)))).toBe(digest);
+		checkpointOf(file, 0);
+		expect(digestOf(file.durable)).toBe(digest);
+		return digest;
+	};
+	const stored = (atMs: number, changes: number, number = 1): Change => {
+		const results = [{ columns: [], rows: [], changes, lastInsertRowid: null }];
+		const outcome = { results, errors: [null], autocommit: true, foreignKeys: true };
+		return { type: "outcome", key: "key", stored: { number, atMs, outcome } };
+	};
+	const digests = [
+		digestAfter(null),
+		digestAfter({ type: "register", key: "key", value: "1" }),
+		digestAfter(stored(5, 1)),
+		digestAfter(stored(6, 1)),
+		digestAfter(stored(5, 0)),
+		digestAfter(stored(5, 1, 2)),
+		digestAfter(null, ["n1"]),
+		digestAfter(null, ["n1", "n2"]),
+	];
+	expect(new Set(digests).size).toBe(digests.length);
+});
+
+test("what leaves the state leaves its digest", () => {
+	const file = createRegisterFile();
+	const writer = createRegisterWriter(file, { ...settings, maxStoredOutcomes: 1 });
+	const configure = (index: number, id: string): void => {
+		const configuration = initialConfiguration([{ id, peer: `${id}:1` }]);
+		const position = { term: 1, index };
+		writer.apply([{ position, kind: "configuration", payload: new Uint8Array(), configuration }]);
+	};
+	configure(1, "n1");
+	configure(2, "n2");
+	writer.prepareToLead();
+	for (const index of [3, 4, 5]) {
+		writer.execute([request([write("a", String(index))], `key${index}`, index)]);
+		writer.commit({ term: 1, index });
+	}
+	expect([...file.current.outcomes.keys()]).toEqual(["key5"]);
+	// Made anew from what is held, nothing of what was held before is in it.
+	expect(digestOf(decodeContent(encodeContent(file.current)))).toBe(digestOf(file.current));
 });
 
 test("what a key has done is done once, whatever was rolled back before", () => {
@@ -157,7 +211,7 @@ test("the database does its work in time, and a snapshot of it is the same", asy
 		}),
 	);
 	if (one === undefined || other === undefined) throw new Error("two databases");
-	const members = { members: [], voters: [], outgoingVoters: [], learners: [] };
+	const members = { members: [], voters: [], outgoingVoters: [], learners: [], joining: [], retired: [] };
 	const work = (async () => {
 		const empty = new Uint8Array();
 		await one.apply([

@@ -19,6 +19,7 @@ import {
 	type Content,
 	decodeChanges,
 	encodeChanges,
+	heldChanges,
 	type StoredOutcome,
 } from "./register-content.ts";
 import { commitTo, type RegisterFile } from "./register-file.ts";
@@ -37,7 +38,7 @@ export interface RegisterWriter {
 	execute(requests: readonly WriteRequest[], behind?: boolean): WriteOutcome[];
 	rollbackGroup(): void;
 	abandonInteractive(): void;
-	commit(applied: Position): void;
+	commit(applied: Position, configuration?: Content["configuration"]): void;
 	rollback(): void;
 	apply(entries: readonly AppliedEntry[]): void;
 	prepareToLead(): void;
@@ -236,13 +237,19 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 			if (interactive !== null) takeBack(interactive.savepoint);
 			interactive = null;
 		},
-		commit(applied) {
-			if (open === null || interactive !== null) throw new Error("nothing to commit");
+		commit(applied, configuration = null) {
+			if (interactive !== null) throw new Error("commit inside a transaction");
+			if (open === null && configuration !== null) {
+				if (file.full) throw diskFull();
+				return commitTo(file, { applied, configuration, changes: [], sizeBytes: sizeOf([]) });
+			}
+			if (open === null) throw new Error("nothing to commit");
 			if (open.taken !== open.changes.length) throw new Error("a commit of what no payload holds");
 			const { changes } = open;
 			if (file.full) throw diskFull();
 			open = null;
-			commitTo(file, { applied, configuration: null, changes, sizeBytes: sizeOf(changes) });
+			const sizeBytes = sizeOf(changes);
+			commitTo(file, { applied, configuration, changes: heldChanges(changes), sizeBytes });
 		},
 		rollback() {
 			open = null;
@@ -263,7 +270,13 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 				if (entry.kind === "command") changes.push(...decodeChanges(entry.payload));
 				if (entry.configuration !== null) configuration = { index, value: entry.configuration };
 			}
-			commitTo(file, { applied: last.position, configuration, changes, sizeBytes: sizeOf(changes) });
+			const sizeBytes = sizeOf(changes);
+			commitTo(file, {
+				applied: last.position,
+				configuration,
+				changes: heldChanges(changes),
+				sizeBytes,
+			});
 		},
 		prepareToLead() {
 			if (open !== null) throw new Error("the writing connection is in a transaction");

@@ -2,7 +2,8 @@
  * What a profile gives a cluster: databases whose files outlive their process. The register profile is
  * here; the one with real SQLite needs Node and stands under command/.
  */
-import type { Database } from "../../../skein/src/database/database.ts";
+import type { Database, WriteRequest } from "../../../skein/src/database/database.ts";
+import type { LogFormat } from "../../../skein/src/database/log-format.ts";
 import type { NotedTransaction } from "../../../skein/src/database/transaction-note.ts";
 import { crc32 } from "../../../skein/src/world/crc32.ts";
 import type { Disk } from "../../../skein/src/world/disk.ts";
@@ -11,15 +12,17 @@ import type { Settle } from "../engine/scheduler.ts";
 import type { RegisterWrite } from "../history/effects.ts";
 import type { Key, Value } from "../history/history.ts";
 import type { OtherStatements } from "./other-statements.ts";
-import { decodeChanges, digestOf, notedIn } from "./register-content.ts";
+import { decodeChanges, digestOf, emptyContent, notedIn } from "./register-content.ts";
 import { openRegisterDatabase } from "./register-database.ts";
-import { createRegisterFile, losePower } from "./register-file.ts";
+import { createRegisterFile, losePower, replaceContent } from "./register-file.ts";
 import type { After, Device } from "./work-queue.ts";
 
 export interface Store {
 	open(life: { readonly after: After; readonly disk: Disk; readonly device: Device }): Database;
 	/** The process is gone, and with "power" what the operating system had. */
 	crash(kind: "kill" | "power"): void;
+	/** Another disk, empty. The process is gone. */
+	wipe(): void;
 	setFull(full: boolean): void;
 	/** Of what is committed; null: too dear to know at every index. At the end it is wanted whatever it costs. */
 	digest(isEnd?: boolean): string | null;
@@ -36,6 +39,22 @@ export interface StoreSettings {
 	readonly storedOutcomeAgeMs: number;
 	/** Of SQLite; the register machine takes transactions of any size. */
 	readonly maxTransactionBytes: number;
+	readonly format: FormatSettings;
+}
+
+/** The log format of a run, in profiles that have one. */
+export interface FormatSettings {
+	readonly first: LogFormat;
+	/** Between two changes, on average; null: it stays. */
+	readonly changesEveryMs: number | null;
+}
+
+/** What a committed entry does. */
+export interface EntryContent {
+	/** What it writes to registers, in order. */
+	readonly writes: readonly RegisterWrite[];
+	/** The log format that it chooses; null: none. */
+	readonly format: LogFormat | null;
 }
 
 export interface Profile {
@@ -43,12 +62,14 @@ export interface Profile {
 	readonly settle: Settle;
 	/** CRC-32: the platform's is faster than that of world/crc32.ts. */
 	readonly checksum: Disk["checksum"];
-	/** What an entry's payload writes to registers, in order: so what was committed can be read from the log. */
-	writesIn(payload: Uint8Array): RegisterWrite[];
+	/** Reads the payloads of a run's committed entries, one after the other: so what was committed can be read from the log. */
+	createReader(settings: StoreSettings): (payload: Uint8Array) => EntryContent;
 	/** As production's, of this profile's payloads. */
 	notedIn(payload: Uint8Array, isWhole: boolean): NotedTransaction | null;
+	/** As production's: what cannot share a transaction with others. */
+	mustRunAlone(request: WriteRequest): boolean;
 	/** For clients to send besides; null: there is nothing but registers. */
-	readonly otherStatements: OtherStatements | null;
+	otherStatements(settings: StoreSettings): OtherStatements | null;
 	createStore(chance: Chance, settings: StoreSettings): Store;
 }
 
@@ -60,9 +81,11 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 		name: "registers",
 		settle,
 		checksum,
-		writesIn,
+		createReader: () => (payload) => ({ writes: writesIn(payload), format: null }),
 		notedIn,
-		otherStatements: null,
+		// Foreign keys are what it is about, and registers have none.
+		mustRunAlone: () => false,
+		otherStatements: () => null,
 		createStore(chance, settings) {
 			const file = createRegisterFile();
 			return {
@@ -78,6 +101,7 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 				crash(kind) {
 					if (kind === "power") losePower(file, chance);
 				},
+				wipe: () => replaceContent(file, emptyContent()),
 				setFull(full) {
 					file.full = full;
 				},

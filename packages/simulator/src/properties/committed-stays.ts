@@ -43,6 +43,12 @@ export function committedStays(logs: MemberLogs, committed: Committed): Property
 					);
 				}
 				if (work.type !== "reset") return;
+				must(
+					work.base.index <= committed.index,
+					name,
+					() =>
+						`${node} took a snapshot of ${work.base.index}, and nobody knew more as committed than ${committed.index}`,
+				);
 				const entry = committed.at(work.base.index);
 				must(
 					entry === null || entry.hash === issued.base.hash,

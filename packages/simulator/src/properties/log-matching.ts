@@ -1,8 +1,9 @@
 /**
  * Log matching (Raft §5.3): entries of one index and term are the same in all logs, and so is all before
  * them: by the hash chain also what was compacted. Terms in a log never go back. Looked at when an
- * entry is appended; the base of a snapshot must be an entry that somebody had.
+ * entry is appended. Where a log begins after a snapshot there must be an entry that somebody had.
  */
+import type { NodeId, Position } from "../../../skein/src/consensus/types.ts";
 import { linkAt } from "./hash-chain.ts";
 import type { MemberLogs } from "./member-logs.ts";
 import { must, type Property } from "./property.ts";
@@ -10,10 +11,20 @@ import { must, type Property } from "./property.ts";
 const name = "log matching";
 
 export function logMatching(logs: MemberLogs): Property {
+	function mustBeKnown(node: NodeId, { index, term }: Position): void {
+		must(
+			index === 0 || logs.known(index, term) !== undefined,
+			name,
+			() => `the log of ${node} begins after ${index} of term ${term}, which nobody had`,
+		);
+	}
+
 	return {
 		name,
 		on: {
+			started: ({ node, recovered }) => mustBeKnown(node, recovered.base),
 			"log-work"({ node, work }) {
+				if (work.type === "reset") mustBeKnown(node, work.base);
 				if (work.type !== "append") return;
 				const { issued } = logs.get(node);
 				for (const { index, term } of work.entries) {

@@ -4,9 +4,17 @@
  * crashes; what was issued and not durable then is `pending`, and may be on disk or not.
  *
  * Also the registry of all entries that ever were: one hash for each index and term. An entry that was
- * recovered, or is the base of a snapshot, comes without its payload and gets its hash from there.
+ * recovered, or is the base of a snapshot, comes without its payload and gets its hash from there. A base
+ * enters nothing: that somebody had its entry is to be asked (log-matching.ts).
  */
-import type { LogIndex, NodeId, Position, Term, VotePromise } from "../../../skein/src/consensus/types.ts";
+import type {
+	Entry,
+	LogIndex,
+	NodeId,
+	Position,
+	Term,
+	VotePromise,
+} from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import {
 	type Chain,
@@ -75,12 +83,15 @@ export function createMemberLogs(): MemberLogs {
 		return link;
 	}
 
-	/** Without its payload: as it was known, or if this is the first that anybody hears of it, as of an empty one. */
-	function linkWithoutPayload(position: Position, before: number): Link {
+	/**
+	 * Without its payload: as it was known, or if this is the first that anybody hears of it, as of an empty one. Whoever
+	 * joins is sent the first entry, which no leader appended: its payload is what was recovered.
+	 */
+	function linkWithoutPayload(position: Position, before: number, known: readonly Entry[] = []): Link {
 		const hash = registry.get(`${position.index}/${position.term}`);
 		if (hash !== undefined) return { term: position.term, hash };
-		const payload = new Uint8Array();
-		return register(position.index, linkOf({ ...position, kind: "configuration", payload }, before));
+		const payload = known.find(({ index }) => index === position.index)?.payload ?? new Uint8Array();
+		return linkOf({ ...position, kind: "configuration", payload }, before);
 	}
 
 	function baseOf(position: Position): Chain["base"] {
@@ -148,15 +159,17 @@ export function createMemberLogs(): MemberLogs {
 			switch (observation.type) {
 				case "started": {
 					const log = get(observation.node);
-					const { base, headers, promise } = observation.recovered;
+					const { base, headers, promise, configurations } = observation.recovered;
 					log.before = {
 						durable: log.durable,
 						maybe: [...log.refused, ...log.pending],
 						promise: log.durablePromise,
 					};
 					log.issued = { base: baseOf(base), links: [] };
-					for (const header of headers)
-						log.issued.links.push(linkWithoutPayload(header, lastLink(log.issued).hash));
+					for (const header of headers) {
+						const link = linkWithoutPayload(header, lastLink(log.issued).hash, configurations);
+						log.issued.links.push(register(header.index, link));
+					}
 					log.durable = { base: log.issued.base, links: [...log.issued.links] };
 					log.durablePromise = promise;
 					log.pending = [];
@@ -184,7 +197,10 @@ export function createMemberLogs(): MemberLogs {
 				case "applied":
 					get(observation.node).applied = observation.position.index;
 					return;
+				case "append-sent":
+				case "applying":
 				case "apply-refused":
+				case "database-durable":
 				case "ended":
 				case "snapshot":
 				case "sent":

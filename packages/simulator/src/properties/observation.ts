@@ -4,7 +4,14 @@
  * interfaces of the world and in the core's view; nothing in production code knows of it.
  */
 import type { ConsensusMessage } from "../../../skein/src/consensus/message.ts";
-import type { Entry, LogIndex, NodeId, Position, VotePromise } from "../../../skein/src/consensus/types.ts";
+import type {
+	Entry,
+	LogIndex,
+	NodeId,
+	Position,
+	Term,
+	VotePromise,
+} from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { RecoveredLog } from "../../../skein/src/log/log.ts";
 
@@ -19,12 +26,15 @@ export type Observation =
 	| {
 			readonly type: "started";
 			readonly node: NodeId;
-			readonly recovered: Pick<RecoveredLog, "promise" | "base" | "headers">;
+			readonly recovered: Pick<RecoveredLog, "promise" | "base" | "headers"> &
+				Partial<Pick<RecoveredLog, "configurations">>;
 			readonly applied: Position;
+			/** Of the configuration that the database holds; null: none. */
+			readonly configurationIndex?: LogIndex | null;
 	  }
 	/** A life ended, however. */
 	| { readonly type: "ended"; readonly node: NodeId }
-	/** The disk is gone, and the node with it: its id is never used again. */
+	/** The disk is gone. What starts under this id from now on is another member, which nobody may count. */
 	| { readonly type: "disk-lost"; readonly node: NodeId }
 	| { readonly type: "log-work"; readonly node: NodeId; readonly work: LogWork }
 	/** The log says that the oldest work that it had not done is durable. */
@@ -33,6 +43,10 @@ export type Observation =
 	| { readonly type: "log-refused"; readonly node: NodeId; readonly work: LogWork }
 	/** The log was allowed to drop what it has up to here. */
 	| { readonly type: "log-compacted"; readonly node: NodeId; readonly index: LogIndex }
+	/** The database was asked to hold the effects of everything up to here: it may, from now on. */
+	| { readonly type: "applying"; readonly node: NodeId; readonly position: Position }
+	/** The database says that everything up to here survives a loss of power: after a checkpoint, or a snapshot that it installed. */
+	| { readonly type: "database-durable"; readonly node: NodeId; readonly index: LogIndex }
 	/** The database holds the effects of everything up to here; `digest` of its content, if it is known. */
 	| {
 			readonly type: "applied";
@@ -48,8 +62,17 @@ export type Observation =
 			readonly reason: string;
 	  }
 	/** The database made a snapshot of itself. */
-	| { readonly type: "snapshot"; readonly node: NodeId; readonly position: Position }
+	| {
+			readonly type: "snapshot";
+			readonly node: NodeId;
+			readonly position: Position;
+			/** Of the configuration in it. */
+			readonly configurationIndex: LogIndex;
+	  }
+	/** But for appends. */
 	| { readonly type: "sent"; readonly message: ConsensusMessage }
+	/** Only the first of a term: the next ones say nothing new of who leads it. */
+	| { readonly type: "append-sent"; readonly node: NodeId; readonly term: Term }
 	/** After every event in which a member did something. */
 	| { readonly type: "view"; readonly node: NodeId; readonly view: CoreView };
 

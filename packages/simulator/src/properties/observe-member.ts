@@ -5,12 +5,13 @@
  * Each wrapper observes a call before it is passed on, and its end before the caller hears of it, so
  * that what the caller does next is judged by what it could know.
  */
-import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import type { NodeId, Term } from "../../../skein/src/consensus/types.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
 import { LogFailedError } from "../../../skein/src/log/errors.ts";
 import type { Log } from "../../../skein/src/log/log.ts";
 import { decodeMessage } from "../../../skein/src/peer/codec/message.ts";
 import type { Network } from "../../../skein/src/world/network.ts";
+import { senderOf, termOf } from "../trace/message-head.ts";
 import type { LogWork, Observation } from "./observation.ts";
 
 export type Observe = (observation: Observation) => void;
@@ -56,12 +57,14 @@ export function observeDatabase(
 ): Database {
 	return {
 		...database,
-		async commit(position) {
-			await database.commit(position);
+		async commit(position, configuration = null) {
+			observe({ type: "applying", node, position });
+			await database.commit(position, configuration);
 			observe({ type: "applied", node, position, digest: digest() });
 		},
 		async apply(entries) {
 			const position = entries.at(-1)?.position;
+			if (position !== undefined) observe({ type: "applying", node, position });
 			try {
 				await database.apply(entries);
 			} catch (error) {
@@ -80,12 +83,20 @@ export function observeDatabase(
 		},
 		async installSnapshot(path, sha256) {
 			const state = await database.installSnapshot(path, sha256);
+			observe({ type: "applying", node, position: state.applied });
 			observe({ type: "applied", node, position: state.applied, digest: digest() });
+			observe({ type: "database-durable", node, index: state.applied.index });
 			return state;
+		},
+		async checkpoint() {
+			const index = await database.checkpoint();
+			observe({ type: "database-durable", node, index });
+			return index;
 		},
 		async createSnapshot() {
 			const snapshot = await database.createSnapshot();
-			observe({ type: "snapshot", node, position: snapshot.applied });
+			const { applied: position, configuration } = snapshot;
+			observe({ type: "snapshot", node, position, configurationIndex: configuration.index });
 			return snapshot;
 		},
 	};
@@ -97,16 +108,26 @@ function isOfTheDisk(error: unknown): boolean {
 	return /EIO|ENOSPC|DISK_FULL|IOERR/.test(`${code} ${String(error)}`);
 }
 
-/**
- * Numbers of the codec for messages that a property asks for. Entries are left out: to decode them again
- * would cost as much as to receive them, and their sender is known by its heartbeats.
- */
+/** Numbers of the codec for messages that a property asks for whole. */
 const observedTypes: ReadonlySet<number | undefined> = new Set([3, 4, 6, 7, 9]);
+/** Of these the head only: to decode entries again would cost as much as to receive them. */
+const appendRequest = 5;
 
+/** For one life of a member. */
 export function observeNetwork(network: Network, observe: Observe): Network {
+	let appendTerm: Term | null = null;
+
+	function observeAppend(bytes: Uint8Array): void {
+		const term = termOf(bytes);
+		if (term === appendTerm) return;
+		appendTerm = term;
+		observe({ type: "append-sent", node: senderOf(bytes), term });
+	}
+
 	return {
 		start: (receiver) => network.start(receiver),
 		send(to, lane, bytes) {
+			if (bytes[1] === appendRequest) observeAppend(bytes);
 			if (lane === "control" && observedTypes.has(bytes[1])) {
 				const message = decodeMessage(bytes);
 				switch (message.type) {
@@ -125,6 +146,7 @@ export function observeNetwork(network: Network, observe: Observe): Network {
 		},
 		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
 		reachable: (node) => network.reachable(node),
+		meet: (nodes) => network.meet(nodes),
 		stop: () => network.stop(),
 	};
 }

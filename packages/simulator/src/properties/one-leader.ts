@@ -36,9 +36,9 @@ export function oneLeader(): Property {
 			},
 			sent({ message }) {
 				const { type, from, term } = message;
-				if (type === "append-request" || type === "heartbeat-request" || type === "timeout-now")
-					leads(from, term, `sent an ${type} for`);
+				if (type === "heartbeat-request" || type === "timeout-now") leads(from, term, `sent a ${type} for`);
 			},
+			"append-sent": ({ node, term }) => leads(node, term, "sent an append for"),
 		},
 	};
 }

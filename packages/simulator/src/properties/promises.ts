@@ -3,6 +3,9 @@
  * it is given to one candidate. And it is durable before it is answered: a vote that is told, a vote
  * that is asked for (it begins with one's own), an acknowledgement in a term.
  *
+ * An empty disk under the name of one that was lost has forgotten its promises: it is another voter, and keeps its own.
+ * Nobody is elected by its votes (elections.ts).
+ *
  * After a crash the promise on disk is the last that was durable, or a later one that was issued.
  */
 import type { NodeId, VotePromise } from "../../../skein/src/consensus/types.ts";
@@ -16,6 +19,9 @@ export function promises(logs: MemberLogs): Property {
 	/** By member and term: whom it told, over all of its lives, that it has its vote. */
 	const told = new Map<string, NodeId>();
 	const issued = new Map<NodeId, VotePromise>();
+	/** Disks that were lost before, by member. */
+	const replaced = new Map<NodeId, number>();
+	const disk = (node: NodeId): string => `${node} ${replaced.get(node) ?? 0}`;
 
 	function keep(node: NodeId, before: VotePromise, after: VotePromise): void {
 		const isKept =
@@ -30,7 +36,7 @@ export function promises(logs: MemberLogs): Property {
 		must(isDurable, name, () => {
 			return `${node} told its vote for ${candidate} in term ${term}, its disk has ${text(durablePromise)}`;
 		});
-		const key = `${node} ${term}`;
+		const key = `${disk(node)} ${term}`;
 		const other = told.get(key);
 		if (other === undefined) told.set(key, candidate);
 		else must(other === candidate, name, () => `${node} voted for ${other} and ${candidate} in term ${term}`);
@@ -70,6 +76,10 @@ export function promises(logs: MemberLogs): Property {
 					() => `${node} came back with ${text(recovered.promise)}, which it never made`,
 				);
 				issued.set(node, recovered.promise);
+			},
+			"disk-lost"({ node }) {
+				replaced.set(node, (replaced.get(node) ?? 0) + 1);
+				issued.delete(node);
 			},
 			sent: onSent,
 		},

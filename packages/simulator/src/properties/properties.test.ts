@@ -53,6 +53,12 @@ test("one leader a term", () => {
 	expect(
 		scene((s) => {
 			s.look("a", { role: "leader", term: 1 });
+			s.show({ type: "append-sent", node: "b", term: 1 });
+		}),
+	).toBe(name);
+	expect(
+		scene((s) => {
+			s.look("a", { role: "leader", term: 1 });
 			s.start("a");
 			s.look("a", { role: "leader", term: 1 });
 		}),
@@ -140,6 +146,7 @@ test("acknowledgements", () => {
 			s.look("a", { role: "leader", term: 2 });
 			s.append("b", ["2/2"], { cutFrom: 2, durable: false });
 			s.apply("b", "2/2");
+			s.show({ type: "database-durable", node: "b", index: 2 });
 			s.show({ type: "log-compacted", node: "b", index: 2 });
 			s.durable("b");
 			s.send("b", "a", 2, accept(2));
@@ -184,6 +191,7 @@ test("a log that a snapshot overtook, and whose compaction is allowed up to ther
 			s.append("b", ["3/2", "4/2", "5/2"], { cutFrom: 3, durable: false });
 			if (how === "refused") s.refuse("b");
 			s.apply("b", "5/2");
+			s.show({ type: "database-durable", node: "b", index: 5 });
 			s.show({ type: "log-compacted", node: "b", index: 5 });
 			s.start("b", { log });
 		});
@@ -246,13 +254,22 @@ test("log matching", () => {
 	// Across a snapshot: the base stands for what is before it.
 	const across = (payload: string): string | null =>
 		scene((s) => {
-			s.append("a", ["1/1", "2/1", "3/1/x"]);
+			committed(s);
+			s.append("a", ["3/1/x"]);
 			s.apply("b", "2/1");
 			s.reset("b", "2/1");
 			s.append("b", [`3/1/${payload}`]);
 		});
 	expect(across("x")).toBe(null);
 	expect(across("y")).toBe(name);
+	// A snapshot of an entry that nobody had, at a reset and at a start.
+	expect(
+		scene((s) => {
+			committed(s);
+			s.reset("b", "2/2");
+		}),
+	).toBe(name);
+	expect(scene((s) => s.start("b", { base: "2/2" }))).toBe(name);
 });
 
 test("recovered log", () => {
@@ -315,6 +332,17 @@ test("commit on a durable majority", () => {
 		s.look("a", { role: "leader", term: 2, commitIndex: 1 });
 	});
 	expect(bySnapshot).toBe(null);
+	// By a snapshot of what one member only had on its disk, and both have applied.
+	const byBase = (holders: readonly string[]): string | null =>
+		scene((s) => {
+			for (const node of holders) s.append(node, ["1/1"]);
+			s.apply("a", "1/1");
+			s.apply("b", "1/1");
+			s.resetWaits("b", "1/1");
+			s.look("b", { term: 1, commitIndex: 1 });
+		});
+	expect(byBase(["a"])).toBe(name);
+	expect(byBase(["a", "c"])).toBe(null);
 	const alone = createScene(["a"]);
 	alone.start("a");
 	alone.append("a", ["1/1"], { durable: false });
@@ -350,6 +378,14 @@ test("committed never changes", () => {
 		});
 	expect(cutsIn(2)).toBe(null);
 	expect(cutsIn(3)).toBe(name);
+	// A snapshot of what nobody knew to be committed.
+	expect(
+		scene((s) => {
+			committed(s);
+			for (const node of ["a", "b"]) s.append(node, ["3/1"]);
+			s.reset("c", "3/1");
+		}),
+	).toBe(name);
 	const other = createScene();
 	for (const node of ["a", "b", "c"]) other.start(node);
 	other.append("a", ["1/1"]);
@@ -391,16 +427,34 @@ test("orderings", () => {
 		}),
 	).toBe(name);
 	expect(scene((s) => s.show({ type: "log-compacted", node: "a", index: 0 }))).toBe(null);
-	expect(
+	// The log is cut up to 2 by a member that has applied 2.
+	const compacts = (durable: number | null): string | null =>
 		scene((s) => {
 			committed(s);
+			s.apply("a", "2/1");
+			if (durable !== null) s.show({ type: "database-durable", node: "a", index: durable });
 			s.show({ type: "log-compacted", node: "a", index: 2 });
-		}),
-	).toBe(name);
+		});
+	expect(compacts(2)).toBe(null);
+	expect(compacts(1)).toBe(name);
+	expect(compacts(null)).toBe(name);
+	expect(compacts(3)).toBe(name);
+	// A snapshot of 2, which holds a commit of which nobody heard yet, or one that nobody asked for.
+	const makesSnapshot = (asked: number): string | null =>
+		scene((s) => {
+			committed(s);
+			s.show({ type: "applying", node: "a", position: { index: asked, term: 1 } });
+			s.apply("a", "2/1");
+			s.show({ type: "snapshot", node: "a", position: { index: 2, term: 1 }, configurationIndex: 0 });
+		});
+	expect(makesSnapshot(2)).toBe(null);
+	expect(makesSnapshot(1)).toBe(name);
+	// It is asked for what is not committed.
 	expect(
 		scene((s) => {
 			committed(s);
-			s.show({ type: "snapshot", node: "a", position: { index: 1, term: 1 } });
+			s.show({ type: "applying", node: "b", position: { index: 2, term: 1 } });
+			s.look("b", { term: 1, commitIndex: 1 });
 		}),
 	).toBe(name);
 	expect(

@@ -5,9 +5,11 @@
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { acknowledgements } from "./acknowledgements.ts";
 import { appendOnly } from "./append-only.ts";
+import { changes } from "./changes.ts";
 import { commitOnMajority } from "./commit-on-majority.ts";
 import { createCommitted } from "./committed.ts";
 import { committedStays } from "./committed-stays.ts";
+import { elections } from "./elections.ts";
 import { entriesFit } from "./entries-fit.ts";
 import { leaderCompleteness } from "./leader-completeness.ts";
 import { logMatching } from "./log-matching.ts";
@@ -20,6 +22,7 @@ import { promises } from "./promises.ts";
 import type { Property } from "./property.ts";
 import { recoveredLog } from "./recovered-log.ts";
 import { stateEquality } from "./state-equality.ts";
+import { storedConfigurations } from "./stored-configurations.ts";
 
 export interface Watch {
 	/**
@@ -36,12 +39,15 @@ export interface Watch {
 	readonly asked: ReadonlyMap<string, number>;
 }
 
-export function createWatch(): Watch {
+/** `leftOut`: for histories that a test makes up, whose leaders nobody has elected. */
+export function createWatch(leftOut: readonly string[] = []): Watch {
 	const logs = createMemberLogs();
 	const committed = createCommitted();
-	const properties: readonly Property[] = [
+	const all: readonly Property[] = [
 		oneLeader(),
 		promises(logs),
+		elections(logs),
+		changes(),
 		acknowledgements(logs),
 		appendOnly(logs),
 		logMatching(logs),
@@ -51,10 +57,12 @@ export function createWatch(): Watch {
 		// After those that ask for what was committed before: it adds what is new.
 		committedStays(logs, committed),
 		stateEquality(),
+		storedConfigurations(committed),
 		entriesFit(),
 		orderings(),
 		monotonic(),
 	];
+	const properties = all.filter(({ name }) => !leftOut.includes(name));
 	const asked = new Map(properties.map(({ name }) => [name, 0]));
 	const byType = new Map<Observation["type"], { name: string; hear: (observation: never) => void }[]>();
 	for (const { name, on } of properties) {

@@ -4,6 +4,7 @@ import { checkBounded } from "../history/bounded.ts";
 import { checkDurability } from "../history/durability.ts";
 import { type Effect, timelineOf } from "../history/effects.ts";
 import type { History, Key, Value } from "../history/history.ts";
+import { checkInSync } from "../history/in-sync.ts";
 import { checkLinearizability } from "../history/linearizability.ts";
 import { checkOnce } from "../history/once.ts";
 import { checkSessions } from "../history/sessions.ts";
@@ -27,6 +28,7 @@ export function checkAll({ history, effects, states }: EndState): { readonly dec
 	report(history, "sessions", checkSessions(history, { timeline }));
 	// No allowance for drift: members make it themselves.
 	report(history, "bounded reads", checkBounded(history, { timeline }));
+	report(history, "in-sync reads", checkInSync(history, timeline));
 	if (timeline !== null) report(history, "durability", checkDurability(history, { timeline, states }));
 	const linearizability = checkLinearizability(history);
 	if (linearizability.verdict === "bad") {

@@ -120,9 +120,13 @@ function nameOf(event: TraceEvent): string | null {
 		}
 		case "plot":
 			return `plot (${field(event, "plot")})`;
+		case "members-changed":
+			return `change of members (${field(event, "outcome")})`;
 		case "client":
 			return `client: ${field(event, "what")}`;
 		case "start":
+		case "members":
+		case "change-members":
 		case "started":
 		case "role":
 		case "log":
@@ -136,6 +140,8 @@ function nameOf(event: TraceEvent): string | null {
 		case "resume":
 		case "disk-resumes":
 		case "disk-room":
+		case "history":
+		case "final-digest":
 			return null;
 		default:
 			return event.type;

@@ -34,7 +34,7 @@ async function sweepOf(seed: number) {
 		scheduler,
 		chance: chance.fork("cluster"),
 		profile: registersProfile(settle),
-		settings: drawSettings(chance.fork("settings")),
+		settings: drawSettings(chance.fork("settings"), 1),
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
 		storeSettings: {
@@ -43,6 +43,7 @@ async function sweepOf(seed: number) {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 3_600_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: () => {},
 		observe: () => {},

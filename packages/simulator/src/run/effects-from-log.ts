@@ -3,9 +3,10 @@
  * applied it.
  */
 import type { Entry, LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
+import type { LogFormat } from "../../../skein/src/database/log-format.ts";
 import { createFragmentJoiner } from "../../../skein/src/node/fragments.ts";
 import type { Effect } from "../history/effects.ts";
-import type { Profile } from "../machine/store.ts";
+import type { EntryContent } from "../machine/store.ts";
 import type { Observation } from "../properties/observation.ts";
 import { must } from "../properties/property.ts";
 
@@ -13,13 +14,16 @@ export interface EffectsFromLog {
 	readonly effects: readonly Effect[];
 	/** Of the entry that is committed at an index; null: none is, as far as anybody has applied. */
 	committedTerm(index: LogIndex): Term | null;
+	/** The log format that the committed entry at an index chooses; null: none. */
+	chosenFormat(index: LogIndex): LogFormat | null;
 	observe(observation: Observation, termAt: (node: NodeId, index: LogIndex) => Term | null): void;
 }
 
 const name = "applied entries were appended";
 
-export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFromLog {
+export function createEffectsFromLog(read: (payload: Uint8Array) => EntryContent): EffectsFromLog {
 	const effects: Effect[] = [];
+	const formats = new Map<LogIndex, LogFormat>();
 	const terms = new Map<LogIndex, Term>([[1, 1]]);
 	/** Entries that nobody has applied yet, by index and term. */
 	const entries = new Map<LogIndex, Map<Term, Entry>>();
@@ -41,7 +45,9 @@ export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFrom
 		if (kind !== "command" && kind !== "fragment") return;
 		const payload = joiner.add(entry);
 		if (payload === null) return;
-		effects.push({ position: { index, term }, writes: writesIn(payload) });
+		const { writes, format } = read(payload);
+		if (format !== null) formats.set(index, format);
+		effects.push({ position: { index, term }, writes });
 	}
 
 	/** All up to here is applied on this member, whose log knows the terms of what nobody applied before. */
@@ -65,6 +71,7 @@ export function createEffectsFromLog(writesIn: Profile["writesIn"]): EffectsFrom
 	return {
 		effects,
 		committedTerm: (index) => terms.get(index) ?? null,
+		chosenFormat: (index) => formats.get(index) ?? null,
 		observe(observation, termAt) {
 			if (observation.type === "log-work" && observation.work.type === "append") {
 				for (const entry of observation.work.entries) keep(entry);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { LostTransaction } from "../../../skein/src/node/lost-transactions.ts";
 import type { Effect } from "../history/effects.ts";
 import { type Line, written } from "../history/testing/written-history.ts";
-import { type Committed, checkRefusedTokens, checkReports, withoutLost } from "./lost-writes.ts";
+import { type Committed, checkRefusedTokens, checkReports, duties, withoutLost } from "./lost-writes.ts";
 
 const position = { term: 1, index: 2 };
 const effects: Effect[] = [
@@ -114,4 +114,14 @@ test("no token of what is committed is refused", () => {
 		committed,
 	);
 	expect(() => checkRefusedTokens([{ term: 1, index: 3 }], committed)).toThrow(/1\.3 .*committed/u);
+});
+
+test("who led must report, whatever has become of the others; of no known term, all who led", () => {
+	const leaders = new Map([
+		[1, "n1"],
+		[2, "n2"],
+	]);
+	const onlyFirst = duties(leaders, (node) => node === "n1");
+	expect([1, 2, 3, null].map(onlyFirst)).toEqual([true, false, false, false]);
+	expect(duties(leaders, () => true)(null)).toBe(true);
 });

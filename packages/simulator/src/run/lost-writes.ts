@@ -101,6 +101,20 @@ export interface ReportChecks {
 	readonly mustReport: (term: Term | null) => boolean;
 }
 
+/**
+ * Who led is the one that surely held what was acknowledged early, and must tell. Its own damage excuses it; that of
+ * others, or that it was away for a while, does not.
+ */
+export function duties(
+	leaders: ReadonlyMap<Term, NodeId>,
+	isBackAndSound: (node: NodeId) => boolean,
+): ReportChecks["mustReport"] {
+	return (term) => {
+		const all = term === null ? [...leaders.values()] : [leaders.get(term)];
+		return all.every((leader) => leader !== undefined && isBackAndSound(leader));
+	};
+}
+
 /** Throws BrokenProperty. Returns how many lost writes are reported. */
 export function checkReports(checks: ReportChecks): number {
 	const { lost, reports, isHeld, isKnownCommitted, mustReport } = checks;
@@ -138,7 +152,10 @@ function tellsOf(report: LostTransaction, operation: Operation): boolean {
 	if (report.idempotencyKey !== idempotencyKey) return false;
 	if (acknowledgement !== null && !report.acknowledgement.startsWith(acknowledgement)) return false;
 	const text = JSON.stringify(report.changes);
-	return report.isCut || writtenBy(operation).every((value) => text.includes(value));
+	// A statement has the item alone, not the list that it was appended to.
+	const isIn = (value: string): boolean =>
+		text.includes(value) || (value.endsWith(";") && text.includes(JSON.stringify(value.slice(0, -1))));
+	return report.isCut || writtenBy(operation).every(isIn);
 }
 
 function broken(what: string): BrokenProperty {

@@ -29,7 +29,7 @@ function fail(error: unknown): never {
 function start(seed: number, atlas: AtlasProfile, everyMs: Partial<Record<FaultKind, number>>) {
 	const scheduler = createScheduler(settle);
 	const chance = createChance(seed);
-	const settings = drawSettings(chance.fork("settings"));
+	const settings = drawSettings(chance.fork("settings"), 3);
 	const cluster = createCluster({
 		size: 3,
 		scheduler,
@@ -44,6 +44,7 @@ function start(seed: number, atlas: AtlasProfile, everyMs: Partial<Record<FaultK
 			readMs: 0.05,
 			storedOutcomeAgeMs: 3_600_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: () => {},
 		observe: () => {},
@@ -118,4 +119,11 @@ test("what a disk refused explains no end of a member that was healed and lives 
 	await scheduler.runUntil(15_000, () => cluster.look());
 	expect(cluster.members.map(({ state }) => state)).toEqual(["running", "running", "running"]);
 	expect(explained()).toEqual([]);
+});
+
+test("no member counts as damaged where the atlas allowed nothing", async () => {
+	const { scheduler, cluster, nemesis } = start(2, "covered", { "disk-misdirect": 100 });
+	await scheduler.runUntil(10_000, () => cluster.look());
+	// One of three may be: the others were drawn as well, and refused.
+	expect(cluster.members.filter(({ id }) => nemesis.hasDamaged(id)).length).toBe(1);
 });

@@ -16,7 +16,9 @@ import { isSeen, judgeStart } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
 import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
-import type { PlotOptions } from "./plot-stage.ts";
+import { halfChange, lonelyChange } from "./lonely-change.ts";
+import { createOperator } from "./operator.ts";
+import { createStage, type PlotOptions } from "./plot-stage.ts";
 import { createPlots, strike } from "./plots.ts";
 
 export interface Nemesis {
@@ -28,12 +30,22 @@ export interface Nemesis {
 	mustRefuse(node: NodeId): boolean;
 	/** Members whose disk has lost nothing that it must keep. */
 	readonly sound: readonly NodeId[];
+	/** All sets of voters of which a majority may be needed. */
+	voters(): readonly (readonly NodeId[])[];
+	/** It is a member, and will be one whatever comes of the changes that are under way. */
+	staysMember(node: NodeId): boolean;
 	/** More disks may be damaged than Skein promises to survive. */
 	readonly isBeyond: boolean;
-	/** A log may lack what was written to it, and need not know that. */
-	readonly hasDamaged: boolean;
-	/** These members are well, and connected with each other, for good. */
+	/** Its log may lack what was written to it: the disk was really damaged, or is gone. */
+	hasDamaged(node: NodeId): boolean;
+	/** These members are well, and connected with each other, for good; some of the others are struck a last time. */
 	heal(nodes: ReadonlySet<NodeId>): void;
+	/** All first members have taken part: none waits to be let in by all others (node/first-meeting.ts). */
+	readonly isFounded: boolean;
+	/** One has noted which disk the other has, so that no other one is taken for it. */
+	remembers(node: NodeId, other: NodeId): boolean;
+	/** These too, now that nobody need be away any more. */
+	bringBack(nodes: ReadonlySet<NodeId>): void;
 }
 
 export interface NemesisOptions {
@@ -53,13 +65,13 @@ const aftermathMs = 1_000;
 export function startNemesis(options: NemesisOptions): Nemesis {
 	const { cluster, scheduler, chance, tell, settings, onOutrage } = options;
 	const { members, network } = cluster;
-	const ids = members.map(({ id }) => id);
+	const ids = (): NodeId[] => members.map(({ id }) => id);
 	/** Their disks were made to refuse work: a node may end because of that. */
 	const troubled = new Set<NodeId>();
 	/** Their disks may hold other bytes than were written. */
 	const damaged = new Set<NodeId>();
 	const atlas = createFaultAtlas({
-		nodes: ids,
+		voters: () => operator.voters(),
 		profile: settings.atlas,
 		chance: chance.fork("atlas"),
 		tell,
@@ -67,15 +79,26 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	const sweeps = createCrashSweeps({ chance: chance.fork("sweeps"), tell });
 	/** Their disks were damaged, when they were last started, in a way that no start may miss. */
 	const refusing = new Set<NodeId>();
+	const operator = createOperator({
+		cluster,
+		chance: chance.fork("operator"),
+		tell,
+		spent: () => atlas.spent,
+		start: bringUp,
+		onOutrage,
+	});
+	const founded = new Set<NodeId>();
 	let stopped = false;
 	/** Supervisors start what has ended, sooner or later. */
 	const restartMs = chance.pick([50, 500, 3_000]);
 
-	const lost = (): number => members.filter(({ state }) => state === "lost").length;
+	const lost = (): number => members.filter(({ hasLostDisk }) => hasLostDisk).length;
+	const first = members.filter(({ isFirst }) => isFirst);
 
 	function start(member: Member): void {
-		const { id, disk } = member;
-		if (!isDown(member)) return;
+		const { id, disk, isFirst, hasLostDisk } = member;
+		// Who comes later has never met it, and would count it: not covered.
+		if (!isDown(member) || (hasLostDisk && !isFirst)) return;
 		if (damaged.has(id)) {
 			if (!atlas.mayStart(id, disk)) return;
 			// What was written and not synced may hide the damage from a process that starts.
@@ -179,18 +202,17 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				return transfer(member, chance.happens(0.5) ? null : chance.pick(members).id);
 			case "plot":
 				return plots.begin();
+			case "members":
+				return changeMembers();
 			case "disk-rot":
-				damaged.add(node);
 				rotNextSnapshot(100);
-				atlas.rot({ node, disk, isDown: isDown(member) });
+				if (isFounded() && atlas.rot({ node, disk, isDown: isDown(member) }) !== null) damaged.add(node);
 				return;
 			case "disk-misdirect":
-				damaged.add(node);
-				atlas.misdirect({ node, disk, isDown: isDown(member) });
+				if (isFounded() && atlas.misdirect({ node, disk, isDown: isDown(member) })) damaged.add(node);
 				return;
 			case "wipe":
-				// At most a minority may lose what it had, also where the atlas lets disks be damaged beyond that.
-				if (lost() * 2 + 2 < members.length && atlas.mayLose(node)) member.wipe();
+				wipe(member);
 				return;
 			default: {
 				const never: never = kind;
@@ -199,10 +221,58 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		}
 	}
 
+	/**
+	 * A minority of those who vote may lose what it had; beyond the guarantees all but one, who knows who they were. False:
+	 * not this one. Of the first members one is always left: where none is a new cluster begins, and nobody could tell.
+	 */
+	function wipe(member: Member): boolean {
+		const { id, hasLostDisk } = member;
+		if (!hasLostDisk && lost() >= mostLost()) return false;
+		if (first.every((one) => one === member || one.hasLostDisk)) return false;
+		if (!isFounded() || !isRemembered(id) || !atlas.mayLose(id)) return false;
+		refusing.delete(id);
+		member.wipe();
+		return true;
+	}
+
+	function mostLost(): number {
+		// The atlas counts in each set of voters that may count.
+		if (settings.spares > 0) return members.length;
+		return settings.atlas === "beyond" ? members.length - 1 : Math.floor((members.length - 1) / 2);
+	}
+
+	/**
+	 * All others that have their disks know, durably, who has this name: who has never met it, or forgot it, would take
+	 * an empty disk for the first. That is not covered.
+	 */
+	function isRemembered(node: NodeId): boolean {
+		const others = members.filter(({ id, hasLostDisk }) => id !== node && !hasLostDisk);
+		return others.every(({ id }) => remembers(id, node));
+	}
+
+	function remembers(node: NodeId, other: NodeId): boolean {
+		const bytes = cluster.member(node).disk.durable("peers.json");
+		return bytes !== null && other in (JSON.parse(new TextDecoder().decode(bytes)) as object);
+	}
+
+	/** The first members have more than the first entry on disk, or had. */
+	function isFounded(): boolean {
+		for (const { id, core } of first) if ((core?.durableIndex ?? 0) > 1) founded.add(id);
+		return founded.size === first.length;
+	}
+
 	/** Copies do not live long, so whichever comes next. */
 	function rotNextSnapshot(looks: number): void {
 		if (looks === 0 || members.some(({ id, disk }) => atlas.rotSnapshot(id, disk))) return;
 		later(chance.exponential(20), () => rotNextSnapshot(looks - 1));
+	}
+
+	function changeMembers(): void {
+		if (!isFounded()) return;
+		const leader = stage.leader();
+		if (leader === null || ofChanges.happens(0.6)) operator.change(null);
+		else if (ofChanges.happens(0.5)) lonelyChange(stage, operator, leader);
+		else halfChange(stage, operator, leader);
 	}
 
 	function fill(member: Member, slackBytes: number, lastsMs: number, databaseShare: number): void {
@@ -217,12 +287,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	}
 
 	function onSomeWay(from: NodeId, call: (way: Way) => void): void {
-		const others = ids.filter((id) => id !== from);
+		const others = ids().filter((id) => id !== from);
 		if (others.length > 0) call([from, chance.pick(others)]);
 	}
 
 	function partition(): void {
-		const { shape, ways } = drawPartition(chance, ids);
+		const { shape, ways } = drawPartition(chance, ids());
 		if (ways.length === 0) return;
 		const mode = chance.pick<CutMode>(["reset", "hold", "drop"]);
 		tell({ type: "partition", shape, mode });
@@ -242,7 +312,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	}
 
 	const clientChance = chance.fork("clients of plots");
-	const plots = createPlots({
+	const plotOptions: PlotOptions = {
 		cluster,
 		chance: chance.fork("plots"),
 		tell,
@@ -251,23 +321,30 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		transfer,
 		visit: options.visit,
 		fill: (member, lastsMs) => fill(member, 0, lastsMs, 0),
+		wipe: (member) => member.isFirst && wipe(member),
 		connect: (member) =>
 			connect({ member, scheduler, chance: clientChance, delayMs: 0.1, isLetIn: false, onOutrage }),
-	});
+	};
+	const plots = createPlots(plotOptions);
+	const ofChanges = chance.fork("changes of members");
+	const stage = createStage({ ...plotOptions, chance: ofChanges });
 
 	/** Looks now and then who has ended, as a supervisor does. */
 	function supervise(member: Member): void {
 		later(chance.exponential(restartMs), () => {
 			// Who refuses to start is left alone most often: it will refuse again.
 			if (member.state !== "refused" || chance.happens(0.1)) start(member);
+			isFounded();
 			supervise(member);
 		});
 	}
 
-	for (const member of members) {
+	function bringUp(member: Member): void {
 		later(chance.exponential(20), () => start(member));
 		supervise(member);
 	}
+
+	for (const member of members) bringUp(member);
 	for (const kind of faultKinds) arm(kind);
 
 	return {
@@ -280,12 +357,14 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		},
 		mustRefuse: (node) => refusing.has(node),
 		get sound() {
-			return members.filter(({ id, state }) => state !== "lost" && !atlas.spent.has(id)).map(({ id }) => id);
+			return members
+				.filter(({ id, hasLostDisk }) => !hasLostDisk && !atlas.spent.has(id))
+				.map(({ id }) => id);
 		},
+		voters: () => operator.voters(),
+		staysMember: (node) => operator.staysMember(node),
 		isBeyond: settings.atlas === "beyond",
-		get hasDamaged() {
-			return damaged.size > 0 || lost() > 0;
-		},
+		hasDamaged: (node) => damaged.has(node) || cluster.member(node).hasLostDisk,
 		stop() {
 			stopped = true;
 		},
@@ -293,21 +372,30 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			if (chance.happens(0.5)) {
 				for (const member of members) if (!nodes.has(member.id)) strike(member, { cluster, chance, tell });
 			}
-			const healed = [...nodes].map((id) => cluster.member(id));
-			for (const member of healed) {
-				member.clock?.setLateness(0);
-				member.slow(0);
-				member.disk.heal();
-				member.store.setFull(false);
-				member.keepClientsOut(false);
-			}
-			network.heal(nodes);
-			keepWell(healed);
-			scheduler.after(aftermathMs, () => {
-				for (const member of healed) forgive(member, member.server);
-			});
+			bringBack(nodes);
 		},
+		get isFounded() {
+			return isFounded();
+		},
+		remembers,
+		bringBack,
 	};
+
+	function bringBack(nodes: ReadonlySet<NodeId>): void {
+		const healed = [...nodes].map((id) => cluster.member(id));
+		for (const member of healed) {
+			member.clock?.setLateness(0);
+			member.slow(0);
+			member.disk.heal();
+			member.store.setFull(false);
+			member.keepClientsOut(false);
+		}
+		network.heal(nodes);
+		keepWell(healed);
+		scheduler.after(aftermathMs, () => {
+			for (const member of healed) forgive(member, member.server);
+		});
+	}
 
 	/** Whoever lives on has nothing left of what its disk refused: from now on that explains no end. */
 	function forgive(member: Member, server: Member["server"]): void {

@@ -19,6 +19,8 @@ export interface PlotOptions {
 	readonly visit: (member: Member, kind: OperationKind, beforeCommit?: () => void) => void;
 	/** Its disk has no room for the log during this time; its database finds some. */
 	readonly fill: (member: Member, lastsMs: number) => void;
+	/** Its disk is gone, and an empty one in its place. False: that may not be. */
+	readonly wipe: (member: Member) => boolean;
 	/** As a client does. */
 	readonly connect: (member: Member) => Connection;
 }
@@ -58,7 +60,9 @@ export function createStage(options: PlotOptions): Stage {
 
 	const stage: Stage = {
 		...options,
-		ids: cluster.members.map(({ id }) => id),
+		get ids() {
+			return cluster.members.map(({ id }) => id);
+		},
 		between: (low, high) => chance.between(low, high) * electionTimeoutMs,
 		leader,
 		soon: (holds, then) => look(momentMs, holds, moments, then),

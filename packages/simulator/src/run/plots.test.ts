@@ -11,7 +11,9 @@ import type { TraceEvent } from "../trace/event.ts";
 import { calmDisk } from "../world/disk-settings.ts";
 import { calmNetwork } from "../world/network-settings.ts";
 import { heldRead } from "./held-read.ts";
+import { leftBehind } from "./left-behind.ts";
 import { lostCommit } from "./lost-commit.ts";
+import { lostDisk } from "./lost-disk.ts";
 import { createStage } from "./plot-stage.ts";
 import { drawSettings } from "./swarm.ts";
 import { twoReigns } from "./two-reigns.ts";
@@ -32,7 +34,7 @@ async function world(size: number, seed: number) {
 	const scheduler = createScheduler(settle);
 	const chance = createChance(seed);
 	const events: TraceEvent[] = [];
-	const settings = drawSettings(chance.fork("settings"));
+	const settings = drawSettings(chance.fork("settings"), size);
 	const cluster = createCluster({
 		size,
 		scheduler,
@@ -47,6 +49,7 @@ async function world(size: number, seed: number) {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 3_600_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: (event) => events.push(event),
 		observe: () => {},
@@ -60,6 +63,10 @@ async function world(size: number, seed: number) {
 		later: (delayMs, work) => void scheduler.after(delayMs, work),
 		visit: () => {},
 		fill: () => {},
+		wipe(member) {
+			member.wipe();
+			return true;
+		},
 		connect: (member) =>
 			connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage: fail }),
 		transfer: (from, to) => void from.server?.service.transfer(to).catch(() => {}),
@@ -134,6 +141,27 @@ test.for([3, 5, 7])("two reigns of one leader among %i, and another one between"
 	expect(new Set(cluster.members.map(({ core }) => core?.term)).size).toBe(1);
 });
 
+test("a follower is left behind with its lease, and another one leads", async () => {
+	let found = 0;
+	for (let seed = 1; seed <= 6; seed++) {
+		const { cluster, stage, run, old, termThen, events } = await world(3, 40 + seed);
+		const asked: string[] = [];
+		leftBehind({ ...stage, visit: (member, kind) => void asked.push(`${member.id} ${kind}`) }, old);
+		await run(6);
+		const plot = events.find((event) => event.type === "plot");
+		const behind = plot !== undefined && "companions" in plot ? String(plot["companions"]) : "";
+		const leader = stage.leader();
+		if (asked.includes(`${behind} eventual-read`) && (leader?.core?.term ?? 0) > termThen) found++;
+		await run(5);
+		const { network } = cluster;
+		expect(stage.ids.flatMap((from) => stage.ids.map((to) => network.isCut(from, to))).some(Boolean)).toBe(
+			false,
+		);
+		cluster.dispose();
+	}
+	expect(found).toBeGreaterThan(3);
+});
+
 test.for([3, 5])(
 	"a leader among %i sleeps until another one reigns, and its clients come back",
 	async (size) => {
@@ -155,5 +183,26 @@ test.for([3, 5])(
 		expect(old.paused).toBe(false);
 		expect(old.core?.role).toBe("follower");
 		expect(cluster.members.filter(({ core }) => core?.established === true).length).toBe(1);
+	},
+);
+
+test.for([3, 5])(
+	"of a bare majority among %i one loses its disk, and whoever leads then has all",
+	async (size) => {
+		const { cluster, stage, run, old, termThen, events } = await world(size, 60 + size);
+		lostDisk(stage, old);
+		let known = 0;
+		for (let tries = 0; tries < 60; tries++) {
+			known = Math.max(known, old.core?.commitIndex ?? 0);
+			await run(0.05);
+		}
+		const [lost] = cluster.members.filter(({ hasLostDisk }) => hasLostDisk);
+		expect(events.filter(({ type }) => type === "wipe").length).toBe(1);
+		await run(15);
+		expect(lost?.state).toBe("running");
+		expect(lost?.core?.commitIndex).toBeLessThan(2);
+		expect(stage.leader()?.core?.term).toBeGreaterThan(termThen);
+		expect(stage.leader()?.core?.commitIndex).toBeGreaterThan(known);
+		expect(known).toBeGreaterThan(5);
 	},
 );

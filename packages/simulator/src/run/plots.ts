@@ -12,8 +12,10 @@ import type { CrashKind, Member } from "../cluster/member.ts";
 import type { CutMode } from "../world/lane.ts";
 import { isolation, split, type Way } from "../world/partitions.ts";
 import { heldRead } from "./held-read.ts";
+import { leftBehind } from "./left-behind.ts";
 import { lingeringReader } from "./lingering-reader.ts";
 import { lostCommit } from "./lost-commit.ts";
+import { lostDisk } from "./lost-disk.ts";
 import { createStage, type PlotOptions } from "./plot-stage.ts";
 import { twoReigns } from "./two-reigns.ts";
 
@@ -30,6 +32,10 @@ const kinds = [
 	"full log",
 ] as const;
 
+const leftShare = 0.12;
+/** Once in most runs, at most: a disk is lost for good. */
+const lostDiskShare = 0.04;
+
 export interface Plots {
 	begin(): void;
 }
@@ -38,7 +44,10 @@ export function createPlots(options: PlotOptions): Plots {
 	const { cluster, chance, tell, later } = options;
 	const stage = createStage(options);
 	const { members, network } = cluster;
-	const { ids, between } = stage;
+	const { between } = stage;
+	/** Of its own: runs without that plot are what they were before there was one. */
+	const leftChance = chance.fork("left behind");
+	const lostChance = chance.fork("lost disk");
 	/** The long ones come one at a time: each would spoil the other. */
 	let isLong = false;
 
@@ -58,13 +67,13 @@ export function createPlots(options: PlotOptions): Plots {
 				member.pause(chance.pick(["stopped", "suspended"]));
 				return () => member.resume();
 			case "cut-off": {
-				const ways = isolation(ids, member.id);
+				const ways = isolation(stage.ids, member.id);
 				network.cut(ways, "drop");
 				return () => network.mend(ways);
 			}
 			case "asleep": {
 				// Wakes up as if no time had passed, and nobody has told it anything: it still follows the old leader.
-				const ways = isolation(ids, member.id);
+				const ways = isolation(stage.ids, member.id);
 				network.cut(ways, "drop");
 				member.pause("suspended");
 				return () => {
@@ -85,7 +94,7 @@ export function createPlots(options: PlotOptions): Plots {
 		const others = chance.shuffle(members.filter((member) => member !== old));
 		const companions = others.slice(0, chance.integer(Math.min(1, most), most));
 		const group = new Set([old, ...companions].map(({ id }) => id));
-		const ways: readonly Way[] = split(ids, (node) => (group.has(node) ? 0 : 1));
+		const ways: readonly Way[] = split(stage.ids, (node) => (group.has(node) ? 0 : 1));
 		const names = companions.map(({ id }) => id).join(" ");
 		tell({ type: "plot", plot: "minority reign", leader: old.id, companions: names });
 		network.cut(ways, chance.pick<CutMode>(["reset", "hold", "drop"]));
@@ -110,13 +119,13 @@ export function createPlots(options: PlotOptions): Plots {
 	 */
 	function sleeper(old: Member): void {
 		tell({ type: "plot", plot: "sleeper", leader: old.id, companions: "" });
-		network.cut(isolation(ids, old.id, "in"), chance.pick<CutMode>(["hold", "hold", "drop"]));
-		network.cut(isolation(ids, old.id, "out"), chance.pick<CutMode>(["hold", "drop"]));
+		network.cut(isolation(stage.ids, old.id, "in"), chance.pick<CutMode>(["hold", "hold", "drop"]));
+		network.cut(isolation(stage.ids, old.id, "out"), chance.pick<CutMode>(["hold", "drop"]));
 		later(between(0, 0.3), () => {
 			old.pause(chance.pick(["suspended", "suspended", "stopped"]));
 			later(between(1.2, 4), () => {
 				old.resume();
-				later(between(0, 1), () => network.mend(isolation(ids, old.id)));
+				later(between(0, 1), () => network.mend(isolation(stage.ids, old.id)));
 			});
 		});
 	}
@@ -138,6 +147,8 @@ export function createPlots(options: PlotOptions): Plots {
 		begin() {
 			const old = stage.leader();
 			if (old === null || members.length < 3 || isLong) return;
+			if (leftChance.happens(leftShare)) return leftBehind({ ...stage, chance: leftChance }, old);
+			if (lostChance.happens(lostDiskShare)) return lostDisk({ ...stage, chance: lostChance }, old);
 			const kind = chance.pick(kinds);
 			switch (kind) {
 				case "sleeper":

@@ -25,7 +25,7 @@ test("a probe notes what it saw and where", async () => {
 		scheduler,
 		chance: chance.fork("cluster"),
 		profile: registersProfile(settle, crc32),
-		settings: drawSettings(chance.fork("settings")),
+		settings: drawSettings(chance.fork("settings"), 3),
 		networkSettings: calmNetwork,
 		diskSettingsOf: () => calmDisk,
 		storeSettings: {
@@ -34,6 +34,7 @@ test("a probe notes what it saw and where", async () => {
 			readMs: 0.05,
 			storedOutcomeAgeMs: 86_400_000,
 			maxTransactionBytes: 1_000_000,
+			format: { first: "row", changesEveryMs: null },
 		},
 		tell: () => {},
 		observe: () => {},
@@ -41,7 +42,15 @@ test("a probe notes what it saw and where", async () => {
 	for (const member of cluster.members) member.start();
 	const recorder = createRecorder(() => scheduler.now);
 	const { members } = cluster;
-	const served = probe({ members, scheduler, chance, recorder, tell: () => {}, onOutrage: fail });
+	const served = probe({
+		members,
+		mustServe: () => true,
+		scheduler,
+		chance,
+		recorder,
+		tell: () => {},
+		onOutrage: fail,
+	});
 	await scheduler.runUntil(20_000, () => cluster.look());
 	expect(served.all()).toBe(true);
 	const done = recorder.history.operations.filter(({ outcome }) => outcome === "ok");

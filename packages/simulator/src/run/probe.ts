@@ -8,7 +8,7 @@ import { programOf, statementOf, valueIn } from "../machine/statements.ts";
 import type { Tell } from "../trace/event.ts";
 
 export interface Probe {
-	/** Whether every member has served both. */
+	/** Whether every member that is to serve has served both. */
 	all(): boolean;
 	/** Whether a write and a read were served by somebody. */
 	any(): boolean;
@@ -19,7 +19,10 @@ export interface Probe {
 }
 
 export interface ProbeOptions {
+	/** Who is asked. */
 	readonly members: readonly Member[];
+	/** Of these, who must answer in the end: one that may be removed need not. */
+	readonly mustServe: (member: Member) => boolean;
 	readonly scheduler: Scheduler;
 	readonly chance: Chance;
 	readonly recorder: Recorder;
@@ -57,7 +60,8 @@ export function probe(options: ProbeOptions): Probe {
 			const request = {
 				consistency: { level: "linearizable" },
 				idempotencyKey: null,
-				acknowledgement: null,
+				// The nodes' own may wait for members that are not healed.
+				acknowledgement: { mode: "quorum" },
 				timeoutMs,
 			} as const;
 			const reply = await connection.send(programOf([statementOf(step)]), request, 2 * timeoutMs);
@@ -71,7 +75,7 @@ export function probe(options: ProbeOptions): Probe {
 				missing.delete(name);
 				return;
 			}
-			missing.set(name, `${name} (${code})`);
+			if (missing.has(name)) missing.set(name, `${name} (${code})`);
 			await new Promise<void>((resolve) => {
 				scheduler.after(pauseMs, resolve);
 			});
@@ -79,7 +83,9 @@ export function probe(options: ProbeOptions): Probe {
 	}
 
 	const all = members.flatMap((member) => (["write", "read"] as const).map((what) => ({ member, what })));
-	for (const { member, what } of all) missing.set(`a ${what} on ${member.id}`, `a ${what} on ${member.id}`);
+	for (const { member, what } of all) {
+		if (options.mustServe(member)) missing.set(`a ${what} on ${member.id}`, `a ${what} on ${member.id}`);
+	}
 	for (const { member, what } of all) ask(member, what).catch(onOutrage);
 	return {
 		all: () => missing.size === 0,
@@ -94,8 +100,14 @@ export function probe(options: ProbeOptions): Probe {
 /** What a read showed, and the state that the answer names. */
 function sawIn(reply: Reply, what: "write" | "read"): Partial<Completion> {
 	if (reply.type !== "answer") return {};
-	const { outcome, position, stalenessMs, replayed } = reply.answer;
-	return { position, stalenessMs, replayed, seen: [what === "read" ? valueIn(outcome, 0) : undefined] };
+	const { outcome, position, stalenessMs, inSync, replayed } = reply.answer;
+	return {
+		position,
+		stalenessMs,
+		inSync,
+		replayed,
+		seen: [what === "read" ? valueIn(outcome, 0) : undefined],
+	};
 }
 
 function outcomeOf(reply: Reply): "ok" | "failed" | "unknown" {

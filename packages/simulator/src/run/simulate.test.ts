@@ -17,6 +17,30 @@ test("the same seed gives the same run, byte for byte", async () => {
 	expect(hashes.size).toBe(8);
 });
 
+test("who listens hears what messages say, and at the end what was seen and what is held", async () => {
+	const kinds = new Set<unknown>();
+	const ends = new Set<string>();
+	// Some are too bad for anybody to have caught up at the end.
+	for (const seed of [1, 2, 3]) {
+		await simulate(
+			seed,
+			registersProfile(settle),
+			{ seconds: 4 },
+			{
+				listener(event) {
+					if (event.type === "message") kinds.add((event as Readonly<Record<string, unknown>>)["kind"]);
+					if (event.type === "phase") ends.clear();
+					ends.add(event.type);
+				},
+			},
+		);
+		expect(ends).toContain("history");
+	}
+	expect(ends).toContain("final-digest");
+	expect(kinds).toContain("append-request");
+	expect(kinds).not.toContain(undefined);
+});
+
 test("a run that goes wrong says what, and when", async () => {
 	const profile = registersProfile(settle);
 	const forgetful: typeof profile = {
@@ -36,6 +60,37 @@ test("a run that goes wrong says what, and when", async () => {
 	expect(failure?.kind).toBe("safety");
 	expect(failure?.property).toBe("equal applied index, equal state");
 	expect(failure?.events.at(-1)?.type).toBe("broken");
+});
+
+test("a snapshot that says more than its database was asked to hold is noticed when it is made", async () => {
+	const profile = registersProfile(settle);
+	const boastful: typeof profile = {
+		...profile,
+		createStore(chance, settings) {
+			const store = profile.createStore(chance, settings);
+			return {
+				...store,
+				open(options) {
+					const database = store.open(options);
+					return {
+						...database,
+						async createSnapshot() {
+							const snapshot = await database.createSnapshot();
+							const { index, term } = snapshot.applied;
+							return { ...snapshot, applied: { index: index + 1, term } };
+						},
+					};
+				},
+			};
+		},
+	};
+	let failure: RunResult["failure"] = null;
+	// Not every run makes one.
+	for (let seed = 1; seed <= 20 && failure === null; seed++) {
+		({ failure } = await simulate(seed, boastful, { seconds: 4 }));
+	}
+	expect(failure?.property).toBe("orderings");
+	expect(failure?.what).toMatch(/made a snapshot of/);
 });
 
 test("an error that nobody handles ends the run that is under way, or else is heard when it has ended", async () => {

@@ -21,8 +21,10 @@ import { createTrace, type Trace, withHead } from "../trace/trace.ts";
 import { checkAll } from "./checks.ts";
 import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
+import { startFormatChanges } from "./format-changes.ts";
 import { handOver } from "./hand-over.ts";
-import { checkRefusedTokens, checkReports, reportsOn, withoutLost } from "./lost-writes.ts";
+import { hashOf } from "./hash-of-history.ts";
+import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
@@ -81,6 +83,7 @@ export async function simulate(
 	const trace = createTrace({
 		now: () => scheduler.now,
 		kept: keptEvents,
+		checksum: profile.checksum,
 		listener(event, at, message) {
 			count(event);
 			listener?.(withHead(event, at, message));
@@ -92,6 +95,7 @@ export async function simulate(
 	try {
 		await run.safety();
 		await run.liveness();
+		await run.reunion();
 		// Before the judgement: an error that got lost may be why it would fail.
 		await escapes?.caughtUp();
 		run.throwOutrage();
@@ -121,7 +125,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	const chance = createChance(seed);
 	const plan: RunPlan = drawPlan(chance.fork("plan"), budget);
 	const watch = createWatch();
-	const effects = createEffectsFromLog((payload) => profile.writesIn(payload));
+	const effects = createEffectsFromLog(profile.createReader(plan.store));
 	const applied = new Map<NodeId, number>();
 	const leaders = new Map<Term, NodeId>();
 	let everApplied = 0;
@@ -133,6 +137,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	};
 	const cluster: Cluster = createCluster({
 		size: plan.size,
+		spares: plan.faults.spares,
 		scheduler,
 		chance: chance.fork("cluster"),
 		profile,
@@ -140,10 +145,10 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		storeSettings: plan.store,
 		networkSettings: plan.network,
 		diskSettingsOf: plan.diskOf,
-		tell(event) {
+		tell(event, message) {
 			if (event.type === "role" && event.role === "leader")
 				leaders.set(Number(event["term"]), String(event["node"]));
-			trace.tell(event);
+			trace.tell(event, message);
 		},
 		observe(observation) {
 			watch.observe(observation);
@@ -160,13 +165,14 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		startClient({
 			id: name,
 			members: cluster.members,
+			mostVoters: plan.size + plan.faults.spares,
 			scheduler,
 			chance: chance.fork(`client ${name}`),
 			recorder,
 			tell: trace.tell,
 			settings: plan.load,
 			isVisitor,
-			others: profile.otherStatements,
+			others: profile.otherStatements(plan.store),
 			onOutrage,
 			onRefusedToken: (token) => refusedTokens.push(token),
 		});
@@ -178,6 +184,14 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		tell: trace.tell,
 		settings: plan.faults,
 		visit: (...visit) => void visitors.some((visitor) => visitor.visit(...visit)),
+		onOutrage,
+	});
+	const formatChanges = startFormatChanges({
+		cluster,
+		scheduler,
+		chance: chance.fork("format changes"),
+		tell: trace.tell,
+		everyMs: profile.name === "sqlite" ? plan.store.format.changesEveryMs : null,
 		onOutrage,
 	});
 	const clients: Client[] = [
@@ -234,10 +248,45 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	/** Often without the leader, and no more than must be: then nobody can stand in for who is not well. */
 	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
 		const sound = draw.shuffle(nemesis.sound);
+		if (!nemesis.isFounded) return new Set(sound);
+		if (plan.faults.spares > 0) return drawEnough(draw, sound);
 		const leader = newestLeader()?.id;
 		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
 		const majority = Math.min(Math.floor(plan.size / 2) + 1, sound.length);
 		return new Set(sound.slice(0, draw.happens(0.5) ? majority : draw.integer(majority, sound.length)));
+	}
+
+	/** A majority of all that may count; half of the time no more than that. */
+	function drawEnough(draw: Chance, sound: readonly NodeId[]): ReadonlySet<NodeId> {
+		const all = nemesis.voters();
+		const isEnough = (nodes: ReadonlySet<NodeId>): boolean =>
+			all.every((voters) => 2 * voters.filter((voter) => nodes.has(voter)).length > voters.length);
+		const enough = new Set(sound);
+		if (!isEnough(enough)) throw new Error(`the sound members are no majority of all that may count`);
+		const most = draw.happens(0.5) ? sound.length : draw.below(sound.length);
+		for (const node of sound.slice(0, most)) {
+			enough.delete(node);
+			if (!isEnough(enough)) enough.add(node);
+		}
+		return enough;
+	}
+
+	/** Whose configuration is not the last one that it leads to, or not committed. */
+	function isChanging(): boolean {
+		const view = newestLeader()?.core ?? null;
+		if (view === null) return true;
+		const { configuration, configurationIndex, commitIndex } = view;
+		return configuration.outgoingVoters.length > 0 || configurationIndex > commitIndex;
+	}
+
+	/** Of these, who is to serve. With `votes`: who may lead. */
+	function membersAmong(nodes: ReadonlySet<NodeId>, votes: boolean): Member[] {
+		const configuration = newestLeader()?.core?.configuration;
+		return cluster.members.filter(({ id }) => {
+			if (!nodes.has(id)) return false;
+			if (configuration === undefined) return true;
+			return votes ? configuration.voters.includes(id) : configuration.members.some((one) => one.id === id);
+		});
 	}
 
 	/** Where a majority may be gone for good, what is committed may be so too. */
@@ -245,9 +294,9 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		return everApplied >= watch.committedIndex();
 	}
 
-	/** Members that have applied everything. */
+	/** Of those who are healed, members that have applied everything. */
 	function caughtUp(): NodeId[] {
-		const members = cluster.members.filter(({ id, core }) => healed.has(id) && core !== null);
+		const members = membersAmong(healed, false).filter(({ core }) => core !== null);
 		// What they are asked for is all that is committed, also where none of them knows of it (seed 314001751).
 		const last = Math.max(watch.committedIndex(), ...members.map(({ core }) => core?.lastIndex ?? 0));
 		return members.map(({ id }) => id).filter((id) => applied.get(id) === last);
@@ -291,14 +340,25 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		},
 		async liveness() {
 			nemesis.stop();
+			formatChanges.stop();
 			const draw = chance.fork("majority");
 			healed = drawHealed(draw);
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
 			nemesis.heal(healed);
 			if (nemesis.isBeyond) return await withoutPromise();
 			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
+			const mustServe = ({ id }: Member): boolean => nemesis.staysMember(id);
+			// A leader that is not healed must serve somebody, who may be about to leave (seed 700000474).
 			const members = cluster.members.filter(({ id }) => healed.has(id));
-			const served = probe({ members, scheduler, chance: draw, recorder, tell: trace.tell, onOutrage });
+			const served = probe({
+				members,
+				mustServe,
+				scheduler,
+				chance: draw,
+				recorder,
+				tell: trace.tell,
+				onOutrage,
+			});
 			const isMissing = (): boolean => !(leaderIsHealed() ? served.all() : served.any());
 			let isServed = await runWhile(isMissing, plan.livenessMs / 2);
 			if (!isServed) {
@@ -321,24 +381,64 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					`nobody has applied ${watch.committedIndex()}, which is committed`,
 				);
 			}
-			const handed = handOver({ members, scheduler, tell: trace.tell, onOutrage });
+			if (!(await runWhile(() => leaderIsHealed() && isChanging(), plan.livenessMs))) {
+				throw new BrokenProperty("liveness", "a change of members does not come to its end");
+			}
+			const handed = handOver({
+				members: membersAmong(healed, true),
+				scheduler,
+				tell: trace.tell,
+				onOutrage,
+			});
 			if (!(await runWhile(() => leaderIsHealed() && !handed.done, plan.livenessMs))) {
 				throw new BrokenProperty("liveness", `leadership cannot be handed over: ${handed.failure}`);
 			}
 			handed.stop();
-			if (!(await runWhile(() => leaderIsHealed() && caughtUp().length < healed.size, plan.livenessMs))) {
-				const indexes = members.map(({ id }) => `${id} ${applied.get(id)}`).join(", ");
+			const isBehind = (): boolean =>
+				leaderIsHealed() && caughtUp().length < membersAmong(healed, false).length;
+			if (!(await runWhile(isBehind, plan.livenessMs))) {
+				const indexes = members
+					.filter(mustServe)
+					.map(({ id }) => `${id} ${applied.get(id)}`)
+					.join(", ");
 				throw new BrokenProperty("liveness", `healed members do not reach one applied index: ${indexes}`);
 			}
 		},
+		/**
+		 * Nobody is away any more whose disk is sound: who led and was not healed reports what was lost with it, and
+		 * ends in the state of the others. Who is no member in the end runs on, and need not come to that.
+		 */
+		async reunion() {
+			healed = new Set([...healed, ...nemesis.sound]);
+			trace.tell({ type: "phase", phase: "reunion", healed: [...healed].join(" ") });
+			nemesis.bringBack(healed);
+			// One whose disk is not sound may lead on, cut off from some of these (seed 740000314).
+			for (const member of cluster.members) if (!healed.has(member.id)) member.crash("kill");
+			// Who remembers nobody would take any disk for its member's, and nobody would be wiped in any run.
+			const together = (): NodeId[] => membersAmong(healed, false).map(({ id }) => id);
+			const knowsAll = (node: NodeId): boolean =>
+				together().every((other) => other === node || nemesis.remembers(node, other));
+			const isWhole = (): boolean => caughtUp().length === together().length && together().every(knowsAll);
+			if (await runWhile(() => !isWhole(), nemesis.isBeyond ? plan.livenessMs / 4 : plan.livenessMs)) return;
+			// Too many may be gone for anybody to lead.
+			if (nemesis.isBeyond) return;
+			const indexes = cluster.members.map(({ id, state }) => `${id} ${state} ${applied.get(id)}`).join(", ");
+			throw new BrokenProperty(
+				"liveness",
+				`${together().join(", ")} do not come together: ${indexes}; by ${together().filter(knowsAll).join(", ") || "nobody"} all others are known`,
+			);
+		},
 		judge(): boolean {
 			trace.tell({ type: "phase", phase: "end", healed: "" });
+			const { operations } = recorder.history;
+			trace.tell({ type: "history", operations: operations.length, hash: hashOf(recorder.history) });
 			const done = caughtUp().map((id) => cluster.member(id));
-			const digests = new Set(done.map(({ store }) => store.digest(true)));
-			if (digests.size > 1)
+			const digests = new Map(done.map(({ id, store }) => [id, store.digest(true) ?? ""]));
+			for (const [node, digest] of digests) trace.tell({ type: "final-digest", node, digest });
+			if (new Set(digests.values()).size > 1)
 				throw new BrokenProperty(
 					"equal applied index, equal state",
-					`at the end ${done.map(({ id, store }) => `${id} has ${store.digest(true)}`).join(", ")}`,
+					`at the end ${[...digests].map(([id, digest]) => `${id} has ${digest}`).join(", ")}`,
 				);
 			const states = new Map(
 				done.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
@@ -347,24 +447,25 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }
 				: null;
 			const { history, lost } = withoutLost(recorder.history, committed);
-			const mustReport = (term: Term | null): boolean => {
-				const all = term === null ? [...leaders.values()] : [leaders.get(term)];
-				return !nemesis.hasDamaged && all.every((leader) => done.some(({ id }) => id === leader));
-			};
+			const isBackAndSound = (node: NodeId): boolean =>
+				done.some(({ id }) => id === node) && !nemesis.hasDamaged(node);
+			const mustReport = duties(leaders, isBackAndSound);
 			const isHeld = (node: NodeId, { term, index }: Position): boolean =>
 				done.some(({ id, core }) => id === node && core?.termAt(index) === term);
 			const reports = new Map(cluster.members.map(({ id, disk }) => [id, reportsOn(disk)]));
 			lostWrites = lost.length;
 			if (committed !== null) {
 				const isKnownCommitted = (node: NodeId, { term, index }: Position): boolean =>
-					!nemesis.hasDamaged && done.some(({ id }) => id === node) && committed.termAt(index) === term;
+					isBackAndSound(node) && committed.termAt(index) === term;
 				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
 				checkRefusedTokens(refusedTokens, committed);
+				formatChanges.check((index) => effects.chosenFormat(index));
 			}
 			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;
 		},
 		dispose() {
 			nemesis.stop();
+			formatChanges.stop();
 			for (const member of cluster.members) member.crash("kill");
 			cluster.dispose();
 		},

@@ -8,8 +8,8 @@ import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/a
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
 import type { Chance } from "../engine/chance.ts";
-import { type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
-import type { StoreSettings } from "../machine/store.ts";
+import { type AskedMode, type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
+import type { FormatSettings, StoreSettings } from "../machine/store.ts";
 import { type DiskSettings, drawDiskSettings } from "../world/disk-settings.ts";
 import { drawNetworkSettings, type NetworkSettings } from "../world/network-settings.ts";
 import { drawFaults, type FaultSettings } from "./faults.ts";
@@ -38,12 +38,12 @@ export interface Budget {
 export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	const size = chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
 	const sameDisks = chance.happens(0.5);
-	const settings = drawSettings(chance.fork("settings"));
+	const settings = drawSettings(chance.fork("settings"), size);
 	return {
 		size,
 		settings,
 		store: drawStore(chance.fork("store")),
-		load: drawLoad(chance.fork("load"), size),
+		load: drawLoad(chance.fork("load"), size, settings.acknowledgement),
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
 		network: drawNetworkSettings(chance.fork("network")),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
@@ -57,7 +57,7 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	};
 }
 
-export function drawSettings(chance: Chance): NodeSettings {
+export function drawSettings(chance: Chance, size: number): NodeSettings {
 	const heartbeatIntervalMs = chance.pick([30, 50, 100]);
 	const tickIntervalMs = chance.pick([10, 20, heartbeatIntervalMs / 2]);
 	// Each alone does little: a log that is cut at once needs all of them.
@@ -65,6 +65,7 @@ export function drawSettings(chance: Chance): NodeSettings {
 	const modes = chance.fork("modes");
 	return {
 		...defaultNodeSettings,
+		acknowledgement: drawNodeMode(chance.fork("acknowledgement"), size),
 		consensus: {
 			heartbeatIntervalMs,
 			electionTimeoutMs: heartbeatIntervalMs * chance.pick([5, 7, 10, 20]),
@@ -75,6 +76,9 @@ export function drawSettings(chance: Chance): NodeSettings {
 			maxUnacknowledged: modes.pick([2, 10_000]),
 			maxPendingReads: chance.pick([4, 10_000]),
 			transferTimeoutMs: chance.pick([500, 2_000]),
+			syncLeaseMs: chance.fork("sync").pick([150, 400, 1_000]),
+			maxClockDrift: defaultNodeSettings.consensus.maxClockDrift,
+			leaderLease: chance.fork("lease").happens(0.5),
 		},
 		tickIntervalMs,
 		leaderWaitMs: chance.pick([500, 3_000, 8_000]),
@@ -116,7 +120,25 @@ function drawStore(chance: Chance): StoreSettings {
 		// No run lasts as long: whatever is forgotten by age is forgotten wrongly.
 		storedOutcomeAgeMs: chance.pick([5, 30, 24 * 60]) * 60_000,
 		maxTransactionBytes: chance.pick([6_000, 100_000_000, 100_000_000]),
+		format: drawFormat(chance.fork("format")),
 	};
+}
+
+function drawFormat(chance: Chance): FormatSettings {
+	const first = chance.pick(["row", "statement"] as const);
+	return { first, changesEveryMs: chance.pick([null, null, 300, 2_000]) };
+}
+
+/** What holds for writes that do not say: production's own in half of the runs. */
+function drawNodeMode(chance: Chance, size: number): Acknowledgement {
+	if (chance.happens(0.5)) return defaultNodeSettings.acknowledgement;
+	const modes: Acknowledgement[] = [
+		{ mode: "async" },
+		{ mode: "sync", strict: false },
+		{ mode: "sync", strict: true },
+	];
+	if (size > 1) modes.push({ mode: "semi-sync", followers: chance.integer(1, size - 1) });
+	return chance.pick(modes);
 }
 
 /** Most runs mix them: whoever waits for more must not be answered with less. */
@@ -131,7 +153,20 @@ function drawModes(chance: Chance, size: number): Acknowledgement[] {
 	return chance.happens(0.8) ? [quorum, ...some] : some;
 }
 
-function drawLoad(chance: Chance, size: number): LoadSettings {
+function drawSync(chance: Chance): Acknowledgement[] {
+	const sync: Acknowledgement = { mode: "sync", strict: false };
+	const strict: Acknowledgement = { mode: "sync", strict: true };
+	// Where it is half of the load its promise is often asked.
+	return chance.pick([[], [sync], [sync, sync, sync], [sync, strict], [strict]]);
+}
+
+/** In most runs some writes leave their mode out, in some all do. */
+function drawAskedModes(chance: Chance, modes: readonly AskedMode[]): readonly AskedMode[] {
+	if (chance.happens(0.2)) return modes;
+	return chance.happens(0.2) ? ["node's"] : [...modes, ...Array(chance.integer(1, 2)).fill("node's")];
+}
+
+function drawLoad(chance: Chance, size: number, nodeMode: Acknowledgement): LoadSettings {
 	const weights = Object.fromEntries(
 		operationKinds.map((kind) => [kind, chance.happens(0.6) ? chance.next() : 0]),
 	) as Record<OperationKind, number>;
@@ -149,7 +184,11 @@ function drawLoad(chance: Chance, size: number): LoadSettings {
 		attempts: chance.pick([1, 3, 8]),
 		timeoutMs: chance.pick([50, 500, 3_000, 10_000]),
 		patience: chance.pick([0.5, 1, 3]),
-		modes: drawModes(chance.fork("modes"), size),
+		modes: drawAskedModes(chance.fork("asked"), [
+			...drawModes(chance.fork("modes"), size),
+			...drawSync(chance.fork("sync")),
+		]),
+		nodeMode,
 		goneShare: chance.pick([0, 0, 0.1]),
 		wanders: chance.happens(0.5),
 		leavesShare: chance.pick([0, 0.5, 1]),

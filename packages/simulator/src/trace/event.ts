@@ -61,8 +61,14 @@ type ClientEvent =
 
 /** The run itself. */
 type RunEvent =
-	| { readonly type: "phase"; readonly phase: "safety" | "liveness" | "end"; readonly healed: string }
-	| { readonly type: "broken"; readonly property: string; readonly what: string };
+	| {
+			readonly type: "phase";
+			readonly phase: "safety" | "liveness" | "reunion" | "end";
+			readonly healed: string;
+	  }
+	| { readonly type: "broken"; readonly property: string; readonly what: string }
+	| { readonly type: "history"; readonly operations: number; readonly hash: string }
+	| { readonly type: "final-digest"; readonly node: NodeId; readonly digest: string };
 
 /** What the parts of the world (disk, network, clocks) tell: each documents its own. */
 export interface WorldEvent {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { samples } from "../../../skein/src/peer/codec/message.samples.ts";
 import { encodeMessage } from "../../../skein/src/peer/codec/message.ts";
 import type { PeerMessage } from "../../../skein/src/peer/message.ts";
-import { headOf, type MessageHead } from "./message-head.ts";
+import { headOf, type MessageHead, senderOf, termOf } from "./message-head.ts";
 
 function expected(message: PeerMessage): Partial<MessageHead> {
 	switch (message.type) {
@@ -28,6 +28,8 @@ function expected(message: PeerMessage): Partial<MessageHead> {
 			return { commit: message.commitIndex };
 		case "heartbeat-response":
 			return { last: message.lastIndex };
+		case "apply-request":
+			return { commit: message.index };
 		case "read-index-response":
 			return { commit: message.index };
 		default:
@@ -35,12 +37,15 @@ function expected(message: PeerMessage): Partial<MessageHead> {
 	}
 }
 
-const consensus = /^(pre-)?vote-|^append-|^heartbeat-|^timeout-now$|^read-index-/u;
+const consensus = /^(pre-)?vote-|^append-|^heartbeat-|^timeout-now$|^read-index-|^appl/u;
 const none = { previous: null, first: null, last: null, commit: null, match: null, granted: null };
 
 test.for(Object.entries(samples))("the head of %s", ([, message]) => {
 	const term = consensus.test(message.type) && "term" in message ? message.term : null;
-	expect(headOf(encodeMessage(message))).toEqual({ ...none, kind: message.type, term, ...expected(message) });
+	const bytes = encodeMessage(message);
+	expect(headOf(bytes)).toEqual({ ...none, kind: message.type, term, ...expected(message) });
+	expect(senderOf(bytes)).toBe(message.from);
+	if (term !== null) expect(termOf(bytes)).toBe(term);
 });
 
 test("numbers of many bytes", () => {
@@ -53,6 +58,9 @@ test("numbers of many bytes", () => {
 		term,
 		commitIndex: 2 ** 50,
 		round: 1,
+		lease: null,
 	};
-	expect(headOf(encodeMessage(message as PeerMessage))).toMatchObject({ term, commit: 2 ** 50 });
+	const bytes = encodeMessage(message as PeerMessage);
+	expect(headOf(bytes)).toMatchObject({ term, commit: 2 ** 50 });
+	expect(termOf(bytes)).toBe(term);
 });

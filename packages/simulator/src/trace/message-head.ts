@@ -2,7 +2,7 @@
  * What a message between members says of terms and indexes, for the trace. Only its first numbers are read; the
  * grammar is in peer/codec/.
  */
-import type { LogIndex, Term } from "../../../skein/src/consensus/types.ts";
+import type { LogIndex, NodeId, Term } from "../../../skein/src/consensus/types.ts";
 
 /** null: messages of this kind have none. */
 export interface MessageHead {
@@ -36,6 +36,8 @@ const kinds: ReadonlyMap<number, string> = new Map([
 	[9, "timeout-now"],
 	[10, "read-index-request"],
 	[11, "read-index-response"],
+	[12, "apply-request"],
+	[13, "applied-response"],
 	[20, "run-request"],
 	[21, "run-response"],
 	[22, "close-stream"],
@@ -49,15 +51,35 @@ const kinds: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The highest number of a message of consensus, which begins with its term. */
-const lastOfConsensus = 11;
+const lastOfConsensus = 13;
+
+/** Behind version, type and group stand the names of sender and receiver, each behind its length. */
+const namesAt = 6;
+
+function bodyAt(bytes: Uint8Array): number {
+	const receiverAt = namesAt + 1 + (bytes[namesAt] ?? 0);
+	return receiverAt + 1 + (bytes[receiverAt] ?? 0);
+}
+
+export function senderOf(bytes: Uint8Array): NodeId {
+	return new TextDecoder().decode(bytes.subarray(namesAt + 1, namesAt + 1 + (bytes[namesAt] ?? 0)));
+}
+
+/** Of a message of consensus. */
+export function termOf(bytes: Uint8Array): Term {
+	let at = bodyAt(bytes);
+	let term = 0;
+	for (let factor = 1; ; factor *= 128) {
+		const byte = bytes[at++] ?? 0;
+		term += (byte & 0x7f) * factor;
+		if (byte < 0x80) return term;
+	}
+}
 
 export function headOf(bytes: Uint8Array): MessageHead {
 	const number = bytes[1] ?? 0;
 	const kind = kinds.get(number) ?? "unknown";
-	// Behind version, type and group stand the names of sender and receiver.
-	let at = 6;
-	at += 1 + (bytes[at] ?? 0);
-	at += 1 + (bytes[at] ?? 0);
+	let at = bodyAt(bytes);
 
 	function next(): number {
 		let value = 0;
@@ -110,6 +132,9 @@ export function headOf(bytes: Uint8Array): MessageHead {
 		case "heartbeat-response":
 			next();
 			last = next();
+			break;
+		case "apply-request":
+			commit = next();
 			break;
 		case "read-index-response":
 			next();

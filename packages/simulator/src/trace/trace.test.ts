@@ -21,6 +21,7 @@ test("the hash tells events, their order and their times apart", () => {
 		traced([[1, "b"]]),
 		traced([[1, 1]]),
 		traced([[1, true]]),
+		traced([[1, false]]),
 		traced([[1, null]]),
 		traced([
 			[1, "a"],
@@ -46,10 +47,31 @@ test("the last events are kept, the oldest first", () => {
 test("what a message says is in the hash, and in the events that are kept", () => {
 	const told = (commitIndex: number) => {
 		const trace = createTrace({ now: () => 1, kept: 3 });
-		const head = { type: "heartbeat-request", group: 1, from: "n1", to: "n2", term: 3, round: 1 } as const;
+		const head = {
+			type: "heartbeat-request",
+			group: 1,
+			from: "n1",
+			to: "n2",
+			term: 3,
+			round: 1,
+			lease: null,
+		} as const;
 		trace.tell({ type: "message", from: "n1" }, encodeMessage({ ...head, commitIndex }));
 		return trace;
 	};
 	expect(told(4).hash()).not.toBe(told(5).hash());
 	expect(told(4).last()).toMatchObject([{ type: "message", kind: "heartbeat-request", term: 3, commit: 4 }]);
+});
+
+test("the hash is of whole messages, and of their number", () => {
+	const told = (...messages: readonly Uint8Array[]): string => {
+		const trace = createTrace({ now: () => 1, kept: 3 });
+		for (const message of messages) trace.tell({ type: "message" }, message);
+		return trace.hash();
+	};
+	const long = new Uint8Array(5_000);
+	const changed = (place: number): Uint8Array => long.map((byte, at) => (at === place ? 1 : byte));
+	const hashes = [told(long), told(changed(0)), told(changed(28)), told(changed(4_999)), told(long, long)];
+	expect(new Set(hashes).size).toBe(hashes.length);
+	expect(told(changed(28))).toBe(hashes[2]);
 });

@@ -15,6 +15,8 @@ export interface DiskNames {
 	sync(directory: string): void;
 	/** Any of the changes that were not synced are kept, in order. */
 	loseCache(chance: Chance): void;
+	/** The file of this name is the one that a loss of power leaves. */
+	isDurable(path: string): boolean;
 	/** As the process sees them. */
 	all(): ReadonlyMap<string, SimulatedFile>;
 	clear(): void;
@@ -75,6 +77,7 @@ export function createDiskNames(): DiskNames {
 			unsynced = [];
 			names = new Map(durable);
 		},
+		isDurable: (path) => durable.has(path) && durable.get(path) === names.get(path),
 		all: () => names,
 		clear() {
 			names.clear();

@@ -60,6 +60,8 @@ export interface SimulatedDisk extends Disk {
 	 * nobody ever hears. `enter` is how the process hears of an end.
 	 */
 	through(door: DiskDoor): Disk;
+	/** What a loss of power leaves of this file, if that is all that the process sees of it; else null. */
+	durable(path: string): Uint8Array | null;
 	/** As the process sees them. */
 	files(): ReadonlyMap<string, SimulatedFile>;
 	readonly operations: number;
@@ -437,6 +439,11 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			failing.clear();
 			misdirects = null;
 			hangsInCheckpoint = false;
+		},
+		durable(path) {
+			const file = names.get(path);
+			const isDurable = file?.isClean === true && file.ghosts().length === 0 && names.isDurable(path);
+			return isDurable ? file.read(0, file.sizeBytes) : null;
 		},
 		files: () => names.all(),
 		get hasHeldUp() {

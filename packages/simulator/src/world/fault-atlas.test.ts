@@ -83,7 +83,7 @@ async function world(seed: number, entryCount: number) {
 }
 
 function atlasOf(profile: AtlasProfile, seed = 1, members: readonly string[] = nodes) {
-	return createFaultAtlas({ nodes: members, profile, chance: createChance(seed), tell: () => {} });
+	return createFaultAtlas({ voters: () => [members], profile, chance: createChance(seed), tell: () => {} });
 }
 
 test("what is called detected is refused, what is called harmless loses nothing, and nothing silent is left", async () => {

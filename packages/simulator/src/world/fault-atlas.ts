@@ -2,9 +2,9 @@
  * Decides which member's disk may be damaged, and how, so that what Skein promises still covers it.
  *
  * Covered: an entry that a majority has synced survives as long as a majority of the voters keeps what
- * it has synced or does not come back at all. So over a whole run at most a minority of the disks may
- * lose something that was synced: (n - 1) / 2 of them, rounded down. Such a member is "spent". Members cannot
- * be added or replaced yet, so a spent member that is wiped, or refuses to start, is down until the run ends.
+ * it has synced or does not come back at all. So of every set of voters that may count (`voters`) at most a
+ * minority may lose something that was synced: (n - 1) / 2 of them, rounded down. Such a member is "spent"; a spent
+ * member that is wiped, or refuses to start, is down until the run ends. Others may take its place under other names.
  *
  * Not covered on any member, whatever the others have: damage that a restart cannot tell from a torn
  * write (the last group that was written, on the one disk that has it). The member would vote with a
@@ -50,19 +50,23 @@ export interface DamagedMember {
 }
 
 export function createFaultAtlas(options: {
-	readonly nodes: readonly NodeId[];
+	/** All sets of voters of which a majority may be needed, now or after what is under way. */
+	readonly voters: () => readonly (readonly NodeId[])[];
 	readonly profile: AtlasProfile;
 	readonly chance: Chance;
 	readonly tell: Tell;
 }): FaultAtlas {
-	const { nodes, profile, chance, tell } = options;
+	const { profile, chance, tell } = options;
 	const snapshotChance = chance.fork("snapshots");
 	const spent = new Set<NodeId>();
-	const budget = profile === "beyond" ? nodes.length : Math.floor((nodes.length - 1) / 2);
 
 	function spend(node: NodeId): boolean {
 		if (spent.has(node)) return true;
-		if (spent.size >= budget) return false;
+		if (
+			profile === "covered" &&
+			!options.voters().every((voters) => leavesMajority(voters, [...spent, node]))
+		)
+			return false;
 		spent.add(node);
 		tell({ type: "disk-spent", node });
 		return true;
@@ -139,6 +143,11 @@ export function createFaultAtlas(options: {
 		},
 		mayRefuse: (node) => spent.has(node),
 	};
+}
+
+/** A majority of these is not among the spent. */
+export function leavesMajority(voters: readonly NodeId[], spent: readonly NodeId[]): boolean {
+	return 2 * voters.filter((voter) => spent.includes(voter)).length < voters.length;
 }
 
 const statePath = `${logDirectory}/state`;

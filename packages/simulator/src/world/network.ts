@@ -165,6 +165,8 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 				send: (to, lane, bytes) => link(to)?.[lane].send(bytes) ?? false,
 				queuedBytes: (to, lane) => link(to)?.[lane].queuedBytes() ?? 0,
 				reachable: (to) => link(to)?.control.ready ?? false,
+				// All nodes that there will ever be know each other.
+				meet() {},
 				async stop() {
 					stopped = true;
 					if (attachment !== null) detach(node, attachment);

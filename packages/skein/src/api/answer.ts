@@ -10,7 +10,7 @@ import { formatToken } from "../node/session-token.ts";
 import { type ErrorView, encodeError, isRetryable, statusOf } from "./errors.ts";
 
 /** Of an answer that reflects data: what its headers say. */
-export interface Reflected extends Pick<Answer, "stalenessMs" | "replayed"> {
+export interface Reflected extends Pick<Answer, "stalenessMs" | "inSync" | "replayed"> {
 	/** Null: nothing was run. */
 	readonly position: Position | null;
 	/** What the session has seen now; null: nothing, and it came with nothing. */
@@ -34,7 +34,7 @@ export function createAnswerer(nodeId: string): Answerer {
 		"access-control-allow-origin",
 		"*",
 		"access-control-expose-headers",
-		"skein-session, skein-index, skein-staleness-ms, skein-node, skein-replayed, retry-after",
+		"skein-session, skein-index, skein-staleness-ms, skein-in-sync, skein-node, skein-replayed, retry-after",
 	];
 	const commonJson = [...common, "content-type", "application/json"];
 	let draining = false;
@@ -71,9 +71,13 @@ export function createAnswerer(nodeId: string): Answerer {
 	};
 }
 
-function addReflected(headers: string[], { position, session, stalenessMs, replayed }: Reflected): void {
+function addReflected(
+	headers: string[],
+	{ position, session, stalenessMs, inSync, replayed }: Reflected,
+): void {
 	if (session !== null) headers.push("skein-session", formatToken(session));
 	if (position !== null) headers.push("skein-index", String(position.index));
+	if (inSync !== null) headers.push("skein-in-sync", String(inSync));
 	// Rounded up: it is a bound.
 	if (stalenessMs !== null) headers.push("skein-staleness-ms", String(Math.ceil(stalenessMs)));
 	if (replayed) headers.push("skein-replayed", "true");

@@ -1,9 +1,12 @@
-/** What operators and machines ask: the state of the cluster, health, readiness, handing leadership over. */
+/** What operators and machines ask: the state of the cluster, health, readiness, handing leadership over, members, the log format. */
 import type { FastifyInstance } from "fastify";
+import { isLogFormat, type LogFormat, logFormats } from "../database/log-format.ts";
 import type { Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
 import { badRequest } from "./errors.ts";
 import { isRecord } from "./hrana/values.ts";
+import { registerMemberRoutes } from "./members.ts";
+import { metricsText } from "./metrics.ts";
 
 interface ClusterRoutes {
 	readonly service: Service;
@@ -37,11 +40,29 @@ export function registerClusterRoutes(
 		answer.json(reply, JSON.stringify(await service.cluster()));
 		return reply;
 	});
+	app.get("/metrics", (_request, reply) => {
+		answer.text(reply, metricsText(service.ownView()));
+		return reply;
+	});
 	app.post("/cluster/transfer", async (request, reply) => {
 		const result = await service.transfer(transferTarget(request.body));
 		answer.json(reply, JSON.stringify(result));
 		return reply;
 	});
+	registerMemberRoutes(app, service, answer);
+	app.post("/cluster/format", async (request, reply) => {
+		const result = await service.changeFormat(formatFrom(request.body));
+		answer.json(reply, JSON.stringify(result));
+		return reply;
+	});
+}
+
+function formatFrom(body: unknown): LogFormat {
+	const shape = `the body must be {"format": ${logFormats.map((format) => `"${format}"`).join(" | ")}}`;
+	if (!isRecord(body) || Object.keys(body).some((key) => key !== "format")) throw badRequest(shape);
+	const { format } = body;
+	if (!isLogFormat(format)) throw badRequest(shape);
+	return format;
 }
 
 function transferTarget(body: unknown): string | null {
@@ -61,9 +82,13 @@ function welcome(nodeId: string, version: string): string {
 
 POST /sql               {"sql": "SELECT 1", "args": []}, or an array of them as one transaction
 POST /v2/pipeline       the libSQL remote protocol: createClient({ url }) of @libsql/client (also /v3/pipeline)
+POST /explain           {"sql": "…"}: how it would be logged, and why
      /db/NAME/…         the same for the database NAME
 GET  /cluster           members, roles, indexes, lag
 POST /cluster/transfer  {"to": "NODE"}: hand leadership over
-GET  /health  /ready  /version
+POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move
+DELETE /cluster/members {"node": "NODE"}
+POST /cluster/format    {"format": "row" | "statement"}: what the log holds from now on
+GET  /health  /ready  /version  /metrics
 `;
 }

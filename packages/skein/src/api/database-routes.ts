@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
+import { runExplain } from "./explain.ts";
 import { type PipelineContext, runPipeline } from "./hrana/pipeline.ts";
 import type { ApiLimits } from "./limits.ts";
 import { requestOptions } from "./request-options.ts";
@@ -44,6 +45,12 @@ function registerUnder(app: FastifyInstance, prefix: string, routes: DatabaseRou
 		return reply;
 	}
 
+	async function explain(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+		checkDatabase(request);
+		answer.json(reply, JSON.stringify(await runExplain(service, limits, request.body)));
+		return reply;
+	}
+
 	function probe(request: FastifyRequest, reply: FastifyReply): FastifyReply {
 		checkDatabase(request);
 		answer.json(reply, "{}");
@@ -53,6 +60,7 @@ function registerUnder(app: FastifyInstance, prefix: string, routes: DatabaseRou
 	app.post(`${prefix}/v2/pipeline`, pipeline);
 	app.post(`${prefix}/v3/pipeline`, pipeline);
 	app.post(`${prefix}/sql`, sql);
+	app.post(`${prefix}/explain`, explain);
 	// By any 2xx here a client learns that it can speak this version in JSON. /v3-protobuf must stay a 404.
 	app.get(`${prefix}/v2`, probe);
 	app.get(`${prefix}/v3`, probe);

@@ -29,7 +29,7 @@ test.each([
 		400,
 		"BAD_REQUEST",
 	],
-	["POST", "/sql", { "skein-ack": "sync" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
+	["POST", "/sql", { "skein-ack": "chain" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "skein-ack": "semi-sync;k=0" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
 	["POST", "/v3/pipeline", { "skein-ack": "some" }, '{"requests":[]}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "idempotency-key": "x".repeat(256) }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
@@ -132,6 +132,29 @@ test("browsers may call", async () => {
 	expect(answer.status).toBe(204);
 	expect(answer.headers.get("access-control-allow-origin")).toBe("*");
 	expect(answer.headers.get("access-control-allow-headers")).toContain("idempotency-key");
+});
+
+test("POST /cluster/format changes the log format, and takes no other", async () => {
+	await using api = await startTestApi();
+	expect((await api.post("/cluster/format", { format: "statement" })).body).toMatchObject({
+		format: "statement",
+		index: 9,
+	});
+	for (const body of [{}, { format: "braid" }, { format: "row", at: 3 }, null])
+		expect((await api.post("/cluster/format", body)).status).toBe(400);
+});
+
+test("POST /explain says how statements would be logged, for a database and a format", async () => {
+	await using api = await startTestApi();
+	const sql = "delete from t";
+	const answer = await api.post("/explain", { sql });
+	expect(answer.body).toEqual({ format: "row", statements: [{ sql, logged: "rows", reasons: ["a test"] }] });
+	expect((await api.post("/db/default/explain", { sql, format: "statement" })).body["format"]).toBe(
+		"statement",
+	);
+	for (const body of [{}, { sql: 3 }, { sql, format: "braid" }, { sql, args: [] }, "delete"])
+		expect((await api.post("/explain", body)).status).toBe(400);
+	expect((await api.post("/db/other/explain", { sql })).status).toBe(404);
 });
 
 test("operations", async () => {

@@ -19,13 +19,14 @@ test("an answer says what it reflects, how old that is at most, and what its ses
 	await using api = await startTestApi();
 	const level = { "skein-consistency": "session", "skein-session": "3.42" };
 	const read = await api.post("/sql", { sql: "SELECT 1" }, level);
-	const headers = ["skein-session", "skein-index", "skein-staleness-ms"].map((name) =>
+	const headers = ["skein-session", "skein-index", "skein-staleness-ms", "skein-in-sync"].map((name) =>
 		read.headers.get(name),
 	);
 	// This service is behind the token, as a transaction that holds its state may be: the session keeps what it had.
-	expect(headers).toEqual(["3.42", "1", "4"]);
+	expect(headers).toEqual(["3.42", "1", "4", "true"]);
 	const written = await api.post("/sql", { sql: "CREATE TABLE t (a)" });
 	expect(written.headers.get("skein-staleness-ms")).toBe(null);
+	expect(written.headers.get("skein-in-sync")).toBe(null);
 	await api.post("/sql", { sql: "SELECT 1" }, { "skein-consistency": "bounded;max-staleness-ms=250" });
 	expect(api.service.programs.map(({ options }) => options.consistency)).toEqual([
 		{ level: "session", token: { term: 3, index: 42 } },
@@ -36,7 +37,7 @@ test("an answer says what it reflects, how old that is at most, and what its ses
 
 test("a write says when it is to be answered, else its node does", async () => {
 	await using api = await startTestApi();
-	for (const mode of ["async", "semi-sync", "semi-sync;k=2", "quorum"])
+	for (const mode of ["async", "semi-sync", "semi-sync;k=2", "quorum", "sync", "sync;strict"])
 		await api.post("/sql", { sql: "SELECT 1" }, { "skein-ack": mode });
 	await api.post("/sql", { sql: "SELECT 1" });
 	expect(api.service.programs.map(({ options }) => options.acknowledgement)).toEqual([
@@ -44,6 +45,8 @@ test("a write says when it is to be answered, else its node does", async () => {
 		{ mode: "semi-sync", followers: 1 },
 		{ mode: "semi-sync", followers: 2 },
 		{ mode: "quorum" },
+		{ mode: "sync", strict: false },
+		{ mode: "sync", strict: true },
 		null,
 	]);
 });

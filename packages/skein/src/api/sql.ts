@@ -47,7 +47,7 @@ export async function runSql(
 	const steps = isArray ? transaction(statements) : statements.map(alone);
 	const stream = service.openStream();
 	try {
-		const { outcome, position, stalenessMs, replayed } = await stream.run({ steps }, options);
+		const { outcome, position, stalenessMs, inSync, replayed } = await stream.run({ steps }, options);
 		if (!outcome.autocommit) {
 			throw badRequest(
 				"a transaction cannot stay open here: it was rolled back. Send an array of statements, which is one transaction",
@@ -61,7 +61,7 @@ export async function runSql(
 		const session = laterOf(tokenOf(options), position);
 		return {
 			body: isArray ? `{"results":[${results.join(",")}]}` : results.join(""),
-			reflected: { position, session, stalenessMs, replayed },
+			reflected: { position, session, stalenessMs, inSync, replayed },
 		};
 	} finally {
 		await stream.close();

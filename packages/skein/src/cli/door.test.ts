@@ -51,6 +51,19 @@ const cases: readonly Case[] = [
 	{ commandLine: ["--version"], exitCode: 0, says: /^\d+\.\d+\.\d+\n$/ },
 	{ commandLine: ["--help"], exitCode: 0, says: /skein dev/ },
 	{ commandLine: ["start", "--help"], exitCode: 0, says: /--cluster[^]*Examples:/ },
+	{ commandLine: ["member", "--help"], exitCode: 0, says: /add[^]*remove[^]*promote[^]*demote/ },
+	{ commandLine: ["member", "add", "n4"], exitCode: 2, says: /--peer is missing/ },
+	{ commandLine: ["member", "ad"], exitCode: 2, says: /Did you mean add/ },
+	{
+		commandLine: ["start", "--id", "n1", "--join", "8080", "--cluster", "n1=a:1"],
+		exitCode: 2,
+		says: /--join and --cluster exclude each other/,
+	},
+	{
+		commandLine: ["start", "--id", "n1", "--join", "8080", "--peer", "0.0.0.0:1"],
+		exitCode: 2,
+		says: /--advertise-peer/,
+	},
 	{ commandLine: ["strat"], exitCode: 2, says: /Did you mean start/ },
 	{ commandLine: ["start", "--lisen", "1"], exitCode: 2, says: /Did you mean --listen/ },
 	{

@@ -6,8 +6,12 @@ import {
 	consensusTuning,
 	devOptions,
 	environmentName,
+	explainOptions,
 	flagName,
+	formatOptions,
 	lostOptions,
+	memberAddOptions,
+	memberOptions,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
@@ -75,6 +79,7 @@ function program(): Command {
 			"skein start --id n1 --data /var/lib/skein",
 			"skein start --id n1 --listen 0.0.0.0:8080 --peer 10.0.0.1:18080 \\\n" +
 				"      --cluster n1=10.0.0.1:18080,n2=10.0.0.2:18080,n3=10.0.0.3:18080",
+			"skein start --id n4 --peer 10.0.0.4:18080 --join http://10.0.0.1:8080",
 		],
 		run: async (values) => (await import("./start.ts")).start(values),
 	});
@@ -112,6 +117,46 @@ function program(): Command {
 			"skein lost dismiss 3-17 --data /var/lib/skein",
 		],
 		run: async (values, action, name) => (await import("./lost.ts")).lost(values, action, name),
+	});
+	const member = root
+		.command("member")
+		.description("add, remove, promote or demote a node: add, remove, promote, demote");
+	addCommand(member, "add", memberAddOptions, {
+		argument: ["<node>", "its id: a new one, that no node of this cluster ever had"],
+		description: "a node joins: as a learner until it keeps pace, then it votes; with --learner it stays one",
+		examples: [
+			"skein member add n4 --peer 10.0.0.4:18080",
+			"skein member add r1 --peer 10.0.0.9:18080 --learner",
+		],
+		run: async (values, argument) => (await import("./member.ts")).addMember(values, argument),
+	});
+	const kinds = {
+		remove: "a node leaves for good: its id is never used again",
+		promote: "a learner votes from now on",
+		demote: "a voter only gets the log from now on",
+	};
+	for (const kind of ["remove", "promote", "demote"] as const) {
+		addCommand(member, kind, memberOptions, {
+			argument: ["<node>", "its id"],
+			description: kinds[kind],
+			examples: [`skein member ${kind} n2`, `skein member ${kind} n2 --dry-run`],
+			run: async (values, argument) => (await import("./member.ts")).changeMember(kind, values, argument),
+		});
+	}
+	addCommand(root, "format", formatOptions, {
+		argument: ["[format]", "row or statement; without: tells which one it is"],
+		description: "choose what the log holds: the rows that changed, or SQL where that is safe",
+		examples: ["skein format", "skein format statement"],
+		run: async (values, argument) => (await import("./format.ts")).format(values, argument),
+	});
+	addCommand(root, "explain", explainOptions, {
+		argument: ["[sql]", "one or more statements; none of them runs"],
+		description: "say how statements would be logged, and why",
+		examples: [
+			'skein explain "update goose set weight = weight + 1"',
+			'skein explain --format statement --json "delete from goose where id in (select id from old limit 3)"',
+		],
+		run: async (values, argument) => (await import("./explain.ts")).explain(values, argument),
 	});
 	addCommand(root, "bench", benchOptions, {
 		description: "measure writes and reads per second against --url",
@@ -154,7 +199,8 @@ function addCommand<Table extends OptionTable>(
 	table: Table,
 	definition: CommandDefinition<Table>,
 ): void {
-	const command = root.command(name).description(definition.description).showHelpAfterError(tryHelp(name));
+	const path = root.parent === null ? name : `${root.name()} ${name}`;
+	const command = root.command(name).description(definition.description).showHelpAfterError(tryHelp(path));
 	if (definition.argument !== undefined) command.argument(...definition.argument);
 	if (definition.second !== undefined) command.argument(...definition.second);
 	for (const [key, option] of Object.entries(table)) {
@@ -181,7 +227,7 @@ function addCommand<Table extends OptionTable>(
 			const values = resolveOptions(table, { flags, environment: process.env, file });
 			await definition.run(values, command.args[0], command.args[1]);
 		} catch (error) {
-			throw error instanceof UsageError ? new UsageError(error.message, name) : error;
+			throw error instanceof UsageError ? new UsageError(error.message, path) : error;
 		}
 	});
 }

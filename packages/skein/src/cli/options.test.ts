@@ -82,8 +82,19 @@ test("when writes are answered", () => {
 	expect(resolve("semi-sync;k=2")).toEqual({ mode: "semi-sync", followers: 2 });
 	const environment = { SKEIN_ACKNOWLEDGEMENT: "async" };
 	expect(resolveOptions(devOptions, { ...nothing, environment }).acknowledgement).toEqual({ mode: "async" });
-	for (const wrong of ["sync", "semi-sync;k=0", "semi-sync;k=x", "Quorum"])
+	expect(resolve("sync")).toEqual({ mode: "sync", strict: false });
+	expect(resolve("sync;strict")).toEqual({ mode: "sync", strict: true });
+	for (const wrong of ["chain", "sync;k=1", "semi-sync;k=0", "semi-sync;k=x", "Quorum"])
 		expect(() => resolve(wrong)).toThrow(/--acknowledgement is ".*": it must be async, semi-sync/);
+});
+
+test("what writes wait for", () => {
+	const resolve = (acknowledgement: string) =>
+		resolveOptions(sqlOptions, { ...nothing, flags: { acknowledgement } }).acknowledgement;
+	expect(resolveOptions(sqlOptions, nothing).acknowledgement).toBe(null);
+	expect(resolve("semi-sync")).toBe("semi-sync;k=1");
+	expect(resolve("sync;strict")).toBe("sync;strict");
+	expect(() => resolve("chain")).toThrow(/it must be async, semi-sync/);
 });
 
 test("what reads promise", () => {

@@ -1,8 +1,12 @@
 // Every option of every command, once: its flag, environment variable, key in skein.config.json and help text.
 import { whyBlocked } from "../../../client/src/blocked-ports.ts";
-import type { ConsistencyText } from "../../../client/src/index.ts";
+import type { Acknowledgement as AcknowledgementText, ConsistencyText } from "../../../client/src/index.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import { acknowledgementForms, parseAcknowledgement } from "../node/acknowledgement-text.ts";
+import {
+	acknowledgementForms,
+	acknowledgementText,
+	parseAcknowledgement,
+} from "../node/acknowledgement-text.ts";
 import { defaultNodeSettings } from "../node/settings.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -298,6 +302,15 @@ export const startOptions = {
 		default: null,
 		defaultText: "this node alone",
 	}),
+	join: option<readonly string[] | null>("list", "url,…", parseUrls, {
+		description: "joins the cluster of this node, or of one of these; instead of --cluster",
+		default: null,
+	}),
+	learner: flag({ description: "with --join: gets the log and does not vote, a read replica" }),
+	advertisePeer: option<HostPort | null>("text", "host:port", parseHostPort, {
+		description: "with --join: where the other nodes reach this one, if not at --peer",
+		default: null,
+	}),
 	clusterId: text({
 		placeholder: "id",
 		description: "the cluster's id; nodes of another cluster are refused",
@@ -350,7 +363,23 @@ const consistency = option<ConsistencyText>("text", "level", parseConsistency, {
 	default: "linearizable",
 });
 
-export const sqlOptions = { url, json, consistency } satisfies OptionTable;
+const acknowledgementOfWrites = option<AcknowledgementText | null>(
+	"text",
+	"mode",
+	(value) => acknowledgementText(acknowledgementOf(value)),
+	{
+		description: `what writes wait for: ${acknowledgementForms}`,
+		default: null,
+		defaultText: "the node's own",
+	},
+);
+
+export const sqlOptions = {
+	url,
+	json,
+	consistency,
+	acknowledgement: acknowledgementOfWrites,
+} satisfies OptionTable;
 export const statusOptions = {
 	url,
 	json,
@@ -371,6 +400,31 @@ export const lostOptions = {
 	yes: flag({ description: "dismiss without asking", short: "y" }),
 	json,
 } satisfies OptionTable;
+const changing = {
+	url,
+	json,
+	force: flag({ description: "also if no majority of the voters that are left answers just now" }),
+	dryRun: flag({ description: "only says what would happen" }),
+} satisfies OptionTable;
+export const memberOptions = changing;
+export const memberAddOptions = {
+	...changing,
+	peer: option<HostPort | null>("text", "host:port", parseHostPort, {
+		description: "where the other nodes reach it",
+		default: null,
+	}),
+	learner: flag({ description: "it gets the log and does not vote: a read replica" }),
+} satisfies OptionTable;
+export const explainOptions = {
+	url,
+	json,
+	format: text({
+		description: "explain for this log format, and not for the database's own",
+		placeholder: "format",
+		default: null,
+	}),
+} satisfies OptionTable;
+export const formatOptions = { url, json } satisfies OptionTable;
 export const benchOptions = {
 	url,
 	json,
@@ -395,6 +449,7 @@ export const benchOptions = {
 export const everyOption: OptionTable = {
 	...benchOptions,
 	...statusOptions,
+	...memberOptions,
 	...sqlOptions,
 	...devOptions,
 	...startOptions,

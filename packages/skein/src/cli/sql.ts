@@ -13,7 +13,12 @@ import { jsonOf, tableOf } from "./sql/show-result.ts";
 type SqlValues = OptionValues<typeof sqlOptions>;
 
 export async function sql(values: SqlValues, argument: string | undefined): Promise<void> {
-	const client = connect(values.url, { ...commandLineClient, consistency: values.consistency });
+	const { consistency, acknowledgement } = values;
+	const client = connect(values.url, {
+		...commandLineClient,
+		consistency,
+		...(acknowledgement === null ? {} : { acknowledgement }),
+	});
 	if (argument === undefined && process.stdin.isTTY) {
 		const { runShell } = await import("./sql/shell.ts");
 		const historyPath = join(homedir(), ".skein_history");

@@ -94,11 +94,16 @@ async function untilStopped(
 }
 
 function nodeConfiguration(values: OptionValues<typeof startOptions>, logger: Logger): NodeConfiguration {
-	const { id, cluster } = values;
+	const { id, cluster, join } = values;
 	if (id === null)
 		throw new UsageError("--id is missing: a name for this node that never changes, such as n1");
 	const ownPeer = formatHostPort(values.peer);
-	const members = cluster ?? [{ id, peer: ownPeer }];
+	if (join !== null && cluster !== null) {
+		throw new UsageError(
+			"--join and --cluster exclude each other: a node joins a cluster, or is one of its first",
+		);
+	}
+	const members = cluster ?? [{ id, peer: join === null ? ownPeer : peerToJoin(values) }];
 	if (!members.some((member) => member.id === id)) {
 		throw new UsageError(
 			`--cluster does not name this node: "${id}" is not among ${members.map((member) => member.id).join(", ")}`,
@@ -111,6 +116,7 @@ function nodeConfiguration(values: OptionValues<typeof startOptions>, logger: Lo
 		listen: values.listen,
 		peer: values.peer,
 		cluster: members,
+		join: join === null ? null : { urls: join, asLearner: values.learner },
 		clusterId: values.clusterId,
 		secret: values.secret,
 		advertiseUrl: values.advertise,
@@ -120,6 +126,17 @@ function nodeConfiguration(values: OptionValues<typeof startOptions>, logger: Lo
 			consensus: { ...defaultNodeSettings.consensus, ...pick(values, consensusTuning) },
 		},
 	};
+}
+
+/** Where the others reach this node: the cluster keeps it. */
+function peerToJoin({ peer, advertisePeer }: OptionValues<typeof startOptions>): string {
+	const reached = advertisePeer ?? peer;
+	if (["0.0.0.0", "::"].includes(reached.host)) {
+		throw new UsageError(
+			`--peer ${formatHostPort(peer)} is no address at which others reach this node: say it with --advertise-peer`,
+		);
+	}
+	return formatHostPort(reached);
 }
 
 /** The values of these options alone: they have the names of the settings they set. */

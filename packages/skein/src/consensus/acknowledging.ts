@@ -3,50 +3,64 @@
  * disk or the commit index moved. What was acknowledged and is not committed yet raises the index of
  * linearizable reads: they see all that was acknowledged before they began.
  */
-import { type Acknowledgement, acknowledgedIndex } from "./acknowledge/acknowledgement.ts";
+import { type Acknowledgement, acknowledgedIndex, waitsForFollowers } from "./acknowledge/acknowledgement.ts";
 import type { Standing } from "./acknowledge/standing.ts";
+import type { Input } from "./input.ts";
+import { mayHold } from "./leases.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
-import type { LogIndex, Term } from "./types.ts";
+import type { Configuration, LogIndex, NodeId } from "./types.ts";
 
-export function otherVoters(state: CoreState): number {
-	return allVoters(configurationOf(state)).filter((voter) => voter !== state.self).length;
+/** In a joint phase: of those who will vote. What asks for more of them is never met. */
+export function otherVoters({ voters }: Configuration, self: NodeId): number {
+	return voters.filter((voter) => voter !== self).length;
 }
 
 export function awaitAcknowledgement(
 	leader: LeaderState,
 	index: LogIndex,
 	acknowledgement: Acknowledgement,
+	waiter: number | null = null,
 ): void {
-	leader.unacknowledged.push({ index, acknowledgement });
+	leader.unacknowledged.push({ index, acknowledgement, waiter });
 }
 
 /** Nobody would be told: the index of reads does not rise by it either. */
-export function forgetAcknowledgement(state: CoreState, term: Term, index: LogIndex): void {
+export function forgetAcknowledgement(
+	state: CoreState,
+	{ term, index, waiter }: Extract<Input, { type: "forget-acknowledgement" }>,
+): void {
 	const leader = state.roleState;
 	if (leader.role !== "leader" || state.promise.term !== term) return;
-	leader.unacknowledged = leader.unacknowledged.filter((proposal) => proposal.index !== index);
+	leader.unacknowledged = leader.unacknowledged.filter((one) => one.index !== index || one.waiter !== waiter);
 }
 
 /**
- * How many proposals wait that ask for so many followers, or for fewer: as long as they are not met, one that asks for so
- * many is not either. Those that ask for more do not count: where they cannot be met, this one may.
+ * How much waits that asks for the same, or for less: as long as it is not met, another of this mode is not either.
+ * What asks for more or for something else does not count: where it cannot be met, this one may.
  */
-export function unacknowledgedBy({ unacknowledged }: LeaderState, followers: number): number {
-	return unacknowledged.filter(
-		({ acknowledgement }) => acknowledgement.mode === "semi-sync" && acknowledgement.followers <= followers,
-	).length;
+export function unacknowledgedBy({ unacknowledged }: LeaderState, acknowledgement: Acknowledgement): number {
+	if (!waitsForFollowers(acknowledgement)) return 0;
+	return unacknowledged.filter((one) => asksForNoMore(one.acknowledgement, acknowledgement)).length;
+}
+
+function asksForNoMore(one: Acknowledgement, than: Acknowledgement): boolean {
+	if (one.mode === "semi-sync") return than.mode === "semi-sync" && one.followers <= than.followers;
+	if (one.mode === "sync") return than.mode === "sync" && (than.strict || !one.strict);
+	return false;
 }
 
 /** Says of every proposal whose mode is met now that it may be answered. */
 export function acknowledge(state: CoreState, leader: LeaderState): void {
 	if (leader.unacknowledged.length === 0) return;
 	const standing = standingOf(state, leader);
-	const waiting = leader.unacknowledged.filter(({ index, acknowledgement }) => {
+	const waiting = leader.unacknowledged.filter(({ index, acknowledgement, waiter }) => {
 		if (acknowledgedIndex(standing, acknowledgement) < index) return true;
 		leader.acknowledgedIndex = Math.max(leader.acknowledgedIndex, index);
-		state.outputs.push({ type: "acknowledged", index });
+		if (acknowledgement.mode === "sync")
+			leader.leases.acknowledgedIndex = Math.max(leader.leases.acknowledgedIndex, index);
+		state.outputs.push({ type: "acknowledged", index, waiter });
 		return false;
 	});
 	leader.unacknowledged = waiting;
@@ -58,11 +72,22 @@ export function readableIndex(state: CoreState, leader: LeaderState): LogIndex {
 }
 
 function standingOf(state: CoreState, leader: LeaderState): Standing {
+	const configuration = configurationOf(state);
+	const isOther = (voter: NodeId): boolean => voter !== state.self;
+	const others = allVoters(configuration).filter(isOther);
+	const { voters, outgoingVoters } = configuration;
+	const halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
+	const { members } = leader.leases;
 	return {
 		durableIndex: state.disk.durableIndex,
 		commitIndex: state.commitIndex,
-		matchOfOthers: allVoters(configurationOf(state))
-			.filter((voter) => voter !== state.self)
-			.map((voter) => leader.progress.get(voter)?.matchIndex ?? 0),
+		matchOfOthers: halves.map((half) =>
+			half.filter(isOther).map((voter) => leader.progress.get(voter)?.matchIndex ?? 0),
+		),
+		appliedIndex: state.appliedIndex,
+		appliedInSync: [...members.values()]
+			.filter((lease) => mayHold(state, lease))
+			.map((lease) => lease.appliedIndex),
+		appliedOfVoters: others.map((voter) => members.get(voter)?.appliedIndex ?? 0),
 	};
 }

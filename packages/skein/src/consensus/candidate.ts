@@ -10,16 +10,23 @@ import type { PreVoteResponse, VoteResponse } from "./message.ts";
 import { promiseToSelf } from "./promise.ts";
 import { allVoters, isQuorum, isVoter } from "./quorum.ts";
 import type { CandidateState, CoreState } from "./state.ts";
-import { announceRole, configurationOf, isDiskStalled, send } from "./state.ts";
+import { announceRole, configurationOf, isDiskStalled, isLeaderFresh, mayStand, send } from "./state.ts";
 import type { NodeId } from "./types.ts";
 
 /** `transfer`: the leader asked for it. */
 export function stand(state: CoreState, transfer: boolean): void {
 	state.elector.rest(state.now);
-	// Who cannot write could not lead, and a member without a vote could not win.
-	if (!isVoter(configurationOf(state), state.self) || isDiskStalled(state)) return;
+	if (!mayStand(state)) return forgetLeader(state);
+	// Who cannot write could not lead.
+	if (isDiskStalled(state)) return;
 	if (transfer) beginVote(state, true);
 	else beginPreVote(state);
+}
+
+/** Who is no voter has no business to stand, but should not take silence for a leader either. */
+function forgetLeader(state: CoreState): void {
+	if (state.roleState.role !== "follower" || state.leader === null || isLeaderFresh(state)) return;
+	becomeFollower(state, null);
 }
 
 function beginPreVote(state: CoreState): void {

@@ -20,8 +20,27 @@ test("a joint configuration with a learner comes back as it was", () => {
 		voters: ["a", "b"],
 		outgoingVoters: ["b", "c"],
 		learners: ["d"],
+		joining: [],
+		retired: [],
 	};
 	expect(decodeConfiguration(encodeConfiguration(joint))).toEqual(joint);
+});
+
+test("retired ids come back too; without any the bytes are those that earlier versions know", () => {
+	const first = initialConfiguration(members);
+	const configuration = {
+		...first,
+		voters: ["n1"],
+		learners: ["n2"],
+		joining: ["n2"],
+		retired: ["n0", "n7"],
+	};
+	const bytes = encodeConfiguration(configuration);
+	expect(decodeConfiguration(bytes)).toEqual(configuration);
+	expect(bytes[0]).toBe(2);
+	expect(encodeConfiguration(initialConfiguration(members))[0]).toBe(1);
+	expect(() => encodeConfiguration({ ...configuration, joining: ["n1"] })).toThrow(/no learner/);
+	expect(() => encodeConfiguration({ ...configuration, retired: ["n1"] })).toThrow(/used up/);
 });
 
 test("what is too short, too long, of another version or without sense is refused", () => {

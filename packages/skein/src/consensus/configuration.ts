@@ -1,13 +1,15 @@
 /**
  * The bytes of a configuration entry, and what makes a configuration valid. Ids and addresses are
  * ASCII. Layout: version 1, then four lists (members as id and address, voters, outgoing voters,
- * learners): a two-byte count (big endian), then each string as one length byte and its bytes.
+ * learners): a two-byte count (big endian), then each string as one length byte and its bytes. Version 2
+ * has two more, the joining and the retired ids; a configuration without any is written as version 1.
  */
 import { assert } from "./assert.ts";
 import type { Configuration, LogIndex, Member, NodeId } from "./types.ts";
 
-const formatVersion = 1;
+const latestFormatVersion = 2;
 const maxMembers = 64;
+const maxRetired = 1_000;
 const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
 /** Printable ASCII without spaces: what a host and port can be made of. */
 const peerPattern = /^[!-~]{1,255}$/;
@@ -26,14 +28,26 @@ export function initialConfiguration(members: readonly Member[]): Configuration 
 		voters: sorted.map(({ id }) => id),
 		outgoingVoters: [],
 		learners: [],
+		joining: [],
+		retired: [],
 	};
 	validateConfiguration(configuration);
 	return configuration;
 }
 
+/** What a node begins with that joins: in force at the base of its empty log. It has no quorum, and nobody stands. */
+export const noMembers: Configuration = {
+	members: [],
+	voters: [],
+	outgoingVoters: [],
+	learners: [],
+	joining: [],
+	retired: [],
+};
+
 /** Throws, with the reason, if the configuration cannot be meant. */
 export function validateConfiguration(configuration: Configuration): void {
-	const { members, voters, outgoingVoters, learners } = configuration;
+	const { members, voters, outgoingVoters, learners, joining, retired } = configuration;
 	const ids = members.map((member) => member.id);
 	assert(members.length <= maxMembers, () => `a configuration of ${members.length} members`);
 	for (const { id, peer } of members) {
@@ -41,7 +55,7 @@ export function validateConfiguration(configuration: Configuration): void {
 		assert(peerPattern.test(peer), () => `peer address ${JSON.stringify(peer)}`);
 	}
 	assert(voters.length > 0, "a configuration without voters");
-	for (const list of [ids, voters, outgoingVoters, learners]) {
+	for (const list of [ids, voters, outgoingVoters, learners, joining]) {
 		assert(new Set(list).size === list.length, "a configuration that names a node twice");
 		for (const id of list) assert(ids.includes(id), () => `${id} is not a member`);
 	}
@@ -50,11 +64,19 @@ export function validateConfiguration(configuration: Configuration): void {
 		const named = voters.includes(id) || outgoingVoters.includes(id) || learners.includes(id);
 		assert(named, () => `member ${id} is neither voter nor learner`);
 	}
+	for (const id of joining) assert(learners.includes(id), () => `${id} is joining, and no learner`);
+	assert(retired.length <= maxRetired, () => `${retired.length} retired ids`);
+	for (const id of retired) {
+		assert(idPattern.test(id), () => `retired id ${JSON.stringify(id)}`);
+		assert(!ids.includes(id), () => `${id} is a member, though its id is used up`);
+	}
 }
 
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	validateConfiguration(configuration);
-	const bytes: number[] = [formatVersion];
+	const { joining, retired } = configuration;
+	const isPlain = joining.length === 0 && retired.length === 0;
+	const bytes: number[] = [isPlain ? 1 : 2];
 	const putCount = (count: number): void => {
 		bytes.push(count >> 8, count & 0xff);
 	};
@@ -67,7 +89,8 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 		putText(id);
 		putText(peer);
 	}
-	for (const list of [configuration.voters, configuration.outgoingVoters, configuration.learners]) {
+	const { voters, outgoingVoters, learners } = configuration;
+	for (const list of [voters, outgoingVoters, learners, ...(isPlain ? [] : [joining, retired])]) {
 		putCount(list.length);
 		for (const id of list) putText(id);
 	}
@@ -87,21 +110,23 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		while (text.length < length) text += String.fromCharCode(takeByte());
 		return text;
 	};
-	const takeList = <T>(take: () => T): T[] => {
+	const takeList = <T>(take: () => T, most = maxMembers): T[] => {
 		const count = (takeByte() << 8) | takeByte();
-		assert(count <= maxMembers, () => `a list of ${count} nodes in a configuration entry`);
+		assert(count <= most, () => `a list of ${count} nodes in a configuration entry`);
 		return Array.from({ length: count }, take);
 	};
 	const version = takeByte();
 	assert(
-		version === formatVersion,
-		() => `configuration format ${version}, this program knows ${formatVersion}`,
+		version >= 1 && version <= latestFormatVersion,
+		() => `configuration format ${version}, this program knows those up to ${latestFormatVersion}`,
 	);
 	const configuration: Configuration = {
 		members: takeList(() => ({ id: takeText(), peer: takeText() })),
 		voters: takeList<NodeId>(takeText),
 		outgoingVoters: takeList<NodeId>(takeText),
 		learners: takeList<NodeId>(takeText),
+		joining: version === 1 ? [] : takeList<NodeId>(takeText),
+		retired: version === 1 ? [] : takeList<NodeId>(takeText, maxRetired),
 	};
 	assert(place === bytes.length, "a configuration entry is too long");
 	validateConfiguration(configuration);

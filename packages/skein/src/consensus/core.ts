@@ -7,15 +7,17 @@ import { validateConfiguration } from "./configuration.ts";
 import { complete, createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
 import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
+import { onApplied } from "./in-sync.ts";
 import type { Input } from "./input.ts";
-import { onLeaderDurable, onLeaderSlept, onLeaderTick, propose, stepDown } from "./leader.ts";
+import { awaitIndex, onLeaderDurable, onLeaderSlept, onLeaderTick, propose, stepDown } from "./leader.ts";
 import type { LogHeader } from "./log-view.ts";
 import { createLogView } from "./log-view.ts";
 import type { Output } from "./output.ts";
 import { tellGrant } from "./promise.ts";
 import { createRandomSource } from "./random.ts";
-import { beginRead, cancelRead, retryReads } from "./reading.ts";
+import { answerUnderLease, beginRead, cancelRead, retryReads } from "./reading.ts";
 import { receive } from "./receive.ts";
+import { changeMembers } from "./reconfiguration.ts";
 import { onSnapshotSent, onUnreachable } from "./replication.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type { CoreState } from "./state.ts";
@@ -91,7 +93,10 @@ function createState(options: CoreOptions): CoreState {
 		() => `applied ${commitIndex}, the log holds ${log.base.index} to ${log.last.index}`,
 	);
 	const configurations = [options.configuration, ...options.configurations];
-	for (const { value } of configurations) validateConfiguration(value);
+	for (const { index, value } of configurations) {
+		// Who joins begins without members, before the first entry.
+		if (index > 0 || value.members.length > 0) validateConfiguration(value);
+	}
 	const random = createRandomSource(options.seed);
 	const state: CoreState = {
 		self,
@@ -105,15 +110,25 @@ function createState(options: CoreOptions): CoreState {
 		promise,
 		grant: null,
 		configurations,
+		removalSeenAt: now,
 		commitIndex,
 		announcedCommitIndex: commitIndex,
+		appliedIndex: commitIndex,
 		leader: null,
-		lastLeaderContact: now,
-		roleState: { role: "follower", verifiedIndex: commitIndex, acknowledgementOwed: false },
+		// A group that never had a term had no leader either, and need not wait.
+		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,
+		roleState: {
+			role: "follower",
+			verifiedIndex: commitIndex,
+			acknowledgementOwed: false,
+			round: 0,
+			awaitedIndex: 0,
+		},
 		followerReads: new Map(),
 		// Apart from those of earlier lives of this member: an answer to one of them must not count.
 		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
 		transfer: null,
+		announcedConfiguration: configurations.at(-1) ?? options.configuration,
 		announcedRole: null,
 	};
 	announceRole(state);
@@ -134,9 +149,15 @@ function dispatch(state: CoreState, input: Input): void {
 		case "propose":
 			return propose(state, input.entries, input.acknowledgement);
 		case "forget-acknowledgement":
-			return forgetAcknowledgement(state, input.term, input.index);
+			return forgetAcknowledgement(state, input);
+		case "await-acknowledgement":
+			return role.role === "leader" ? awaitIndex(state, role, input) : undefined;
+		case "applied":
+			return onApplied(state, input.index);
 		case "read":
 			return beginRead(state, input.readId);
+		case "read-under-lease":
+			return role.role === "leader" ? answerUnderLease(state, role, input.from, input.readId) : undefined;
 		case "cancel-read":
 			return cancelRead(state, input.readId);
 		case "durable":
@@ -147,6 +168,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return onSnapshotInstalled(state, input);
 		case "snapshot-sent":
 			return role.role === "leader" ? onSnapshotSent(state, role, input.to, input.index) : undefined;
+		case "change-members":
+			return changeMembers(state, input);
 		case "compacted":
 			return onCompacted(state, input.index);
 		case "transfer":

@@ -1,12 +1,13 @@
 /** A follower keeps its log equal to the leader's, and acknowledges what is durable, nothing else. */
 import { assert } from "./assert.ts";
+import type { ConfigurationAt } from "./configuration.ts";
 import { decodeConfiguration } from "./configuration.ts";
 import { isPromisePending, issueAppend, issueReset } from "./disk-ledger.ts";
 import type { Input } from "./input.ts";
 import type { AppendRequest, HeartbeatRequest } from "./message.ts";
 import { askLeaderAgain, handReadsToFollower } from "./reading.ts";
 import type { CoreState, FollowerState } from "./state.ts";
-import { announceCommit, announceRole, send } from "./state.ts";
+import { announceCommit, announceConfiguration, announceRole, latestConfiguration, send } from "./state.ts";
 import { judgeTransfer } from "./transfer.ts";
 import type { Entry, LogIndex, NodeId } from "./types.ts";
 
@@ -17,7 +18,13 @@ export function becomeFollower(state: CoreState, leader: NodeId | null): Followe
 	// What equals the leader's log is known anew for each leader; what is committed does in any case.
 	const follower: FollowerState = isKnown
 		? before
-		: { role: "follower", verifiedIndex: state.commitIndex, acknowledgementOwed: false };
+		: {
+				role: "follower",
+				verifiedIndex: state.commitIndex,
+				acknowledgementOwed: false,
+				round: 0,
+				awaitedIndex: 0,
+			};
 	if (before.role === "leader") {
 		handReadsToFollower(state, before);
 		state.elector.rest(state.now);
@@ -55,7 +62,8 @@ export function onAppendRequest(state: CoreState, message: AppendRequest): void 
 	const fresh = message.entries.filter((entry) => entry.index > state.commitIndex);
 	store(state, fresh);
 	follower.verifiedIndex = Math.max(follower.verifiedIndex, end);
-	learnCommitIndex(state, follower, message.commitIndex);
+	// That something is waited for may have overtaken the entries themselves: it is committed too.
+	learnCommitIndex(state, follower, Math.max(message.commitIndex, follower.awaitedIndex));
 	acknowledge(state, follower);
 }
 
@@ -91,11 +99,21 @@ export function appendToLog(
 	for (const entry of entries) {
 		state.log.append({ index: entry.index, term: entry.term, sizeBytes: entry.payload.length });
 		if (entry.kind === "configuration") {
-			state.configurations.push({ index: entry.index, value: decodeConfiguration(entry.payload) });
+			addConfiguration(state, { index: entry.index, value: decodeConfiguration(entry.payload) });
 		}
 	}
+	announceConfiguration(state);
 	const ticket = issueAppend(state.disk, state.now, truncateFrom, state.log.last.index);
 	state.outputs.push({ type: "append-log", ticket, truncateFrom, entries });
+}
+
+function addConfiguration(state: CoreState, added: ConfigurationAt): void {
+	const { retired } = latestConfiguration(state).value;
+	// Who was removed last is the last of them.
+	if (added.value.retired.at(-1) !== retired.at(-1)) state.removalSeenAt = state.now;
+	state.configurations.push(added);
+	// What a quorum of the one before answered says nothing about this one's.
+	if (state.roleState.role === "leader") state.roleState.leaseFromRound = state.roleState.round + 1;
 }
 
 function refuse(state: CoreState, message: AppendRequest): void {
@@ -117,10 +135,16 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 	);
 	follower.verifiedIndex = Math.max(follower.verifiedIndex, message.commitIndex);
 	learnCommitIndex(state, follower, message.commitIndex);
+	const { round, lease } = message;
+	const { term } = state.promise;
+	if (lease !== null) state.outputs.push({ type: "leased", term, ...lease });
+	follower.round = Math.max(follower.round, round);
+	state.outputs.push({ type: "lease-asked", term, round });
 	send(state, message.from, {
 		type: "heartbeat-response",
-		round: message.round,
+		round,
 		lastIndex: state.log.last.index,
+		appliedIndex: state.appliedIndex,
 	});
 }
 
@@ -180,6 +204,8 @@ export function onSnapshotInstalled(
 		const base = { index, term };
 		state.log.reset(base);
 		state.configurations = [{ index: input.configurationIndex, value: input.configuration }];
+		state.removalSeenAt = state.now;
+		announceConfiguration(state);
 		const ticket = issueReset(state.disk, state.now, index);
 		state.outputs.push({ type: "reset-log", ticket, base });
 	}

@@ -89,6 +89,7 @@ test("nor does one give way while its companion gets a snapshot", () => {
 	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
 	simulation.step(n1, { type: "propose", entries, acknowledgement: null });
 	run(heartbeatIntervalMs);
+	simulation.apply(n1);
 	simulation.compact(n1, n1.core?.view.commitIndex ?? 0);
 	state.cutOff = "n3";
 	simulation.step(n1, { type: "step-down" });

@@ -3,6 +3,8 @@
  * an answer also shows that we still led when the round began (reading.ts).
  */
 
+import { noteTold } from "./departing.ts";
+import { confirmLeases, grantLease } from "./leases.ts";
 import type { Progress } from "./progress.ts";
 import { createProgress } from "./progress.ts";
 import { isMember, isQuorum } from "./quorum.ts";
@@ -10,20 +12,21 @@ import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf, isDiskStalled, send } from "./state.ts";
 import type { NodeId } from "./types.ts";
 
-/** What the leader knows of a member; null: no member of the present configuration. */
+/** What the leader knows of a member; null: no member of the present configuration, and none that departs. */
 export function progressOf(state: CoreState, leader: LeaderState, node: NodeId): Progress | null {
-	if (node === state.self || !isMember(configurationOf(state), node)) return null;
+	const isFollower = isMember(configurationOf(state), node) || leader.departing.has(node);
+	if (node === state.self || !isFollower) return null;
 	const known = leader.progress.get(node);
 	if (known !== undefined) return known;
-	const progress = createProgress(state.log.last.index);
+	const progress = createProgress(state.log.last.index, state.now);
 	leader.progress.set(node, progress);
 	return progress;
 }
 
-export function followersOf(state: CoreState): NodeId[] {
-	return configurationOf(state)
-		.members.map((member) => member.id)
-		.filter((id) => id !== state.self);
+/** All that get the log: the other members, and those that are told that they are none any more. */
+export function followersOf(state: CoreState, leader: LeaderState): NodeId[] {
+	const members = configurationOf(state).members.map((member) => member.id);
+	return [...members, ...leader.departing.keys()].filter((id) => id !== state.self);
 }
 
 /** False: the disk hangs. Followers must then elect another leader, so nothing may reassure them (bug 46). */
@@ -31,17 +34,22 @@ export function beginRound(state: CoreState, leader: LeaderState): boolean {
 	if (isDiskStalled(state)) return false;
 	leader.round++;
 	leader.heartbeatAt = state.now;
-	for (const node of followersOf(state)) {
+	state.outputs.push({ type: "lease-asked", term: state.promise.term, round: leader.round });
+	for (const node of followersOf(state, leader)) {
 		const matchIndex = progressOf(state, leader, node)?.matchIndex ?? 0;
 		const commitIndex = Math.min(matchIndex, state.commitIndex);
-		send(state, node, { type: "heartbeat-request", commitIndex, round: leader.round });
+		noteTold(leader, node, commitIndex);
+		const lease = grantLease(state, leader, node);
+		send(state, node, { type: "heartbeat-request", commitIndex, round: leader.round, lease });
 	}
+	confirmLeases(state, leader);
 	return true;
 }
 
-/** A member counts as heard from the start of the leadership on: an answer takes a while. */
+/** A member counts as heard from when this leader knows it: an answer takes a while. */
 export function heardSince(leader: LeaderState, node: NodeId): number {
-	return leader.progress.get(node)?.lastContact ?? leader.since;
+	const progress = leader.progress.get(node);
+	return progress?.lastContact ?? progress?.since ?? leader.since;
 }
 
 /** Check-quorum: a quorum of voters was heard within an election timeout. */

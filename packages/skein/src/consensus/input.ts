@@ -8,6 +8,7 @@ import type {
 	Configuration,
 	EntryKind,
 	LogIndex,
+	MemberChange,
 	Milliseconds,
 	MonotonicTime,
 	NodeId,
@@ -15,7 +16,7 @@ import type {
 } from "./types.ts";
 
 export interface ProposedEntry {
-	readonly kind: Exclude<EntryKind, "barrier">;
+	readonly kind: Exclude<EntryKind, "barrier" | "configuration">;
 	readonly payload: Uint8Array;
 }
 
@@ -41,10 +42,29 @@ export type Input =
 			readonly entries: readonly ProposedEntry[];
 			readonly acknowledgement: Acknowledgement | null;
 	  })
-	/** Nobody waits any more for the acknowledgement of what was proposed in this term and ends at `index`. */
-	| (At & { readonly type: "forget-acknowledgement"; readonly term: Term; readonly index: LogIndex })
+	/**
+	 * Nobody waits any more for the acknowledgement that was asked for in this term: of what was proposed and ends at
+	 * `index` (`waiter` null), or of what this waiter asked for.
+	 */
+	| (At & {
+			readonly type: "forget-acknowledgement";
+			readonly term: Term;
+			readonly index: LogIndex;
+			readonly waiter: number | null;
+	  })
+	/** Says `acknowledged` with this waiter when the mode is met for `index`, which is in the log. Not if leadership ends first. */
+	| (At & {
+			readonly type: "await-acknowledgement";
+			readonly index: LogIndex;
+			readonly acknowledgement: Acknowledgement;
+			readonly waiter: number;
+	  })
+	/** This member's database holds all effects up to `index`, for all who read it from now on. */
+	| (At & { readonly type: "applied"; readonly index: LogIndex })
 	/** A linearizable read (or a batch of them that all began before now). `readId` is never used twice. */
 	| (At & { readonly type: "read"; readonly readId: number })
+	/** Another member asks for a read index, and the runtime finds that this leader's lease holds just now. */
+	| (At & { readonly type: "read-under-lease"; readonly from: NodeId; readonly readId: number })
 	/** The caller no longer waits for this read. */
 	| (At & { readonly type: "cancel-read"; readonly readId: number })
 	/** The disk work of this ticket, and of every earlier one, is durable. */
@@ -61,6 +81,16 @@ export type Input =
 	  })
 	/** The end of a `send-snapshot`: the follower installed the snapshot at `index`, or it failed (index null). */
 	| (At & { readonly type: "snapshot-sent"; readonly to: NodeId; readonly index: LogIndex | null })
+	/**
+	 * The operator wants other members. `force`: also if no quorum of them answers just now. `dryRun`: only says
+	 * what would come of it.
+	 */
+	| (At & {
+			readonly type: "change-members";
+			readonly changes: readonly MemberChange[];
+			readonly force: boolean;
+			readonly dryRun: boolean;
+	  })
 	/** The log no longer holds entries up to and including `index`. */
 	| (At & { readonly type: "compacted"; readonly index: LogIndex })
 	/** Hand leadership to `to`, or to the most up-to-date voter when null. */

@@ -2,17 +2,21 @@
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { acknowledge, awaitAcknowledgement, otherVoters, unacknowledgedBy } from "./acknowledging.ts";
 import { assert } from "./assert.ts";
-import { appendToLog, becomeFollower } from "./follower.ts";
+import { forgetDeparted, seeOff } from "./departing.ts";
+import { becomeFollower } from "./follower.ts";
 import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
-import type { ProposedEntry } from "./input.ts";
+import { askToApply } from "./in-sync.ts";
+import type { Input, ProposedEntry } from "./input.ts";
+import { confirmLeases, createLeases, forgetEndedLeases, onLeaseAsked } from "./leases.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
+import { continueChange } from "./reconfiguration.ts";
 import * as replication from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
-import { announceCommit, announceRole, isDiskStalled } from "./state.ts";
+import { announceCommit, announceRole, configurationOf, isDiskStalled } from "./state.ts";
 import { giveUpTransfer, judgeTransfer, tellTargetToStand } from "./transfer.ts";
-import type { Entry, EntryKind, Milliseconds } from "./types.ts";
+import type { Milliseconds } from "./types.ts";
 
 const noPayload = new Uint8Array(0);
 
@@ -28,11 +32,16 @@ export function becomeLeader(state: CoreState): void {
 		excusedUntil: Number.NEGATIVE_INFINITY,
 		barrierIndex: state.log.last.index + 1,
 		established: false,
+		isInTransaction: false,
 		progress: new Map(),
+		departing: new Map(),
 		round: 0,
 		heartbeatAt: state.now,
 		unacknowledged: [],
 		acknowledgedIndex: 0,
+		leases: createLeases(state),
+		leaseFromRound: 1,
+		leaseForfeited: false,
 		waitingReads: takeReadsAsLeader(state),
 		runningReads: [],
 	};
@@ -41,8 +50,8 @@ export function becomeLeader(state: CoreState): void {
 	announceRole(state);
 	judgeTransfer(state, state.self);
 	// Before the barrier: the first probe asks for what was there before it, and carries it.
-	for (const node of followersOf(state)) progressOf(state, leader, node);
-	append(state, [{ kind: "barrier", payload: noPayload }]);
+	for (const node of followersOf(state, leader)) progressOf(state, leader, node);
+	replication.appendOwn(state, [{ kind: "barrier", payload: noPayload }]);
 	beginRound(state, leader);
 	replication.sendAppendsToAll(state, leader);
 	moveOn(state, leader);
@@ -55,6 +64,11 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	}
 	if (isFutile(state, leader)) return stepDown(state);
 	giveUpTransfer(state);
+	// The leases of who is waited for may have ended.
+	acknowledge(state, leader);
+	forgetDeparted(state, leader);
+	forgetEndedLeases(state, leader);
+	if (!continueChange(state, leader)) return;
 	replication.sendCommitIndex(state, leader);
 	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
 	if (!beginRound(state, leader)) return;
@@ -92,13 +106,17 @@ export function onLeaderDurable(state: CoreState, leader: LeaderState): void {
 
 export function onAppendResponse(state: CoreState, leader: LeaderState, message: AppendResponse): void {
 	if (!replication.onAppendResponse(state, leader, message)) return;
-	moveOn(state, leader);
+	if (!moveOn(state, leader)) return;
 	replication.sendAppends(state, leader, message.from);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
 }
 
 export function onHeartbeatResponse(state: CoreState, leader: LeaderState, message: HeartbeatResponse): void {
 	replication.onHeartbeatResponse(state, leader, message);
+	onLeaseAsked(state, leader, message.from, message.round, message.appliedIndex);
+	confirmLeases(state, leader);
+	acknowledge(state, leader);
+	seeOff(leader, message.from, message.round);
 	releaseReads(state, leader);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
 }
@@ -115,7 +133,7 @@ export function propose(
 		return;
 	}
 	const firstIndex = state.log.last.index + 1;
-	append(state, entries);
+	replication.appendOwn(state, entries);
 	const lastIndex = state.log.last.index;
 	state.outputs.push({ type: "proposal-accepted", term: state.promise.term, firstIndex, lastIndex });
 	const leader = state.roleState;
@@ -124,24 +142,36 @@ export function propose(
 	replication.sendAppendsToAll(state, leader);
 }
 
+/** An earlier write, or nothing, is to be answered as if it were proposed now. */
+export function awaitIndex(
+	state: CoreState,
+	leader: LeaderState,
+	{ index, acknowledgement, waiter }: Extract<Input, { type: "await-acknowledgement" }>,
+): void {
+	awaitAcknowledgement(leader, index, acknowledgement, waiter);
+	acknowledge(state, leader);
+	askToApply(state, leader);
+}
+
 function reasonToRefuse(
 	state: CoreState,
 	entries: readonly ProposedEntry[],
 	acknowledgement: Acknowledgement | null,
 ): RefusalReason | null {
 	assert(entries.length > 0, "an empty proposal");
-	// A new configuration must be checked against the present one and go through a joint phase.
-	assert(!entries.some((entry) => entry.kind === "configuration"), "members cannot change yet");
 	const leader = state.roleState;
 	if (leader.role !== "leader") return "not-leader";
 	if (!leader.established) return "not-established";
 	if (state.transfer !== null) return "transferring";
-	if (acknowledgement?.mode === "semi-sync" && acknowledgement.followers > otherVoters(state))
+	if (
+		acknowledgement?.mode === "semi-sync" &&
+		acknowledgement.followers > otherVoters(configurationOf(state), state.self)
+	)
 		return "too-few-voters";
 	// The other modes wait for nobody that the commit does not wait for.
 	if (
-		acknowledgement?.mode === "semi-sync" &&
-		unacknowledgedBy(leader, acknowledgement.followers) >= state.settings.maxUnacknowledged
+		acknowledgement !== null &&
+		unacknowledgedBy(leader, acknowledgement) >= state.settings.maxUnacknowledged
 	)
 		return "overloaded";
 	const waiting = state.log.sizeBetween(state.commitIndex, state.log.last.index);
@@ -151,31 +181,24 @@ function reasonToRefuse(
 	return isDiskStalled(state) ? "overloaded" : null;
 }
 
-function append(
-	state: CoreState,
-	entries: readonly { readonly kind: EntryKind; readonly payload: Uint8Array }[],
-): void {
-	const firstIndex = state.log.last.index + 1;
-	const { term } = state.promise;
-	appendToLog(
-		state,
-		entries.map(({ kind, payload }, place): Entry => ({ index: firstIndex + place, term, kind, payload })),
-		null,
-	);
-}
-
-/** After any match index moved: commit, tell, acknowledge, and be established once the barrier is committed. */
-function moveOn(state: CoreState, leader: LeaderState): void {
+/**
+ * After any match index moved: commit, tell, acknowledge, and be established once the barrier is committed.
+ * False: we lead no more.
+ */
+function moveOn(state: CoreState, leader: LeaderState): boolean {
 	const moved = replication.advanceCommitIndex(state, leader);
 	announceCommit(state);
 	acknowledge(state, leader);
-	if (!moved) return;
+	if (!moved) return true;
+	leader.leases.commitTimes.advanced(state.commitIndex, state.now);
+	askToApply(state, leader);
 	if (!leader.established && state.commitIndex >= leader.barrierIndex) {
 		leader.established = true;
 		announceRole(state);
 		replication.sendCommitIndex(state, leader);
 	}
 	beginWaitingReads(state, leader);
+	return continueChange(state, leader);
 }
 
 /** Of our own will. The others elect; we stand only when they have had their chance. */

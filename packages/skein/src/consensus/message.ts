@@ -64,6 +64,14 @@ export interface HeartbeatRequest extends Envelope {
 	readonly commitIndex: LogIndex;
 	/** Grows with every heartbeat; an answer confirms leadership for all reads queued before this round began. */
 	readonly round: number;
+	readonly lease: LeaseGrant | null;
+}
+
+/** The receiver is in-sync for so long from its answer to `round` on, once it has applied `index`. */
+export interface LeaseGrant {
+	readonly round: number;
+	readonly durationMs: number;
+	readonly index: LogIndex;
 }
 
 export interface HeartbeatResponse extends Envelope {
@@ -72,6 +80,22 @@ export interface HeartbeatResponse extends Envelope {
 	readonly round: number;
 	/** Last index in the follower's log, so that a leader notices lost appends. */
 	readonly lastIndex: LogIndex;
+	/** In the follower's database. With the round it asks for an in-sync lease. */
+	readonly appliedIndex: LogIndex;
+}
+
+/** `index` is committed, and a write waits until the receiver has applied it: it shall do so at once, and say it. */
+export interface ApplyRequest extends Envelope {
+	readonly type: "apply-request";
+	/** The receiver may not have it yet. */
+	readonly index: LogIndex;
+}
+
+export interface AppliedResponse extends Envelope {
+	readonly type: "applied-response";
+	/** The latest heartbeat round that the sender has answered in this life and term; 0: none, and nothing counts. */
+	readonly round: number;
+	readonly appliedIndex: LogIndex;
 }
 
 /** The leader hands over: the receiver stands at once, without a pre-vote. */
@@ -102,6 +126,8 @@ export type ConsensusMessage =
 	| AppendResponse
 	| HeartbeatRequest
 	| HeartbeatResponse
+	| ApplyRequest
+	| AppliedResponse
 	| TimeoutNow
 	| ReadIndexRequest
 	| ReadIndexResponse;

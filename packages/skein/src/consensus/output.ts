@@ -5,7 +5,28 @@
  * work until that input, so the runtime may send messages at once.
  */
 import type { ConsensusMessage } from "./message.ts";
-import type { Entry, LogIndex, NodeId, Position, Role, Term, VotePromise } from "./types.ts";
+import type {
+	Configuration,
+	Entry,
+	LogIndex,
+	Milliseconds,
+	NodeId,
+	Position,
+	Role,
+	Term,
+	VotePromise,
+} from "./types.ts";
+
+export type ChangeRefusal =
+	| "not-leader"
+	| "not-established"
+	| "transferring"
+	| "disk-stalled"
+	| "in-transaction"
+	| "change-under-way"
+	| "invalid"
+	| "id-used-up"
+	| "quorum-at-risk";
 
 export type RefusalReason =
 	| "not-leader"
@@ -50,7 +71,19 @@ export type Output =
 	 * The proposal that ends at `index` may be answered: its mode is met. Before or after its commit, as the mode
 	 * says, and not in the order of the log where modes differ. Of a proposal that is never said it when leadership ends first.
 	 */
-	| { readonly type: "acknowledged"; readonly index: LogIndex }
+	| { readonly type: "acknowledged"; readonly index: LogIndex; readonly waiter: number | null }
+	/** Somebody waits until this member has applied `index`, which may not be committed yet. */
+	| { readonly type: "apply-at-once"; readonly index: LogIndex }
+	/** Note this moment: a lease of this round will count from it. Said before the round's message is sent. */
+	| { readonly type: "lease-asked"; readonly term: Term; readonly round: number }
+	/** This member is in-sync for so long from that moment on, while it is in this term, once it has applied `index`. */
+	| {
+			readonly type: "leased";
+			readonly term: Term;
+			readonly round: number;
+			readonly durationMs: Milliseconds;
+			readonly index: LogIndex;
+	  }
 	/** The role, term, leader or establishment changed. Established: the barrier of this leader's term is committed. */
 	| {
 			readonly type: "role";
@@ -68,6 +101,19 @@ export type Output =
 	  }
 	/** The answer to `propose`, in the same step: nothing was appended. */
 	| { readonly type: "proposal-refused"; readonly reason: RefusalReason }
+	/**
+	 * The answer to `change-members`, in the same step. The change has begun with the entry at `index`, and is
+	 * over when `target` is committed; it goes on by itself, whoever leads. Index null: `target` is what is.
+	 */
+	| {
+			readonly type: "change-accepted";
+			readonly index: LogIndex | null;
+			readonly target: Configuration;
+	  }
+	/** The answer to `change-members`, in the same step: nothing happens. `why` is for people. */
+	| { readonly type: "change-refused"; readonly reason: ChangeRefusal; readonly why: string }
+	/** The last configuration in this member's log is another: appended, cut, or from a snapshot. It counts at once. */
+	| { readonly type: "configuration"; readonly index: LogIndex; readonly value: Configuration }
 	/** A read may be answered once this member has applied `index`. */
 	| { readonly type: "read-ready"; readonly readId: number; readonly index: LogIndex }
 	/** A transfer of leadership ended on the side that asked. `lost`: another leader than asked for. */

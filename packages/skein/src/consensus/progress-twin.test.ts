@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { createCommitTimes } from "./commit-times.ts";
 import { createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
 import { createLogView } from "./log-view.ts";
@@ -61,19 +62,29 @@ class World {
 		// Odd terms for one, even ones for the other: beyond the shared entries none is the same.
 		this.ours = [...common, ...grow(ours, 11)];
 		this.theirs = [...common, ...grow(theirs, 10)];
-		this.progress = createProgress(this.ours.length);
+		this.progress = createProgress(this.ours.length, 0);
 		this.leader = {
 			role: "leader",
 			since: 0,
 			excusedUntil: 0,
 			barrierIndex: this.ours.length,
 			established: true,
+			isInTransaction: false,
 			progress: new Map([["n2", this.progress]]),
+			departing: new Map(),
 			round: 0,
 			heartbeatAt: 0,
 			unacknowledged: [],
 			acknowledgedIndex: 0,
+			leases: {
+				members: new Map(),
+				commitTimes: createCommitTimes(0),
+				confirmedRound: 0,
+				acknowledgedIndex: 0,
+			},
 			waitingReads: [],
+			leaseFromRound: 1,
+			leaseForfeited: false,
 			runningReads: [],
 		};
 		this.state = leaderState(this.ours, this.leader);
@@ -148,7 +159,7 @@ class World {
 		const round = ++this.leader.round;
 		const lastIndex = this.theirs.length;
 		const message = { type: "heartbeat-response", group: 1, from: "n2", to: "n1", term: 101 } as const;
-		onHeartbeatResponse(this.state, this.leader, { ...message, round, lastIndex });
+		onHeartbeatResponse(this.state, this.leader, { ...message, round, lastIndex, appliedIndex: 0 });
 		this.collect();
 	}
 
@@ -209,7 +220,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 	const headers = terms.map((term, place) => ({ index: place + 1, term, sizeBytes: 0 }));
 	const names = ["n1", "n2", "n3"];
 	const members = names.map((id) => ({ id, peer: `${id}:1` }));
-	const value = { members, voters: names, outgoingVoters: [], learners: [] };
+	const value = { members, voters: names, outgoingVoters: [], learners: [], joining: [], retired: [] };
 	return {
 		self: "n1",
 		group: 1,
@@ -222,14 +233,17 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		promise: { term: 101, votedFor: "n1" },
 		grant: null,
 		configurations: [{ index: 0, value }],
+		removalSeenAt: 0,
 		commitIndex: 0,
 		announcedCommitIndex: 0,
+		appliedIndex: 0,
 		leader: "n1",
 		lastLeaderContact: 0,
 		roleState: leader,
 		followerReads: new Map(),
 		nextRequestId: 1,
 		transfer: null,
+		announcedConfiguration: { index: 0, value },
 		announcedRole: null,
 	};
 }

@@ -34,7 +34,7 @@ test("probing finds the end of the shared part, a term a step", () => {
 	const property = fc.property(anyLogs, ({ ours, theirs, shared }) => {
 		const leader = viewOf(ours);
 		const follower = viewOf(theirs);
-		const progress = createProgress(ours.length);
+		const progress = createProgress(ours.length, 0);
 		let steps = 0;
 		for (; progress.mode === "probing"; steps++) {
 			const index = progress.nextIndex - 1;
@@ -56,7 +56,7 @@ test("probing finds the end of the shared part, a term a step", () => {
 });
 
 test("a late refusal does not undo what was acknowledged", () => {
-	const progress = createProgress(10);
+	const progress = createProgress(10, 0);
 	acceptUpTo(progress, 10, 0);
 	expect(rejectAt(progress, 10, 4)).toBe(false);
 	expect(rejectAt(progress, 5, 4)).toBe(false);

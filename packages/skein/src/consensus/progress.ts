@@ -19,6 +19,8 @@ export interface Progress {
 	probeRound: number;
 	/** Something was acknowledged since the last heartbeat was answered. */
 	moved: boolean;
+	/** It is a member for this leader since then: until it could have answered, its silence means nothing. */
+	readonly since: MonotonicTime;
 	/** Null: not heard in this leadership. */
 	lastContact: MonotonicTime | null;
 	/** The latest heartbeat round that was answered. */
@@ -27,7 +29,7 @@ export interface Progress {
 	sentCommitIndex: LogIndex;
 }
 
-export function createProgress(lastIndex: LogIndex): Progress {
+export function createProgress(lastIndex: LogIndex, since: MonotonicTime): Progress {
 	return {
 		matchIndex: 0,
 		nextIndex: lastIndex + 1,
@@ -35,6 +37,7 @@ export function createProgress(lastIndex: LogIndex): Progress {
 		probeSent: false,
 		probeRound: 0,
 		moved: false,
+		since,
 		lastContact: null,
 		confirmedRound: 0,
 		sentCommitIndex: 0,

@@ -22,6 +22,8 @@ const anyConfiguration = fc.record({
 	voters: fc.subarray(names, { minLength: 1 }),
 	outgoingVoters: fc.subarray(names),
 	learners: fc.constant([]),
+	joining: fc.constant([]),
+	retired: fc.constant([]),
 });
 const anyValues = fc.tuple(...names.map((name) => fc.tuple(fc.constant(name), fc.nat(6))));
 
@@ -41,6 +43,12 @@ test("two quorums of one configuration always share a voter", () => {
 		expect(isOne && isOther).toBe(false);
 	});
 	fc.assert(property, { numRuns: 10_000 });
+});
+
+test("nobody is a quorum where nobody votes", () => {
+	const empty = { members: [], voters: [], outgoingVoters: [], learners: [], joining: [], retired: [] };
+	expect(isQuorum(empty, () => true)).toBe(false);
+	expect(quorumValue(empty, () => 9)).toBe(0);
 });
 
 test("an empty half of a configuration holds nothing back", () => {

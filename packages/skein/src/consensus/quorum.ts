@@ -12,8 +12,12 @@ export function majorityValue(voters: readonly NodeId[], valueOf: (voter: NodeId
 	return values[Math.floor(values.length / 2)] ?? Number.POSITIVE_INFINITY;
 }
 
-/** The highest value that the configuration's quorum has reached: both majorities while it is joint. */
+/**
+ * The highest value that the configuration's quorum has reached: both majorities while it is joint. Where
+ * nobody votes there is no quorum, which a new member's empty configuration rests on (bug 14).
+ */
 export function quorumValue(configuration: Configuration, valueOf: (voter: NodeId) => number): number {
+	if (configuration.voters.length === 0) return 0;
 	return Math.min(
 		majorityValue(configuration.voters, valueOf),
 		majorityValue(configuration.outgoingVoters, valueOf),

@@ -43,6 +43,24 @@ export function addLeaderRead(state: CoreState, leader: LeaderState, read: Leade
 	beginWaitingReads(state, leader);
 }
 
+/**
+ * Up to where a read must see that is answered without a round, if the runtime finds that the lease holds (it has the clocks
+ * for that): nobody can have been elected since the latest round that a quorum answered began, for an election
+ * timeout. Null: the read needs a round of its own. The argument: docs/decisions/leader-leases.md.
+ */
+export function leasedIndex(state: CoreState, leader: LeaderState): LogIndex | null {
+	if (!state.settings.leaderLease || !leader.established || leader.leaseForfeited) return null;
+	if (leader.leases.confirmedRound < leader.leaseFromRound) return null;
+	return readableIndex(state, leader);
+}
+
+/** Another member asked, and the lease holds. */
+export function answerUnderLease(state: CoreState, leader: LeaderState, from: NodeId, readId: number): void {
+	const index = leasedIndex(state, leader);
+	if (index === null) return addLeaderRead(state, leader, { from, readId });
+	send(state, from, { type: "read-index-response", readId, index, commitIndex: state.commitIndex });
+}
+
 /** Begins a round for the reads that wait, unless one is under way: they share the next. */
 export function beginWaitingReads(state: CoreState, leader: LeaderState): void {
 	if (!leader.established || leader.waitingReads.length === 0 || leader.runningReads.length > 0) return;

@@ -15,6 +15,7 @@ import {
 	onHeartbeatRequest,
 } from "./follower.ts";
 import { hasFreshQuorum } from "./heartbeat.ts";
+import { onAppliedResponse, onApplyRequest } from "./in-sync.ts";
 import * as leader from "./leader.ts";
 import type { ConsensusMessage, PreVoteRequest, VoteRequest } from "./message.ts";
 import { adoptTerm, grantVote, isUpToDate } from "./promise.ts";
@@ -33,7 +34,7 @@ export function receive(state: CoreState, message: ConsensusMessage): void {
 			return onVoteRequest(state, message);
 		default:
 	}
-	if (!comesFromLeader(message) && !isMember(configurationOf(state), message.from)) return;
+	if (!comesFromLeader(message) && isStranger(state, message)) return;
 	if (message.type === "pre-vote-response" && message.granted) {
 		// Its term is that of a voter which may be behind us.
 		return candidate.onPreVoteResponse(state, message);
@@ -51,9 +52,17 @@ function comesFromLeader(message: ConsensusMessage): boolean {
 	return (
 		message.type === "append-request" ||
 		message.type === "heartbeat-request" ||
+		message.type === "apply-request" ||
 		message.type === "timeout-now" ||
 		message.type === "read-index-response"
 	);
+}
+
+/** Nobody's business here. One that departs may answer us, but takes nobody into another term any more (bug 9). */
+function isStranger(state: CoreState, { from, term }: ConsensusMessage): boolean {
+	if (isMember(configurationOf(state), from)) return false;
+	const { roleState: role } = state;
+	return role.role !== "leader" || !role.departing.has(from) || term > state.promise.term;
 }
 
 function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequest | VoteRequest>): void {
@@ -63,6 +72,10 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 			return onAppendRequest(state, message);
 		case "heartbeat-request":
 			return onHeartbeatRequest(state, message);
+		case "apply-request":
+			return role.role === "follower" ? onApplyRequest(state, role, message) : undefined;
+		case "applied-response":
+			return role.role === "leader" ? onAppliedResponse(state, role, message) : undefined;
 		case "timeout-now":
 			hearLeader(state, message.from);
 			return stand(state, true);
@@ -101,7 +114,7 @@ function answerOlderTerm(state: CoreState, message: ConsensusMessage): void {
 		}
 		case "heartbeat-request": {
 			const lastIndex = state.log.last.index;
-			return send(state, message.from, { type: "heartbeat-response", round: 0, lastIndex });
+			return send(state, message.from, { type: "heartbeat-response", round: 0, lastIndex, appliedIndex: 0 });
 		}
 		default:
 	}
@@ -138,7 +151,9 @@ function onVoteRequest(state: CoreState, message: VoteRequest): void {
 	const { term, last } = message;
 	const isOlder = term < state.promise.term;
 	// A vote that cannot be on disk soon is none; and no term is entered that only waits for room.
-	const isRefused = isOlder || isDiskStalled(state) || (!message.transfer && isSticky(state, message.from));
+	// A transfer that the leader asked for, unless it has removed the target since: that request was long on its way.
+	const isAsked = message.transfer && !configurationOf(state).retired.includes(message.from);
+	const isRefused = isOlder || isDiskStalled(state) || (!isAsked && isSticky(state, message.from));
 	if (isRefused) return send(state, message.from, { type: "vote-response", granted: false });
 	const isNewTerm = term > state.promise.term;
 	const granted = grantVote(state, message.from, term, last);

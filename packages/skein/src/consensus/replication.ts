@@ -1,5 +1,6 @@
 /** A leader brings the members' logs to equal its own: what to send to whom, and what answers mean. */
 import { assert } from "./assert.ts";
+import { appendToLog } from "./follower.ts";
 import { followersOf, heardSince, progressOf } from "./heartbeat.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { Progress } from "./progress.ts";
@@ -7,13 +8,27 @@ import { acceptUpTo, becomeProbing, becomeSnapshot, rejectAt } from "./progress.
 import { quorumValue } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf, isDiskStalled, send } from "./state.ts";
-import type { LogIndex, NodeId, Position } from "./types.ts";
+import type { Entry, EntryKind, LogIndex, NodeId, Position } from "./types.ts";
 
 /** A probe may be refused: it carries entries (one round trip less when it is not), but few. */
 const maxProbeBytes = 64 * 1024;
 
+/** The one way in which a leader's own entries get into its log. */
+export function appendOwn(
+	state: CoreState,
+	entries: readonly { readonly kind: EntryKind; readonly payload: Uint8Array }[],
+): void {
+	const firstIndex = state.log.last.index + 1;
+	const { term } = state.promise;
+	const own = entries.map(
+		({ kind, payload }, place): Entry => ({ index: firstIndex + place, term, kind, payload }),
+	);
+	appendToLog(state, own, null);
+	if (state.roleState.role === "leader") state.roleState.isInTransaction = own.at(-1)?.kind === "fragment";
+}
+
 export function sendAppendsToAll(state: CoreState, leader: LeaderState): void {
-	for (const node of followersOf(state)) sendAppends(state, leader, node);
+	for (const node of followersOf(state, leader)) sendAppends(state, leader, node);
 }
 
 /** Sends what the member lacks, as far as its mode and the window allow. */
@@ -80,8 +95,9 @@ function sendNoEntries(state: CoreState, to: NodeId, progress: Progress, previou
 }
 
 function sendSnapshot(state: CoreState, leader: LeaderState, to: NodeId, progress: Progress): void {
-	// Making one is dear: not for a member that may be dead. Its next answer tries again.
-	if (state.now - heardSince(leader, to) >= state.settings.electionTimeoutMs) return;
+	// Making one is dear: not for a member that may be dead. Its next answer tries again. And not only to say good-bye.
+	if (leader.departing.has(to) || state.now - heardSince(leader, to) >= state.settings.electionTimeoutMs)
+		return;
 	becomeSnapshot(progress);
 	state.outputs.push({ type: "send-snapshot", to, term: state.promise.term });
 }
@@ -145,7 +161,7 @@ export function advanceCommitIndex(state: CoreState, leader: LeaderState): boole
  * follower that is asked to read learns it with the read index.
  */
 export function sendCommitIndex(state: CoreState, leader: LeaderState): void {
-	for (const node of followersOf(state)) sendCommitIndexTo(state, leader, node);
+	for (const node of followersOf(state, leader)) sendCommitIndexTo(state, leader, node);
 }
 
 function sendCommitIndexTo(state: CoreState, leader: LeaderState, to: NodeId): void {

@@ -21,6 +21,18 @@ export interface ConsensusSettings {
 	readonly maxUnacknowledged: number;
 	/** Reads that wait for a round at once. */
 	readonly maxPendingReads: number;
+	/**
+	 * How long an in-sync lease lasts: the longest that a dead follower holds up a write of mode `sync`. All members must have
+	 * the same, at all times: a new leader waits so long for leases of its predecessor.
+	 */
+	readonly syncLeaseMs: Milliseconds;
+	/** The most that any member's clock is fast or slow, as a share of true time. */
+	readonly maxClockDrift: number;
+	/**
+	 * A leader answers linearizable reads without a round of messages as long as its lease holds. It rests on `maxClockDrift`
+	 * and on the same `electionTimeoutMs` everywhere; without it each read (or batch of them) costs a round.
+	 */
+	readonly leaderLease: boolean;
 	/** A leadership transfer that takes longer is given up, and the leader serves again. */
 	readonly transferTimeoutMs: Milliseconds;
 }
@@ -34,5 +46,16 @@ export const defaultConsensusSettings: ConsensusSettings = {
 	maxUncommittedBytes: 64 * 1024 * 1024,
 	maxUnacknowledged: 1_000,
 	maxPendingReads: 10_000,
+	syncLeaseMs: 1_000,
+	maxClockDrift: 0.01,
+	leaderLease: true,
 	transferTimeoutMs: 2_000,
 };
+
+/**
+ * For how long after a round began, by the leader's own clock, nobody else can have been elected if a quorum answered it:
+ * voters hold to their leader for an election timeout, by clocks that may be fast where ours is slow.
+ */
+export function leaderLeaseMs({ electionTimeoutMs, maxClockDrift }: ConsensusSettings): Milliseconds {
+	return electionTimeoutMs / (1 + maxClockDrift);
+}

@@ -4,10 +4,12 @@ import type { ConfigurationAt } from "./configuration.ts";
 import type { DiskLedger } from "./disk-ledger.ts";
 import { isStalled } from "./disk-ledger.ts";
 import type { Elector } from "./electors/elector.ts";
+import type { Leases } from "./lease.ts";
 import type { LogView } from "./log-view.ts";
 import type { ConsensusMessage } from "./message.ts";
 import type { Output } from "./output.ts";
 import type { Progress } from "./progress.ts";
+import { isVoter } from "./quorum.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type {
 	Configuration,
@@ -26,6 +28,10 @@ export interface FollowerState {
 	verifiedIndex: LogIndex;
 	/** The leader waits to hear that `verifiedIndex` is durable. */
 	acknowledgementOwed: boolean;
+	/** The latest heartbeat round that was answered to this leader; 0: none. */
+	round: number;
+	/** Committed, and the leader waits to hear that it is applied. */
+	awaitedIndex: LogIndex;
 }
 
 export interface CandidateState {
@@ -60,11 +66,21 @@ export interface Unacknowledged {
 	/** Of its last entry. */
 	readonly index: LogIndex;
 	readonly acknowledgement: Acknowledgement;
+	/** Null: the proposal itself. */
+	readonly waiter: number | null;
 }
 
 export interface Transfer {
 	readonly to: NodeId;
 	readonly deadline: MonotonicTime;
+}
+
+export interface Departure {
+	/** Of the configuration that it is not in. */
+	readonly index: LogIndex;
+	readonly deadline: MonotonicTime;
+	/** The round in which it was first told that this is committed. */
+	toldInRound: number | null;
 }
 
 export interface LeaderState {
@@ -75,8 +91,12 @@ export interface LeaderState {
 	excusedUntil: MonotonicTime;
 	readonly barrierIndex: LogIndex;
 	established: boolean;
-	/** Every member but this one. */
+	/** The last entry is a piece of a transaction that goes on: nothing may come in between. */
+	isInTransaction: boolean;
+	/** Every member but this one, and those that depart. */
 	readonly progress: Map<NodeId, Progress>;
+	/** Members no more: they still hear us, until they know it or their time is up (reconfiguration.ts). */
+	readonly departing: Map<NodeId, Departure>;
 	/** The latest heartbeat round; grows with every one and is never used twice. */
 	round: number;
 	heartbeatAt: MonotonicTime;
@@ -84,6 +104,12 @@ export interface LeaderState {
 	unacknowledged: Unacknowledged[];
 	/** The highest that was acknowledged in this leadership; above the commit index where a mode answers early. */
 	acknowledgedIndex: LogIndex;
+	/** Who may be in-sync. */
+	readonly leases: Leases;
+	/** Rounds that count for our own lease: those begun with the present configuration. */
+	leaseFromRound: number;
+	/** Somebody was told to stand, and that message may be on its way for however long: voters will not hold to us. */
+	leaseForfeited: boolean;
 	/** Reads that no round was begun for yet. */
 	waitingReads: LeaderRead[];
 	/** Reads that wait for their round, oldest first. */
@@ -116,9 +142,14 @@ export interface CoreState {
 	grant: { readonly candidate: NodeId; readonly ticket: number } | null;
 	/** Those in the log, oldest first; the first is the one in force at the base. The last one counts. */
 	configurations: ConfigurationAt[];
+	/** When this core first knew of the last removal of a member: its start, at the latest. */
+	removalSeenAt: MonotonicTime;
 	commitIndex: LogIndex;
 	announcedCommitIndex: LogIndex;
+	/** In this member's database. */
+	appliedIndex: LogIndex;
 	leader: NodeId | null;
+	/** When a leader was heard last. An earlier life may have heard one just before it ended: so a start counts as well. */
 	lastLeaderContact: MonotonicTime;
 	roleState: FollowerState | CandidateState | LeaderState;
 	/** Reads asked on this member while it does not lead. */
@@ -126,16 +157,38 @@ export interface CoreState {
 	nextRequestId: number;
 	/** A transfer that was asked for here; it outlives our own leadership. */
 	transfer: Transfer | null;
+	announcedConfiguration: ConfigurationAt;
 	announcedRole: Extract<Output, { type: "role" }> | null;
 }
 
 type Timeless<M> = M extends ConsensusMessage ? Omit<M, "group" | "from" | "to" | "term"> : never;
 export type MessageBody = Timeless<ConsensusMessage>;
 
-export function configurationOf(state: CoreState): Configuration {
+export function latestConfiguration(state: CoreState): ConfigurationAt {
 	const latest = state.configurations.at(-1);
 	if (latest === undefined) throw new Error("consensus: no configuration");
-	return latest.value;
+	return latest;
+}
+
+export function configurationOf(state: CoreState): Configuration {
+	return latestConfiguration(state).value;
+}
+
+/**
+ * Whoever may be needed to win: a voter of the last configuration, or of one from that in force at the commit index
+ * on, which the last may turn out to have been the only one to see (thesis §4.2.2; the case is in DESIGN.md).
+ */
+export function mayStand(state: CoreState): boolean {
+	const inForce = state.configurations.findLastIndex((one) => one.index <= state.commitIndex);
+	return state.configurations.slice(Math.max(inForce, 0)).some((one) => isVoter(one.value, state.self));
+}
+
+/** The last configuration in the log is another: what was said of it is said anew. */
+export function announceConfiguration(state: CoreState): void {
+	const latest = latestConfiguration(state);
+	if (latest === state.announcedConfiguration) return;
+	state.announcedConfiguration = latest;
+	state.outputs.push({ type: "configuration", index: latest.index, value: latest.value });
 }
 
 export function send(state: CoreState, to: NodeId, body: MessageBody, term: Term = state.promise.term): void {
@@ -172,7 +225,10 @@ export function isDiskStalled(state: CoreState): boolean {
 	return isStalled(state.disk, state.now, state.settings.diskStallMs);
 }
 
-/** A leader was heard within the time for which voters are sticky. */
+/**
+ * A leader was heard within the time for which voters are sticky, whether it is still known who it was or not: what it
+ * may answer under its lease depends on this time alone (docs/decisions/leader-leases.md).
+ */
 export function isLeaderFresh(state: CoreState): boolean {
-	return state.leader !== null && state.now - state.lastLeaderContact < state.settings.electionTimeoutMs;
+	return state.now - state.lastLeaderContact < state.settings.electionTimeoutMs;
 }

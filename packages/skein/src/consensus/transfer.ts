@@ -4,7 +4,6 @@
  * name says how it ended. A target that is dead or refuses costs one timeout; then we serve again.
  */
 import { heardSince } from "./heartbeat.ts";
-import { isVoter } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf, send } from "./state.ts";
 import type { NodeId } from "./types.ts";
@@ -19,7 +18,8 @@ export function beginTransfer(state: CoreState, asked: NodeId | null): void {
 	}
 	if (!leader.established) return end(state, asked, "refused", "this leader is not established yet");
 	if (asked === state.self) return end(state, asked, "done", "this member leads already");
-	if (asked !== null && !isVoter(configurationOf(state), asked)) {
+	// A voter that is about to go would have to hand it on.
+	if (asked !== null && !configurationOf(state).voters.includes(asked)) {
 		return end(state, asked, "refused", `${asked} is not a voter`);
 	}
 	const to = asked ?? bestTarget(state, leader);
@@ -33,7 +33,10 @@ export function beginTransfer(state: CoreState, asked: NodeId | null): void {
 export function tellTargetToStand(state: CoreState, leader: LeaderState): void {
 	if (state.transfer === null) return;
 	const progress = leader.progress.get(state.transfer.to);
-	if (progress?.matchIndex === state.log.last.index) send(state, state.transfer.to, { type: "timeout-now" });
+	if (progress?.matchIndex !== state.log.last.index) return;
+	leader.leaseForfeited = true;
+
+	send(state, state.transfer.to, { type: "timeout-now" });
 }
 
 export function giveUpTransfer(state: CoreState): void {
@@ -48,7 +51,8 @@ export function judgeTransfer(state: CoreState, leader: NodeId): void {
 	else finish(state, "lost", `${leader} was elected instead`);
 }
 
-function bestTarget(state: CoreState, leader: LeaderState): NodeId | null {
+/** The voter that was heard and holds most. */
+export function bestTarget(state: CoreState, leader: LeaderState): NodeId | null {
 	let best: NodeId | null = null;
 	let bestMatch = -1;
 	for (const voter of configurationOf(state).voters) {

@@ -43,15 +43,36 @@ export interface Member {
 }
 
 /**
- * Who takes part. A change of membership goes through a joint configuration, where
- * `outgoingVoters` is not empty and both sets must agree; static until members can change.
+ * Who takes part. A change of voters goes through a joint configuration, where `outgoingVoters` is not
+ * empty and both sets must agree (membership.ts).
  */
 export interface Configuration {
 	readonly members: readonly Member[];
 	readonly voters: readonly NodeId[];
 	readonly outgoingVoters: readonly NodeId[];
 	readonly learners: readonly NodeId[];
+	/** Learners that become voters by themselves as soon as they keep pace. */
+	readonly joining: readonly NodeId[];
+	/** Ids of those who were removed, oldest first: never to be used again. */
+	readonly retired: readonly NodeId[];
 }
+
+/** What an operator may want of the members. Several happen as one change. */
+export type MemberChange =
+	| {
+			readonly change: "add";
+			readonly id: NodeId;
+			readonly peer: string;
+			/** `joining`: a learner until it keeps pace, then a voter. `voter`: at once, however far behind. */
+			readonly as: "voter" | "joining" | "learner";
+	  }
+	| { readonly change: "remove"; readonly id: NodeId }
+	/** A learner becomes a voter. */
+	| { readonly change: "promote"; readonly id: NodeId }
+	/** A voter becomes a learner. */
+	| { readonly change: "demote"; readonly id: NodeId }
+	/** Its address is another one. */
+	| { readonly change: "move"; readonly id: NodeId; readonly peer: string };
 
 /** The durable word of a voter: at most one candidate a term, ever. `votedFor` null: none yet in this term. */
 export interface VotePromise {

@@ -1,10 +1,23 @@
 /** What others may look at: for status, metrics and tests. Nothing of it can be changed from outside. */
+import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { unacknowledgedBy } from "./acknowledging.ts";
-import type { ProgressMode } from "./progress.ts";
+import type { ConfigurationAt } from "./configuration.ts";
+import { mayHold } from "./leases.ts";
+import type { Progress, ProgressMode } from "./progress.ts";
+import { leasedIndex } from "./reading.ts";
 import { inFlightBytes } from "./replication.ts";
-import type { CoreState } from "./state.ts";
+import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
-import type { Configuration, LogIndex, MonotonicTime, NodeId, Position, Role, Term } from "./types.ts";
+import type {
+	Configuration,
+	LogIndex,
+	Milliseconds,
+	MonotonicTime,
+	NodeId,
+	Position,
+	Role,
+	Term,
+} from "./types.ts";
 
 export interface ProgressView {
 	readonly matchIndex: LogIndex;
@@ -13,6 +26,12 @@ export interface ProgressView {
 	readonly inFlightBytes: number;
 	/** Null: not heard in this leadership. */
 	readonly lastContact: MonotonicTime | null;
+	/** In its database, as it said in this leadership; null: it has not. */
+	readonly appliedIndex: LogIndex | null;
+	/** It may hold an in-sync lease: writes of mode `sync` wait for it. */
+	readonly inSync: boolean;
+	/** For how long something has been committed that it has not applied, as far as is known; 0: it has everything. */
+	readonly lacksForMs: Milliseconds | null;
 }
 
 export interface CoreView {
@@ -34,9 +53,13 @@ export interface CoreView {
 	readonly pendingReads: number;
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
+	/** What a linearizable read must see while the leader's lease holds; null: no lease counts here. */
+	readonly leasedIndex: LogIndex | null;
 	termAt(index: LogIndex): Term | null;
-	/** On a leader: proposals that wait for so many followers, or for fewer. */
-	unacknowledgedBy(followers: number): number;
+	/** On a leader: what waits for acknowledgements without which none of this mode comes either. */
+	unacknowledgedBy(acknowledgement: Acknowledgement): number;
+	/** The last configuration in the log at or below `index`, which is not below the base. */
+	configurationAt(index: LogIndex): ConfigurationAt;
 	/** Bytes of the entries after `index`, a small constant for each included: how far behind a member is. */
 	bytesAfter(index: LogIndex): number;
 }
@@ -107,9 +130,14 @@ class View implements CoreView {
 		return leader.waitingReads.length + leader.runningReads.length;
 	}
 
-	unacknowledgedBy(followers: number): number {
+	get leasedIndex(): LogIndex | null {
 		const leader = this.#state.roleState;
-		return leader.role === "leader" ? unacknowledgedBy(leader, followers) : 0;
+		return leader.role === "leader" ? leasedIndex(this.#state, leader) : null;
+	}
+
+	unacknowledgedBy(acknowledgement: Acknowledgement): number {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" ? unacknowledgedBy(leader, acknowledgement) : 0;
 	}
 
 	get progress(): ReadonlyMap<NodeId, ProgressView> {
@@ -118,13 +146,7 @@ class View implements CoreView {
 		return new Map(
 			[...leader.progress].map(([node, progress]) => [
 				node,
-				{
-					matchIndex: progress.matchIndex,
-					nextIndex: progress.nextIndex,
-					state: progress.mode,
-					inFlightBytes: inFlightBytes(this.#state, progress),
-					lastContact: progress.lastContact,
-				},
+				progressView(this.#state, leader, node, progress),
 			]),
 		);
 	}
@@ -133,9 +155,44 @@ class View implements CoreView {
 		return this.#state.log.termAt(index);
 	}
 
+	configurationAt(index: LogIndex): ConfigurationAt {
+		const { configurations } = this.#state;
+		const found = configurations.findLast((one) => one.index <= index);
+		if (found === undefined) throw new Error(`consensus: no configuration is known at ${index}`);
+		return found;
+	}
+
 	bytesAfter(index: LogIndex): number {
 		return this.#state.log.sizeBetween(index, this.#state.log.last.index);
 	}
+}
+
+function progressView(state: CoreState, leader: LeaderState, node: NodeId, progress: Progress): ProgressView {
+	const lease = leader.leases.members.get(node);
+	const appliedIndex = lease === undefined || lease.round === 0 ? null : lease.appliedIndex;
+	const lacksSince = appliedIndex === null ? null : leader.leases.commitTimes.firstAbove(appliedIndex);
+	return {
+		matchIndex: progress.matchIndex,
+		nextIndex: progress.nextIndex,
+		state: progress.mode,
+		inFlightBytes: inFlightBytes(state, progress),
+		lastContact: progress.lastContact,
+		appliedIndex,
+		inSync: lease !== undefined && lease.round > 0 && mayHold(state, lease),
+		lacksForMs: lacksForMs(state, leader, appliedIndex, lacksSince),
+	};
+}
+
+function lacksForMs(
+	state: CoreState,
+	leader: LeaderState,
+	appliedIndex: LogIndex | null,
+	since: MonotonicTime | null,
+): Milliseconds | null {
+	if (appliedIndex === null) return null;
+	if (since === null) return 0;
+	// Longer than this leadership: at least that long.
+	return state.now - Math.max(since, leader.since);
 }
 
 export function createView(state: CoreState): CoreView {

@@ -29,6 +29,18 @@ export function bind(statement: Statement, parameters: readonly (string | null)[
 	return collect(parameters, (position) => positional[position] ?? null);
 }
 
+/** All values of a statement whose arguments bind, by the number of their parameters. */
+export function valuesByNumber(statement: Statement, parameters: readonly (string | null)[]): Value[] {
+	const { arguments: positional, namedArguments: named } = statement;
+	if (named.length === 0) return parameters.map((_, number) => positional[number] ?? null);
+	const values: Value[] = parameters.map(() => null);
+	for (const { name, value } of named) {
+		const position = positionOf(name, parameters);
+		if (position !== null) values[position] = value;
+	}
+	return values;
+}
+
 function bindNamed(statement: Statement, parameters: readonly (string | null)[], lenient: boolean): Bound {
 	const values = new Map<number, Value>();
 	for (const { name, value } of statement.namedArguments) {

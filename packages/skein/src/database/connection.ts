@@ -23,17 +23,30 @@ export function openReading(path: string): DatabaseSync {
 	return connection;
 }
 
-/** Runs `prepare` of a client's text under the rules below; all else that runs on the connection is Skein's own. */
-export type Guard = <T>(prepare: () => T) => T;
+/** Is told what a client's text will do, as SQLite's authorizer tells; `inside`: of which trigger, view or common table. */
+export type Sight = (
+	action: number,
+	first: string | null,
+	second: string | null,
+	inside: string | null,
+) => void;
+
+/**
+ * Runs `prepare` of a client's text under the rules below; all else that runs on the connection is Skein's own.
+ * `see` is told what was allowed.
+ */
+export type Guard = <T>(prepare: () => T, see?: Sight) => T;
 
 /** For connections that run clients' SQL. SQLite asks the authorizer while it prepares a statement. */
 export function guardConnection(connection: DatabaseSync): Guard {
 	let client = false;
 	let drops = false;
+	let sight: Sight | undefined;
 	connection.setAuthorizer((action, first, second, _database, trigger) => {
 		// Skein's own triggers note rows (changes/noted-rows.ts); a client's cannot have such a name.
 		if (!client || isOwn(trigger)) return constants.SQLITE_OK;
 		if (!isAllowed(action, first, second)) return constants.SQLITE_DENY;
+		sight?.(action, first, second, trigger);
 		drops ||= dropping.has(action);
 		// A DELETE without WHERE would empty the table at one blow, and a session that begins after it was
 		// prepared would not see it; IGNORE makes it go row by row (https://sqlite.org/c3ref/set_authorizer.html).
@@ -42,17 +55,25 @@ export function guardConnection(connection: DatabaseSync): Guard {
 			return constants.SQLITE_IGNORE;
 		return constants.SQLITE_OK;
 	});
-	return (prepare) => {
-		client = true;
+	// A table without a page of its own; asked each time, since a schema can be rolled back, and the number of its version with it.
+	const virtualTable = connection.prepare(
+		"SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0 LIMIT 1",
+	);
+	return (prepare, see) => {
+		sight = see;
 		drops = false;
+		const isDefensive = virtualTable.get() !== undefined;
+		client = true;
 		// SQLite then refuses to write, drop or alter the tables in which FTS5 and others keep their own; their
-		// modules may, and so may triggers of Skein's, while a statement runs or a module is set up.
-		connection.enableDefensive(true);
+		// modules may, and so may triggers of Skein's, while a statement runs or a module is set up. Only where there are any:
+		// each change of this makes SQLite prepare all statements of the connection anew.
+		if (isDefensive) connection.enableDefensive(true);
 		try {
 			return prepare();
 		} finally {
-			connection.enableDefensive(false);
+			if (isDefensive) connection.enableDefensive(false);
 			client = false;
+			sight = undefined;
 		}
 	};
 }

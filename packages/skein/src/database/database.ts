@@ -11,6 +11,8 @@
  */
 import type { Configuration, LogIndex, Position } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { LogExplanation } from "./explanation.ts";
+import type { LogFormat } from "./log-format.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
 import type { TransactionNote } from "./transaction-note.ts";
 
@@ -38,6 +40,8 @@ export interface WriteRequest {
 	/** By the leader's monotonic clock: what stored outcomes age by (outcome-clock.ts). */
 	readonly receivedAtMs: number;
 	readonly timeoutMs: Milliseconds;
+	/** Changes the database's log format, from the next entry on; the program is empty. Only alone in its batch. */
+	readonly format?: LogFormat;
 }
 
 export interface WriteOutcome {
@@ -108,8 +112,9 @@ export interface Database {
 	/**
 	 * Stores `applied` and commits the open SQLite transaction. Readers see it at once; the caller hears
 	 * of it with the answer of its next call, some milliseconds later, or at once if it says `hurry`. A failure is told at once.
+	 * A configuration is stored with it, if need be in a transaction of its own.
 	 */
-	commit(applied: Position): Promise<void>;
+	commit(applied: Position, configuration?: DatabaseState["configuration"]): Promise<void>;
 	/** Somebody waits to hear that the last commit is done. */
 	hurry(): void;
 	/** Rolls the open SQLite transaction back; a no-op when none is open. */
@@ -129,6 +134,10 @@ export interface Database {
 	beginRead(options: { timeoutMs: Milliseconds }): Promise<ReadTransaction>;
 	/** As of the newest committed state. */
 	describe(sql: string): Promise<Description>;
+	/** The log format, as of the newest committed state. */
+	format(): Promise<LogFormat>;
+	/** How statements would be logged, with the schema of the newest committed state; null: in the database's own format. */
+	explain(sql: string, format: LogFormat | null): Promise<LogExplanation>;
 
 	/**
 	 * Copies committed effects into the main file and makes it durable, as far as readers let it. Resolves with the

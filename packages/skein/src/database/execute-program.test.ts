@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
-import { createRowFormat } from "./changes/row.ts";
+import { createLogFormats } from "./changes/formats.ts";
 import type { Program, ProgramOutcome, Step, Value } from "./program.ts";
 import { defaultDatabaseSettings } from "./settings.ts";
 import { failureOf, isSqliteError } from "./sqlite-failure.ts";
@@ -199,7 +199,7 @@ function openPair(): Pair {
 	const open = (name: string): Writer =>
 		createWriter({
 			path: join(directory, name),
-			format: createRowFormat(),
+			formats: createLogFormats(),
 			settings: defaultDatabaseSettings,
 			now: () => 0,
 		});

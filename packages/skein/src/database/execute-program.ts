@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { bind } from "./arguments.ts";
-import { CannotReplicate } from "./changes/format.ts";
+import { CannotReplicate, type ClientStatement } from "./changes/format.ts";
 import { type DeferredCheck, DeferredViolation } from "./deferred-check.ts";
 import type { ParsedStatement, StatementKind } from "./parsed-statement.ts";
 import type {
@@ -48,8 +48,8 @@ export interface ExecutorOptions {
 	readonly connection: DatabaseSync;
 	readonly cache: StatementCache;
 	readonly limits: ExecutorLimits;
-	/** Around everything that may change the database: the capture on the writer. */
-	readonly around: <T>(kind: StatementKind, sql: string, run: () => T) => T;
+	/** Around everything that may change the database: the capture on the writer. `client`: of what has arguments. */
+	readonly around: <T>(kind: StatementKind, sql: string, run: () => T, client?: ClientStatement) => T;
 	/**
 	 * False: it will hold from the next request on. Called outside the client's transaction only. Null:
 	 * the pragma is not available here (readers).
@@ -200,7 +200,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
 		};
 		// These can fail when SQLite has already done its part: they are taken back as a whole.
 		const undoable = checked || (isDml && prepared.returnsRows());
-		const result = around(kind, statement.sql, undoable ? () => undoOnFailure(run) : run);
+		const result = around(kind, statement.sql, undoable ? () => undoOnFailure(run) : run, {
+			statement,
+			parameters: prepared.parsed.parameters,
+			sight: prepared.sight,
+		});
 		if (kind === "schema") cache.clear();
 		if (!transaction.open) options.deferredCheck?.transactionEnded();
 		return result;

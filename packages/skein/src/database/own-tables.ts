@@ -4,6 +4,9 @@
  * skein_state: one row. The last entry whose effects the file holds, and the configuration as of
  * then. Written in the same transaction as the effects (reference bug 43), never captured.
  *
+ * skein_settings: what is chosen for this database by logged entries (so far: the log format). Written like
+ * skein_state, so that all members have the same at the same index, and a snapshot brings it along.
+ *
  * skein_requests: outcomes stored for idempotency keys, so that a request that is sent again happens
  * once. Written inside the request's own capture: replicated as any table.
  *
@@ -13,6 +16,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Configuration, Position } from "../consensus/types.ts";
 import type { DatabaseState } from "./database.ts";
+import { defaultLogFormat, isLogFormat, type LogFormat } from "./log-format.ts";
 
 export const ownSchema = `
 CREATE TABLE IF NOT EXISTS skein_state (
@@ -24,6 +28,7 @@ CREATE TABLE IF NOT EXISTS skein_state (
 	configuration TEXT
 ) STRICT;
 INSERT OR IGNORE INTO skein_state VALUES (1, 0, 0, NULL, NULL);
+CREATE TABLE IF NOT EXISTS skein_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS skein_requests (
 	-- grows with every stored outcome: the oldest go first
 	number INTEGER PRIMARY KEY,
@@ -59,9 +64,14 @@ export function readState(connection: DatabaseSync): DatabaseState {
 	const text = row["configuration"];
 	const configuration =
 		typeof text === "string"
-			? { index: Number(row["configuration_index"]), value: JSON.parse(text) as Configuration }
+			? { index: Number(row["configuration_index"]), value: parseConfiguration(text) }
 			: null;
 	return { applied, configuration };
+}
+
+/** Files of before members could change know of nobody who joins or was removed. */
+function parseConfiguration(text: string): Configuration {
+	return { joining: [], retired: [], ...(JSON.parse(text) as Omit<Configuration, "joining" | "retired">) };
 }
 
 /** The position alone, for every read: a statement that is prepared once. */
@@ -73,8 +83,19 @@ export function createPositionReader(connection: DatabaseSync): () => Position {
 	};
 }
 
+export function createFormatReader(connection: DatabaseSync): () => LogFormat {
+	const statement = connection.prepare("SELECT value FROM skein_settings WHERE name = 'format'");
+	return () => {
+		const value = statement.get()?.["value"] ?? defaultLogFormat;
+		if (!isLogFormat(value))
+			throw new Error(`the database has the log format ${String(value)}, which is unknown`);
+		return value;
+	};
+}
+
 export interface StateWriter {
 	applied(position: Position): void;
+	format(format: LogFormat): void;
 	configuration(index: number, value: Configuration): void;
 }
 
@@ -87,6 +108,9 @@ export function createStateWriter(connection: DatabaseSync): StateWriter {
 				"UPDATE skein_state SET applied_index = ?, applied_term = ? WHERE id = 1",
 			);
 			applied.run(position.index, position.term);
+		},
+		format(format) {
+			connection.prepare("INSERT OR REPLACE INTO skein_settings VALUES ('format', ?)").run(format);
 		},
 		configuration(index, value) {
 			connection

@@ -3,6 +3,7 @@
  * up the name of every property of every object, which costs more than the values of a small request.
  */
 import type { ReadOutcome, WriteOutcome, WriteRequest } from "./database.ts";
+import type { LogFormat } from "./log-format.ts";
 import type {
 	Column,
 	Condition,
@@ -46,6 +47,7 @@ export type PackedRequest = readonly [
 	receivedAtMs: number,
 	timeoutMs: number,
 	note: TransactionNote | null,
+	format: LogFormat | null,
 ];
 export type PackedWriteOutcome = readonly [
 	outcome: PackedOutcome,
@@ -109,12 +111,21 @@ function unpackResult([columns, rows, changes, lastInsertRowid]: PackedResult): 
 
 export function packRequest(request: WriteRequest): PackedRequest {
 	const { program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note } = request;
-	return [packProgram(program), foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note];
+	return [
+		packProgram(program),
+		foreignKeys,
+		interactive,
+		idempotencyKey,
+		receivedAtMs,
+		timeoutMs,
+		note,
+		request.format ?? null,
+	];
 }
 
 export function unpackRequest(packed: PackedRequest): WriteRequest {
-	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note] = packed;
-	return {
+	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note, format] = packed;
+	const request: WriteRequest = {
 		program: unpackProgram(program),
 		foreignKeys,
 		interactive,
@@ -123,6 +134,7 @@ export function unpackRequest(packed: PackedRequest): WriteRequest {
 		timeoutMs,
 		note,
 	};
+	return format === null ? request : { ...request, format };
 }
 
 export function packWriteOutcome({ outcome, payload, replayed }: WriteOutcome): PackedWriteOutcome {

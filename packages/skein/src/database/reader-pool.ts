@@ -6,6 +6,8 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { ReadOutcome } from "./database.ts";
+import type { LogExplanation } from "./explanation.ts";
+import type { LogFormat } from "./log-format.ts";
 import { type PackedRead, packProgram, unpackRead } from "./packing.ts";
 import type { Description, Program } from "./program.ts";
 import type { ReaderThreadData } from "./reader-thread.ts";
@@ -25,7 +27,7 @@ const describeTimeoutMs = 10_000;
 
 interface Read {
 	readonly ticket: number;
-	readonly method: "read" | "describe";
+	readonly method: "read" | "describe" | "format" | "explain";
 	/** Those behind the ticket. */
 	readonly parameters: readonly unknown[];
 	readonly resolve: (answer: unknown) => void;
@@ -48,6 +50,8 @@ interface PooledReader {
 export interface ReaderPool {
 	read(program: Program, timeoutMs: number): Promise<ReadOutcome>;
 	describe(sql: string): Promise<Description>;
+	format(): Promise<LogFormat>;
+	explain(sql: string, format: LogFormat | null): Promise<LogExplanation>;
 	/** Before the file is replaced: no reader is left, and none opens the file. What ran will run again. */
 	suspend(): Promise<void>;
 	resume(): void;
@@ -224,6 +228,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 			return unpackRead(answer as PackedRead);
 		},
 		describe: (sql) => ask("describe", [sql], describeTimeoutMs) as Promise<Description>,
+		format: () => ask("format", [], describeTimeoutMs) as Promise<LogFormat>,
+		explain: (sql, format) => ask("explain", [sql, format], describeTimeoutMs) as Promise<LogExplanation>,
 		async suspend() {
 			suspended = true;
 			const old = readers;

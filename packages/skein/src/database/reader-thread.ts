@@ -1,5 +1,6 @@
 /** Readers on a thread. Shows in shared memory which call it is in, so that a long one is noticed from outside. */
 import { parentPort, workerData } from "node:worker_threads";
+import type { LogFormat } from "./log-format.ts";
 import { type PackedProgram, type PackedRead, packRead, unpackProgram } from "./packing.ts";
 import type { Program } from "./program.ts";
 import { createReader } from "./reader.ts";
@@ -27,6 +28,14 @@ function readerMethods({ path, settings, running }: ReaderThreadData) {
 		describe(ticket: number, sql: string) {
 			Atomics.store(running, 0, ticket);
 			return reader.describe(sql, null);
+		},
+		format(ticket: number) {
+			Atomics.store(running, 0, ticket);
+			return reader.format();
+		},
+		explain(ticket: number, sql: string, format: LogFormat | null) {
+			Atomics.store(running, 0, ticket);
+			return reader.explain(sql, format);
 		},
 		describeIn: (number: number, sql: string) => reader.describe(sql, number),
 	};

@@ -1,10 +1,13 @@
 /** Reading connections of one thread: programs on the newest committed state, and transactions that hold one. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Position } from "../consensus/types.ts";
-import { guardConnection, openReading } from "./connection.ts";
+import { explainLogging } from "./changes/explain.ts";
+import { type Guard, guardConnection, openReading } from "./connection.ts";
 import type { ReadOutcome } from "./database.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
-import { createPositionReader, readState } from "./own-tables.ts";
+import type { LogExplanation } from "./explanation.ts";
+import type { LogFormat } from "./log-format.ts";
+import { createFormatReader, createPositionReader, readState } from "./own-tables.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { createStatementCache, type StatementCache } from "./statement-cache.ts";
@@ -17,11 +20,16 @@ export interface Reader {
 	end(number: number): void;
 	/** As of the newest committed state; inside a transaction as of its own. */
 	describe(sql: string, number: number | null): Description;
+	/** As of the newest committed state. */
+	format(): LogFormat;
+	/** As of the newest committed state; null: in the database's own format. */
+	explain(sql: string, format: LogFormat | null): LogExplanation;
 	close(): void;
 }
 
 interface ReadSession {
 	readonly connection: DatabaseSync;
+	readonly guard: Guard;
 	readonly cache: StatementCache;
 	readonly executor: Executor;
 	readonly transaction: ClientTransaction;
@@ -37,13 +45,15 @@ export function createReader(options: {
 	const begin = main.connection.prepare("BEGIN");
 	const end = main.connection.prepare("ROLLBACK");
 	const positionOf = createPositionReader(main.connection);
+	const format = createFormatReader(main.connection);
 	const transactions = new Map<number, ReadSession>();
 	/** Connections of ended transactions, to be used again. */
 	const idle: ReadSession[] = [];
 
 	function open(): ReadSession {
 		const connection = openReading(path);
-		const cache = createStatementCache(connection, guardConnection(connection));
+		const guard = guardConnection(connection);
+		const cache = createStatementCache(connection, guard);
 		const executor = createExecutor({
 			connection,
 			cache,
@@ -53,7 +63,7 @@ export function createReader(options: {
 			deferredCheck: null,
 			now,
 		});
-		return { connection, cache, executor, transaction: noTransaction(true) };
+		return { connection, guard, cache, executor, transaction: noTransaction(true) };
 	}
 
 	function sessionOf(number: number): ReadSession {
@@ -118,6 +128,18 @@ export function createReader(options: {
 			connection.exec("BEGIN");
 			try {
 				return describe(main, sql);
+			} finally {
+				connection.exec("ROLLBACK");
+			}
+		},
+		format,
+		explain(sql, asked) {
+			const { connection, guard } = main;
+			connection.exec("BEGIN");
+			try {
+				// The first read fixes the state, and notices another schema.
+				const own = format();
+				return explainLogging(connection, guard, asked ?? own, sql);
 			} finally {
 				connection.exec("ROLLBACK");
 			}

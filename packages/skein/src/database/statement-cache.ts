@@ -4,6 +4,7 @@ import type { Guard } from "./connection.ts";
 import type { ParsedStatement } from "./parsed-statement.ts";
 import type { Column } from "./program.ts";
 import { parseStatement } from "./sql.ts";
+import { createSightCollector, type StatementSight } from "./statement-sight.ts";
 
 const maxStatements = 256;
 const maxCachedSqlLength = 100_000;
@@ -14,6 +15,8 @@ export interface Prepared {
 	readonly statement: () => StatementSync;
 	/** Rows come back: a query, or RETURNING. */
 	readonly returnsRows: () => boolean;
+	/** What SQLite said that it will do; only where the cache keeps that. */
+	readonly sight: () => StatementSight;
 	/** As of now: SQLite prepares a statement anew, unseen, when the schema has changed. */
 	readonly columns: () => readonly Column[];
 }
@@ -26,7 +29,12 @@ export interface StatementCache {
 	clear(): void;
 }
 
-export function createStatementCache(connection: DatabaseSync, guard: Guard): StatementCache {
+/** `keepsSight`: for a leader's writing connection. */
+export function createStatementCache(
+	connection: DatabaseSync,
+	guard: Guard,
+	keepsSight = false,
+): StatementCache {
 	const cache = new Map<string, Prepared>();
 
 	return {
@@ -38,7 +46,7 @@ export function createStatementCache(connection: DatabaseSync, guard: Guard): St
 				cache.set(sql, known);
 				return known;
 			}
-			const prepared = prepare(connection, guard, sql);
+			const prepared = prepare(connection, guard, sql, keepsSight);
 			if (sql.length <= maxCachedSqlLength) {
 				cache.set(sql, prepared);
 				const oldest = cache.keys().next().value;
@@ -46,17 +54,18 @@ export function createStatementCache(connection: DatabaseSync, guard: Guard): St
 			}
 			return prepared;
 		},
-		prepareAnew: (sql) => prepare(connection, guard, sql),
+		prepareAnew: (sql) => prepare(connection, guard, sql, keepsSight),
 		clear: () => cache.clear(),
 	};
 }
 
-function prepare(connection: DatabaseSync, guard: Guard, sql: string): Prepared {
+function prepare(connection: DatabaseSync, guard: Guard, sql: string, keepsSight: boolean): Prepared {
+	const collector = keepsSight ? createSightCollector() : null;
 	let statement: StatementSync | null = null;
 	let returnsRows: boolean | null = null;
 	const prepared = (): StatementSync => {
 		if (statement !== null) return statement;
-		const made = guard(() => connection.prepare(sql));
+		const made = guard(() => connection.prepare(sql), collector?.see);
 		made.setReadBigInts(true);
 		made.setReturnArrays(true);
 		made.setAllowBareNamedParameters(false);
@@ -69,6 +78,11 @@ function prepare(connection: DatabaseSync, guard: Guard, sql: string): Prepared 
 		returnsRows() {
 			returnsRows ??= prepared().columns().length > 0;
 			return returnsRows;
+		},
+		sight() {
+			prepared();
+			if (collector === null) throw new Error("what the statement will do was not kept");
+			return collector.sight();
 		},
 		columns: () =>
 			prepared()

@@ -16,7 +16,14 @@ import type { DatabaseSettings } from "./settings.ts";
 import { openDatabase, type ThreadedDatabase } from "./threaded-database.ts";
 
 const limitMs = 20_000;
-const configuration: Configuration = { members: [], voters: ["n1"], outgoingVoters: [], learners: [] };
+const configuration: Configuration = {
+	members: [],
+	voters: ["n1"],
+	outgoingVoters: [],
+	learners: [],
+	joining: [],
+	retired: [],
+};
 
 let directory: string;
 let databases: ThreadedDatabase[];

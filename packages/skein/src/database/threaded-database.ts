@@ -86,8 +86,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 	}
 
 	/** Mostly the next batch tells that this is done, and nothing has to be sent for it. */
-	function commit(applied: Position): Promise<void> {
-		const done = writer.callQuietly("commit", [applied]) as Promise<void>;
+	function commit(applied: Position, configuration: DatabaseState["configuration"] = null): Promise<void> {
+		const done = writer.callQuietly("commit", [applied, configuration]) as Promise<void>;
 		lateAnswer ??= setTimeout(() => {
 			lateAnswer = null;
 			writer.hurry();
@@ -147,6 +147,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
 		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),
 		describe: (sql) => readers.describe(sql),
+		format: () => readers.format(),
+		explain: (sql, format) => readers.explain(sql, format),
 		async checkpoint() {
 			const result = (await writer.call("checkpoint", [])) as CheckpointResult;
 			durableIndex = Math.max(durableIndex, result.durableIndex ?? 0);

@@ -25,6 +25,8 @@ export interface NotedTransaction {
 export type NotedChange =
 	/** A statement that changes the schema, or a pragma of the file. */
 	| { readonly operation: "sql"; readonly sql: string }
+	/** One that was logged as it is (log format `statement`), its values by the number of the parameter. */
+	| { readonly operation: "statement"; readonly sql: string; readonly values: NotedRow }
 	| {
 			readonly operation: "insert" | "delete";
 			readonly table: string;

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createLogFormats } from "./changes/formats.ts";
 import { notedTransaction } from "./changes/noted-transaction.ts";
-import { createRowFormat } from "./changes/row.ts";
+import { decodePayload, formatOf } from "./changes/payload.ts";
 import type { WriteOutcome, WriteRequest } from "./database.ts";
+import { type LogFormat, logFormats } from "./log-format.ts";
 import { defaultDatabaseSettings } from "./settings.ts";
 import { contentsOf } from "./testing/contents.ts";
 import type { TransactionNote } from "./transaction-note.ts";
@@ -19,7 +21,7 @@ let index = 0;
 function open(name: string): Writer {
 	return createWriter({
 		path: join(directory, name),
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: { ...defaultDatabaseSettings, maxTransactionBytes: 100_000 },
 		now: () => performance.now(),
 	});
@@ -80,30 +82,44 @@ function commit(): void {
 	expect(contentsOf(join(directory, "follower"))).toEqual(contentsOf(join(directory, "leader")));
 }
 
-test("a group that is taken back leaves those before it, whatever it did to the schema", () => {
-	follow(leader.execute([early("create table t (id integer primary key autoincrement, x unique)")]));
-	follow(
-		leader.execute([early("insert into t (x) values ('a')"), early("insert into t (x) values ('b')")], true),
-	);
-	leader.execute(
-		[
-			early("alter table t add column y"),
-			early("create table u (x)"),
-			early("insert into u values (1)"),
-			early("delete from t"),
-		],
-		true,
-	);
-	leader.rollbackGroup();
-	expect(() => leader.rollbackGroup()).toThrow("no group");
-	// Tables without a key of their own are noted by triggers, which came and went.
-	follow(leader.execute([early("create table w (x)"), early("insert into w values ('c')")], true));
-	follow(leader.execute([early("update t set x = 'd' where x = 'a'"), early("update w set x = 'e'")], true));
+function choose(format: LogFormat): void {
+	follow(leader.execute([request("", { format })]));
 	commit();
-	const rows = leader.connection().prepare("select x from t order by id").all();
-	expect(rows.map(({ x }) => x)).toEqual(["d", "b"]);
-	expect(leader.connection().prepare("select name from sqlite_schema where name = 'u'").all()).toEqual([]);
-});
+}
+
+test.each(logFormats)(
+	"a group that is taken back leaves those before it, whatever it did to the schema: %s",
+	(format) => {
+		choose(format);
+		follow(leader.execute([early("create table t (id integer primary key autoincrement, x unique)")]));
+		follow(
+			leader.execute(
+				[early("insert into t (x) values ('a')"), early("insert into t (x) values ('b')")],
+				true,
+			),
+		);
+		leader.execute(
+			[
+				early("alter table t add column y"),
+				early("create table u (x)"),
+				early("insert into u values (1)"),
+				early("delete from t"),
+			],
+			true,
+		);
+		leader.rollbackGroup();
+		expect(() => leader.rollbackGroup()).toThrow("no group");
+		// Tables without a key of their own are noted by triggers, which came and went.
+		follow(leader.execute([early("create table w (x)"), early("insert into w values ('c')")], true));
+		follow(
+			leader.execute([early("update t set x = 'd' where x = 'a'"), early("update w set x = 'e'")], true),
+		);
+		commit();
+		const rows = leader.connection().prepare("select x from t order by id").all();
+		expect(rows.map(({ x }) => x)).toEqual(["d", "b"]);
+		expect(leader.connection().prepare("select name from sqlite_schema where name = 'u'").all()).toEqual([]);
+	},
+);
 
 test("taking back the first group takes back the transaction, and a rollback takes back all", () => {
 	leader.execute([early("create table t (x)")]);
@@ -188,4 +204,96 @@ test("an interactive transaction has the note of the request that ends it", () =
 	const noted = ended?.payload === null || ended === undefined ? null : notedTransaction(ended.payload, true);
 	expect(noted?.note).toEqual(note);
 	expect(noted?.changes.length).toBe(2);
+});
+
+test("a schema that is taken back and made otherwise: statements are judged by the one that is", () => {
+	choose("statement");
+	follow(
+		leader.execute([
+			early("create table t (id integer primary key, x)"),
+			early("insert into t values (1, 'a')"),
+		]),
+	);
+	leader.execute([early("create table u (x)"), early("insert into u (x) values ('sql')")], true);
+	leader.rollbackGroup();
+	// The same number of the schema, and the same text.
+	const outcomes = leader.execute(
+		[early("create table u (x, y default (random()))"), early("insert into u (x) values ('sql')")],
+		true,
+	);
+	follow(outcomes);
+	const payload = outcomes[1]?.payload ?? new Uint8Array(0);
+	expect(decodePayload(payload).map(({ type }) => type)).toEqual(["note", "rows"]);
+	commit();
+});
+
+test("what was logged as SQL is told as SQL, with its values", () => {
+	choose("statement");
+	follow(
+		leader.execute([
+			request("create table t (id integer primary key, x); create table w (x, y default (random()))"),
+		]),
+	);
+	const insert = {
+		condition: null,
+		statement: {
+			sql: "insert into t values (?2, ?1)",
+			arguments: [new Uint8Array([0, 255]), 9007199254740993n],
+			namedArguments: [],
+			wantRows: false,
+		},
+	};
+	const outcomes = leader.execute(
+		[
+			early("", { program: { steps: [insert] } }),
+			early("update t set x = 1.0; insert into w (x) values (2)"),
+		],
+		false,
+	);
+	follow(outcomes);
+	commit();
+	const noted = outcomes.map(({ payload }) => (payload === null ? null : notedTransaction(payload, true)));
+	expect(noted[0]).toEqual({
+		note,
+		isCut: false,
+		changes: [
+			{
+				operation: "statement",
+				sql: insert.statement.sql,
+				values: [{ base64: "AP8=" }, { integer: "9007199254740993" }],
+			},
+		],
+	});
+	expect(noted[1]?.changes).toMatchObject([
+		{ operation: "statement", sql: "update t set x = 1.0", values: [] },
+		{ operation: "row", table: "w", row: [2, expect.anything()] },
+	]);
+});
+
+test("a change of the format that is taken back is none, and it runs behind nothing", () => {
+	follow(leader.execute([request("create table t (x)")]));
+	commit();
+	leader.execute([request("", { format: "statement" })]);
+	leader.rollback();
+	const [early1] = leader.execute([early("insert into t values (1)")]);
+	expect(formatOf(early1?.payload ?? new Uint8Array(0))).toBe("row");
+	expect(() => leader.execute([request("", { format: "statement" })], true)).toThrow("not alone");
+	leader.rollback();
+	leader.execute([request("", { format: "statement" })]);
+	leader.rollbackGroup();
+	follow(leader.execute([early("insert into t values (1)")]));
+	commit();
+});
+
+test("whose beginning is all that there is, and who changes the format, has no note: that is no failure", () => {
+	follow(leader.execute([request("create table t (x)")]));
+	const [large] = leader.execute([request("insert into t values (zeroblob(50000))")], true);
+	const payload = large?.payload ?? new Uint8Array(0);
+	expect(payload.length).toBeGreaterThan(50_000);
+	expect(notedTransaction(payload.subarray(0, 1_000), false)).toBeNull();
+	expect(notedTransaction(payload, true)).toBeNull();
+	leader.rollback();
+	const [changed] = leader.execute([request("", { format: "statement" })]);
+	expect(notedTransaction(changed?.payload ?? new Uint8Array(0), true)).toBeNull();
+	expect(() => notedTransaction(Uint8Array.of(9), true)).toThrow("begins with 9");
 });

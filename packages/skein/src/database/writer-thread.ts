@@ -2,9 +2,9 @@
 import { statSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Position } from "../consensus/types.ts";
-import { createRowFormat } from "./changes/row.ts";
+import { createLogFormats } from "./changes/formats.ts";
 import { checkpointOn } from "./checkpoint.ts";
-import type { AppliedEntry } from "./database.ts";
+import type { AppliedEntry, DatabaseState } from "./database.ts";
 import { type PackedRequest, type PackedWriteOutcome, packWriteOutcome, unpackRequest } from "./packing.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { serveCalls } from "./thread-calls.ts";
@@ -16,14 +16,15 @@ export interface WriterThreadData {
 }
 
 function writerMethods({ path, settings }: WriterThreadData) {
-	const writer = createWriter({ path, format: createRowFormat(), settings, now: () => performance.now() });
+	const writer = createWriter({ path, formats: createLogFormats(), settings, now: () => performance.now() });
 	return {
 		state: () => writer.state,
 		execute: (requests: readonly PackedRequest[], behind: boolean) =>
 			writer.execute(requests.map(unpackRequest), behind).map(packWriteOutcome),
 		rollbackGroup: () => writer.rollbackGroup(),
 		abandonInteractive: () => writer.abandonInteractive(),
-		commit: (applied: Position) => writer.commit(applied),
+		commit: (applied: Position, configuration: DatabaseState["configuration"]) =>
+			writer.commit(applied, configuration),
 		rollback: () => writer.rollback(),
 		apply: (entries: readonly AppliedEntry[]) => writer.apply(entries),
 		applied: () => writer.applied(),

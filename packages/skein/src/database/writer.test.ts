@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createRowFormat } from "./changes/row.ts";
+import { createLogFormats } from "./changes/formats.ts";
 import type { WriteOutcome, WriteRequest } from "./database.ts";
 import type { Value } from "./program.ts";
 import { type DatabaseSettings, defaultDatabaseSettings } from "./settings.ts";
@@ -19,7 +19,7 @@ let index = 0;
 function open(name: string, settings: Partial<DatabaseSettings> = {}): Writer {
 	return createWriter({
 		path: join(directory, name),
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: { ...defaultDatabaseSettings, ...settings },
 		now: () => performance.now(),
 	});

@@ -5,14 +5,23 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Position } from "../consensus/types.ts";
-import type { Capture, ChangeFormat } from "./changes/format.ts";
+import type { Capture } from "./changes/format.ts";
+import { encodeFormatChange, readFormatChange } from "./changes/format-change.ts";
+import type { LogFormats } from "./changes/formats.ts";
 import { guardConnection, openWriting } from "./connection.ts";
 import { type ControlStatements, createControlStatements } from "./control-statements.ts";
 import type { AppliedEntry, DatabaseState, WriteOutcome, WriteRequest } from "./database.ts";
 import { createDeferredCheck } from "./deferred-check.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
 import { createIdempotency, type Idempotency } from "./idempotency.ts";
-import { createStateWriter, ownSchema, readState, type StateWriter } from "./own-tables.ts";
+import type { LogFormat } from "./log-format.ts";
+import {
+	createFormatReader,
+	createStateWriter,
+	ownSchema,
+	readState,
+	type StateWriter,
+} from "./own-tables.ts";
 import type { StatementKind } from "./parsed-statement.ts";
 import type { Program, ProgramOutcome, StatementFailure } from "./program.ts";
 import type { DatabaseSettings } from "./settings.ts";
@@ -24,7 +33,7 @@ export interface Writer {
 	execute(requests: readonly WriteRequest[], behind?: boolean): WriteOutcome[];
 	rollbackGroup(): void;
 	abandonInteractive(): void;
-	commit(applied: Position): void;
+	commit(applied: Position, configuration?: DatabaseState["configuration"]): void;
 	rollback(): void;
 	apply(entries: readonly AppliedEntry[]): void;
 	/** What the file holds; not inside a transaction. */
@@ -54,6 +63,8 @@ interface Session {
 	readonly executor: Executor;
 	readonly idempotency: Idempotency;
 	readonly stateWriter: StateWriter;
+	/** What the open transaction, or the newest state, says the log format is. */
+	readonly format: () => LogFormat;
 	readonly kindOf: (sql: string) => StatementKind;
 	/** After a rollback: what is known of the schema may have been rolled back too. */
 	readonly rolledBack: () => void;
@@ -71,11 +82,11 @@ interface Session {
 
 export function createWriter(options: {
 	path: string;
-	format: ChangeFormat;
+	formats: LogFormats;
 	settings: DatabaseSettings;
 	now: () => number;
 }): Writer {
-	const { path, format, settings, now } = options;
+	const { path, formats, settings, now } = options;
 	const first = openWriting(path);
 	refuseForeignFile(first, path);
 	first.exec(ownSchema);
@@ -87,9 +98,10 @@ export function createWriter(options: {
 	let lastGroup: "whole" | "behind" | null = null;
 
 	function begin(connection: DatabaseSync, mode: Session["mode"]): Session {
-		const cache = createStatementCache(connection, guardConnection(connection));
-		if (mode === "leading") format.prepareToCapture(connection);
-		else format.prepareToApply(connection);
+		const guard = guardConnection(connection);
+		const cache = createStatementCache(connection, guard, mode === "leading");
+		if (mode === "leading") formats.prepareToCapture(connection, guard);
+		else formats.prepareToApply(connection);
 		const deferredCheck = createDeferredCheck(connection);
 		const made: Session = {
 			connection,
@@ -99,13 +111,13 @@ export function createWriter(options: {
 				connection,
 				cache,
 				limits: settings,
-				around: (kind, sql, run) => {
+				around: (kind, sql, run, client) => {
 					const changes = changingKinds.has(kind);
 					if (kind === "schema") deferredCheck.schemaChanged();
 					if (changes) made.changed = true;
 					if (kind === "begin" && made.changed && made.mayStayOpen) throw new Error(changedBeforeBegin);
 					if (made.capture === null) throw new Error("a statement outside a request");
-					return made.capture.statement(kind, sql, run);
+					return made.capture.statement(kind, sql, run, client ?? null);
 				},
 				setForeignKeys: (on) => setForeignKeysInRequest(made, on),
 				deferredCheck,
@@ -113,6 +125,7 @@ export function createWriter(options: {
 			}),
 			idempotency: createIdempotency(connection, settings),
 			stateWriter: createStateWriter(connection),
+			format: createFormatReader(connection),
 			kindOf: (sql) => cache.get(sql).parsed.kind,
 			rolledBack: () => {
 				cache.clear();
@@ -150,7 +163,7 @@ export function createWriter(options: {
 		connection.exec("ROLLBACK");
 		setForeignKeys(current, on);
 		control.begin();
-		current.capture = format.beginCapture(connection);
+		current.capture = formats.beginCapture(connection, current.format());
 		current.capture.beginRequest(false);
 		control.savepoint();
 		return true;
@@ -176,6 +189,8 @@ export function createWriter(options: {
 
 	function execute(requests: readonly WriteRequest[], behind = false): WriteOutcome[] {
 		if (session.mode !== "leading") throw new Error("execute before prepareToLead");
+		const changed = requests.find((request) => request.format !== undefined)?.format;
+		if (changed !== undefined) return [changeFormat(changed, requests.length)];
 		if (behind) beginBehind(requests);
 		else lastGroup = "whole";
 		if (requests.every(({ note }) => note === null)) return executeTogether(requests);
@@ -209,6 +224,23 @@ export function createWriter(options: {
 		const again = executeGroup(requests, true);
 		const rest = finishCapture(null);
 		return rest === null ? again : withPayload(again, rest);
+	}
+
+	/** In a transaction of its own: what is captured before it has the old format, what comes behind it the new one. */
+	function changeFormat(to: LogFormat, groupSize: number): WriteOutcome {
+		if (groupSize !== 1 || interactive !== null || session.connection.isTransaction)
+			throw new Error("a change of the log format is not alone in its transaction");
+		lastGroup = "whole";
+		session.control.begin();
+		session.stateWriter.format(to);
+		const outcome: ProgramOutcome = { results: [], errors: [], autocommit: true, foreignKeys: true };
+		return { outcome, payload: encodeFormatChange(to), replayed: false };
+	}
+
+	function applyCommand(payload: Uint8Array): void {
+		const changed = readFormatChange(payload);
+		if (changed === null) formats.apply(session.connection, payload);
+		else session.stateWriter.format(changed);
 	}
 
 	function finishCapture(note: TransactionNote | null): Uint8Array | null {
@@ -261,7 +293,7 @@ export function createWriter(options: {
 
 	function beginRequest(request: WriteRequest, apart: boolean): ClientTransaction {
 		const { connection, control } = session;
-		session.capture ??= format.beginCapture(connection);
+		session.capture ??= formats.beginCapture(connection, session.format());
 		session.capture.beginRequest(!apart && !request.interactive && isPlain(request.program));
 		control.savepoint();
 		session.changed = false;
@@ -273,9 +305,8 @@ export function createWriter(options: {
 		if (capture === null) throw new Error("a request ended without its capture");
 		const key = request.idempotencyKey;
 		if (key !== null && mayHaveChanged(request.program, outcome)) {
-			capture.statement("write", "skein_requests", () =>
-				idempotency.store(key, request.program, request.receivedAtMs, outcome),
-			);
+			const store = (): void => idempotency.store(key, request.program, request.receivedAtMs, outcome);
+			capture.statement("write", "skein_requests", store, null);
 		}
 		// A transaction over several requests cannot run again: it is looked at before its group is.
 		const bytes = apart || request.interactive ? capture.requestBytes() : 0;
@@ -330,8 +361,12 @@ export function createWriter(options: {
 			interactive = null;
 			undoRequest();
 		},
-		commit(applied) {
+		commit(applied, configuration = null) {
 			if (interactive !== null) throw new Error("commit with an interactive transaction open");
+			if (configuration !== null) {
+				if (!session.connection.isTransaction) session.control.begin();
+				session.stateWriter.configuration(configuration.index, configuration.value);
+			}
 			session.stateWriter.applied(applied);
 			session.control.commit();
 			lastGroup = null;
@@ -343,7 +378,7 @@ export function createWriter(options: {
 			control.begin();
 			try {
 				for (const entry of entries) {
-					if (entry.kind === "command") format.apply(connection, entry.payload);
+					if (entry.kind === "command") applyCommand(entry.payload);
 					if (entry.configuration !== null)
 						stateWriter.configuration(entry.position.index, entry.configuration);
 				}
@@ -352,7 +387,7 @@ export function createWriter(options: {
 				control.commit();
 			} catch (error) {
 				if (connection.isTransaction) connection.exec("ROLLBACK");
-				format.applyRolledBack();
+				formats.applyRolledBack();
 				throw error;
 			}
 		},

@@ -12,10 +12,19 @@ export interface AppliedIndex {
 	 * that began before it.
 	 */
 	reflects(index: LogIndex): void;
+	/**
+	 * The entries from the position to this one are committed and are configurations, which a leader's database is told
+	 * of as soon as its writer is free.
+	 */
+	passes(position: Position): void;
+	/** What a file shows that holds everything up to `held`: configurations behind it included. */
+	shownBy(held: Position): Position;
 	/** Somebody waits for more than there is. */
 	awaited(): boolean;
 	/** Called whenever somebody begins to wait. */
 	onWait: () => void;
+	/** Called whenever the position advanced. */
+	onAdvance: (index: LogIndex) => void;
 	/**
 	 * Calls back once all effects up to `index` are applied (at once if they are). The returned function ends the wait.
 	 * `overtaken`: instead of that, when another leader leads: what its predecessor had acknowledged up to here may be
@@ -26,6 +35,14 @@ export interface AppliedIndex {
 	leaderChanged(): void;
 }
 
+/** Nothing but configurations is behind `from`, up to `to`. */
+interface Passed {
+	readonly from: LogIndex;
+	readonly to: Position;
+}
+
+const mostPassed = 8;
+
 interface Waiting {
 	readonly index: LogIndex;
 	readonly reached: () => void;
@@ -34,18 +51,22 @@ interface Waiting {
 
 export function createAppliedIndex(start: Position): AppliedIndex {
 	const waiting = new Set<Waiting>();
+	/** Oldest first. A read may have begun on the state before one, and end after it. */
+	let passed: readonly Passed[] = [];
 
 	const applied: AppliedIndex & { position: Position; reflected: LogIndex } = {
 		position: start,
 		reflected: start.index,
 		awaited: () => waiting.size > 0,
 		onWait: () => {},
+		onAdvance: () => {},
 		advance(next) {
 			if (next.index < applied.position.index) {
 				throw new Error(`applied index went back: ${applied.position.index} to ${next.index}`);
 			}
 			applied.position = next;
 			applied.reflects(next.index);
+			applied.onAdvance(next.index);
 		},
 		reflects(index) {
 			if (index <= applied.reflected) return;
@@ -63,6 +84,14 @@ export function createAppliedIndex(start: Position): AppliedIndex {
 				entry.overtaken();
 			}
 		},
+		passes(position) {
+			if (position.index > (passed.at(-1)?.to.index ?? 0)) {
+				passed = [...passed, { from: applied.position.index, to: position }].slice(-mostPassed);
+			}
+			applied.reflects(position.index);
+		},
+		shownBy: (held) =>
+			passed.findLast(({ from, to }) => held.index >= from && held.index < to.index)?.to ?? held,
 		whenReached(index, reached, overtaken) {
 			if (index <= applied.reflected) {
 				reached();

@@ -1,6 +1,7 @@
 /** What `GET /cluster` shows of acknowledgement modes, and of what they lost. */
 import { expect, test } from "vitest";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { shownBy } from "./cluster-view.ts";
 import type { DatabaseView } from "./service.ts";
 import type { Cluster, Member } from "./testing/cluster.ts";
 import { createCluster, watch } from "./testing/cluster.ts";
@@ -47,4 +48,26 @@ test("each node shows its own default mode, since it is that of the writes that 
 		lines.some((line) => line.includes("will be refused")),
 	);
 	expect(warned.map(({ id }) => id)).toEqual(["n2"]);
+});
+
+test("of its own lease a node shows what it knows itself, and of the others what the leader said", async () => {
+	const cluster = await createCluster({ size: 3, seed: 4 });
+	const leader = await cluster.leader();
+	await cluster.clock.run(500);
+	const seen = leader.node?.service.ownView();
+	if (seen === undefined) throw new Error("the leader does not run");
+	const inSyncOf = (view: typeof seen) =>
+		Object.values(view.databases["default"]?.members ?? {}).map(({ inSync }) => inSync);
+	expect(inSyncOf(seen)).toEqual([true, true, true]);
+	const acknowledgement = { mode: "sync", strict: false } as const;
+	const own = { self: "n2", version: "v", acknowledgement, inSync: false, lostTransactions: 4 };
+	const shown = shownBy(seen, own);
+	expect(inSyncOf(shown)).toEqual([true, false, true]);
+	expect([shown.node, shown.version, shown.databases["default"]?.acknowledgement]).toEqual([
+		"n2",
+		"v",
+		"sync",
+	]);
+	// It knows sooner than the leader what it lost.
+	expect(shown.databases["default"]?.lostTransactions).toBe(4);
 });

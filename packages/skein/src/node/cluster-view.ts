@@ -1,8 +1,10 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, NodeId, Role } from "../consensus/types.ts";
+import type { LogFormat } from "../database/log-format.ts";
 import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
+import type { Degradation } from "./degradation.ts";
 import type { PeerStatus } from "./directory.ts";
 import type { ClusterView, MemberView } from "./service.ts";
 
@@ -12,6 +14,8 @@ export interface OwnStatus {
 	readonly url: string;
 	readonly version: string;
 	readonly appliedIndex: LogIndex;
+	/** By this member's own knowledge. */
+	readonly inSync: boolean;
 	/** Of writes that do not ask for another mode. */
 	readonly acknowledgement: Acknowledgement;
 	readonly lostTransactions: number;
@@ -21,17 +25,19 @@ export interface ClusterViewOptions {
 	readonly own: OwnStatus;
 	readonly runner: CoreRunner;
 	readonly configuration: Configuration;
+	readonly format: LogFormat;
 	readonly statusOf: (node: NodeId) => PeerStatus | null;
 	readonly reachable: (node: NodeId) => boolean;
 	/** Bytes of the log after an index. */
 	readonly bytesAfter: (index: LogIndex) => number;
+	readonly degraded: readonly Degradation[];
 }
 
 export function clusterView(options: ClusterViewOptions): ClusterView {
 	const { own, runner, configuration } = options;
 	const members: Record<NodeId, MemberView> = {};
 	for (const member of configuration.members) {
-		const kind = configuration.learners.includes(member.id) ? "learner" : "voter";
+		const kind = memberKind(configuration, member.id);
 		members[member.id] =
 			member.id === own.self
 				? ownView(options, kind, member.peer)
@@ -47,29 +53,51 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				leader: runner.state.leader,
 				commitIndex: runner.commitIndex,
 				acknowledgement: acknowledgementText(own.acknowledgement),
-				format: "row",
+				format: options.format,
 				// Each member reports what was in its own log: one of them may have lost what no other ever had.
-				lostTransactions: Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0),
+				lostTransactions: lostBy(members),
+				degraded: options.degraded,
 				members,
 			},
 		},
 	};
 }
 
-/** A view that another node made, as this one shows it. */
+/**
+ * A view that the leader made, as this node shows it: with its own default mode, and with what it knows itself of its
+ * lease, since the leader's end of that comes later, and of what it lost, which the leader hears of within a second.
+ */
 export function shownBy(
 	seen: ClusterView,
-	own: Pick<OwnStatus, "self" | "version" | "acknowledgement">,
+	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync" | "lostTransactions">,
 ): ClusterView {
 	const acknowledgement = acknowledgementText(own.acknowledgement);
-	const databases = Object.entries(seen.databases).map(
-		([name, database]) => [name, { ...database, acknowledgement }] as const,
-	);
+	const databases = Object.entries(seen.databases).map(([name, database]) => {
+		const member = database.members[own.self];
+		const members =
+			member === undefined
+				? database.members
+				: {
+						...database.members,
+						[own.self]: { ...member, inSync: own.inSync, lostTransactions: own.lostTransactions },
+					};
+		return [name, { ...database, acknowledgement, members, lostTransactions: lostBy(members) }] as const;
+	});
 	return { ...seen, node: own.self, version: own.version, databases: Object.fromEntries(databases) };
 }
 
+function lostBy(members: Readonly<Record<string, MemberView>>): number {
+	return Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0);
+}
+
+export function memberKind({ voters, learners, joining }: Configuration, id: NodeId): MemberView["kind"] {
+	if (voters.includes(id)) return "voter";
+	if (joining.includes(id)) return "joining";
+	return learners.includes(id) ? "learner" : "leaving";
+}
+
 function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], peer: string): MemberView {
-	const { lastIndex, durableIndex } = runner.core.view;
+	const { durableIndex } = runner.core.view;
 	return {
 		kind,
 		role: runner.state.role,
@@ -81,7 +109,7 @@ function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], 
 		lagEntries: Math.max(0, runner.commitIndex - own.appliedIndex),
 		lagBytes: runner.state.role === "leader" ? 0 : null,
 		lagMs: runner.state.role === "leader" ? 0 : null,
-		inSync: lastIndex === durableIndex || runner.state.role === "leader",
+		inSync: own.inSync,
 		reachable: true,
 		lostTransactions: own.lostTransactions,
 	};
@@ -98,6 +126,8 @@ function otherView(
 	const reachable = options.reachable(id);
 	const progress = runner.state.role === "leader" ? runner.core.view.progress.get(id) : undefined;
 	const matchIndex = progress?.matchIndex ?? null;
+	const appliedIndex = progress?.appliedIndex ?? status?.appliedIndex ?? null;
+	const lagMs = progress?.lacksForMs ?? status?.behindMs ?? null;
 	return {
 		kind,
 		role: roleOf(options, id, status),
@@ -105,14 +135,19 @@ function otherView(
 		peer,
 		version: status?.version ?? null,
 		matchIndex,
-		appliedIndex: status?.appliedIndex ?? null,
-		lagEntries: status === null ? null : Math.max(0, runner.commitIndex - status.appliedIndex),
-		lagBytes: matchIndex === null ? null : options.bytesAfter(matchIndex),
-		lagMs: status === null ? null : Math.round(status.behindMs),
-		inSync: matchIndex === null ? null : reachable && matchIndex >= runner.commitIndex,
+		appliedIndex,
+		lagEntries: appliedIndex === null ? null : Math.max(0, runner.commitIndex - appliedIndex),
+		lagBytes: progress === undefined || appliedIndex === null ? null : lagBytes(options, appliedIndex),
+		lagMs: lagMs === null ? null : Math.round(lagMs),
+		inSync: progress?.inSync ?? null,
 		reachable,
 		lostTransactions: status?.lostTransactions ?? null,
 	};
+}
+
+/** Of what is committed and not applied. */
+function lagBytes({ runner, bytesAfter }: ClusterViewOptions, appliedIndex: LogIndex): number {
+	return Math.max(0, bytesAfter(appliedIndex) - bytesAfter(runner.commitIndex));
 }
 
 function roleOf(

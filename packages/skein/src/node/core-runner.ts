@@ -8,7 +8,7 @@ import type { Core } from "../consensus/core.ts";
 import type { Input, ProposedEntry } from "../consensus/input.ts";
 import type { ConsensusMessage } from "../consensus/message.ts";
 import type { Output, RefusalReason } from "../consensus/output.ts";
-import type { Entry, GroupId, LogIndex, NodeId, Role, Term } from "../consensus/types.ts";
+import type { Configuration, Entry, GroupId, LogIndex, NodeId, Role, Term } from "../consensus/types.ts";
 import { EntryAbsentError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
@@ -16,6 +16,7 @@ import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.t
 import type { Logger } from "../world/logger.ts";
 import type { Lane, Network } from "../world/network.ts";
 import { createDiskQueue, type DiskQueueOptions } from "./disk-queue.ts";
+import type { LeaseAsked, Leased } from "./in-sync.ts";
 
 export interface RoleState {
 	readonly role: Role;
@@ -34,6 +35,8 @@ export type Proposal =
 	| { readonly accepted: false; readonly reason: RefusalReason };
 
 export type TransferEnd = Extract<Output, { type: "transfer-ended" }>;
+export type ChangeRequest = Omit<Extract<Input, { type: "change-members" }>, "now" | "type">;
+export type ChangeAnswer = Extract<Output, { type: "change-accepted" | "change-refused" }>;
 
 /** What the rest of the node wants to hear. Called in the order in which the core decided. */
 export interface CoreListener {
@@ -41,9 +44,17 @@ export interface CoreListener {
 	onCommit(index: LogIndex): void;
 	/** The proposal that ends at `index` may be answered. */
 	onAcknowledged(index: LogIndex): void;
+	/** What `await-acknowledgement` asked for with this waiter is met. */
+	onAwaited(waiter: number): void;
+	/** Somebody waits until this member has applied `index`, which may not be committed yet. */
+	onApplyAtOnce(index: LogIndex): void;
+	onLeaseAsked(asked: LeaseAsked): void;
+	onLeased(leased: Leased): void;
 	onReadReady(readId: number, index: LogIndex): void;
 	onSnapshotNeeded(to: NodeId, term: Term): void;
 	onTransferEnded(end: TransferEnd): void;
+	/** The last configuration in the log is another. It counts at once, and may be taken back. */
+	onConfiguration(configuration: Configuration): void;
 	onFailure(error: unknown): void;
 }
 
@@ -58,6 +69,7 @@ export interface CoreRunner {
 	start(): void;
 	step(input: TimelessInput): void;
 	propose(entries: readonly ProposedEntry[], acknowledgement: Acknowledgement | null): Proposal;
+	changeMembers(request: ChangeRequest): ChangeAnswer;
 	/**
 	 * As the log's. A leader that waits for it for too long steps down: a disk that hangs while there is
 	 * nothing to write is no stall to the core, and whoever waits for what is read would wait for ever.
@@ -104,6 +116,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	let stopped = false;
 	let busy = false;
 	let proposal: Proposal | null = null;
+	let changeAnswer: ChangeAnswer | null = null;
 	const inputs: Input[] = [];
 	/** Followers for whom entries are being read from disk: later appends wait, or they would overtake. */
 	const reading = new Map<NodeId, Reading>();
@@ -163,7 +176,15 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 				runner.commitIndex = output.index;
 				return listener.onCommit(output.index);
 			case "acknowledged":
-				return listener.onAcknowledged(output.index);
+				return output.waiter === null
+					? listener.onAcknowledged(output.index)
+					: listener.onAwaited(output.waiter);
+			case "apply-at-once":
+				return listener.onApplyAtOnce(output.index);
+			case "lease-asked":
+				return listener.onLeaseAsked(output);
+			case "leased":
+				return listener.onLeased(output);
 			case "role":
 				runner.state = {
 					role: output.role,
@@ -189,6 +210,12 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 				return listener.onReadReady(output.readId, output.index);
 			case "transfer-ended":
 				return listener.onTransferEnded(output);
+			case "change-accepted":
+			case "change-refused":
+				changeAnswer = output;
+				return;
+			case "configuration":
+				return listener.onConfiguration(output.value);
 			default: {
 				const never: never = output;
 				throw new Error(`unknown output ${JSON.stringify(never)}`);
@@ -310,6 +337,12 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 			proposal = null;
 			step({ type: "propose", entries, acknowledgement });
 			return proposal ?? { accepted: false, reason: "not-leader" };
+		},
+		changeMembers(request) {
+			if (busy) throw new Error("a change of members from inside a step");
+			changeAnswer = null;
+			step({ type: "change-members", ...request });
+			return changeAnswer ?? { type: "change-refused", reason: "not-leader", why: "this member is stopping" };
 		},
 		read,
 		stop,

@@ -10,7 +10,9 @@ export function warnIfNeverMet(
 	{ voters }: Pick<Configuration, "voters">,
 	logger: Logger,
 ): void {
-	if (acknowledgement.mode !== "semi-sync" || acknowledgement.followers < voters.length) return;
+	// Who joins knows of no voters yet.
+	if (acknowledgement.mode !== "semi-sync" || voters.length === 0) return;
+	if (acknowledgement.followers < voters.length) return;
 	logger.warn(
 		{ acknowledgement: acknowledgementText(acknowledgement), voters: voters.length },
 		`the default mode ${acknowledgementText(acknowledgement)} asks for more followers than this cluster has (${voters.length - 1}): every write without a Skein-Ack header will be refused`,

@@ -2,7 +2,7 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Database } from "../database/database.ts";
 
-export type ReadableDatabase = Pick<Database, "read" | "beginRead" | "describe">;
+export type ReadableDatabase = Pick<Database, "read" | "beginRead" | "describe" | "explain">;
 
 export function createFitDatabase(database: ReadableDatabase, unfit: () => boolean): ReadableDatabase {
 	/** What it would show may be wrong. */
@@ -20,5 +20,6 @@ export function createFitDatabase(database: ReadableDatabase, unfit: () => boole
 		read: (program, limits) => refuse() ?? database.read(program, limits),
 		beginRead: (limits) => refuse() ?? database.beginRead(limits),
 		describe: (sql) => refuse() ?? database.describe(sql),
+		explain: (sql, format) => refuse() ?? database.explain(sql, format),
 	};
 }

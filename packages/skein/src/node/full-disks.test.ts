@@ -126,3 +126,20 @@ test("a leader that cannot commit its first entry lets no write wait for ever", 
 	await cluster.clock.run(1_000);
 	expect(second?.file.content.items).toEqual([]);
 });
+
+test("a member that could not apply for want of room, and gets a snapshot instead, is ready without another write", async () => {
+	const cluster = await createCluster({ size: 3, seed: 9 });
+	const leader = await cluster.leader();
+	const member = cluster.members.find((one) => one !== leader);
+	if (member === undefined) throw new Error("no members");
+	// Of the first try; by the second one the entry has no place in this database any more.
+	member.file.failure = Object.assign(new Error("database or disk is full"), { code: "DISK_FULL" });
+	member.file.unfitFor = "large";
+	const written = send(leader, insert("large"));
+	await cluster.clock.run(400);
+	expect(written.error).toBe(null);
+	expect(member.node?.service.readiness().reason).toContain("full");
+	await cluster.clock.run(10_000);
+	expect(member.file.content.items).toEqual(["large"]);
+	expect(member.node?.service.readiness()).toEqual({ ready: true, reason: "" });
+});

@@ -18,23 +18,26 @@ export interface Incarnations {
 export async function createIncarnations(disk: Disk, logger: Logger): Promise<Incarnations> {
 	const known = new Map<NodeId, string>(Object.entries(await load(disk)));
 	let saving: Promise<void> = Promise.resolve();
+	/** The last attempt to save found a disk that refused: the next connection tries again. */
+	let isUnsaved = false;
 
 	function save(): void {
+		isUnsaved = false;
 		const text = JSON.stringify(Object.fromEntries(known));
 		saving = saving
 			.then(() => store(disk, text))
-			.catch((error: unknown) =>
-				logger.warn({ error: String(error) }, "the list of known peers could not be saved"),
-			);
+			.catch((error: unknown) => {
+				isUnsaved = true;
+				logger.warn({ error: String(error) }, "the list of known peers could not be saved");
+			});
 	}
 
 	return {
 		accepts(node, incarnation) {
 			const before = known.get(node);
-			if (before !== undefined) return before === incarnation;
-			known.set(node, incarnation);
-			save();
-			return true;
+			if (before === undefined) known.set(node, incarnation);
+			if (before === undefined || isUnsaved) save();
+			return before === undefined || before === incarnation;
 		},
 	};
 }

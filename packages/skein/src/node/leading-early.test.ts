@@ -5,6 +5,7 @@ import { defaultConsensusSettings } from "../consensus/settings.ts";
 import type { Database } from "../database/database.ts";
 import { silentLogger } from "../world/logger.ts";
 import { type AppliedIndex, createAppliedIndex } from "./applied-index.ts";
+import type { ChangeRequest } from "./core-runner.ts";
 import { createDiskWatch } from "./disk-watch.ts";
 import { createFreshness } from "./freshness.ts";
 import { createLeading, type Leading, type LeadingResult } from "./leading.ts";
@@ -23,7 +24,12 @@ interface Bench extends Runners {
 	readonly applied: AppliedIndex;
 	/** What was answered, in order: the text that was inserted, and how. */
 	readonly answers: string[];
-	readonly submit: (text: string, acknowledgement: Acknowledgement, sql?: string) => QueuedWrite;
+	readonly submit: (
+		text: string,
+		acknowledgement: Acknowledgement,
+		sql?: string,
+		foreignKeys?: boolean,
+	) => QueuedWrite;
 	/** Steps until there is nothing to do. */
 	readonly work: () => Promise<LeadingResult>;
 }
@@ -58,21 +64,29 @@ async function createBench(
 	};
 	const applied = createAppliedIndex(file.content.applied);
 	const freshness = createFreshness({ clock, applied });
-	const readIndex = createReadIndex({ ...common, freshness, leaderWaitMs: 1_000, maxQueued: 10 });
+	const readIndex = createReadIndex({
+		...common,
+		freshness,
+		leasedIndex: () => null,
+		leaderWaitMs: 1_000,
+		maxQueued: 10,
+	});
 	const leading = createLeading({
 		...common,
+		self: member.id,
 		database: wrap(member.database),
 		applied,
 		readIndex,
 		logger: silentLogger,
 		watch: createDiskWatch({ ...common, logger: silentLogger }),
-		mustRunAlone: ({ interactive }) => interactive,
+		mustRunAlone: ({ interactive, foreignKeys }) => interactive || !foreignKeys,
 		wake() {},
 		onFailure: (error) => member.failures.push(error),
 	});
 	listener.onRole = (state) => leading.onRole(state);
 	listener.onCommit = (index) => leading.onCommit(index);
 	listener.onAcknowledged = (index) => leading.onAcknowledged(index);
+	listener.onAwaited = (waiter) => leading.onAwaited(waiter);
 	listener.onReadReady = (readId, index) => readIndex.onReady(readId, index);
 	await leading.enter(runner.state.term);
 	const answers: string[] = [];
@@ -84,7 +98,7 @@ async function createBench(
 		leading,
 		applied,
 		answers,
-		submit(text, acknowledgement, sql) {
+		submit(text, acknowledgement, sql, foreignKeys = true) {
 			const what = sql === undefined ? program(insert(text)) : program(sql);
 			const write: QueuedWrite = {
 				stream: "n1/1",
@@ -92,7 +106,7 @@ async function createBench(
 					stream: "n1/1",
 					acknowledgement,
 					program: what,
-					foreignKeys: true,
+					foreignKeys,
 					interactive: false,
 					idempotencyKey: null,
 					receivedAtMs: 0,
@@ -150,6 +164,25 @@ test("cut off from all others, async is answered and quorum is not; SQLite commi
 	expect(file.content.items).toEqual([]);
 });
 
+test("no batch begins behind one that must run alone, and that behind no other", async () => {
+	const { clock, network, member, file, answers, submit, work } = await createBench(3);
+	network.cut(member.id, true);
+	submit("a", asynchronous, undefined, false);
+	submit("b", asynchronous);
+	await work();
+	expect(answers).toEqual(["a done"]);
+	network.cut(member.id, false);
+	await clock.run(200);
+	await work();
+	expect(answers).toEqual(["a done", "b done"]);
+	expect(file.content.items).toEqual(["a", "b"]);
+	network.cut(member.id, true);
+	submit("c", asynchronous);
+	submit("d", asynchronous, undefined, false);
+	await work();
+	expect(answers.at(-1)).toBe("c done");
+});
+
 test("batches that were answered early are committed together once the log has committed them", async () => {
 	const { clock, network, member, file, answers, submit, work, applied } = await createBench(3);
 	network.cut(member.id, true);
@@ -164,6 +197,65 @@ test("batches that were answered early are committed together once the log has c
 	expect(answers).toEqual(["a done", "b done"]);
 	expect(file.content.items).toEqual(["a", "b"]);
 	expect(applied.position.index).toBe(member.runner.core.view.lastIndex);
+});
+
+const addLearner: ChangeRequest = {
+	changes: [{ change: "add", id: "n4", peer: "n4:1", as: "learner" }],
+	force: false,
+	dryRun: false,
+};
+
+test("a configuration that is committed before what is open is stored with it, and not before; reads do not wait", async () => {
+	const { clock, network, member, file, answers, submit, work, applied } = await createBench(3);
+	const { runner } = member;
+	expect(runner.changeMembers(addLearner).type).toBe("change-accepted");
+	await clock.run(100);
+	const { configurationIndex } = runner.core.view;
+	expect(runner.commitIndex).toBe(configurationIndex);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	expect(answers).toEqual(["a done"]);
+	// Nobody may see it before it is committed, and SQLite knows one commit only.
+	expect(file.content.items).toEqual([]);
+	expect(file.content.configuration?.index ?? 0).toBeLessThan(configurationIndex);
+	expect(applied.reflected).toBe(configurationIndex);
+	network.cut(member.id, false);
+	await clock.run(200);
+	await work();
+	expect(file.content.items).toEqual(["a"]);
+	expect(file.content.configuration?.index).toBe(configurationIndex);
+	expect(file.content.applied.index).toBe(runner.core.view.lastIndex);
+});
+
+test("a configuration behind what is open is stored by itself, once that is committed", async () => {
+	const { clock, network, member, file, submit, work } = await createBench(3);
+	const { runner } = member;
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	expect(runner.changeMembers(addLearner).type).toBe("change-accepted");
+	await work();
+	expect(file.content.items).toEqual([]);
+	network.cut(member.id, false);
+	await clock.run(200);
+	await work();
+	expect(file.content.items).toEqual(["a"]);
+	expect(file.content.configuration?.index).toBe(runner.core.view.configurationIndex);
+	expect(file.content.applied.index).toBe(runner.core.view.lastIndex);
+});
+
+test("a leader that loses with a committed configuration in front of what is open keeps the file as it was", async () => {
+	const { clock, network, member, file, leading, submit, work } = await createBench(3);
+	member.runner.changeMembers(addLearner);
+	await clock.run(100);
+	network.cut(member.id, true);
+	submit("a", asynchronous);
+	await work();
+	await clock.run(2_000);
+	expect(leading.stillLeading()).toBe(false);
+	await leading.leave("lost");
+	expect(file.content.items).toEqual([]);
 });
 
 test("while something that was answered early is open, the connection is free for no checkpoint", async () => {
@@ -254,10 +346,10 @@ test("what nobody waits for any more is let go, and in nobody's way", async () =
 	expect(answers).toEqual(["too many OVERLOADED", "fewer done"]);
 	cancel(first);
 	expect(answers.at(-1)).toBe("1 TIMEOUT");
-	expect(member.runner.core.view.unacknowledgedBy(2)).toBe(1);
+	expect(member.runner.core.view.unacknowledgedBy(both)).toBe(1);
 	submit("3", both);
 	await work();
-	expect(member.runner.core.view.unacknowledgedBy(2)).toBe(2);
+	expect(member.runner.core.view.unacknowledgedBy(both)).toBe(2);
 	network.cut(bench.followers()[0]?.id ?? "", false);
 	await bench.clock.run(500);
 	expect(answers.slice(3)).toEqual(["2 done", "3 done"]);
@@ -272,7 +364,7 @@ test("one that was cancelled before its result was ready is not held either", as
 	await bench.clock.run(50);
 	await working;
 	expect(bench.answers).toEqual(["1 TIMEOUT"]);
-	expect(bench.member.runner.core.view.unacknowledgedBy(2)).toBe(0);
+	expect(bench.member.runner.core.view.unacknowledgedBy(both)).toBe(0);
 });
 
 test("results that wait for followers are bounded by their bytes", async () => {
@@ -294,6 +386,84 @@ test("results that wait for followers are bounded by their bytes", async () => {
 	await work();
 	expect(bench.file.content.items.at(-1)).toBe("again");
 });
+
+const strict: Acknowledgement = { mode: "sync", strict: true };
+const nothing = "UPDATE ledger SET v = v WHERE v = 'nothing'";
+
+test("an answer that changed nothing is let go with its client, and in nobody's way", async () => {
+	const bench = await createBench(3);
+	const { member, answers, submit, work } = bench;
+	bench.network.cut(bench.followers()[0]?.id ?? "", true);
+	submit("write", quorum);
+	await work();
+	const [first, second] = [submit("1", strict, nothing), submit("2", strict, nothing)];
+	await work();
+	expect(answers).toEqual(["write done"]);
+	expect(member.runner.core.view.unacknowledgedBy(strict)).toBe(1);
+	cancel(first);
+	expect([answers.at(-1), member.runner.core.view.unacknowledgedBy(strict)]).toEqual(["1 TIMEOUT", 1]);
+	cancel(second);
+	expect([answers.at(-1), member.runner.core.view.unacknowledgedBy(strict)]).toEqual(["2 TIMEOUT", 0]);
+	// Its client is gone before anybody waits.
+	const third = submit("3", strict, nothing);
+	await bench.leading.step();
+	cancel(third);
+	await work();
+	expect([answers.at(-1), member.runner.core.view.unacknowledgedBy(strict)]).toEqual(["3 TIMEOUT", 0]);
+});
+
+test("answers that changed nothing are bounded by their number", async () => {
+	const settings = { consensus: { ...defaultConsensusSettings, maxUnacknowledged: 1 } };
+	const bench = await createBench(3, undefined, settings);
+	const { member, answers, submit, work } = bench;
+	bench.network.cut(bench.followers()[0]?.id ?? "", true);
+	submit("write", quorum);
+	await work();
+	submit("waits", strict, nothing);
+	await bench.leading.step();
+	// Nobody waits yet, so it is not refused before it runs.
+	submit("too many", strict, nothing);
+	await work();
+	expect(answers).toEqual(["write done", "too many OVERLOADED"]);
+	expect(member.runner.core.view.unacknowledgedBy(strict)).toBe(1);
+	submit("at once", strict);
+	submit("in nobody's way", quorum);
+	await work();
+	expect(answers.slice(2)).toEqual(["at once OVERLOADED", "in nobody's way done"]);
+	expect(bench.file.content.items).toEqual(["write", "in nobody's way"]);
+});
+
+test("answers that changed nothing are bounded by their bytes", async () => {
+	const bench = await createBench(3, undefined, { maxHeldResultBytes: 1 });
+	const { member, answers, submit, work } = bench;
+	bench.network.cut(bench.followers()[0]?.id ?? "", true);
+	submit("write", quorum);
+	await work();
+	submit("one alone is held", strict, nothing);
+	submit("in its batch", strict, nothing);
+	await bench.leading.step();
+	submit("behind it", strict, nothing);
+	await work();
+	expect(answers).toEqual(["write done", "in its batch OVERLOADED", "behind it OVERLOADED"]);
+	expect(member.runner.core.view.unacknowledgedBy(strict)).toBe(1);
+});
+
+test("in a batch with others what changed nothing waits as they do", async () => {
+	const bench = await createBench(3);
+	const away = bench.followers()[0]?.id ?? "";
+	bench.network.cut(away, true);
+	submitBoth(bench);
+	await bench.work();
+	expect(bench.answers).toEqual([]);
+	bench.network.cut(away, false);
+	await bench.clock.run(500);
+	expect(bench.answers).toEqual(["write done", "nothing done"]);
+});
+
+function submitBoth({ submit }: Bench): void {
+	submit("write", both);
+	submit("nothing", both, nothing);
+}
 
 test("a writer that fails behind an open transaction takes nothing that was answered with it", async () => {
 	let failing = false;

@@ -45,9 +45,16 @@ async function createBench(
 	const common = { runner: () => runner, clock, deadlines, settings: defaultNodeSettings };
 	const applied = createAppliedIndex(file.content.applied);
 	const freshness = createFreshness({ clock, applied });
-	const readIndex = createReadIndex({ ...common, freshness, leaderWaitMs: 1_000, maxQueued: 10 });
+	const readIndex = createReadIndex({
+		...common,
+		freshness,
+		leasedIndex: () => null,
+		leaderWaitMs: 1_000,
+		maxQueued: 10,
+	});
 	const leading = createLeading({
 		...common,
+		self: member.id,
 		database: options.database?.(member.database) ?? member.database,
 		applied,
 		readIndex,

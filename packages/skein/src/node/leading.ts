@@ -11,8 +11,10 @@
  * An interactive transaction owns the writer from its first program until it ends.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { type Acknowledgement, waitsForFollowers } from "../consensus/acknowledge/acknowledgement.ts";
+import { otherVoters } from "../consensus/acknowledging.ts";
 import type { ProposedEntry } from "../consensus/input.ts";
+import { allVoters } from "../consensus/quorum.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
@@ -26,8 +28,9 @@ import type { DiskWatch } from "./disk-watch.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import { createOpenTransaction } from "./open-transaction.ts";
 import { createOwnership } from "./ownership.ts";
+import { createPassingConfigurations, type Pieces } from "./passing-configurations.ts";
 import type { ReadIndex } from "./read-index.ts";
-import { readyAnswers } from "./ready-answers.ts";
+import { readyAnswers, unchangedAnswers } from "./ready-answers.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
 import {
@@ -75,6 +78,7 @@ export interface Leading {
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
 	onAcknowledged(index: LogIndex): void;
+	onAwaited(waiter: number): void;
 	/**
 	 * No more batches begin until `resume`. Resolves when nothing is under way; rejects when something
 	 * still is after `limitMs`.
@@ -84,6 +88,7 @@ export interface Leading {
 }
 
 export interface LeadingOptions {
+	readonly self: NodeId;
 	readonly database: Database;
 	readonly runner: () => CoreRunner;
 	readonly readIndex: ReadIndex;
@@ -117,6 +122,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		stillLeading,
 		commitWait,
 		maxHeldBytes: settings.maxHeldResultBytes,
+		maxUnacknowledged: settings.consensus.maxUnacknowledged,
 	});
 	const open = createOpenTransaction({
 		clock,
@@ -124,12 +130,13 @@ export function createLeading(options: LeadingOptions): Leading {
 		maxOpenBytes: settings.maxOpenBytes,
 		awaited: () => applied.awaited(),
 	});
+	const passing = createPassingConfigurations({ runner, applied });
 	/** SQLite's commit of the last batch, while it may still run. */
 	let committing: Promise<void> = Promise.resolve();
 	let commitFailed = false;
 	let committedMoreAt: MonotonicTime = 0;
 	/** The pieces of a large transaction that is on its way, up to its end: they change nothing by themselves. */
-	let pieces: { readonly first: LogIndex; last: LogIndex; isWhole: boolean } | null = null;
+	let pieces: (Pieces & { last: LogIndex; isWhole: boolean }) | null = null;
 
 	function stillLeading(): boolean {
 		const { state } = runner();
@@ -148,6 +155,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		}
 		const batch = nextBatch();
 		if (batch.length === 0) {
+			if (await storeConfiguration()) return commitFailed ? "recover" : "committed";
 			if (pause.active) await commitSettled();
 			if (commitFailed) return "recover";
 			if (open.last !== null && (queue.length > 0 || pause.active)) {
@@ -180,7 +188,9 @@ export function createLeading(options: LeadingOptions): Leading {
 		return queue.takeBatch({
 			requests: settings.maxBatchRequests,
 			behind: open.last !== null,
-			mustRunAlone: (request) => request.interactive || options.mustRunAlone(request),
+			// A group has one log format: a change of it is no part of any.
+			mustRunAlone: (request) =>
+				request.interactive || request.format !== undefined || options.mustRunAlone(request),
 		});
 	}
 
@@ -195,7 +205,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (first?.snapshotIndex !== null && first?.snapshotIndex !== undefined) {
 			await commitSettled();
 			if (commitFailed) return putBack(batch, "recover");
-			if (applied.position.index !== first.snapshotIndex) {
+			if (applied.shownBy(applied.position).index !== first.snapshotIndex) {
 				first.answer({ type: "failed", error: snapshotTooOld() });
 				return "worked";
 			}
@@ -250,7 +260,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			first.answer({
 				type: "done",
 				outcome: only.outcome,
-				position: applied.position,
+				position: passing.shown(pieces),
 				replayed: only.replayed,
 			});
 			return "worked";
@@ -280,11 +290,12 @@ export function createLeading(options: LeadingOptions): Leading {
 		for (const { payload } of outcomes) if (payload !== null) payloads.push(payload);
 		if (payloads.length === 0) return await finishUnchanged(batch, outcomes);
 
+		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
 		const result = await replicate(payloads, {
 			runner: runner(),
 			fragmentBytes: settings.fragmentBytes,
 			maxProposedBytes: settings.maxProposedBytes,
-			acknowledgement: batch[0]?.acknowledgement ?? settings.acknowledgement,
+			acknowledgement,
 			committed: (index) => answering.whenCommitted(index),
 			onProposed: notePieces,
 			onLast: (index) => answering.proposed(index),
@@ -307,10 +318,14 @@ export function createLeading(options: LeadingOptions): Leading {
 			result.last,
 			payloads.reduce((sum, { length }) => sum + length, 0),
 		);
+		// Also nothing that comes after it shares its transaction.
+		if (batch.some(({ request }) => options.mustRunAlone(request))) open.close();
 		const isCommitted = runner().commitIndex >= result.last.index;
 		// Before the answers: the writer works while they are made.
 		if (isCommitted) commitSqlite(result.last);
-		answering.answer(readyAnswers(batch, outcomes, result, told), result.last);
+		// Whoever waits for others waits for this database too: it shall not tell of its commit with the next batch.
+		if (acknowledgement.mode === "sync") database.hurry();
+		answering.answer(readyAnswers(batch, outcomes, result, told), result.last, acknowledgement);
 		return isCommitted ? "committed" : "worked";
 	}
 
@@ -324,13 +339,15 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** A mode that cannot be met, or that has not been met so often that no more can wait for it. */
 	function refusalOf(acknowledgement: Acknowledgement): SkeinError | null {
-		if (acknowledgement.mode !== "semi-sync") return null;
+		if (!waitsForFollowers(acknowledgement)) return null;
 		const { view } = runner().core;
-		if (acknowledgement.followers > view.configuration.voters.length - 1)
+		if (
+			acknowledgement.mode === "semi-sync" &&
+			acknowledgement.followers > otherVoters(view.configuration, options.self)
+		)
 			return tooFewVoters(acknowledgement);
 		const isRoom =
-			view.unacknowledgedBy(acknowledgement.followers) < settings.consensus.maxUnacknowledged &&
-			answering.hasRoom;
+			view.unacknowledgedBy(acknowledgement) < settings.consensus.maxUnacknowledged && answering.hasRoom;
 		return isRoom ? null : modeNotMet(acknowledgement);
 	}
 
@@ -347,19 +364,21 @@ export function createLeading(options: LeadingOptions): Leading {
 		// lead any more has entries to apply.
 		const servedTerm = term;
 		// They may tell of what is open and not committed yet.
-		const position = open.last ?? applied.position;
+		const position = open.last ?? passing.shown(pieces);
+		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
+		const answers = unchangedAnswers(batch, outcomes, position);
 		void options.readIndex
 			.ask(clock.now() + settings.leaderWaitMs)
 			.then(() => answering.committedOrOver(servedTerm, position.index))
 			.then(() => null, toSkeinError)
 			.then((failure) => {
 				const leads = term === servedTerm && stillLeading();
-				for (const [number, write] of batch.entries()) {
-					const outcome = outcomes[number];
-					if (!leads || outcome === undefined) write.answer({ type: "not-leader" });
-					else if (failure !== null) write.answer({ type: "failed", error: failure });
-					else write.answer({ type: "done", outcome: outcome.outcome, position, replayed: outcome.replayed });
-				}
+				// A stored answer is one to the write that it tells of: it is waited for what the first try waited for.
+				if (leads && failure === null && waitsForFollowers(acknowledgement))
+					return answering.answerUnchanged(answers, position.index, acknowledgement);
+				for (const one of answers)
+					if (leads && failure !== null) one.giveUp(failure);
+					else one.answer(leads);
 			});
 		return "worked";
 	}
@@ -368,10 +387,11 @@ export function createLeading(options: LeadingOptions): Leading {
 	function commitSqlite(position: Position): void {
 		open.ended();
 		const patience = options.watch("SQLite's commit", settings.consensus.diskStallMs);
-		committing = database.commit(position).then(
+		committing = database.commit(position, passing.newConfiguration(position.index)).then(
 			() => {
 				patience.cancel();
 				applied.advance(position);
+				reflectUpTo(runner().commitIndex);
 			},
 			(error: unknown) => {
 				patience.cancel();
@@ -384,6 +404,25 @@ export function createLeading(options: LeadingOptions): Leading {
 			},
 		);
 		if (applied.awaited()) database.hurry();
+	}
+
+	/**
+	 * Nothing is under way that would take a committed configuration along. Not while a transaction is open: its end is
+	 * not committed in the log, and SQLite can commit only all of it. It takes the configuration along when it ends.
+	 */
+	async function storeConfiguration(): Promise<boolean> {
+		if (owner.stream !== null || open.last !== null) return false;
+		if (passing.newConfiguration(runner().commitIndex) === null) return false;
+		await commitSettled();
+		const configuration = passing.newConfiguration(runner().commitIndex);
+		if (configuration === null || commitFailed) return commitFailed;
+		const { index } = configuration;
+		commitSqlite({ index, term: runner().core.view.termAt(index) ?? 0 });
+		return true;
+	}
+
+	function reflectUpTo(commitIndex: LogIndex): void {
+		passing.reflectUpTo(commitIndex, pieces);
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */
@@ -446,7 +485,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (index === null) return [];
 		// This member itself is not among them: its own disk that hangs ends its leadership.
 		const { configuration, progress } = runner().core.view;
-		return configuration.voters.filter((voter) => (progress.get(voter)?.matchIndex ?? index) < index);
+		return allVoters(configuration).filter((voter) => (progress.get(voter)?.matchIndex ?? index) < index);
 	}
 
 	async function endOwner(end: StreamEnd): Promise<void> {
@@ -523,12 +562,15 @@ export function createLeading(options: LeadingOptions): Leading {
 		},
 		onCommit(index) {
 			committedMoreAt = clock.now();
-			if (pieces !== null && applied.position.index === pieces.first - 1)
-				applied.reflects(Math.min(index, pieces.last));
+			if (term !== null) {
+				reflectUpTo(index);
+				if (passing.newConfiguration(index) !== null) wake();
+			}
 			answering.onCommit(index);
 			if (open.last !== null && index >= open.last.index) wake();
 		},
 		onAcknowledged: (index) => answering.onAcknowledged(index),
+		onAwaited: (waiter) => answering.onAwaited(waiter),
 		pause(limits) {
 			pause.begin();
 			if (term === null || (!underWay && owner.stream === null && open.last === null))

@@ -31,3 +31,31 @@ test("who lets a write wait in vain is said by any node, or that its leader does
 	await clock.run(320);
 	expect(String(silent.error)).toContain(`the leader ${leader.id} does not say which members are behind`);
 });
+
+test("who does not vote is not waited for, and not named", async () => {
+	const cluster = await createCluster({ size: 3, seed: 9 });
+	const { clock, network, members } = cluster;
+	const leader = await cluster.leader();
+	const [asked, gone] = members.filter((member) => member !== leader);
+	if (asked === undefined || gone === undefined) throw new Error("no followers");
+	await cluster.join("n4");
+	const changes = [{ change: "add", id: "n4", peer: "n4:1", as: "learner" }] as const;
+	const changed = watch(
+		leader.node?.service.changeMembers({ changes, force: false, dryRun: false }) ?? Promise.resolve(null),
+	);
+	await clock.run(1_000);
+	expect(changed.error).toBe(null);
+	network.cut(gone.id, true);
+	network.cut("n4", true);
+	const options = {
+		...request,
+		acknowledgement: { mode: "semi-sync", followers: 2 },
+		timeoutMs: 400,
+	} as const;
+	const waits = [leader, asked].map((member) => {
+		const stream = member.node?.service.openStream();
+		return watch(stream?.run(program(insert(member.id)), options) ?? Promise.resolve(null));
+	});
+	await clock.run(600);
+	for (const { error } of waits) expect(String(error)).toMatch(new RegExp(`not up to date: ${gone.id}$`));
+});

@@ -2,6 +2,8 @@
  * Which members a write may have waited for in vain, in words for its client. Only the leader knows; a follower asks it
  * once for all that ask here meanwhile, and no longer than a moment: the client's time is over.
  */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { isVoter } from "../consensus/quorum.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { CoreRunner } from "./core-runner.ts";
@@ -12,7 +14,7 @@ const askMs: Milliseconds = 100;
 
 export interface MissingMembers {
 	/** "; not up to date: n2, n3", or nothing where nobody is known to be missing. */
-	inWords(): Promise<string>;
+	inWords(acknowledgement: Acknowledgement): Promise<string>;
 }
 
 export interface MissingMembersOptions {
@@ -28,44 +30,64 @@ export function createMissingMembers({
 	forwarding,
 	clock,
 }: MissingMembersOptions): MissingMembers {
-	let asking: Promise<string> | null = null;
+	let asking: Promise<ClusterView | null> | null = null;
 
-	function known(): string {
-		const { progress, durableIndex } = runner().core.view;
-		return listed([...progress].filter(([, { matchIndex }]) => matchIndex < durableIndex).map(([id]) => id));
+	function known(acknowledgement: Acknowledgement): string {
+		const { progress, durableIndex, commitIndex, configuration } = runner().core.view;
+		const names: NodeId[] = [];
+		for (const [id, one] of progress) {
+			if (!isWaitedFor(acknowledgement, isVoter(configuration, id), one.inSync)) continue;
+			const isBehind =
+				acknowledgement.mode === "sync"
+					? (one.appliedIndex ?? 0) < commitIndex
+					: one.matchIndex < durableIndex;
+			if (isBehind) names.push(id);
+		}
+		return listed(names);
 	}
 
-	async function ask(leader: NodeId): Promise<string> {
+	async function ask(leader: NodeId): Promise<ClusterView | null> {
 		try {
 			const body = await forwarding.call(leader, "cluster", "{}", clock.now() + askMs);
-			return listed(behindIn(JSON.parse(body) as ClusterView));
+			return JSON.parse(body) as ClusterView;
 		} catch {
-			return `; the leader ${leader} does not say which members are behind`;
+			return null;
 		}
 	}
 
 	return {
-		inWords() {
+		async inWords(acknowledgement) {
 			const { role, leader } = runner().state;
-			if (role === "leader") return Promise.resolve(known());
-			if (leader === null || leader === self) return Promise.resolve("; no leader is known any more");
+			if (role === "leader") return known(acknowledgement);
+			if (leader === null || leader === self) return "; no leader is known any more";
 			asking ??= ask(leader).finally(() => {
 				asking = null;
 			});
-			return asking;
+			const view = await asking;
+			if (view === null) return `; the leader ${leader} does not say which members are behind`;
+			return listed(behindIn(view, acknowledgement));
 		},
 	};
 }
 
-function behindIn({ databases }: ClusterView): NodeId[] {
+/** `sync` waits for databases, whoever's they are; all other modes for the logs of voters. */
+function isWaitedFor(acknowledgement: Acknowledgement, votes: boolean, inSync: boolean | null): boolean {
+	if (acknowledgement.mode !== "sync") return votes;
+	return inSync === true || (acknowledgement.strict && votes);
+}
+
+function behindIn({ databases }: ClusterView, acknowledgement: Acknowledgement): NodeId[] {
 	const database = databases["default"];
 	if (database === undefined) return [];
 	const { leader, members } = database;
 	const end = (leader === null ? null : members[leader]?.matchIndex) ?? null;
 	if (end === null) return [];
-	return Object.entries(members).flatMap(([id, { matchIndex }]) =>
-		matchIndex !== null && matchIndex < end ? id : [],
-	);
+	return Object.entries(members).flatMap(([id, { kind, matchIndex, appliedIndex, inSync }]) => {
+		const votes = kind === "voter" || kind === "leaving";
+		if (!isWaitedFor(acknowledgement, votes, inSync)) return [];
+		if (acknowledgement.mode === "sync") return (appliedIndex ?? 0) < database.commitIndex ? id : [];
+		return matchIndex !== null && matchIndex < end ? id : [];
+	});
 }
 
 const listed = (behind: readonly NodeId[]): string =>

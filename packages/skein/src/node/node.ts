@@ -5,13 +5,13 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import { createCore } from "../consensus/core.ts";
-import type { Configuration, GroupId, LogIndex, NodeId, Term } from "../consensus/types.ts";
+import type { Configuration, GroupId, NodeId, Term } from "../consensus/types.ts";
 import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
 import { defaultPeerLimits } from "../peer/limits.ts";
-import type { CallRequest, PeerMessage } from "../peer/message.ts";
+import type { PeerMessage } from "../peer/message.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
@@ -19,42 +19,52 @@ import type { Network } from "../world/network.ts";
 import type { Random } from "../world/random.ts";
 import { createAnswers } from "./answers.ts";
 import { createAppliedIndex } from "./applied-index.ts";
-import { clusterView, shownBy } from "./cluster-view.ts";
+import { createCallAnswers } from "./call-answers.ts";
+import { createClusterRequests } from "./cluster-requests.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { warnIfNeverMet } from "./default-acknowledgement.ts";
+import { createDegradations } from "./degradation.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
-import { createForwarding, toReport } from "./forwarding.ts";
+import { createFormatRequests } from "./format-requests.ts";
+import { createForwarding } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
+import { createInSync } from "./in-sync.ts";
+import { createLeaderLease } from "./leader-lease.ts";
+import { createLeaderRequests } from "./leader-requests.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
+import { createMemberChanges } from "./member-changes.ts";
 import { createMissingMembers } from "./missing-members.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
 import { createReadLevels } from "./read-levels.ts";
+import { readinessOf } from "./readiness.ts";
 import { coreState } from "./recovery.ts";
 import { createRemoteWrites } from "./remote-writes.ts";
 import { createRepeatedLines } from "./repeated-lines.ts";
 import { createRouting } from "./routing.ts";
 import { requestsOfLife } from "./seen-requests.ts";
-import type { ClusterView, Readiness, Service, Stream } from "./service.ts";
+import type { Readiness, Service, Stream } from "./service.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSnapshotHolds } from "./snapshot-holds.ts";
 import { createSnapshotReceiver } from "./snapshot-receiver.ts";
+import { createSnapshotRequests } from "./snapshot-requests.ts";
 import { createSnapshotSender } from "./snapshot-sender.ts";
 import { createStateMachine } from "./state-machine.ts";
+import { createStatusSender } from "./status-sender.ts";
 import { createStream } from "./stream.ts";
-import { createTransfer } from "./transfer.ts";
+import { createTransfer, handOverToAnybody } from "./transfer.ts";
 import { createTransferRequests } from "./transfer-requests.ts";
 
 /** The one group there is so far: the database `default`. */
 export const defaultGroup: GroupId = 1;
 
-/** A leader that commits nothing of what it is given for so long is not ready. */
-const standsStillMs: Milliseconds = 3_000;
+/** How long a leader waits for a change of members, or for the one before it to end. */
+const memberChangeMs: Milliseconds = 10_000;
 
 export interface NodeOptions {
 	readonly self: NodeId;
@@ -144,19 +154,45 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		onAppended: (entries) => void lost.appended(entries).catch(onFailure),
 		listener: {
 			onRole,
-			onCommit: (index) => stateMachine.onCommit(index),
+			onCommit(index) {
+				stateMachine.onCommit(index);
+				memberChanges.onCommit();
+			},
 			onAcknowledged: (index) => stateMachine.onAcknowledged(index),
+			onAwaited: (waiter) => stateMachine.onAwaited(waiter),
+			onApplyAtOnce: (index) => stateMachine.onApplyAtOnce(index),
+			onLeaseAsked: (asked) => inSync.onLeaseAsked(asked),
+			onLeased: (leased) => inSync.onLeased(leased),
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
 			onTransferEnded: (end) => transfer.onEnded(end),
+			onConfiguration,
 			onFailure,
 		},
 	});
 	const common = { runner: () => runner, clock, deadlines, logger, settings, database, log, applied };
+	const inSync = createInSync({
+		freshness,
+		term: () => runner.core.view.term,
+		appliedIndex: () => applied.position.index,
+	});
+	const leasedIndex = createLeaderLease({
+		view: () => runner.core.view,
+		inSync,
+		settings: settings.consensus,
+	});
+	const degradations = createDegradations({
+		view: () => runner.core.view,
+		clock,
+		logger,
+		silentMs: settings.consensus.electionTimeoutMs,
+		briefMs: settings.consensus.syncLeaseMs,
+	});
 	const { leaderWaitMs, statementTimeoutMs } = settings;
 	const readIndex = createReadIndex({
 		...common,
 		freshness,
+		leasedIndex,
 		leaderWaitMs,
 		maxQueued: settings.maxQueuedReads,
 	});
@@ -168,16 +204,18 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		readIndex,
 		freshness,
 		history: () => runner.core.view,
+		inSync: () => inSync.holds(),
 		statementTimeoutMs,
 		diskFull,
-		missing: () => missing.inWords(),
+		missing: () => missing.inWords({ mode: "quorum" }),
 		leaderWaitMs,
 	});
 	const stateMachine = createStateMachine({
 		...common,
+		self,
 		readIndex,
 		mustRunAlone: options.mustRunAlone,
-		askForSnapshot,
+		askForSnapshot: (atLeast) => snapshotRequests.ask(atLeast),
 		lost,
 		onFailure,
 	});
@@ -212,6 +250,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		stillUseful: (index) => index >= compaction.compactedIndex,
 		onEnd: (to, index) => runner.step({ type: "snapshot-sent", to, index }),
 	});
+	const snapshotRequests = createSnapshotRequests({
+		...common,
+		self,
+		forwarding,
+		timeoutMs: settings.statusIntervalMs,
+		send: (to, term, atLeast) => snapshotSender.send(to, term, atLeast),
+	});
 	const snapshotReceiver = createSnapshotReceiver({
 		...common,
 		self,
@@ -231,14 +276,47 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		electionTimeoutMs: settings.consensus.electionTimeoutMs,
 		timeoutMs: settings.consensus.transferTimeoutMs,
 	});
+	const askLeader = createLeaderRequests({ ...common, leaderWatch, stopped: () => stopped });
 	const transferTo = createTransferRequests({
 		...common,
 		self,
 		transfer,
 		forwarding,
-		leaderWatch,
+		askLeader,
 		timeoutMs: settings.consensus.transferTimeoutMs,
+	});
+	const memberChanges = createMemberChanges({
+		...common,
+		self,
+		transfer,
+		forwarding,
+		askLeader,
+		watch: createLeaderWatch(clock, deadlines),
+		timeoutMs: memberChangeMs,
+	});
+	const tellStatus = createStatusSender({ self, group, network });
+	const formats = createFormatRequests({
+		...common,
+		self,
+		stateMachine,
+		forwarding,
+		leaderWatch,
+		leaderWaitMs,
+		statementTimeoutMs,
 		stopped: () => stopped,
+	});
+	const clusterRequests = createClusterRequests({
+		...common,
+		self,
+		url: options.url,
+		version: options.version,
+		network,
+		directory,
+		forwarding,
+		inSync,
+		degradations,
+		lost,
+		formats,
 	});
 	/** The newest whose leader was heard of. */
 	let lastLedTerm: Term = 0;
@@ -247,36 +325,18 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	let openStreams = 0;
 	let stopped = false;
 
-	function askForSnapshot(atLeast: LogIndex): void {
-		const { leader } = runner.state;
-		if (leader === null || leader === self) return;
-		forwarding
-			.call(leader, "snapshot", JSON.stringify({ atLeast }), clock.now() + settings.statusIntervalMs)
-			.catch((error: unknown) => logger.debug({ leader, error: String(error) }, "asked for a snapshot"));
-	}
-
-	/** A follower's database does not fit the log: the core does not know, its log is well. */
-	function answerSnapshotCall(from: NodeId, body: string): object {
-		const { role, term } = runner.state;
-		if (role !== "leader") throw new SkeinError("this node does not lead", { code: "NO_LEADER" });
-		snapshotSender.send(from, term, Number(JSON.parse(body).atLeast));
-		return {};
-	}
-
-	async function answerTo({ from, operation, body }: CallRequest): Promise<object> {
-		switch (operation) {
-			case "cluster":
-				return view();
-			case "transfer":
-				return await transfer.handOver(JSON.parse(body));
-			case "snapshot":
-				return answerSnapshotCall(from, body);
-			default: {
-				const never: never = operation;
-				throw new Error(String(never));
-			}
-		}
-	}
+	const answerCall = createCallAnswers({
+		self,
+		group,
+		send,
+		handlers: {
+			cluster: () => clusterRequests.own(),
+			format: (_, body) => formats.changeHere(JSON.parse(body)),
+			transfer: (_, body) => transfer.handOver(JSON.parse(body)),
+			snapshot: (from, body) => snapshotRequests.answer(from, body),
+			members: (_, body) => memberChanges.carryOut(JSON.parse(body)),
+		},
+	});
 
 	function send(to: NodeId, message: PeerMessage): void {
 		network.send(to, "log", encodeMessage(message));
@@ -296,6 +356,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		sendStatus();
 	}
 
+	function onConfiguration({ members, voters, outgoingVoters, learners }: Configuration): void {
+		warnIfNeverMet(settings.acknowledgement, { voters }, logger);
+		logger.info({ voters, outgoingVoters, learners }, "members");
+		network.meet(members);
+		memberChanges.onConfiguration();
+	}
+
 	function onMessage(from: NodeId, bytes: Uint8Array): void {
 		const message = decodeMessage(bytes);
 		if (message.from !== from || message.to !== self || message.group !== group) {
@@ -303,6 +370,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			return;
 		}
 		switch (message.type) {
+			case "read-index-request":
+				// What comes from another term must be judged by the core first.
+				if (message.term !== runner.state.term || leasedIndex() === null) break;
+				return runner.step({ type: "read-under-lease", from, readId: message.readId });
 			case "run-request":
 				return remoteWrites.onRunRequest(message);
 			case "run-response":
@@ -310,8 +381,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			case "close-stream":
 				return remoteWrites.onCloseStream(from, message.streamId);
 			case "call-request":
-				void answerCall(message);
-				return;
+				return answerCall(message);
 			case "call-response":
 				return forwarding.onCallResponse(message);
 			case "status":
@@ -325,8 +395,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			case "snapshot-done":
 				return snapshotSender.onDone(message);
 			default:
-				return runner.step({ type: "message", message });
 		}
+		runner.step({ type: "message", message });
 	}
 
 	function onReachable(node: NodeId, reachable: boolean): void {
@@ -343,45 +413,23 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		leaderWatch.changed();
 	}
 
-	async function answerCall(message: CallRequest): Promise<void> {
-		const { from, requestId } = message;
-		const envelope = { type: "call-response", group, from: self, to: from, requestId } as const;
-		try {
-			const body = JSON.stringify(await answerTo(message));
-			send(from, { ...envelope, result: { ok: true, body } });
-		} catch (error) {
-			const failure =
-				error instanceof SkeinError ? error : new SkeinError(String(error), { code: "BAD_REQUEST" });
-			send(from, { ...envelope, result: { ok: false, failure: toReport(failure) } });
-		}
-	}
-
 	function sendStatus(): void {
-		for (const { id: to } of configuration().members) {
-			if (to === self) continue;
-			const { role, term } = runner.state;
-			const message: PeerMessage = {
-				type: "status",
-				group,
-				from: self,
-				to,
-				role,
-				term,
-				url: options.url,
-				version: options.version,
-				appliedIndex: applied.position.index,
-				commitIndex: runner.commitIndex,
-				ready: readiness().ready,
-				lostTransactions: lost.count,
-			};
-			network.send(to, "control", encodeMessage(message));
-		}
+		tellStatus(configuration().members, {
+			...runner.state,
+			url: options.url,
+			version: options.version,
+			appliedIndex: applied.position.index,
+			commitIndex: runner.commitIndex,
+			ready: readiness().ready,
+			lostTransactions: lost.count,
+		});
 	}
 
 	function keepSendingStatus(): void {
 		// Best effort: the files are an operator's as well as ours.
 		void lost.recount().catch(() => {});
 		sendStatus();
+		degradations.check();
 		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
 	}
 
@@ -389,66 +437,21 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		return runner.core.view.configuration;
 	}
 
-	function view(): ClusterView {
-		const { clusterId } = log.recovered.identity;
-		return clusterView({
-			own: {
-				self,
-				clusterId,
-				url: options.url,
-				version: options.version,
-				appliedIndex: applied.position.index,
-				acknowledgement: settings.acknowledgement,
-				lostTransactions: lost.count,
-			},
-			runner,
-			configuration: configuration(),
-			statusOf: (node) => directory.statusOf(node),
-			reachable: (node) => network.reachable(node),
-			bytesAfter: (index) => runner.core.view.bytesAfter(index),
-		});
-	}
-
-	async function cluster(): Promise<ClusterView> {
-		const { leader } = runner.state;
-		if (leader === null || leader === self) return view();
-		try {
-			const body = await forwarding.call(leader, "cluster", "", clock.now() + settings.statusIntervalMs);
-			// The leader's own code made it, of the same version or one that knows its shape.
-			const seen = JSON.parse(body) as ClusterView;
-			return shownBy(seen, { self, version: options.version, acknowledgement: settings.acknowledgement });
-		} catch {
-			return view();
-		}
-	}
-
 	function diskFull(): boolean {
 		return runner.diskFull() || stateMachine.full;
 	}
 
 	function readiness(): Readiness {
-		if (stopped) return { ready: false, reason: "this node is stopping" };
-		if (diskFull()) return { ready: false, reason: "the disk is full" };
-		if (stateMachine.unfit) {
-			return {
-				ready: false,
-				reason: "the database does not fit the log and waits for a copy of the leader's",
-			};
-		}
-		const { role, leader } = runner.state;
-		if (leader === null) return { ready: false, reason: "there is no leader" };
-		if (role === "leader") {
-			if (!stateMachine.serving) return { ready: false, reason: "just elected, not serving yet" };
-			const { forMs, missing } = stateMachine.commitStandsStill();
-			if (forMs < standsStillMs) return { ready: true, reason: "" };
-			return {
-				ready: false,
-				reason: `nothing was committed for ${Math.round(forMs / 1_000)} s: ${missing.join(", ")} make nothing durable`,
-			};
-		}
-		const behind = runner.commitIndex - applied.position.index;
-		if (behind > settings.logTailEntries) return { ready: false, reason: `${behind} entries behind` };
-		return { ready: true, reason: "" };
+		return readinessOf({
+			self,
+			configuration: configuration(),
+			stopped,
+			diskFull: diskFull(),
+			stateMachine,
+			runner,
+			appliedIndex: applied.position.index,
+			logTailEntries: settings.logTailEntries,
+		});
 	}
 
 	function openStream(): Stream {
@@ -480,7 +483,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	return {
-		service: { nodeId: self, openStream, cluster, readiness, transfer: transferTo },
+		service: {
+			nodeId: self,
+			openStream,
+			cluster: () => clusterRequests.cluster(),
+			ownView: () => clusterRequests.ownNow(),
+			readiness,
+			transfer: transferTo,
+			changeMembers: (request) => memberChanges.request(request),
+			changeFormat: (format) => formats.change(format),
+			explain: (sql, format) => readable.explain(sql, format),
+		},
 		core: runner.core.view,
 		failed,
 		async start() {
@@ -489,6 +502,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			await lost.settle(({ term, index }) => held.termAt(index) === term);
 			await snapshotReceiver.clean();
 			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });
+			// What was configured by hand counts as long as the members are those that the group began with.
+			if (runner.core.view.configurationIndex > 1) network.meet(configuration().members);
 			stateMachine.start();
 			runner.start();
 			compaction.start();
@@ -497,12 +512,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		async handOver() {
 			if (runner.state.role !== "leader") return;
 			if (!configuration().voters.some((voter) => voter !== self && network.reachable(voter))) return;
-			try {
-				const { leader, pausedMs } = await transfer.handOver(null);
-				logger.info({ leader, pausedMs: Math.round(pausedMs) }, "leadership handed over");
-			} catch (error) {
-				logger.warn({ error: String(error) }, "leadership could not be handed over");
-			}
+			await handOverToAnybody(transfer, logger);
 		},
 		async stop() {
 			if (stopped) return;

@@ -13,7 +13,7 @@ export interface OpenTransaction {
 	readonly since: MonotonicTime | null;
 	/** A batch was executed, and went to the log up to here. */
 	add(last: Position, sizeBytes: number): void;
-	/** Nothing more behind it: the log is full. */
+	/** Nothing more behind it: the log is full, or it must be alone. */
 	close(): void;
 	/** It was committed, or rolled back. */
 	ended(): void;

@@ -163,6 +163,7 @@ export function joined(before: Answer, after: Answer): Answer {
 		},
 		position: after.position.index > before.position.index ? after.position : before.position,
 		stalenessMs: null,
+		inSync: null,
 		replayed: before.replayed || after.replayed,
 	};
 }

@@ -31,6 +31,7 @@ async function createBench(maxQueued = 100): Promise<Bench> {
 	if (follower === undefined) throw new Error("no follower");
 	const readIndexOf = (member: RunnerMember): ReadIndex => {
 		const readIndex = createReadIndex({
+			leasedIndex: () => null,
 			runner: () => member.runner,
 			clock,
 			deadlines,

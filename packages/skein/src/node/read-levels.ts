@@ -45,6 +45,8 @@ export interface ReadLevelsOptions {
 	readonly freshness: Freshness;
 	/** What this member knows of the log. */
 	readonly history: () => Pick<CoreView, "commitIndex" | "base" | "termAt">;
+	/** This member is in-sync now, and so are reads that begin from now on. */
+	readonly inSync: () => boolean;
 	readonly clock: Clock;
 	readonly deadlines: Deadlines;
 	readonly statementTimeoutMs: Milliseconds;
@@ -62,6 +64,7 @@ interface Seen<T> {
 	readonly asOf: Moment | null;
 	/** How old it was when SQLite fixed it, at most. */
 	readonly stalenessMs: Milliseconds | null;
+	readonly inSync: boolean;
 }
 
 export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
@@ -215,11 +218,12 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 	): Promise<Seen<T>> {
 		// Before: the state that SQLite fixes later has at least this.
 		const { reflected } = applied;
+		const inSync = options.inSync();
 		const seen = await look();
 		const asOf = freshness.asOf(Math.max(reflected, seen.applied.index));
 		// What the read took after its state was fixed does not make that state older; all else that passed counts.
 		const stalenessMs = asOf === null ? null : freshness.age(asOf, seen.ranMs);
-		return { value: seen.value, asOf, stalenessMs };
+		return { value: seen.value, asOf, stalenessMs, inSync };
 	}
 
 	function stalenessOf(asOf: Moment | null): Milliseconds | null {
@@ -239,8 +243,14 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 				const value = await database.read(program, timeLeft(deadlineAt));
 				return { value, applied: value.applied, ranMs: value.ranMs };
 			};
-			const { value, stalenessMs } = await see(consistency, deadlineAt, look, async () => {});
-			return { outcome: value.outcome, position: value.applied, stalenessMs, replayed: false };
+			const { value, stalenessMs, inSync } = await see(consistency, deadlineAt, look, async () => {});
+			return {
+				outcome: value.outcome,
+				position: applied.shownBy(value.applied),
+				stalenessMs,
+				inSync,
+				replayed: false,
+			};
 		},
 		async begin(consistency, deadlineAt) {
 			const look = async () => {
@@ -248,7 +258,8 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 				return { value, applied: value.applied, ranMs: 0 };
 			};
 			const { value, asOf } = await see(consistency, deadlineAt, look, (snapshot) => snapshot.close());
-			return { snapshot: value, asOf };
+			const shown = applied.shownBy(value.applied);
+			return { snapshot: shown === value.applied ? value : { ...value, applied: shown }, asOf };
 		},
 		stalenessOf,
 	};

@@ -1,5 +1,5 @@
 /**
- * The answers of a batch that is in the log. Each is given once: as done when its time has come, or, when
+ * The answers of a batch that is in the log, or has nothing to put there. Each is given once: as done when its time has come, or, when
  * leadership ends before, as what is known then.
  */
 import type { SkeinError } from "../../../client/src/errors.ts";
@@ -47,6 +47,24 @@ export function readyAnswers(
 			changes,
 			{ outcome: outcome.outcome, position, replayed: outcome.replayed },
 			told,
+		);
+	});
+}
+
+/** Of a batch that changed nothing, and tells of what is in the log up to `position`. */
+export function unchangedAnswers(
+	batch: readonly QueuedWrite[],
+	outcomes: readonly WriteOutcome[],
+	position: Position,
+): ReadyAnswer[] {
+	return batch.map((write, number) => {
+		const outcome = outcomes[number];
+		if (outcome === undefined) throw new Error("an outcome is missing");
+		return readyAnswer(
+			write,
+			false,
+			{ outcome: outcome.outcome, position, replayed: outcome.replayed },
+			new Set(),
 		);
 	});
 }

@@ -26,7 +26,7 @@ export interface ReplicateOptions {
 	readonly acknowledgement: Acknowledgement;
 	/** Resolves true when `index` is committed, false when leadership was lost before. */
 	readonly committed: (index: LogIndex) => Promise<boolean>;
-	/** A slice is in the log, and nothing came between it and the one before. */
+	/** A slice is in the log; nothing came between it and the one before if that ended inside a transaction. */
 	readonly onProposed?: (firstIndex: LogIndex, slice: readonly ProposedEntry[]) => void;
 	/** The last slice is: called before anything can be said of it, such as its acknowledgement. */
 	readonly onLast: (lastIndex: LogIndex) => void;
@@ -39,6 +39,7 @@ export async function replicate(
 	const { runner, fragmentBytes, maxProposedBytes, committed } = options;
 	const positions: Position[] = [];
 	const lastIndexOfSlice: LogIndex[] = [];
+	let isInTransaction = false;
 	for (const { slice, isLast } of slices(payloads, fragmentBytes, maxProposedBytes / 2)) {
 		const acknowledgement = isLast ? options.acknowledgement : null;
 		const earlier = lastIndexOfSlice.at(-2);
@@ -58,9 +59,11 @@ export async function replicate(
 			return { type: "lost" };
 		}
 		const before = lastIndexOfSlice.at(-1);
-		if (before !== undefined && proposal.firstIndex !== before + 1) {
-			throw new Error("another proposal came between the slices of a batch");
+		// The core changes members by itself, but never in the middle of a transaction.
+		if (before !== undefined && isInTransaction && proposal.firstIndex !== before + 1) {
+			throw new Error("another proposal came between the pieces of a transaction");
 		}
+		isInTransaction = slice.at(-1)?.kind === "fragment";
 		lastIndexOfSlice.push(proposal.lastIndex);
 		options.onProposed?.(proposal.firstIndex, slice);
 		if (isLast) options.onLast(proposal.lastIndex);

@@ -100,7 +100,10 @@ export function createRouting(options: RoutingOptions): Routing {
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
 				case "timed-out":
-					throw timedOut(request, waitsForOthers(request) ? await missing.inWords() : "");
+					throw timedOut(
+						request,
+						waitsForOthers(request) ? await missing.inWords(request.acknowledgement) : "",
+					);
 				case "lost":
 					if (request.transactionAt !== null && !request.mayCommit) throw transactionLost();
 					if (!mayRepeat(request)) throw outcomeUnknown(request);

@@ -4,9 +4,13 @@
  */
 
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import type { NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogExplanation } from "../database/explanation.ts";
+import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { Degradation } from "./degradation.ts";
+import type { MembersAnswer, MembersRequest } from "./member-changes.ts";
 
 export type Consistency =
 	| { readonly level: "linearizable" }
@@ -30,6 +34,8 @@ export interface Answer {
 	readonly position: Position;
 	/** How old the state that a read saw was, at most, where that is proven; null: unknown, or a write. */
 	readonly stalenessMs: Milliseconds | null;
+	/** A read on a member that was in-sync when it began, by its own knowledge; null: a write, or within a transaction. */
+	readonly inSync: boolean | null;
 	/** The answer was stored for the request's idempotency key by an earlier try. */
 	readonly replayed: boolean;
 }
@@ -51,7 +57,8 @@ export interface Stream {
 }
 
 export interface MemberView {
-	readonly kind: "voter" | "learner";
+	/** joining: a learner that votes as soon as it keeps pace. leaving: it votes until the change under way is over. */
+	readonly kind: "voter" | "learner" | "joining" | "leaving";
 	/** What this node knows: exact for itself, for others as last heard; null: unknown. */
 	readonly role: Role | null;
 	readonly url: string | null;
@@ -74,9 +81,11 @@ export interface DatabaseView {
 	readonly commitIndex: number;
 	/** Of writes that this node is asked and that name no other: the default of the node that answers, whoever leads. */
 	readonly acknowledgement: string;
-	readonly format: "row";
+	readonly format: LogFormat;
 	/** At most so many: the sum over the members that were heard. What several of them report counts as often. */
 	readonly lostTransactions: number;
+	/** Modes that are not met now, or only with fewer members. Known to the leader only; elsewhere empty. */
+	readonly degraded: readonly Degradation[];
 	readonly members: Readonly<Record<NodeId, MemberView>>;
 }
 
@@ -98,7 +107,15 @@ export interface Service {
 	openStream(): Stream;
 	/** The whole cluster as seen from here; asks the leader for what only it knows. */
 	cluster(): Promise<ClusterView>;
+	/** What this node itself knows of it, now; the log format as of the last `cluster` here. */
+	ownView(): ClusterView;
 	readiness(): Readiness;
 	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
 	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;
+	/** Resolves when the change is committed; asked again, it changes nothing twice. */
+	changeMembers(request: MembersRequest): Promise<MembersAnswer>;
+	/** How statements would be logged, by the schema that this node has; null: in the database's own format. */
+	explain(sql: string, format: LogFormat | null): Promise<LogExplanation>;
+	/** Changes the log format by a logged entry, whose index is told; applied on this node when it resolves. */
+	changeFormat(format: LogFormat): Promise<{ readonly format: LogFormat; readonly index: LogIndex }>;
 }

@@ -43,6 +43,9 @@ export interface StateMachine {
 	onRole(state: RoleState): void;
 	onCommit(index: LogIndex): void;
 	onAcknowledged(index: LogIndex): void;
+	onAwaited(waiter: number): void;
+	/** A client of another node waits until this is applied here. */
+	onApplyAtOnce(index: LogIndex): void;
 	/** Serving writes as leader. */
 	readonly serving: boolean;
 	/** Serving, but for so long nothing was committed of what waits for it; and who has not made it durable. */
@@ -63,6 +66,7 @@ export interface StateMachine {
 }
 
 export interface StateMachineOptions {
+	readonly self: NodeId;
 	readonly database: Database;
 	readonly log: Log;
 	readonly runner: () => CoreRunner;
@@ -116,6 +120,9 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		database.hurry();
 		signal.wake();
 	};
+	applied.onAdvance = (index) => options.runner().step({ type: "applied", index });
+	/** The leader waits until this is applied here. */
+	let awaitedIndex: LogIndex = 0;
 	let stopped = false;
 	let finished: Promise<void> = Promise.resolve();
 
@@ -124,7 +131,12 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	 * waits for them. Each transaction of its own would cost it a wake-up of its writer thread.
 	 */
 	function applySoon(): void {
-		if (applied.awaited() || options.runner().state.role === "leader") return signal.wake();
+		if (
+			applied.awaited() ||
+			applied.position.index < awaitedIndex ||
+			options.runner().state.role === "leader"
+		)
+			return signal.wake();
 		gathering ??= clock.setTimer(settings.applyDelayMs, () => {
 			gathering = null;
 			signal.wake();
@@ -238,7 +250,10 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		await database.rollback();
 		await findPosition();
 		// It has happened: there is nothing that does not fit, and no snapshot would be newer.
-		if (applied.position.index >= last) return true;
+		if (applied.position.index >= last) {
+			full = false;
+			return true;
+		}
 		if (!isDiskFull(error)) return doesNotFit(error, entries);
 		full = true;
 		if (isLineDue("full"))
@@ -321,6 +336,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			joiner.reset();
 			cursor = state.applied.index + 1;
 			unfitAt = null;
+			// There was room for all of it (found by simulation: nobody has to write before this member is ready again).
+			full = false;
 			applied.advance(state.applied);
 			options.runner().step({
 				type: "snapshot-installed",
@@ -382,6 +399,11 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			if (!leading.active) applySoon();
 		},
 		onAcknowledged: (index) => leading.onAcknowledged(index),
+		onAwaited: (waiter) => leading.onAwaited(waiter),
+		onApplyAtOnce(index) {
+			awaitedIndex = Math.max(awaitedIndex, index);
+			if (!leading.active) applySoon();
+		},
 		get serving() {
 			return leading.active && leading.stillLeading();
 		},

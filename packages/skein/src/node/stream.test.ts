@@ -87,6 +87,7 @@ async function createLeader(): Promise<Leader> {
 		readIndex: { ask: async () => applied.position.index, onReady() {}, stop() {} },
 		applied,
 		freshness: createFreshness({ clock, applied }),
+		inSync: () => false,
 		history: () => ({ commitIndex: 0, base: { term: 0, index: 0 }, termAt: () => null }),
 		clock,
 		deadlines,

@@ -283,7 +283,7 @@ export function createStream(options: StreamOptions): Stream {
 			limitIdle(current);
 		}
 		const stalenessMs = levels.stalenessOf(current.asOf);
-		return { outcome, position: current.snapshot.applied, stalenessMs, replayed: false };
+		return { outcome, position: current.snapshot.applied, stalenessMs, inSync: null, replayed: false };
 	}
 
 	function limitIdle(current: Extract<Transaction, { type: "read" }>): void {
@@ -353,7 +353,7 @@ export function createStream(options: StreamOptions): Stream {
 			transaction = answer.outcome.autocommit ? null : { type: "write", node: answer.node, schemaChanged };
 			foreignKeys = answer.outcome.foreignKeys;
 			const { outcome, position, replayed } = answer;
-			return { outcome, position, stalenessMs: null, replayed };
+			return { outcome, position, stalenessMs: null, inSync: null, replayed };
 		} catch (error) {
 			if (transactionAt !== null && error instanceof NotSentError) throw error;
 			// Whatever else went wrong with the request as a whole, its transaction cannot go on: after a

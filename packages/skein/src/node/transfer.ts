@@ -2,9 +2,11 @@
  * Handing leadership over: finishes the batch under way, lets new writes wait (they go to the new
  * leader), has the core bring the target up to date and tell it to stand.
  */
+
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import type { Logger } from "../world/logger.ts";
 import type { CoreRunner, TransferEnd } from "./core-runner.ts";
 import type { PeerStatus } from "./directory.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
@@ -181,4 +183,14 @@ function stopping(): SkeinError {
 		code: "NO_LEADER",
 		outcome: "unknown",
 	});
+}
+
+/** Before this node stops. Never throws: it stops in any case. */
+export async function handOverToAnybody(transfer: Pick<Transfer, "handOver">, logger: Logger): Promise<void> {
+	try {
+		const { leader, pausedMs } = await transfer.handOver(null);
+		logger.info({ leader, pausedMs: Math.round(pausedMs) }, "leadership handed over");
+	} catch (error) {
+		logger.warn({ error: String(error) }, "leadership could not be handed over");
+	}
 }

@@ -24,21 +24,26 @@ export interface WaitingAnswers {
 	whenAcknowledged(answer: WaitingAnswer): () => void;
 	/** The same for the commit index. */
 	whenCommitted(answer: WaitingAnswer): () => void;
-	/** Somebody waits for the acknowledgement of the proposal that ends at `index`. */
-	isAwaited(index: LogIndex): boolean;
+	/** As `whenAcknowledged`, for what the core was asked to say with this number. */
+	whenAwaited(waiter: number, answer: WaitingAnswer): () => void;
+	/** Somebody waits for this number, or, with null, for the acknowledgement of the proposal that ends at `index`. */
+	isAwaited(index: LogIndex, waiter: number | null): boolean;
 	onAcknowledged(index: LogIndex): void;
+	onAwaited(waiter: number): void;
 	onCommit(index: LogIndex): void;
 	/** This is the term that this member leads now; null: none. */
 	onTerm(leading: Term | null): void;
 }
 
 export interface WaitingAnswersOptions {
-	/** The last that waited for the acknowledgement of this proposal was let go. */
-	readonly onForsaken: (index: LogIndex, term: Term) => void;
+	/** The last that waited for the acknowledgement of this proposal, or for this number, was let go. */
+	readonly onForsaken: (index: LogIndex, term: Term, waiter: number | null) => void;
 }
 
 export function createWaitingAnswers({ onForsaken }: WaitingAnswersOptions): WaitingAnswers {
 	const acknowledged = new Map<LogIndex, Set<WaitingAnswer>>();
+	/** By the number of the waiter. */
+	const awaited = new Map<number, Set<WaitingAnswer>>();
 	const committed = new Set<WaitingAnswer>();
 	let sizeBytes = 0;
 
@@ -56,41 +61,56 @@ export function createWaitingAnswers({ onForsaken }: WaitingAnswersOptions): Wai
 		return isHeld;
 	}
 
+	function hold(
+		among: Map<number, Set<WaitingAnswer>>,
+		key: number,
+		answer: WaitingAnswer,
+		waiter: number | null,
+	): () => void {
+		const same = among.get(key) ?? new Set();
+		among.set(key, same);
+		same.add(answer);
+		sizeBytes += answer.sizeBytes;
+		return () => {
+			if (!letGo(answer, same) || same.size > 0) return;
+			among.delete(key);
+			onForsaken(answer.index, answer.term, waiter);
+		};
+	}
+
+	function meet(among: Map<number, Set<WaitingAnswer>>, key: number): void {
+		const same = among.get(key);
+		among.delete(key);
+		if (same !== undefined) take(same, () => true, true);
+	}
+
+	function endAll(among: Map<number, Set<WaitingAnswer>>, leading: Term | null): void {
+		for (const [key, same] of among) {
+			take(same, (one) => one.term !== leading, false);
+			if (same.size === 0) among.delete(key);
+		}
+	}
+
 	return {
 		get sizeBytes() {
 			return sizeBytes;
 		},
-		whenAcknowledged(answer) {
-			const { index, term } = answer;
-			const same = acknowledged.get(index) ?? new Set();
-			acknowledged.set(index, same);
-			same.add(answer);
-			sizeBytes += answer.sizeBytes;
-			return () => {
-				if (!letGo(answer, same) || same.size > 0) return;
-				acknowledged.delete(index);
-				onForsaken(index, term);
-			};
-		},
+		whenAcknowledged: (answer) => hold(acknowledged, answer.index, answer, null),
 		whenCommitted(answer) {
 			committed.add(answer);
 			sizeBytes += answer.sizeBytes;
 			return () => void letGo(answer, committed);
 		},
-		isAwaited: (index) => acknowledged.has(index),
-		onAcknowledged(index) {
-			const same = acknowledged.get(index);
-			acknowledged.delete(index);
-			if (same !== undefined) take(same, () => true, true);
-		},
+		whenAwaited: (waiter, answer) => hold(awaited, waiter, answer, waiter),
+		isAwaited: (index, waiter) => (waiter === null ? acknowledged.has(index) : awaited.has(waiter)),
+		onAcknowledged: (index) => meet(acknowledged, index),
+		onAwaited: (waiter) => meet(awaited, waiter),
 		onCommit(index) {
 			take(committed, (one) => one.index <= index, true);
 		},
 		onTerm(leading) {
-			for (const [index, same] of acknowledged) {
-				take(same, (one) => one.term !== leading, false);
-				if (same.size === 0) acknowledged.delete(index);
-			}
+			endAll(acknowledged, leading);
+			endAll(awaited, leading);
 			take(committed, (one) => one.term !== leading, false);
 		},
 	};

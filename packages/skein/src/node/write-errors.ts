@@ -97,6 +97,14 @@ export function modeNotMet(acknowledgement: Acknowledgement): SkeinError {
 	);
 }
 
+/** It changed nothing, and what it tells of (perhaps its own first try) waits for others. */
+export function tooManyWait(acknowledgement: Acknowledgement): SkeinError {
+	return new SkeinError(
+		`too many answers wait for others already, in mode ${acknowledgementText(acknowledgement)}: it is not known whether what this one tells of has reached them; look, or send it again with the same Idempotency-Key`,
+		{ code: "OVERLOADED", outcome: "unknown" },
+	);
+}
+
 /** In the log, and who asked does not wait any more, for its followers or for the commit of what it saw. */
 export function notWaitedFor(): SkeinError {
 	return new SkeinError(

@@ -127,5 +127,6 @@ export function createWriteQueue(maxLength: number): WriteQueue {
 
 function isSameMode(one: Acknowledgement, other: Acknowledgement): boolean {
 	if (one.mode !== other.mode) return false;
+	if (one.mode === "sync" && other.mode === "sync") return one.strict === other.strict;
 	return one.mode !== "semi-sync" || other.mode !== "semi-sync" || one.followers === other.followers;
 }

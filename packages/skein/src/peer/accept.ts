@@ -10,6 +10,7 @@ import { WireError } from "./codec/wire-error.ts";
 import type { PeerContext } from "./context.ts";
 import { createFrameReader, FrameError } from "./frame.ts";
 import {
+	anotherDisk,
 	decodeHello,
 	decodeRefusal,
 	encodeChallenge,
@@ -20,6 +21,7 @@ import {
 	packMessage,
 	proofHolds,
 	takeMessage,
+	wayBack,
 } from "./handshake.ts";
 import { createInflater } from "./inflater.ts";
 import { encodeReceipt } from "./receipt.ts";
@@ -59,7 +61,8 @@ export function acceptConnection(
 		state = "refused";
 		const peer = handshake.claimedNode() ?? address;
 		const detail = error.byPeer ? `refused by the peer: ${error.message}` : error.message;
-		const fields = { peer, address, reason: error.reason, detail };
+		const lost = error.byPeer ? context.identity.nodeId : peer;
+		const fields = { peer, address, reason: error.reason, detail, ...wayBack(error.reason, lost) };
 		context.warnOnce(`accept ${peer} ${error.reason}`, fields, "refused a connection");
 		// The deadline stays on: whoever does not close after this is cut off then.
 		if (error.byPeer) socket.destroy();
@@ -188,7 +191,7 @@ function createAcceptorHandshake(context: PeerContext, socket: Socket, isMember:
 			throw new HandshakeError("wrong-secret", "the proof of the cluster's secret is wrong");
 		}
 		if (!context.onIncarnation(hello.nodeId, hello.incarnation)) {
-			throw new HandshakeError("incarnation", `${hello.nodeId} is not the node that had this name before`);
+			throw anotherDisk(hello.nodeId);
 		}
 		socket.write(packMessage("welcome", Buffer.alloc(0)));
 	}

@@ -5,13 +5,13 @@
  *   waiting → connecting → handshaking → ready → waiting …
  */
 import { connect, type Socket } from "node:net";
-import type { NodeId } from "../consensus/types.ts";
 import type { Timer } from "../world/clock.ts";
 import type { Lane } from "../world/network.ts";
 import { wireVersion } from "./codec/message.ts";
 import type { PeerContext } from "./context.ts";
 import { createFrameWriter, type FrameWriter } from "./frame-writer.ts";
 import {
+	anotherDisk,
 	decodeChallenge,
 	decodeRefusal,
 	encodeHello,
@@ -21,13 +21,9 @@ import {
 	packMessage,
 	proofHolds,
 	takeMessage,
+	wayBack,
 } from "./handshake.ts";
-
-export interface PeerAddress {
-	readonly id: NodeId;
-	readonly host: string;
-	readonly port: number;
-}
+import type { PeerAddress } from "./peer-address.ts";
 
 export interface OutgoingLane {
 	readonly ready: () => boolean;
@@ -127,7 +123,9 @@ export function dialPeer(
 		const refusal = failure instanceof HandshakeError ? failure : null;
 		const { reason } = describe(failure);
 		const message = refusal === null ? "cannot connect to a peer" : "the handshake with a peer failed";
-		context.warnOnce(`dial ${peer.id} ${reason}`, { ...fields, ...describe(failure) }, message);
+		const lost = refusal?.byPeer === true ? context.identity.nodeId : peer.id;
+		const hint = refusal === null ? {} : wayBack(refusal.reason, lost);
+		context.warnOnce(`dial ${peer.id} ${reason}`, { ...fields, ...describe(failure), ...hint }, message);
 	}
 
 	function waitAndDial(): void {
@@ -228,7 +226,7 @@ function createDialerHandshake(
 			throw new HandshakeError("wrong-secret", "it does not know the cluster's secret");
 		}
 		if (!context.onIncarnation(peer.id, challenge.incarnation)) {
-			throw new HandshakeError("incarnation", `${peer.id} is not the node that had this name before`);
+			throw anotherDisk(peer.id);
 		}
 		socket.write(packMessage("proof", makeProof(secret, "dialer", hello, signed)));
 	}

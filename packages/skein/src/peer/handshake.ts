@@ -25,6 +25,7 @@
  * hears a handshake can try secrets at home: it must be long and random.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { NodeId } from "../consensus/types.ts";
 import { type Lane, lanes } from "../world/network.ts";
 
 const magic = Buffer.from("SKEIN\n", "latin1");
@@ -75,6 +76,14 @@ export class HandshakeError extends Error {
 		this.reason = reason;
 		this.byPeer = byPeer;
 	}
+}
+
+/** Told to both sides: it is what whoever runs the node must hear. */
+export function anotherDisk(node: NodeId): HandshakeError {
+	return new HandshakeError(
+		"incarnation",
+		`${node} has lost its disk: it does not know what the ${node} of before had promised, and must join under a new id`,
+	);
 }
 
 export interface Hello {
@@ -225,6 +234,14 @@ export function decodeChallenge(body: Buffer): { challenge: Challenge; signed: B
 	reader.end();
 	const signed = body.subarray(0, body.length - proofBytes);
 	return { challenge: { clusterId, nodeId, incarnation, version, wire, nonce }, signed, proof };
+}
+
+/** For the log of either side. Who lost its disk forgot what it promised, and must not take part under that name again. */
+export function wayBack(reason: RefusalReason, node: NodeId): { readonly hint?: string } {
+	if (reason !== "incarnation") return {};
+	return {
+		hint: `${node} lost its disk, or another node has its name. It comes back under a new one: skein start --id NEW --join URL-OF-A-NODE --peer HOST:PORT, and then: skein member remove ${node}`,
+	};
 }
 
 export function encodeRefusal(reason: RefusalReason, message: string): Buffer {

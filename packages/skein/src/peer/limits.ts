@@ -17,6 +17,8 @@ export interface PeerLimits {
 	readonly receiptIntervalMs: Milliseconds;
 	readonly minReconnectMs: Milliseconds;
 	readonly maxReconnectMs: Milliseconds;
+	/** A node that is no member any more is still spoken to for so long. */
+	readonly forgetAfterMs: Milliseconds;
 	/** A refusal or failure of the same peer for the same reason is logged once in this time. */
 	readonly logIntervalMs: Milliseconds;
 }
@@ -32,5 +34,6 @@ export const defaultPeerLimits: PeerLimits = {
 	receiptIntervalMs: 1_000,
 	minReconnectMs: 20,
 	maxReconnectMs: 1_000,
+	forgetAfterMs: 30_000,
 	logIntervalMs: 60_000,
 };

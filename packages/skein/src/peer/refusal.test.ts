@@ -1,6 +1,7 @@
 /** Who is not let in, what both sides log about it, and how often. */
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { wireVersion } from "./codec/message.ts";
 import {
 	decodeRefusal,
 	encodeHello,
@@ -68,6 +69,16 @@ test.each(cases)("$reason: refused, said to both, logged once", async ({ reason,
 	expect(b.received).toEqual([]);
 });
 
+test("who has lost its disk is told so", async () => {
+	const ports = await twoPorts();
+	const a = await start("n1", ports);
+	await start("n2", ports, { onIncarnation: (_, incarnation) => incarnation !== "n1-first" });
+	const told = () =>
+		a.lines.filter(({ fields }) => String(fields["detail"]).includes("n1 has lost its disk"));
+	await until(() => told().length > 0, "a line at the node itself");
+	expect(told()[0]?.level).toBe("warn");
+});
+
 test("a node that is not in the list of peers is refused", async () => {
 	const ports = await twoPorts();
 	const a = await start("n3", { ...ports, n3: 0 });
@@ -120,8 +131,8 @@ const hello = {
 	target: "n2",
 	version: "9",
 	lane: "log",
-	minWire: 2,
-	maxWire: 2,
+	minWire: wireVersion,
+	maxWire: wireVersion,
 	secured: false,
 	nonce: new Uint8Array(32),
 } as const;
@@ -156,7 +167,7 @@ test("HTTP, TLS, noise and silence are dropped with a line that says what came",
 test("another wire version is refused", async () => {
 	const ports = await twoPorts();
 	await start("n2", ports, open);
-	const other = encodeHello({ ...hello, minWire: 3, maxWire: 4 });
+	const other = encodeHello({ ...hello, minWire: wireVersion + 1, maxWire: wireVersion + 2 });
 	expect(refusalIn(await say(ports.n2, packMessage("hello", other)))).toBe("wire-version");
 	const format = encodeHello(hello);
 	format[0] = 9;

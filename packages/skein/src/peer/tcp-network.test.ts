@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { type Lane, lanes } from "../world/network.ts";
+import { wireVersion } from "./codec/message.ts";
 import { encodeChallenge, packMessage, takeMessage } from "./handshake.ts";
 import { freePorts, startNode, type TestNode, until } from "./peer.testing.ts";
 
@@ -171,7 +172,7 @@ test("a receiver that does not read: send says false, the queue is bounded, and 
 		socket.on("data", (chunk: Buffer) => {
 			const taken = takeMessage(chunk);
 			if (taken?.message.type === "hello") {
-				const ids = { clusterId: "c1", nodeId: "n2", incarnation: "x", version: "0", wire: 2 };
+				const ids = { clusterId: "c1", nodeId: "n2", incarnation: "x", version: "0", wire: wireVersion };
 				const challenge = encodeChallenge({ ...ids, nonce: new Uint8Array(32) });
 				socket.write(packMessage("challenge", Buffer.concat([challenge, Buffer.alloc(32)])));
 			} else {
@@ -234,4 +235,35 @@ test("stop is quick, also while connecting, and the port is free at once", async
 	const a = await start("n1", ports);
 	await expect(startNode("n1", ports)).rejects.toThrow("EADDRINUSE");
 	expect(a.network.port()).toBe(ports.n1);
+});
+
+test("nodes are met later, at other addresses, and let go: who is no member any more is spoken to for a while", async () => {
+	const [one = 0, two = 0, other = 0] = await freePorts(3);
+	const limits = { forgetAfterMs: 300 };
+	const a = await start("n1", { n1: one }, { limits });
+	const b = await start("n2", { n1: one, n2: two });
+	const member = (id: string, port: number) => ({ id, peer: `127.0.0.1:${port}` });
+	// Nobody that it knows.
+	await until(() => a.lines.some(({ fields }) => fields["reason"] === "unknown-node"), "a refusal");
+	expect(a.network.send("n2", "control", Buffer.from("x"))).toBe(false);
+
+	a.network.meet([member("n1", one), member("n2", two)]);
+	await Promise.all([untilAllLanes(a, "n2"), untilAllLanes(b, "n1")]);
+
+	// It moves.
+	await b.network.stop();
+	const moved = await start("n2", { n1: one, n2: other });
+	a.network.meet([member("n1", one), member("n2", other)]);
+	await Promise.all([untilAllLanes(a, "n2"), untilAllLanes(moved, "n1")]);
+
+	// It is removed, comes back before it is forgotten, and is removed for good.
+	a.network.meet([member("n1", one)]);
+	expect(a.network.reachable("n2")).toBe(true);
+	a.network.meet([member("n1", one), member("n2", other)]);
+	await new Promise((resolve) => setTimeout(resolve, 400));
+	expect(a.network.reachable("n2")).toBe(true);
+	a.network.meet([member("n1", one)]);
+	await until(() => !a.network.reachable("n2"), "n2 to be let go");
+	expect(a.reachable.at(-1)).toBe("-n2");
+	await until(() => !moved.network.reachable("n1"), "n2 to be refused");
 });

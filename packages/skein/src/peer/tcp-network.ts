@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { createServer, type Socket } from "node:net";
-import type { NodeId } from "../consensus/types.ts";
+import type { Member, NodeId } from "../consensus/types.ts";
 import type { Identity } from "../log/log.ts";
 import type { Clock, Timer } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
@@ -12,15 +12,16 @@ import { type Lane, lanes, type Network, type NetworkReceiver } from "../world/n
 import type { Random } from "../world/random.ts";
 import { acceptConnection, type IncomingConnection } from "./accept.ts";
 import { createWarnOnce, type PeerContext } from "./context.ts";
-import { dialPeer, type OutgoingLane, type PeerAddress } from "./dial.ts";
+import { dialPeer, type OutgoingLane } from "./dial.ts";
 import { defaultPeerLimits, type PeerLimits } from "./limits.ts";
+import { type PeerAddress, peerAddress } from "./peer-address.ts";
 
 export interface TcpNetworkOptions {
 	readonly identity: Identity;
 	/** Of the software; for the peers' logs. */
 	readonly version: string;
 	readonly listen: { readonly host: string; readonly port: number };
-	/** The other nodes of the cluster. */
+	/** The other nodes of the cluster, as far as they are known yet; `meet` tells of others. */
 	readonly peers: readonly PeerAddress[];
 	/** Null: peers are believed. Either all nodes have the same, or none has one. */
 	readonly secret: string | null;
@@ -57,6 +58,9 @@ export function createTcpNetwork(options: TcpNetworkOptions): TcpNetwork {
 		onIncarnation: options.onIncarnation ?? (() => true),
 	};
 	const outgoing = new Map<NodeId, Readonly<Record<Lane, OutgoingLane>>>();
+	const addresses = new Map<NodeId, PeerAddress>();
+	/** Members no more. */
+	const leaving = new Map<NodeId, Timer>();
 	/** Everything accepted and not closed yet, and among it the one that counts for a peer and lane. */
 	const accepted = new Set<IncomingConnection>();
 	const incoming = new Map<string, IncomingConnection>();
@@ -111,7 +115,42 @@ export function createTcpNetwork(options: TcpNetworkOptions): TcpNetwork {
 			dialPeer(context, peer, lane, (ready) => {
 				if (lane === "control" && !stopped) receiver?.onReachable(peer.id, ready);
 			});
+		addresses.set(peer.id, peer);
 		outgoing.set(peer.id, { control: dial("control"), log: dial("log"), bulk: dial("bulk") });
+	}
+
+	function hangUp(node: NodeId): void {
+		const peer = outgoing.get(node);
+		if (peer === undefined) return;
+		const wasReady = peer.control.ready();
+		outgoing.delete(node);
+		addresses.delete(node);
+		for (const lane of lanes) {
+			peer[lane].stop();
+			incoming.get(`${node}/${lane}`)?.destroy();
+		}
+		if (wasReady) receiver?.onReachable(node, false);
+	}
+
+	function meet(nodes: readonly Member[]): void {
+		if (receiver === null || stopped) return;
+		const others = nodes.filter(({ id }) => id !== options.identity.nodeId).map(peerAddress);
+		for (const peer of others) {
+			leaving.get(peer.id)?.cancel();
+			leaving.delete(peer.id);
+			const known = addresses.get(peer.id);
+			if (known?.host === peer.host && known.port === peer.port) continue;
+			hangUp(peer.id);
+			dialAll(peer);
+		}
+		for (const id of outgoing.keys()) {
+			if (leaving.has(id) || others.some((peer) => peer.id === id)) continue;
+			const forget = (): void => {
+				leaving.delete(id);
+				hangUp(id);
+			};
+			leaving.set(id, context.clock.setTimer(limits.forgetAfterMs, forget));
+		}
 	}
 
 	function sweep(): void {
@@ -133,6 +172,7 @@ export function createTcpNetwork(options: TcpNetworkOptions): TcpNetwork {
 		send: (to, lane, bytes) => outgoing.get(to)?.[lane].send(bytes) ?? false,
 		queuedBytes: (to, lane) => outgoing.get(to)?.[lane].queuedBytes() ?? 0,
 		reachable: (node) => outgoing.get(node)?.control.ready() ?? false,
+		meet,
 		port() {
 			const address = server.address();
 			if (address === null || typeof address === "string") throw new Error("not listening");
@@ -142,6 +182,7 @@ export function createTcpNetwork(options: TcpNetworkOptions): TcpNetwork {
 			if (stopped) return;
 			stopped = true;
 			sweeper?.cancel();
+			for (const timer of leaving.values()) timer.cancel();
 			for (const peer of outgoing.values()) for (const lane of lanes) peer[lane].stop();
 			for (const connection of accepted) connection.destroy();
 			if (server.listening) await new Promise<void>((resolve) => server.close(() => resolve()));

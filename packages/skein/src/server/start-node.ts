@@ -1,17 +1,21 @@
 /** Starts a real node: opens its data, its connections and its port, and stops them in the right order. */
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import { connect } from "../../../client/src/index.ts";
 import { createApi } from "../api/server.ts";
-import { encodeConfiguration } from "../consensus/configuration.ts";
-import type { Configuration, NodeId } from "../consensus/types.ts";
+import { encodeConfiguration, initialConfiguration, noMembers } from "../consensus/configuration.ts";
+import type { Configuration, Entry, Member, NodeId } from "../consensus/types.ts";
 import { notedTransaction } from "../database/changes/noted-transaction.ts";
 import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
+import { isLogAbsent } from "../log/create-log.ts";
 import type { Identity, Log } from "../log/log.ts";
 import { openLog } from "../log/segmented-log.ts";
+import { afterFirstMeeting } from "../node/first-meeting.ts";
 import { createIncarnations } from "../node/incarnations.ts";
-import { createNode } from "../node/node.ts";
+import { createNode, defaultGroup } from "../node/node.ts";
 import type { Service } from "../node/service.ts";
 import { defaultNodeSettings, type NodeSettings } from "../node/settings.ts";
+import { peerAddress } from "../peer/peer-address.ts";
 import { createTcpNetwork } from "../peer/tcp-network.ts";
 import { lockDataDirectory } from "../world/data-directory-lock.ts";
 import type { Disk } from "../world/disk.ts";
@@ -19,6 +23,7 @@ import { createFileDisk } from "../world/file-disk.ts";
 import type { Logger } from "../world/logger.ts";
 import { createSystemClock } from "../world/system-clock.ts";
 import { createSystemRandom } from "../world/system-random.ts";
+import { keepJoining, lookForCluster } from "./join.ts";
 
 export interface HostPort {
 	readonly host: string;
@@ -33,8 +38,10 @@ export interface NodeConfiguration {
 	readonly listen: HostPort;
 	/** Where the other nodes reach it. */
 	readonly peer: HostPort;
-	/** All members, this node among them, with HOST:PORT as the others reach them. */
-	readonly cluster: readonly { readonly id: NodeId; readonly peer: string }[];
+	/** All members, this node among them, with HOST:PORT as the others reach them. Of one that joins: only itself. */
+	readonly cluster: readonly Member[];
+	/** URLs of nodes of the cluster that this one joins; null: it is one of the first. */
+	readonly join: { readonly urls: readonly string[]; readonly asLearner: boolean } | null;
 	/** Null: drawn from the members' names and addresses, so that all of them agree on it. */
 	readonly clusterId: string | null;
 	readonly secret: string | null;
@@ -73,20 +80,25 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		const random = createSystemRandom();
 		const realDisk = createFileDisk(dataDirectory);
 		const disk = configuration.wrapDisk?.(realDisk) ?? realDisk;
-		const bootstrap = bootstrapConfiguration(configuration);
+		const client = configuration.join === null ? null : connect(configuration.join.urls);
+		const isNew = client !== null && (await isLogAbsent(disk, "log"));
+		// A node that joined before knows all that it needs, also when nobody answers there now.
+		const joined = client !== null && isNew ? await lookForCluster(client) : null;
+		const bootstrap = client === null ? initialConfiguration(configuration.cluster) : noMembers;
 		const identity: Identity = {
-			clusterId: configuration.clusterId ?? derivedClusterId(bootstrap),
+			clusterId: joined?.clusterId ?? configuration.clusterId ?? derivedClusterId(bootstrap),
 			nodeId: id,
 			incarnation: Buffer.from(random.bytes(16)).toString("hex"),
 		};
 		const log = await openLog({
 			disk,
 			directory: "log",
-			create: identity,
-			bootstrap: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }],
+			create: client !== null && !isNew ? null : identity,
+			bootstrap: client === null ? firstEntries(bootstrap) : [],
 			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
 		});
 		undo.push(() => log.close());
+		refuseOther(log.recovered.identity, id);
 		sayWhatWasFound(log, logger);
 		const database = await openDatabase({
 			directory: dataDirectory,
@@ -99,7 +111,9 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			identity: log.recovered.identity,
 			version: configuration.version,
 			listen: configuration.peer,
-			peers: configuration.cluster.filter((member) => member.id !== id).map(peerAddress),
+			peers: [...configuration.cluster, ...(joined?.members ?? [])]
+				.filter((member) => member.id !== id)
+				.map(peerAddress),
 			secret: configuration.secret,
 			clock,
 			random,
@@ -114,7 +128,14 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			bootstrap,
 			log,
 			database,
-			network,
+			network: afterFirstMeeting(network, {
+				self: id,
+				group: defaultGroup,
+				recovered: log.recovered,
+				others: othersOf(bootstrap, id),
+				clock,
+				logger,
+			}),
 			clock,
 			random,
 			disk,
@@ -137,12 +158,26 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		undo.push(() => api.close());
 		await node.start();
 		undo.length = 0;
+		const stopJoining =
+			client === null || configuration.join === null
+				? () => {}
+				: keepJoining({
+						client,
+						self: id,
+						peer: configuration.cluster.find((member) => member.id === id)?.peer ?? "",
+						asLearner: configuration.join.asLearner,
+						isMember: () => node.core.configuration.members.length > 0,
+						meet: (members) => network.meet(members),
+						clock,
+						logger,
+					});
 		return {
 			service: node.service,
 			url,
 			failed: Promise.race([node.failed, databaseFailed]),
 			stuckThreads: () => database.stuckThreads(),
 			async stop() {
+				stopJoining();
 				await node.handOver();
 				await api.close();
 				await node.stop();
@@ -155,21 +190,21 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 	}
 }
 
-function bootstrapConfiguration({ cluster }: NodeConfiguration): Configuration {
-	// Sorted, so that the first entry of the log is the same on every member.
-	const members = [...cluster].sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, peer }) => ({ id, peer }));
-	return { members, voters: members.map((member) => member.id), outgoingVoters: [], learners: [] };
+function firstEntries(bootstrap: Configuration): Entry[] {
+	return [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }];
+}
+
+function refuseOther({ nodeId }: Identity, id: NodeId): void {
+	if (nodeId !== id) throw new Error(`the data directory belongs to node ${nodeId}, not to node ${id}`);
+}
+
+function othersOf({ members }: Configuration, id: NodeId): NodeId[] {
+	return members.map((member) => member.id).filter((other) => other !== id);
 }
 
 function derivedClusterId(configuration: Configuration): string {
 	const names = configuration.members.map(({ id, peer }) => `${id}=${peer}`).join(",");
 	return createHash("sha256").update(names).digest("hex").slice(0, 32);
-}
-
-function peerAddress(member: { id: NodeId; peer: string }): { id: NodeId; host: string; port: number } {
-	const colon = member.peer.lastIndexOf(":");
-	const host = member.peer.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-	return { id: member.id, host, port: Number(member.peer.slice(colon + 1)) };
 }
 
 const everyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]", ""]);

@@ -3,7 +3,7 @@
  * doubled or, across lanes, overtaken by a later one; within one lane of one connection order holds.
  * Messages that arrive are whole and from a member of this cluster that proved who it is.
  */
-import type { NodeId } from "../consensus/types.ts";
+import type { Member, NodeId } from "../consensus/types.ts";
 
 /**
  * Lanes share no queue, so a long message in one never delays another lane:
@@ -30,5 +30,10 @@ export interface Network {
 	/** Bytes queued for a node on a lane and not yet handed to the operating system. */
 	queuedBytes(to: NodeId, lane: Lane): number;
 	reachable(node: NodeId): boolean;
+	/**
+	 * These are the nodes of the cluster now, at these addresses. Who is none of them any more is still spoken to for a
+	 * while, so that it can hear that.
+	 */
+	meet(nodes: readonly Member[]): void;
 	stop(): Promise<void>;
 }

@@ -24,6 +24,8 @@ export interface SqliteFiles {
 	/** The database was closed or replaced: there is no write-ahead file, or a new one. */
 	synced(): void;
 	crash(kind: "kill" | "power"): void;
+	/** Another directory, empty. */
+	wipe(): void;
 	dispose(): void;
 }
 
@@ -56,6 +58,19 @@ export function createSqliteFiles(directory: string, chance: Chance): SqliteFile
 		open.clear();
 	}
 
+	/** Returns where the files were. */
+	function move(): string {
+		const old = path;
+		path = pathOf(++generation);
+		mkdirSync(dirname(path), { recursive: true });
+		return old;
+	}
+
+	function leave(old: string): void {
+		closeAll();
+		rmSync(dirname(old), { recursive: true, force: true });
+	}
+
 	return {
 		get path() {
 			return path;
@@ -72,17 +87,18 @@ export function createSqliteFiles(directory: string, chance: Chance): SqliteFile
 		},
 		synced,
 		crash(kind) {
-			const old = path;
-			path = pathOf(++generation);
-			mkdirSync(dirname(path), { recursive: true });
+			const old = move();
 			for (const suffix of ["", ".install"])
 				if (existsSync(old + suffix)) writeFileSync(path + suffix, readFileSync(old + suffix));
 			const wal = readIfThere(`${old}-wal`);
 			const left = kind === "power" ? losePower(wal, durableWal, chance) : wal;
 			if (left.length > 0) writeFileSync(`${path}-wal`, left);
 			if (kind === "power") durableWal = left;
-			closeAll();
-			rmSync(dirname(old), { recursive: true, force: true });
+			leave(old);
+		},
+		wipe() {
+			leave(move());
+			durableWal = new Uint8Array(0);
 		},
 		dispose() {
 			closeAll();

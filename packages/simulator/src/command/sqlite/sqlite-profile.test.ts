@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, test } from "vitest";
-import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
+import { createLogFormats } from "../../../../skein/src/database/changes/formats.ts";
 import { checkpointOn } from "../../../../skein/src/database/checkpoint.ts";
 import { openReading } from "../../../../skein/src/database/connection.ts";
 import { defaultDatabaseSettings } from "../../../../skein/src/database/settings.ts";
@@ -36,7 +36,7 @@ function commitsLeft(seed: number, kind: "kill" | "power", isHeldBack = false): 
 	const open = () =>
 		createWriter({
 			path: files.path,
-			format: createRowFormat(),
+			formats: createLogFormats(),
 			settings: defaultDatabaseSettings,
 			now: () => 0,
 		});

@@ -1,41 +1,42 @@
-/** The profile with real SQLite: production's writer, readers and row format as the state machine. */
+/** The profile with real SQLite: production's writer, readers and log formats as the state machine. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import { readChanges } from "../../../../skein/src/database/changes/changeset.ts";
+import { createLogFormats } from "../../../../skein/src/database/changes/formats.ts";
 import { notedTransaction } from "../../../../skein/src/database/changes/noted-transaction.ts";
-import { decodePayload } from "../../../../skein/src/database/changes/payload.ts";
-import { createRowFormat } from "../../../../skein/src/database/changes/row.ts";
 import { openReading } from "../../../../skein/src/database/connection.ts";
 import { digestDatabase } from "../../../../skein/src/database/digest.ts";
-import { readState } from "../../../../skein/src/database/own-tables.ts";
+import { defaultLogFormat } from "../../../../skein/src/database/log-format.ts";
+import { createStateWriter, readState } from "../../../../skein/src/database/own-tables.ts";
 import { defaultDatabaseSettings } from "../../../../skein/src/database/settings.ts";
+import { mustRunAlone } from "../../../../skein/src/database/threaded-database.ts";
 import { createWriter } from "../../../../skein/src/database/writer.ts";
 import type { Chance } from "../../engine/chance.ts";
-import type { RegisterWrite } from "../../history/effects.ts";
-import { otherStatements } from "../../machine/other-statements.ts";
+import { createOtherStatements, otherSchema } from "../../machine/other-statements.ts";
 import { createRegisters } from "../../machine/statements.ts";
 import type { Profile, Store, StoreSettings } from "../../machine/store.ts";
 import { openSqliteDatabase } from "./sqlite-database.ts";
+import { createSqliteEffects, isJournalled } from "./sqlite-effects.ts";
 import { createSqliteFiles } from "./sqlite-files.ts";
 
 /**
  * Every write of a register notes itself, so that the payloads tell them all, in order: of a register that
- * is written twice in a group they hold the last value only. The newest stay, which is more than a group has.
+ * is written twice in a group they hold the last value only. The newest stay, which is more than a group has. Writes that
+ * fire a trigger are logged as rows in any format: runs that log statements only have none (sqlite-effects.ts).
  */
-const journal = ["INSERT", "UPDATE", "DELETE"].map(
+const journalTriggers = ["INSERT", "UPDATE", "DELETE"].map(
 	(event) =>
 		`CREATE TRIGGER journal_${event} AFTER ${event} ON registers BEGIN
 			INSERT INTO journal (key, value) VALUES (${event === "DELETE" ? "old.key, NULL" : "new.key, new.value"});
 			DELETE FROM journal WHERE number <= (SELECT max(number) FROM journal) - 300;
 		END;`,
 );
+const journal = `CREATE TABLE journal (number INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT) STRICT;
+${journalTriggers.join("\n")}`;
 const schema = `${createRegisters};
-CREATE TABLE journal (number INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT) STRICT;
-${journal.join("\n")}
-${otherStatements.schema}`;
+${otherSchema}`;
 
 /** A digest reads the whole database: one at so many indexes, the same ones on all members. */
 const digestEvery = 8;
@@ -85,9 +86,10 @@ export function sqliteProfile(settle: () => Promise<void>): Profile {
 			}
 		},
 		checksum: crc32,
-		writesIn,
+		createReader: ({ format }) => createSqliteEffects(format),
 		notedIn: notedTransaction,
-		otherStatements,
+		mustRunAlone,
+		otherStatements: ({ format }) => createOtherStatements({ registerTriggers: isJournalled(format) }),
 		createStore: (chance, settings) => createStore(chance, settings, standStill),
 	};
 }
@@ -99,7 +101,7 @@ function createStore(
 ): Store {
 	mkdirSync(filesDirectory(), { recursive: true });
 	const files = createSqliteFiles(mkdtempSync(join(filesDirectory(), "member-")), chance.fork("power"));
-	prepare(files.path);
+	prepare(files.path, settings);
 	let full = false;
 	/** Of the digests. */
 	let looking: DatabaseSync | null = null;
@@ -133,6 +135,10 @@ function createStore(
 				standStill,
 			}),
 		crash: (kind) => files.crash(kind),
+		wipe() {
+			files.wipe();
+			prepare(files.path, settings);
+		},
 		setFull(isFull) {
 			full = isFull;
 		},
@@ -150,32 +156,16 @@ function createStore(
 }
 
 /** A new database in which the tables of the load are, as if it had been restored on every member. */
-function prepare(path: string): void {
+function prepare(path: string, { format }: StoreSettings): void {
 	const writer = createWriter({
 		path,
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: defaultDatabaseSettings,
 		now: () => 0,
 	});
-	writer.connection().exec(schema);
+	const connection = writer.connection();
+	connection.exec(schema);
+	if (isJournalled(format)) connection.exec(journal);
+	if (format.first !== defaultLogFormat) createStateWriter(connection).format(format.first);
 	writer.close();
-}
-
-function writesIn(payload: Uint8Array): RegisterWrite[] {
-	const notes: { readonly number: bigint; readonly write: RegisterWrite }[] = [];
-	for (const part of decodePayload(payload)) {
-		if (part.type !== "changeset") continue;
-		for (const { table, old, new: fresh } of readChanges(part.bytes)) {
-			if (table !== "journal" || old !== null || fresh === null) continue;
-			const [number, key, value] = fresh.map((one) => one?.value ?? null);
-			const write = { key: textOf(key) ?? "", value: textOf(value) };
-			notes.push({ number: BigInt(number as bigint), write });
-		}
-	}
-	return notes.toSorted((one, other) => Number(one.number - other.number)).map(({ write }) => write);
-}
-
-/** Text is bytes in a changeset. */
-function textOf(value: unknown): string | null {
-	return value instanceof Uint8Array ? new TextDecoder().decode(value) : null;
 }

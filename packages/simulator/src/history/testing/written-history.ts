@@ -26,6 +26,8 @@ export interface Details {
 	/** Given for what only reads: it goes the way of a write. */
 	readonly mode?: "async" | "semi-sync" | "quorum" | "sync" | "chain";
 	readonly replayed?: boolean;
+	/** What the answer to a read says of its member. */
+	readonly inSync?: boolean;
 }
 
 export type Line = readonly [
@@ -67,6 +69,7 @@ export function written(lines: readonly Line[]): History {
 			const completion: Completion = {
 				outcome,
 				replayed: details.replayed ?? false,
+				inSync: details.inSync ?? null,
 				position: details.index === undefined ? null : { term: 1, index: details.index },
 			};
 			const seen = parsed.map((one) => one.seen);

@@ -5,12 +5,21 @@ import type { CoreView } from "../../../../skein/src/consensus/view.ts";
 import type { LogWork, Observation } from "../observation.ts";
 import { createWatch, type Watch } from "../watch.ts";
 
+type Shown =
+	| "role"
+	| "term"
+	| "commitIndex"
+	| "leader"
+	| "established"
+	| "configuration"
+	| "configurationIndex";
+
 export interface Scene {
 	readonly watch: Watch;
 	show(observation: Observation): void;
 	/** A life begins with these entries, as "index/term". */
 	start(node: NodeId, has?: { log?: readonly string[]; base?: string; term?: Term; votedFor?: NodeId }): void;
-	/** Appended and, but for `durable: false`, on disk. Entries as "index/term" or "index/term/payload". */
+	/** Appended and, but for `durable: false`, on disk. Entries as "index/term" or "index/term/payload"; "members" is a configuration. */
 	append(node: NodeId, entries: readonly string[], how?: { cutFrom?: LogIndex; durable?: boolean }): void;
 	promise(node: NodeId, term: Term, votedFor: NodeId | null, durable?: boolean): void;
 	/** The oldest work is on disk. */
@@ -23,14 +32,15 @@ export interface Scene {
 	refuse(node: NodeId): void;
 	apply(node: NodeId, position: string, digest?: string): void;
 	refuseToApply(node: NodeId, position: string): void;
-	look(node: NodeId, view: Partial<Pick<CoreView, "role" | "term" | "commitIndex" | "leader">>): void;
+	look(node: NodeId, view: Partial<Pick<CoreView, Shown>>): void;
 	send(from: NodeId, to: NodeId, term: Term, body: object): void;
 	/** The name of the broken property. */
 	readonly broken: string | null;
 }
 
-export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene {
-	const watch = createWatch();
+/** `elected`: leaders must have been. */
+export function createScene(voters: readonly NodeId[] = ["a", "b", "c"], elected = false): Scene {
+	const watch = createWatch(elected ? [] : ["elected by a majority"]);
 	/** What was asked of each log and is not done. */
 	const pending = new Map<NodeId, LogWork[]>();
 	/** What the fake core holds: terms by index. */
@@ -70,19 +80,31 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"]): Scene 
 			term: given.term ?? 1,
 			votedFor: null,
 			leader: given.leader ?? null,
-			established: role === "leader",
+			leasedIndex: null,
+			established: given.established ?? role === "leader",
 			commitIndex: given.commitIndex ?? 0,
 			base,
 			lastIndex,
 			lastTerm: terms.get(lastIndex) ?? base.term,
 			durableIndex: lastIndex,
-			configuration: { members: [], voters, outgoingVoters: [], learners: [] },
-			configurationIndex: 0,
+			configuration: given.configuration ?? {
+				members: [],
+				voters,
+				outgoingVoters: [],
+				learners: [],
+				joining: [],
+				retired: [],
+			},
+			configurationIndex: given.configurationIndex ?? 0,
 			transferTo: null,
 			pendingReads: 0,
 			unacknowledgedBy: () => 0,
 			progress: new Map(),
 			termAt: (index) => (index === base.index ? base.term : (terms.get(index) ?? null)),
+			configurationAt: () => ({
+				index: 0,
+				value: { members: [], voters, outgoingVoters: [], learners: [], joining: [], retired: [] },
+			}),
 			bytesAfter: () => 0,
 		};
 	}
@@ -151,6 +173,7 @@ function positionOf(text: string): Position {
 }
 
 function entryOf(text: string): Entry {
-	const payload = new TextEncoder().encode(text.split("/")[2] ?? "");
-	return { ...positionOf(text), kind: "command", payload };
+	const payload = text.split("/")[2] ?? "";
+	const kind = payload === "members" ? "configuration" : "command";
+	return { ...positionOf(text), kind, payload: new TextEncoder().encode(payload) };
 }

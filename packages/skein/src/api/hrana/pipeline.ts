@@ -74,7 +74,13 @@ export async function runPipeline(
 		budget: createSqlBudget(context.limits),
 		programs: 0,
 		answerLength: 0,
-		reflected: { position: null, session: tokenOf(options), stalenessMs: null, replayed: false },
+		reflected: {
+			position: null,
+			session: tokenOf(options),
+			stalenessMs: null,
+			inSync: null,
+			replayed: false,
+		},
 		closed: false,
 	};
 	try {
@@ -262,12 +268,17 @@ async function flush(run: Run): Promise<void> {
 		}
 		fold.wasOpen = !run.open.stream.autocommit;
 		const program = { steps: fold.steps };
-		const { outcome, position, stalenessMs, replayed } = await run.open.stream.run(program, nextOptions(run));
+		const { outcome, position, stalenessMs, inSync, replayed } = await run.open.stream.run(
+			program,
+			nextOptions(run),
+		);
 		run.reflected = {
 			position,
 			// Of all programs of the body: a later one may have read less, at a weaker level.
 			session: laterOf(run.reflected.session, position),
 			stalenessMs,
+			// Of all of them, or of none.
+			inSync: run.reflected.inSync === false ? false : inSync,
 			replayed: run.reflected.replayed || replayed,
 		};
 		unfold(fold, outcome, run.results);

@@ -4,6 +4,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { SkeinError } from "../../../../client/src/errors.ts";
+import { initialConfiguration } from "../../consensus/configuration.ts";
 import type {
 	Condition,
 	Program,
@@ -73,7 +74,13 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 				if (autocommit) release();
 				index++;
 				const isRead = /^\s*select/i.test(program.steps[0]?.statement.sql ?? "");
-				return { outcome, position: { term: 1, index }, stalenessMs: isRead ? 3.25 : null, replayed: false };
+				return {
+					outcome,
+					position: { term: 1, index },
+					stalenessMs: isRead ? 3.25 : null,
+					inSync: isRead ? true : null,
+					replayed: false,
+				};
 			},
 			async describe(sql) {
 				try {
@@ -137,9 +144,22 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		async cluster() {
 			return { cluster: "test", node: nodeId, version: "0.0.0", databases: {} };
 		},
+		ownView: () => ({ cluster: "test", node: nodeId, version: "0.0.0", databases: {} }),
 		readiness: () => readiness,
 		async transfer(to) {
 			return { leader: to ?? "n2", pausedMs: 1 };
+		},
+		async changeMembers({ changes, dryRun }) {
+			const members = initialConfiguration(
+				[nodeId, ...changes.map(({ id }) => id)].map((id) => ({ id, peer: `${id}:1` })),
+			);
+			return { changed: !dryRun, members };
+		},
+		async explain(sql, format) {
+			return { format: format ?? "row", statements: [{ sql, logged: "rows", reasons: ["a test"] }] };
+		},
+		async changeFormat(format) {
+			return { format, index: 9 };
 		},
 	};
 }

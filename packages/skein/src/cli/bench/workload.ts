@@ -5,6 +5,8 @@ export interface Workload {
 	readonly table: string;
 	readonly host: string;
 	readonly rowsPerRequest: number;
+	/** Skein-Ack of writes; absent or null: as the node is set up. */
+	readonly acknowledgement?: string | null;
 }
 
 const payload = "x".repeat(100);
@@ -14,10 +16,10 @@ export function createTableSql(table: string): string {
 }
 
 /** The same bytes for every write: SQLite chooses the ids. */
-export function writeRequest({ table, host, rowsPerRequest }: Workload): Buffer {
+export function writeRequest({ table, host, rowsPerRequest, acknowledgement = null }: Workload): Buffer {
 	const values = Array.from({ length: rowsPerRequest }, () => "(?)").join();
 	const args = Array.from({ length: rowsPerRequest }, () => ({ type: "text", value: payload }));
-	return pipelineRequest(host, `insert into "${table}" (payload) values ${values}`, args);
+	return pipelineRequest(host, `insert into "${table}" (payload) values ${values}`, args, acknowledgement);
 }
 
 /** One request for each id, to be sent in turn. */
@@ -29,10 +31,16 @@ export function readRequests({ table, host }: Workload, ids: readonly number[]):
 	);
 }
 
-function pipelineRequest(host: string, sql: string, args: readonly object[]): Buffer {
+function pipelineRequest(
+	host: string,
+	sql: string,
+	args: readonly object[],
+	acknowledgement: string | null = null,
+): Buffer {
 	const stmt = { sql, args, named_args: [], want_rows: true };
+	const headers: Record<string, string> = acknowledgement === null ? {} : { "skein-ack": acknowledgement };
 	const body = JSON.stringify({ requests: [{ type: "execute", stmt }, { type: "close" }] });
-	return httpRequest({ method: "POST", path: "/v2/pipeline", host, body });
+	return httpRequest({ method: "POST", path: "/v2/pipeline", host, body, headers });
 }
 
 const errorMark = Buffer.from('"type":"error"');

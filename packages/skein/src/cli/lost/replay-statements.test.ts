@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { StatementInput } from "../../../../client/src/index.ts";
+import { createLogFormats } from "../../database/changes/formats.ts";
 import { notedTransaction } from "../../database/changes/noted-transaction.ts";
-import { createRowFormat } from "../../database/changes/row.ts";
 import { defaultDatabaseSettings } from "../../database/settings.ts";
 import type { NotedChange } from "../../database/transaction-note.ts";
 import { createWriter } from "../../database/writer.ts";
@@ -42,7 +42,7 @@ afterEach(() => {
 function lostChanges(sql: string): readonly NotedChange[] {
 	const writer = createWriter({
 		path: join(directory, "leader"),
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: defaultDatabaseSettings,
 		now: () => performance.now(),
 	});
@@ -251,4 +251,12 @@ test("of what FTS5 keeps is told why it cannot be made again", () => {
 		"create virtual table more using fts5 (text); insert into more values ('lost')",
 	);
 	expect(database.replay(withTable)).toMatch(/virtual table .*by hand/);
+});
+
+test("what was logged as SQL is refused, with the SQL", () => {
+	const changes = [{ operation: "statement", sql: "delete from goose where id = ?", values: [1] }] as const;
+	using schema = createScratchSchema([]);
+	expect(() => replayStatements(changes, schema)).toThrow(
+		/logged as SQL \(log format statement\).*: delete from goose where id = \?.*by hand, as skein lost show has/,
+	);
 });

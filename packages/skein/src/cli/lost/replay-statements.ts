@@ -18,7 +18,7 @@ export const marker = {
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-type RowChange = Exclude<NotedChange, { operation: "sql" | "row" }>;
+type RowChange = Exclude<NotedChange, { operation: "sql" | "statement" | "row" }>;
 
 /** `schema` is of the cluster, and goes along with the changes. Throws where they cannot be made again exactly. */
 export function replayStatements(changes: readonly NotedChange[], schema: ScratchSchema): StatementInput[] {
@@ -36,6 +36,10 @@ export function replayStatements(changes: readonly NotedChange[], schema: Scratc
 			if (mayDestroy(change.sql)) throw byHand(`${change.sql} would take along what came since`);
 			schema.run(change.sql);
 			statements.push({ sql: change.sql });
+		} else if (change.operation === "statement") {
+			throw byHand(
+				`it was logged as SQL (log format statement), so which rows it changed is not known, and today they might be others: ${change.sql}`,
+			);
 		} else if (change.operation === "row" && change.row !== null && isFresh(change.table)) {
 			flush();
 			const row = named(change.row, change.columns, change.table);
@@ -63,7 +67,10 @@ function mayDestroy(sql: string): boolean {
 	return /\bdrop\b/i.test(sql) && !/^\s*(create\b|drop\s+(index|view|trigger)\b)/i.test(sql);
 }
 
-function checked(change: Exclude<NotedChange, { operation: "sql" }>, schema: ScratchSchema): RowChange {
+function checked(
+	change: Exclude<NotedChange, { operation: "sql" | "statement" }>,
+	schema: ScratchSchema,
+): RowChange {
 	const { table } = change;
 	if (schema.isVirtual(table))
 		throw byHand(

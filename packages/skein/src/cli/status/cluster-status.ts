@@ -6,11 +6,15 @@ import { drawTable } from "../sql/show-result.ts";
 export interface NodeStatus {
 	readonly id: string;
 	readonly role: string;
+	/** voter, learner, joining or leaving. */
+	readonly kind: string;
 	readonly term: number | null;
 	readonly commitIndex: number | null;
 	readonly appliedIndex: number | null;
 	readonly lagEntries: number | null;
 	readonly lagMs: number | null;
+	/** By its own word, where it answers. */
+	readonly inSync: boolean | null;
 	/** ready, "not ready: …" or unreachable. */
 	readonly health: string;
 	readonly version: string | null;
@@ -23,6 +27,7 @@ export interface ClusterStatus {
 	readonly view: ClusterView;
 	readonly leader: string | null;
 	readonly lostTransactions: number;
+	readonly degraded: DatabaseView["degraded"];
 	readonly nodes: readonly NodeStatus[];
 }
 
@@ -43,6 +48,8 @@ export async function clusterStatus(client: Client): Promise<ClusterStatus> {
 		view,
 		leader: leads[0]?.id ?? group.leader,
 		lostTransactions: group.lostTransactions,
+		// Absent where an older node answers.
+		degraded: group.degraded ?? [],
 		nodes: nodes.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true })),
 	};
 }
@@ -51,11 +58,13 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 	const heard = {
 		id,
 		role: member.role ?? "unknown",
+		kind: member.kind,
 		term: null,
 		commitIndex: null,
 		appliedIndex: member.appliedIndex,
 		lagEntries: member.lagEntries,
 		lagMs: member.lagMs,
+		inSync: member.inSync,
 		version: member.version,
 		url: member.url,
 	};
@@ -65,7 +74,7 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		get(member.url, "ready"),
 	]);
 	// Another cluster may have taken the address over.
-	if (own === null || own.node !== id) return { ...heard, role: "-", health: "unreachable" };
+	if (own === null || own.node !== id) return { ...heard, role: "-", inSync: null, health: "unreachable" };
 	const ownGroup = databaseOf(own);
 	const ownMember = ownGroup.members[id];
 	return {
@@ -75,6 +84,7 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		commitIndex: ownGroup.commitIndex,
 		appliedIndex: ownMember?.appliedIndex ?? heard.appliedIndex,
 		lagEntries: heard.lagEntries ?? lagBehind(group.commitIndex, ownMember?.appliedIndex ?? null),
+		inSync: ownMember?.inSync ?? null,
 		health: ready?.ok === true ? "ready" : `not ready${reasonOf(ready?.body)}`,
 		version: own.version,
 	};
@@ -85,24 +95,36 @@ function lagBehind(commitIndex: number, appliedIndex: number | null): number | n
 }
 
 export function statusTable(status: ClusterStatus): string {
-	const columns = ["node", "role", "term", "commit", "applied", "lag", "health", "version"];
+	const columns = ["node", "role", "term", "commit", "applied", "lag", "in-sync", "health", "version"];
 	const rows = status.nodes.map((node) => [
 		node.id,
-		node.role,
+		node.kind === "voter" ? node.role : `${node.role} (${node.kind})`,
 		dash(node.term),
 		dash(node.commitIndex),
 		dash(node.appliedIndex),
 		lagText(node),
+		node.inSync === null ? "-" : node.inSync ? "yes" : "no",
 		node.health,
 		dash(node.version),
 	]);
-	const alignRight = [false, false, true, true, true, true, false, false];
+	const alignRight = [false, false, true, true, true, true, false, false, false];
 	const lost =
 		status.lostTransactions === 0
 			? ""
 			: `\nat most ${status.lostTransactions} lost transactions (two members may report the same): skein lost list --data DIR on the nodes`;
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
-	return `${drawTable(columns, rows, alignRight)}${leader}${lost}`;
+	const degraded = status.degraded.map((one) => `\n${degradedText(one)}`).join("");
+	return `${drawTable(columns, rows, alignRight)}${leader}${degraded}${lost}`;
+}
+
+function degradedText({
+	acknowledgement,
+	effect,
+	members,
+	sinceMs,
+}: DatabaseView["degraded"][number]): string {
+	const what = effect === "waits" ? "writes wait for" : "answered without";
+	return `${acknowledgement}: ${what} ${members.join(", ")}, since ${new Date(sinceMs).toISOString()}`;
 }
 
 function lagText(node: NodeStatus): string {

@@ -8,12 +8,16 @@ const anyIndex = fc.nat(8);
 const anyStanding: fc.Arbitrary<Standing> = fc.record({
 	durableIndex: anyIndex,
 	commitIndex: anyIndex,
-	matchOfOthers: fc.array(anyIndex, { maxLength: 6 }),
+	matchOfOthers: fc.array(fc.array(anyIndex, { maxLength: 6 }), { minLength: 1, maxLength: 2 }),
+	appliedIndex: anyIndex,
+	appliedInSync: fc.array(anyIndex, { maxLength: 6 }),
+	appliedOfVoters: fc.array(anyIndex, { maxLength: 6 }),
 });
 const anyAcknowledgement: fc.Arbitrary<Acknowledgement> = fc.oneof(
 	fc.constant<Acknowledgement>({ mode: "async" }),
 	fc.record({ mode: fc.constant("semi-sync" as const), followers: fc.integer({ min: 1, max: 7 }) }),
 	fc.constant<Acknowledgement>({ mode: "quorum" }),
+	fc.record({ mode: fc.constant("sync" as const), strict: fc.boolean() }),
 );
 
 function isMet(standing: Standing, acknowledgement: Acknowledgement, index: number): boolean {
@@ -22,9 +26,18 @@ function isMet(standing: Standing, acknowledgement: Acknowledgement, index: numb
 		case "async":
 			return true;
 		case "semi-sync":
-			return standing.matchOfOthers.filter((match) => match >= index).length >= acknowledgement.followers;
+			return standing.matchOfOthers.every(
+				(half) => half.filter((match) => match >= index).length >= acknowledgement.followers,
+			);
 		case "quorum":
 			return standing.commitIndex >= index;
+		case "sync":
+			return (
+				standing.commitIndex >= index &&
+				standing.appliedIndex >= index &&
+				standing.appliedInSync.every((applied) => applied >= index) &&
+				(!acknowledgement.strict || standing.appliedOfVoters.every((applied) => applied >= index))
+			);
 	}
 }
 
@@ -41,4 +54,5 @@ test("only what is not committed by its answer can be lost", () => {
 	expect(isEarly({ mode: "async" })).toBe(true);
 	expect(isEarly({ mode: "semi-sync", followers: 1 })).toBe(true);
 	expect(isEarly({ mode: "quorum" })).toBe(false);
+	expect(isEarly({ mode: "sync", strict: false })).toBe(false);
 });

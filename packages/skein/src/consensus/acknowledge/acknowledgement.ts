@@ -8,6 +8,7 @@ import { asyncIndex } from "./async.ts";
 import { quorumIndex } from "./quorum.ts";
 import { semiSyncIndex } from "./semi-sync.ts";
 import type { Standing } from "./standing.ts";
+import { syncIndex } from "./sync.ts";
 
 export type Acknowledgement =
 	/** The leader has it on disk. */
@@ -15,7 +16,9 @@ export type Acknowledgement =
 	/** The leader and so many other voters have it on disk. */
 	| { readonly mode: "semi-sync"; readonly followers: number }
 	/** It is committed: it can no longer be lost. */
-	| { readonly mode: "quorum" };
+	| { readonly mode: "quorum" }
+	/** Everybody who is in-sync has applied it; strict: every voter. */
+	| { readonly mode: "sync"; readonly strict: boolean };
 
 /** Everything up to here may be answered to those who asked for this mode. Never beyond the leader's own disk. */
 export function acknowledgedIndex(standing: Standing, acknowledgement: Acknowledgement): LogIndex {
@@ -26,10 +29,17 @@ export function acknowledgedIndex(standing: Standing, acknowledgement: Acknowled
 			return semiSyncIndex(standing, acknowledgement.followers);
 		case "quorum":
 			return quorumIndex(standing);
+		case "sync":
+			return syncIndex(standing, acknowledgement.strict);
 	}
 }
 
 /** Whether what was answered in this mode may be lost with the leader. */
 export function isEarly(acknowledgement: Acknowledgement): boolean {
-	return acknowledgement.mode !== "quorum";
+	return acknowledgement.mode === "async" || acknowledgement.mode === "semi-sync";
+}
+
+/** Whether it may be met long after the commit, or never, for want of followers. */
+export function waitsForFollowers(acknowledgement: Acknowledgement): boolean {
+	return acknowledgement.mode === "semi-sync" || acknowledgement.mode === "sync";
 }

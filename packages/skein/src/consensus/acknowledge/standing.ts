@@ -6,6 +6,15 @@ export interface Standing {
 	readonly durableIndex: LogIndex;
 	/** Known to be on a majority. */
 	readonly commitIndex: LogIndex;
-	/** Of each other voter: what it has on disk, and equal to the leader's log. */
-	readonly matchOfOthers: readonly LogIndex[];
+	/**
+	 * Of each other voter: what it has on disk, and equal to the leader's log. One list, or in a joint phase one of the
+	 * new voters and one of the old.
+	 */
+	readonly matchOfOthers: readonly (readonly LogIndex[])[];
+	/** In the leader's own database. */
+	readonly appliedIndex: LogIndex;
+	/** In the database of each other member that may hold an in-sync lease. */
+	readonly appliedInSync: readonly LogIndex[];
+	/** In the database of each other voter. */
+	readonly appliedOfVoters: readonly LogIndex[];
 }

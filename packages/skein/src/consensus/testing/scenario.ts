@@ -8,7 +8,8 @@ import type { ConsensusMessage } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
 import { defaultConsensusSettings } from "../settings.ts";
-import type { NodeId, Position } from "../types.ts";
+import type { Configuration, MemberChange, NodeId, Position } from "../types.ts";
+import type { ProgressView } from "../view.ts";
 import type { Checker } from "./checker.ts";
 import { watch } from "./checker.ts";
 import type { SimulatedNode, Simulation } from "./simulation.ts";
@@ -22,6 +23,8 @@ interface World {
 	/** Sides of a partition; a message between two of them is lost. Empty: no partition. */
 	sides: NodeId[][];
 	reads: number;
+	/** Leases are told of too. */
+	showsLeases: boolean;
 }
 
 interface Words {
@@ -34,7 +37,14 @@ interface Words {
 
 /** The text with every output as it is now. */
 export function runScenario(text: string): string {
-	const world: World = { simulation: null, checker: null, lines: [], sides: [], reads: 0 };
+	const world: World = {
+		simulation: null,
+		checker: null,
+		lines: [],
+		sides: [],
+		reads: 0,
+		showsLeases: false,
+	};
 	const blocks = text.trimEnd().split(/\n{2,}/);
 	return `${blocks.map((block) => runBlock(world, block)).join("\n\n")}\n`;
 }
@@ -122,6 +132,10 @@ const commands: Readonly<Record<string, Command>> = {
 		const count = Number(plain.find((word) => /^\d+$/.test(word)) ?? 1_000);
 		for (const node of nodesOf(simulation, plain)) simulation.completeDisk(node, count);
 	},
+	/** apply n1: its database takes in what it may apply. */
+	apply(_, simulation, { plain }) {
+		for (const node of nodesOf(simulation, plain)) simulation.apply(node);
+	},
 	/** stabilize [n1 n2]: disks and messages of these (or all) nodes, until nothing happens any more. */
 	stabilize(_, simulation, { plain }) {
 		const nodes = nodesOf(simulation, plain);
@@ -137,7 +151,7 @@ const commands: Readonly<Record<string, Command>> = {
 			}
 		}
 	},
-	/** propose n1 a b [mode=async|semi-sync/1|quorum]: two entries, and who waits for them; without a mode nobody does. */
+	/** propose n1 a b [mode=async|semi-sync/1|quorum|sync|sync/strict]: two entries, and who waits for them; without a mode nobody does. */
 	propose(_, simulation, { plain, options }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const entries = plain.slice(1).map((word) => ({ kind: "command" as const, payload: textBytes(word) }));
@@ -167,7 +181,14 @@ const commands: Readonly<Record<string, Command>> = {
 		for (const node of nodesOf(simulation, [from])) simulation.step(node, { type: "unreachable", node: to });
 	},
 	crash(_, simulation, { plain }) {
-		for (const node of nodesOf(simulation, plain)) simulation.crash(node);
+		for (const node of nodesOf(simulation, plain)) {
+			simulation.apply(node);
+			simulation.crash(node);
+		}
+	},
+	/** crash-with-loss n1 2: its database has so much less when it starts again. */
+	"crash-with-loss"(_, simulation, { plain }) {
+		for (const node of nodesOf(simulation, plain.slice(0, 1))) simulation.crash(node, Number(plain[1]));
 	},
 	restart(_, simulation, { plain }) {
 		for (const id of plain) {
@@ -188,7 +209,9 @@ const commands: Readonly<Record<string, Command>> = {
 	/** compact n1 5: n1's log begins after 5. */
 	compact(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
-		if (node !== undefined) simulation.compact(node, Number(plain[1]));
+		if (node === undefined) return;
+		simulation.apply(node);
+		simulation.compact(node, Number(plain[1]));
 	},
 	/** snapshot n1->n2: n2's database becomes a copy of n1's, and n1 hears that. Alternatively `failed`. */
 	snapshot(_, simulation, { from, to, plain }) {
@@ -199,16 +222,37 @@ const commands: Readonly<Record<string, Command>> = {
 		const index = source.stored.applied;
 		const hasFailed = plain.includes("failed");
 		if (!hasFailed) {
-			const { configuration, configurationIndex } = view;
+			const { value: configuration, index: configurationIndex } = source.appliedConfiguration;
 			const term = view.termAt(index) ?? 0;
 			simulation.installSnapshot(target, { index, term, configuration, configurationIndex });
 		}
 		if (plain.includes("unreported")) return;
 		simulation.step(source, { type: "snapshot-sent", to, index: hasFailed ? null : index });
 	},
+	/** node n4: starts with an empty disk, and knows no members. */
+	node(_, simulation, { plain }) {
+		for (const id of plain) simulation.addNode(id);
+	},
+	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 [force] [dry]: as one change. */
+	change(_, simulation, { plain }) {
+		const [node] = nodesOf(simulation, plain.slice(0, 1));
+		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
+		const [force, dryRun] = [plain.includes("force"), plain.includes("dry")];
+		if (node !== undefined) simulation.step(node, { type: "change-members", changes, force, dryRun });
+	},
+	/** members [n1]: the last configuration in the log of each. */
+	members(world, simulation, { plain }) {
+		for (const node of nodesOf(simulation, plain)) {
+			const view = node.core?.view;
+			if (view === undefined) continue;
+			world.lines.push(
+				`${node.id} has ${showConfiguration(view.configuration)} from ${view.configurationIndex}`,
+			);
+		}
+	},
 	/** status [n1]: what the nodes know. */
 	status(world, simulation, { plain }) {
-		for (const node of nodesOf(simulation, plain)) world.lines.push(...showStatus(node));
+		for (const node of nodesOf(simulation, plain)) world.lines.push(...showStatus(node, world.showsLeases));
 	},
 	/** log [n1]: the entries as term:payload, * not durable there, | after the committed ones. */
 	log(world, simulation, { plain }) {
@@ -216,17 +260,18 @@ const commands: Readonly<Record<string, Command>> = {
 	},
 };
 
-/** nodes n1 n2 n3 [learners=n3] [logs=n1:1.1.2,n2:1.1] [maxAppendBytes=100 …] */
+/** nodes n1 n2 n3 [leases] [learners=n3] [logs=n1:1.1.2,n2:1.1] [maxAppendBytes=100 …] */
 function begin(world: World, words: Words): void {
-	const settings: Record<string, number> = { ...defaultConsensusSettings };
+	const settings: Record<string, number | boolean> = { ...defaultConsensusSettings };
 	for (const [name, value] of words.options) if (name in settings) settings[name] = Number(value);
 	const logs = new Map<NodeId, number[]>();
 	for (const log of (words.options.get("logs") ?? "").split(",").filter(Boolean)) {
 		const [id = "", terms = ""] = log.split(":");
 		logs.set(id, terms.split(".").filter(Boolean).map(Number));
 	}
+	world.showsLeases = words.plain.includes("leases");
 	const simulation = createSimulation({
-		ids: words.plain,
+		ids: words.plain.filter((word) => word !== "leases"),
 		// Every name that defaultConsensusSettings has is there, with a number.
 		settings: settings as unknown as ConsensusSettings,
 		seed: 1,
@@ -239,6 +284,9 @@ function begin(world: World, words: Words): void {
 	const check = simulation.onOutput;
 	simulation.onOutput = (node, output) => {
 		check(node, output);
+		// Said with every heartbeat.
+		const isLease = output.type === "lease-asked" || output.type === "leased";
+		if (isLease && !(world.showsLeases && output.type === "leased")) return;
 		world.lines.push(`${node.id} ${showOutput(node, output)}`);
 	};
 	const push = simulation.inFlight.push.bind(simulation.inFlight);
@@ -272,6 +320,26 @@ function parse(words: readonly string[]): Words {
 	return { plain, options, from, to };
 }
 
+function parseChange(word: string): MemberChange {
+	const [change = "", id = ""] = word.split(":");
+	switch (change) {
+		case "add":
+			return { change, id, peer: `${id}:1`, as: "learner" };
+		case "add-voter":
+			return { change: "add", id, peer: `${id}:1`, as: "voter" };
+		case "join":
+			return { change: "add", id, peer: `${id}:1`, as: "joining" };
+		case "move":
+			return { change, id, peer: `${id}:2` };
+		case "remove":
+		case "promote":
+		case "demote":
+			return { change, id };
+		default:
+			throw new Error(`unknown change ${word}`);
+	}
+}
+
 function nodesOf(simulation: Simulation, words: readonly string[]): SimulatedNode[] {
 	const named = words.filter((word) => simulation.nodes.has(word));
 	const all = [...simulation.nodes.values()];
@@ -286,6 +354,8 @@ function acknowledgementOf(mode: string | undefined): Acknowledgement | null {
 		case "async":
 		case "quorum":
 			return { mode: name };
+		case "sync":
+			return { mode: name, strict: followers === "strict" };
 		case "semi-sync":
 			return { mode: name, followers: Number(followers) };
 		default:
@@ -320,6 +390,12 @@ function showOutput(node: SimulatedNode, output: Output): string {
 			return `commit ${output.index}`;
 		case "acknowledged":
 			return `acknowledged ${output.index}`;
+		case "apply-at-once":
+			return `is to apply ${output.index} at once`;
+		case "lease-asked":
+			return `asks with round ${output.round}`;
+		case "leased":
+			return `is in-sync for ${output.durationMs} ms from round ${output.round} on, with ${output.index}`;
 		case "role": {
 			const { role, term, leader, established } = output;
 			return `is ${role} in term ${term}, leader ${leader ?? "unknown"}${established ? ", established" : ""}`;
@@ -332,7 +408,24 @@ function showOutput(node: SimulatedNode, output: Output): string {
 			return `read ${output.readId} ready at ${output.index}`;
 		case "transfer-ended":
 			return `transfer to ${output.to} ${output.outcome}: ${output.why}`;
+		case "change-accepted":
+			return output.index === null
+				? `nothing begins; it would be ${showConfiguration(output.target)}`
+				: `change begins at ${output.index}, will be ${showConfiguration(output.target)}`;
+		case "change-refused":
+			return `change refused: ${output.reason}: ${output.why}`;
+		case "configuration":
+			return `has ${showConfiguration(output.value)} from ${output.index}`;
 	}
+}
+
+function showConfiguration(configuration: Configuration): string {
+	const { voters, outgoingVoters, learners, joining, retired } = configuration;
+	const show = (name: string, list: readonly NodeId[]): string =>
+		list.length === 0 ? "" : ` ${name} ${list.join(" ")}`;
+	const joint = outgoingVoters.length === 0 ? "" : ` and of ${outgoingVoters.join(" ")}`;
+	const rest = `${show("learners", learners)}${show("joining", joining)}${show("retired", retired)}`;
+	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}`;
 }
 
 function showMessage(message: ConsensusMessage): string {
@@ -359,7 +452,11 @@ function showBody(message: ConsensusMessage): string {
 			return ` refused at ${result.previousIndex}, hint ${at(result.hint)}`;
 		}
 		case "heartbeat-request":
-			return ` round ${message.round} commit ${message.commitIndex}`;
+			return ` round ${message.round} commit ${message.commitIndex}${message.lease === null ? "" : ` lease of round ${message.lease.round}`}`;
+		case "apply-request":
+			return ` ${message.index}`;
+		case "applied-response":
+			return ` ${message.appliedIndex} round ${message.round}`;
 		case "heartbeat-response":
 			return ` round ${message.round} last ${message.lastIndex}`;
 		case "timeout-now":
@@ -373,7 +470,11 @@ function showBody(message: ConsensusMessage): string {
 	}
 }
 
-function showStatus(node: SimulatedNode): string[] {
+function showLease({ appliedIndex, inSync }: ProgressView): string {
+	return ` applied ${appliedIndex ?? "unknown"}${inSync ? " in-sync" : ""}`;
+}
+
+function showStatus(node: SimulatedNode, showsLeases: boolean): string[] {
 	const view = node.core?.view;
 	if (view === undefined) return [`${node.id} is down`];
 	const { role, term, leader, established, commitIndex, durableIndex, base } = view;
@@ -381,7 +482,8 @@ function showStatus(node: SimulatedNode): string[] {
 	const own = `${node.id} ${role}${established ? " established" : ""} term ${term} leader ${leader ?? "unknown"}`;
 	const log = `commit ${commitIndex} durable ${durableIndex} last ${last} base ${at(base)}`;
 	const lines = [...view.progress].map(
-		([id, one]) => `  ${id} ${one.state} match ${one.matchIndex} next ${one.nextIndex}`,
+		([id, one]) =>
+			`  ${id} ${one.state} match ${one.matchIndex} next ${one.nextIndex}${showsLeases ? showLease(one) : ""}`,
 	);
 	return [`${own} ${log}`, ...lines];
 }

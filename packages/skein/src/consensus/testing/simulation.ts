@@ -5,7 +5,13 @@
  */
 
 import type { Acknowledgement } from "../acknowledge/acknowledgement.ts";
-import { decodeConfiguration, encodeConfiguration, initialConfiguration } from "../configuration.ts";
+import type { ConfigurationAt } from "../configuration.ts";
+import {
+	decodeConfiguration,
+	encodeConfiguration,
+	initialConfiguration,
+	noMembers,
+} from "../configuration.ts";
 import type { Core } from "../core.ts";
 import { createCore } from "../core.ts";
 import type { Input } from "../input.ts";
@@ -13,6 +19,7 @@ import type { ConsensusMessage } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
 import type { Configuration, Entry, LogIndex, NodeId, Position, VotePromise } from "../types.ts";
+import type { CoreView } from "../view.ts";
 
 export type TimelessInput = Input extends infer One ? (One extends Input ? Omit<One, "now"> : never) : never;
 type DiskWork = Extract<Output, { type: "write-promise" | "append-log" | "reset-log" }>;
@@ -28,7 +35,7 @@ interface Stored {
 	base: Position;
 	log: Entry[];
 	/** The configuration at the base. */
-	configuration: { index: LogIndex; value: Configuration };
+	configuration: ConfigurationAt;
 	applied: LogIndex;
 }
 
@@ -37,10 +44,17 @@ export interface SimulatedNode {
 	core: Core | null;
 	/** The log as the core has it; what the disk holds durably is in `stored`. */
 	log: Map<LogIndex, Entry>;
+	/** As in a database: the configuration at what is applied. */
+	appliedConfiguration: ConfigurationAt;
 	readonly stored: Stored;
 	diskQueue: DiskWork[];
 	lives: number;
+	/** What its readers see. Behind `stored.applied`, which is what it may apply, until `apply`. */
+	database: LogIndex;
 }
+
+/** What a core knew before a step. */
+export type Before = Pick<CoreView, "configuration" | "configurationIndex" | "role" | "commitIndex">;
 
 export interface Simulation {
 	readonly nodes: Map<NodeId, SimulatedNode>;
@@ -50,10 +64,17 @@ export interface Simulation {
 	now: number;
 	/** Called for every output, before it is carried out. */
 	onOutput: (node: SimulatedNode, output: Output) => void;
+	/** Called after every step, before its outputs are carried out. */
+	onStepped: (node: SimulatedNode, before: Before) => void;
 	step(node: SimulatedNode, input: TimelessInput): void;
+	/** A node that is to join: its disk is empty, and it knows no members. */
+	addNode(id: NodeId): SimulatedNode;
 	/** The oldest `count` disk writes of the node complete; the number that did. */
 	completeDisk(node: SimulatedNode, count: number): number;
-	crash(node: SimulatedNode): void;
+	/** `lostEntries`: so much less is in its database when it starts again. */
+	crash(node: SimulatedNode, lostEntries?: number): void;
+	/** Its database takes in all that it may apply. */
+	apply(node: SimulatedNode): void;
 	restart(node: SimulatedNode): void;
 	deliver(message: ConsensusMessage): void;
 	compact(node: SimulatedNode, index: LogIndex): void;
@@ -78,11 +99,21 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		modes: new Map(),
 		now: 0,
 		onOutput: () => {},
+		onStepped: () => {},
+		addNode: (id) => add(id, [], noMembers),
 		step,
 		completeDisk,
-		crash(node) {
+		crash(node, lostEntries = 0) {
 			node.core = null;
 			node.diskQueue = [];
+			const { base } = node.stored;
+			const floor = Math.max(base.index, pendingSnapshots.get(node.id)?.index ?? 0);
+			node.database = Math.max(floor, node.database - lostEntries);
+		},
+		apply(node) {
+			if (node.core === null || node.database >= node.stored.applied) return;
+			node.database = node.stored.applied;
+			step(node, { type: "applied", index: node.database });
 		},
 		restart,
 		deliver(message) {
@@ -91,6 +122,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		},
 		compact(node, index) {
 			const { stored } = node;
+			if (index > node.database) return;
 			const term = node.core?.view.termAt(index) ?? null;
 			if (term === null || index <= stored.base.index) return;
 			for (const entry of stored.log) {
@@ -105,9 +137,14 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		},
 		installSnapshot(node, snapshot) {
 			// The database is replaced first, and durably: a restart begins at least there.
-			node.stored.applied = Math.max(node.stored.applied, snapshot.index);
+			if (snapshot.index > node.stored.applied) {
+				node.stored.applied = snapshot.index;
+				node.appliedConfiguration = { index: snapshot.configurationIndex, value: snapshot.configuration };
+			}
+			node.database = Math.max(node.database, snapshot.index);
 			pendingSnapshots.set(node.id, snapshot);
 			step(node, { type: "snapshot-installed", ...snapshot });
+			step(node, { type: "applied", index: node.database });
 		},
 	};
 	const pendingSnapshots = new Map<NodeId, SnapshotOf>();
@@ -116,7 +153,10 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		const { core } = node;
 		if (core === null) return;
 		const isEarly = input.type === "tick" && simulation.now < core.tickDueAt();
+		const { configuration, configurationIndex, role, commitIndex } = core.view;
+		const before = { configuration, configurationIndex, role, commitIndex };
 		const outputs = core.step({ ...input, now: simulation.now } as Input);
+		simulation.onStepped(node, before);
 		if (isEarly && outputs.length > 0) throw new Error("a tick that was not due did something");
 		for (const output of outputs) {
 			if (input.type === "propose" && input.acknowledgement !== null && output.type === "proposal-accepted")
@@ -160,7 +200,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 				return;
 			}
 			case "commit":
-				node.stored.applied = Math.max(node.stored.applied, output.index);
+				apply(node, output.index);
 				return;
 			default:
 		}
@@ -178,12 +218,14 @@ export function createSimulation(options: SimulationOptions): Simulation {
 	function restart(node: SimulatedNode): void {
 		const { stored } = node;
 		node.lives++;
+		stored.applied = node.database;
 		const snapshot = pendingSnapshots.get(node.id);
 		const held = stored.log.find((entry) => entry.index === snapshot?.index);
 		const isBehind =
 			snapshot !== undefined && snapshot.index > stored.base.index && held?.term !== snapshot.term;
 		// As the runtime does: a log that the database's snapshot does not continue is reset at the start.
 		if (isBehind) store(stored, { type: "reset-log", ticket: 0, base: snapshot }, snapshot);
+		node.appliedConfiguration = configurationAt(stored, stored.applied);
 		node.log = new Map(stored.log.map((entry) => [entry.index, entry]));
 		node.core = createCore({
 			self: node.id,
@@ -202,8 +244,26 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		});
 	}
 
-	const learners = options.learners ?? [];
-	const configuration = configurationFor(options.ids, learners);
+	function add(id: NodeId, log: Entry[], value: Configuration): SimulatedNode {
+		const promise = { term: log.at(-1)?.term ?? 0, votedFor: null };
+		const configuration = { index: 0, value };
+		const stored = { promise, base: { index: 0, term: 0 }, log, configuration, applied: 0 };
+		const node: SimulatedNode = {
+			id,
+			core: null,
+			log: new Map(),
+			appliedConfiguration: configuration,
+			stored,
+			diskQueue: [],
+			lives: 0,
+			database: 0,
+		};
+		simulation.nodes.set(id, node);
+		restart(node);
+		return node;
+	}
+
+	const configuration = configurationFor(options.ids, options.learners ?? []);
 	const payload = encodeConfiguration(configuration);
 	for (const id of options.ids) {
 		const terms = [1, ...(options.logs?.get(id) ?? [])];
@@ -215,14 +275,25 @@ export function createSimulation(options: SimulationOptions): Simulation {
 				payload: place === 0 ? payload : textBytes(`t${term}i${place + 1}`),
 			}),
 		);
-		const promise = { term: Math.max(...terms), votedFor: null };
-		const base = { index: 0, term: 0 };
-		const stored = { promise, base, log, configuration: { index: 0, value: configuration }, applied: 0 };
-		const node = { id, core: null, log: new Map(), stored, diskQueue: [], lives: 0 };
-		simulation.nodes.set(id, node);
-		restart(node);
+		add(id, log, configuration);
 	}
 	return simulation;
+}
+
+function apply(node: SimulatedNode, index: LogIndex): void {
+	for (let each = node.stored.applied + 1; each <= index; each++) {
+		const entry = node.log.get(each);
+		if (entry?.kind !== "configuration") continue;
+		node.appliedConfiguration = { index: each, value: decodeConfiguration(entry.payload) };
+	}
+	node.stored.applied = Math.max(node.stored.applied, index);
+}
+
+function configurationAt({ log, configuration }: Stored, index: LogIndex): ConfigurationAt {
+	const entry = log.findLast((one) => one.kind === "configuration" && one.index <= index);
+	return entry === undefined
+		? configuration
+		: { index: entry.index, value: decodeConfiguration(entry.payload) };
 }
 
 function configurationFor(ids: readonly NodeId[], learners: readonly NodeId[]): Configuration {

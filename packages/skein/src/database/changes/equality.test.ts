@@ -1,56 +1,10 @@
 // Leader and followers end equal: every case of SQL, captured, replayed one by one and in runs, with a change of leader.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import type { AppliedEntry, WriteRequest } from "../database.ts";
-import { defaultDatabaseSettings as settings } from "../settings.ts";
+import { describe, expect, test } from "vitest";
+import { logFormats } from "../log-format.ts";
 import { contentsOf } from "../testing/contents.ts";
+import { commitGroup, type Members, requestOf, withMembers } from "../testing/members.ts";
 import { sqlCases } from "../testing/sql-cases.ts";
-import { createWriter, type Writer } from "../writer.ts";
-import { createRowFormat } from "./row.ts";
-
-interface Members {
-	readonly directory: string;
-	readonly writers: Readonly<Record<string, Writer>>;
-	index: number;
-	/** Changes that were captured: a case that captures nothing tests nothing. */
-	payloads: number;
-}
-
-function withMembers(run: (members: Members) => void): void {
-	const directory = mkdtempSync(join(tmpdir(), "skein-equality-"));
-	const open = (name: string): Writer =>
-		createWriter({
-			path: join(directory, name),
-			format: createRowFormat(),
-			settings,
-			now: () => performance.now(),
-		});
-	const writers = { a: open("a"), b: open("b"), c: open("c") };
-	try {
-		run({ directory, writers, index: 0, payloads: 0 });
-	} finally {
-		for (const writer of Object.values(writers)) writer.close();
-		rmSync(directory, { recursive: true, force: true });
-	}
-}
-
-function requestOf(statements: readonly string[]): WriteRequest {
-	const steps = statements.map((sql) => ({
-		condition: null,
-		statement: { sql, arguments: [], namedArguments: [], wantRows: true },
-	}));
-	return {
-		program: { steps },
-		foreignKeys: true,
-		interactive: false,
-		idempotencyKey: null,
-		note: null,
-		receivedAtMs: 0,
-		timeoutMs: 20_000,
-	};
-}
 
 /** Runs the requests on `leader` in groups of three; `one` replays entry by entry, `run` all at once. */
 function write(
@@ -60,26 +14,12 @@ function write(
 	run: string,
 	requests: readonly (readonly string[])[],
 ): void {
-	const { writers } = members;
-	const all: AppliedEntry[] = [];
+	const { writers, log } = members;
+	const from = log.length;
 	writers[leader]?.prepareToLead();
-	for (let start = 0; start < requests.length; start += 3) {
-		const outcomes = writers[leader]?.execute(requests.slice(start, start + 3).map(requestOf)) ?? [];
-		for (const { payload } of outcomes) {
-			if (payload === null) continue;
-			members.payloads++;
-			// Copied, as the network would: what the leader does with its own must not matter.
-			const entry: AppliedEntry = {
-				position: { index: ++members.index, term: 1 },
-				kind: "command",
-				payload: Uint8Array.from(payload),
-				configuration: null,
-			};
-			all.push(entry);
-			writers[one]?.apply([entry]);
-		}
-		writers[leader]?.commit({ index: members.index, term: 1 });
-	}
+	for (let start = 0; start < requests.length; start += 3)
+		commitGroup(members, leader, [one], requests.slice(start, start + 3).map(requestOf));
+	const all = log.slice(from);
 	if (all.length > 0) writers[run]?.apply(all);
 }
 
@@ -88,31 +28,6 @@ function expectEqual({ directory }: Members): void {
 	expect(b).toEqual(a);
 	expect(c).toEqual(a);
 }
-
-test.each(sqlCases.map((one) => [one.name, one] as const))("%s", (_name, { before, after }) => {
-	withMembers((members) => {
-		write(members, "a", "b", "c", before);
-		expectEqual(members);
-		write(members, "b", "c", "a", after);
-		expectEqual(members);
-		expect(members.payloads).toBeGreaterThan(1);
-	});
-});
-
-test("requests that fail or are rolled back leave nothing, in one group with others", () => {
-	withMembers((members) => {
-		write(members, "a", "b", "c", [
-			["create table t (x unique)"],
-			["begin", "insert into t values (1)", "create table gone (x)", "rollback"],
-			["insert into t values (2)"],
-			["begin", "insert into t values (3)"],
-			["insert into t values (2)"],
-			["insert into t values (4)"],
-		]);
-		expectEqual(members);
-		expect(contentsOf(join(members.directory, "c"))["t"]).toHaveLength(2);
-	});
-});
 
 const names = (count: number): string => Array.from({ length: count }, (_, place) => `c${place}`).join(", ");
 
@@ -125,24 +40,6 @@ const unwatchable = [
 	"alter table two rename column x to oid",
 	`create table wide (${names(1999)}, primary key (${names(1000)}))`,
 ];
-
-test.each(unwatchable)("%.60s: refused, undone, and everything goes on", (sql) => {
-	withMembers((members) => {
-		write(members, "a", "b", "c", [["create table two (rowid, _rowid_, x)"]]);
-		const [outcome] = members.writers["a"]?.execute([requestOf([sql])]) ?? [];
-		expect(outcome?.outcome.errors[0]).toMatchObject({ code: "UNSUPPORTED_SQL" });
-		expect(outcome?.payload).toBeNull();
-		members.writers["a"]?.rollback();
-		write(members, "a", "b", "c", [
-			["begin", "insert into two values (1, 2, 3)", sql, "insert into two values (4, 5, 6)", "commit"],
-			["create table more (x)", "insert into more values (1)"],
-		]);
-		expectEqual(members);
-		write(members, "b", "c", "a", [["insert into two values (7, 8, 9)"]]);
-		expectEqual(members);
-		expect(contentsOf(join(members.directory, "c"))["two"]).toHaveLength(3);
-	});
-});
 
 /** Where virtual tables keep their own: an empty f_data, and no member can read f any more. */
 const ownTables = [
@@ -160,31 +57,82 @@ const ownTables = [
 	"create trigger tr after insert on t begin delete from f4_content; end",
 ];
 
-test("what virtual tables keep for themselves is written by them alone, triggers included", () => {
-	withMembers((members) => {
-		write(members, "a", "b", "c", [
-			["create virtual table f using fts5 (a)", "create virtual table f4 using fts4 (a)"],
-			["create virtual table r using rtree (id, x0, x1)"],
-			["insert into f values ('goose')", "insert into f4 values ('goose')", "insert into r values (1, 0, 1)"],
-			["create table t (x)"],
-			["create trigger tt after insert on t begin insert into f values (new.x); delete from late_data; end"],
-			["create virtual table late using fts5 (a)"],
-		]);
-		const refused = members.writers["a"]?.execute(
-			[...ownTables, "insert into t values (1)"].map((sql) => requestOf([sql])),
-		);
-		const codes = refused?.map(({ outcome }) => outcome.errors[0]?.code);
-		expect(codes).toEqual(codes?.map(() => "UNSUPPORTED_SQL"));
-		expect(refused?.at(-1)?.payload).toBeNull();
-		members.writers["a"]?.rollback();
-		write(members, "a", "b", "c", [
-			["drop trigger tt", "create trigger tt after insert on t begin insert into f values (new.x); end"],
-			["insert into t values ('skein')", "insert into f (f) values ('optimize')", "delete from f4"],
-			["alter table f rename to g", "insert into t values ('lost')"],
-			["update r set x1 = 5", "drop table f4"],
-		]);
-		write(members, "b", "c", "a", [["drop trigger tt", "insert into g values ('sky')", "drop table r"]]);
-		expectEqual(members);
+describe.each(logFormats)("%s", (format) => {
+	test.each(sqlCases.map((one) => [one.name, one] as const))("%s", (_name, { before, after }) => {
+		withMembers((members) => {
+			write(members, "a", "b", "c", before);
+			expectEqual(members);
+			write(members, "b", "c", "a", after);
+			expectEqual(members);
+			expect(members.payloads).toBeGreaterThan(1);
+		}, format);
+	});
+
+	test("requests that fail or are rolled back leave nothing, in one group with others", () => {
+		withMembers((members) => {
+			write(members, "a", "b", "c", [
+				["create table t (x unique)"],
+				["begin", "insert into t values (1)", "create table gone (x)", "rollback"],
+				["insert into t values (2)"],
+				["begin", "insert into t values (3)"],
+				["insert into t values (2)"],
+				["insert into t values (4)"],
+			]);
+			expectEqual(members);
+			expect(contentsOf(join(members.directory, "c"))["t"]).toHaveLength(2);
+		}, format);
+	});
+
+	test.each(unwatchable)("%.60s: refused, undone, and everything goes on", (sql) => {
+		withMembers((members) => {
+			write(members, "a", "b", "c", [["create table two (rowid, _rowid_, x)"]]);
+			const [outcome] = members.writers["a"]?.execute([requestOf([sql])]) ?? [];
+			expect(outcome?.outcome.errors[0]).toMatchObject({ code: "UNSUPPORTED_SQL" });
+			expect(outcome?.payload).toBeNull();
+			members.writers["a"]?.rollback();
+			write(members, "a", "b", "c", [
+				["begin", "insert into two values (1, 2, 3)", sql, "insert into two values (4, 5, 6)", "commit"],
+				["create table more (x)", "insert into more values (1)"],
+			]);
+			expectEqual(members);
+			write(members, "b", "c", "a", [["insert into two values (7, 8, 9)"]]);
+			expectEqual(members);
+			expect(contentsOf(join(members.directory, "c"))["two"]).toHaveLength(3);
+		}, format);
+	});
+
+	test("what virtual tables keep for themselves is written by them alone, triggers included", () => {
+		withMembers((members) => {
+			write(members, "a", "b", "c", [
+				["create virtual table f using fts5 (a)", "create virtual table f4 using fts4 (a)"],
+				["create virtual table r using rtree (id, x0, x1)"],
+				[
+					"insert into f values ('goose')",
+					"insert into f4 values ('goose')",
+					"insert into r values (1, 0, 1)",
+				],
+				["create table t (x)"],
+				[
+					"create trigger tt after insert on t begin insert into f values (new.x); delete from late_data; end",
+				],
+				["create virtual table late using fts5 (a)"],
+			]);
+			const refused = members.writers["a"]?.execute(
+				[...ownTables, "insert into t values (1)"].map((sql) => requestOf([sql])),
+			);
+			const codes = refused?.map(({ outcome }) => outcome.errors[0]?.code);
+			expect(codes).toEqual(codes?.map(() => "UNSUPPORTED_SQL"));
+			expect(refused?.at(-1)?.payload).toBeNull();
+			members.writers["a"]?.rollback();
+			write(members, "a", "b", "c", [
+				["drop trigger tt", "create trigger tt after insert on t begin insert into f values (new.x); end"],
+				["insert into t values ('skein')", "insert into f (f) values ('optimize')", "delete from f4"],
+				["alter table f rename to g", "insert into t values ('lost')"],
+				["update r set x1 = 5", "drop table f4"],
+			]);
+			write(members, "b", "c", "a", [["drop trigger tt", "insert into g values ('sky')", "drop table r"]]);
+			expectEqual(members);
+		}, format);
 	});
 });
 

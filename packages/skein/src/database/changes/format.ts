@@ -1,13 +1,26 @@
 /**
- * A log format: what an entry of a client transaction holds. One file a format (row.ts), each with
- * a capture on the leader and an apply everywhere else; nothing outside knows what is inside a payload.
+ * A log format: what an entry of a client transaction holds. One file a format (row.ts, statement.ts), each with
+ * a capture on the leader and an apply everywhere else; nothing outside knows what is inside a payload. formats.ts
+ * makes one of them all.
  */
 import type { DatabaseSync } from "node:sqlite";
+import type { Guard } from "../connection.ts";
+import type { LogFormat } from "../log-format.ts";
 import type { StatementKind } from "../parsed-statement.ts";
+import type { Statement } from "../program.ts";
+import type { StatementSight } from "../statement-sight.ts";
 import type { TransactionNote } from "../transaction-note.ts";
 
 /** What a statement did cannot be captured: it is undone and refused with UNSUPPORTED_SQL. */
 export class CannotReplicate extends Error {}
+
+/** A client's statement with its arguments, and what SQLite said that it will do (throws if it cannot be prepared). */
+export interface ClientStatement {
+	readonly statement: Statement;
+	/** Of the text, in the order of their numbers. */
+	readonly parameters: readonly (string | null)[];
+	readonly sight: () => StatementSight;
+}
 
 /**
  * Notes what a group of requests changes on the leader's writing connection. One capture at a time;
@@ -21,9 +34,10 @@ export interface Capture {
 	beginRequest(plain: boolean): void;
 	/**
 	 * Runs one statement of the request. `kind` is the statement's kind, `sql` its text: statements
-	 * that change the schema, savepoints and the like need more than watching the rows.
+	 * that change the schema, savepoints and the like need more than watching the rows. `client`: what a client sent;
+	 * null for what is Skein's own.
 	 */
-	statement<T>(kind: StatementKind, sql: string, run: () => T): T;
+	statement<T>(kind: StatementKind, sql: string, run: () => T, client: ClientStatement | null): T;
 	/** The caller rolled the request's savepoint back. */
 	requestRolledBack(): void;
 	/** Bytes of what the request changed so far; only for a request that is not plain. */
@@ -38,9 +52,9 @@ export interface Capture {
 }
 
 export interface ChangeFormat {
-	readonly name: "row";
+	readonly name: LogFormat;
 	/** Readies the connection for `execute` (triggers and foreign keys as clients expect). */
-	prepareToCapture(connection: DatabaseSync): void;
+	prepareToCapture(connection: DatabaseSync, guard: Guard): void;
 	beginCapture(connection: DatabaseSync): Capture;
 	/** Readies the connection for `apply` (triggers and foreign-key actions silent). */
 	prepareToApply(connection: DatabaseSync): void;

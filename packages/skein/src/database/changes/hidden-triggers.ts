@@ -10,7 +10,7 @@ import { constants, type DatabaseSync } from "node:sqlite";
 export interface HiddenTriggers {
 	/** Before rows are replayed. */
 	hide(): void;
-	/** Before a statement that changes the schema: it must see the whole. */
+	/** Before a statement that changes the schema, or whose triggers shall fire: it must see the whole. */
 	show(): void;
 	/** After a rollback: what the connection knows is not known. */
 	forget(): void;
@@ -29,7 +29,7 @@ export function createHiddenTriggers(connection: DatabaseSync): HiddenTriggers {
 
 	// A trigger that was not hidden would change rows twice: better to fail than to diverge.
 	connection.setAuthorizer((action, _first, _second, _database, trigger) =>
-		trigger !== null && changes.has(action) ? constants.SQLITE_DENY : constants.SQLITE_OK,
+		hidden && trigger !== null && changes.has(action) ? constants.SQLITE_DENY : constants.SQLITE_OK,
 	);
 
 	function show(): void {

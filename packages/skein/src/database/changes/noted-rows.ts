@@ -23,6 +23,10 @@ ${versionsSetUp}`;
 export interface NotedRows {
 	/** Sees to it that the triggers fit the schema. Cheap when they do. */
 	refresh(): SchemaKnowledge;
+	/** From the next `refresh` on the triggers ask for each row whether to note it, or not: that costs. */
+	mayPause(may: boolean): void;
+	/** Runs what is captured otherwise: nothing is noted. */
+	unnoted<T>(run: () => T): T;
 	/** Before a change of the schema: triggers would be in its way. */
 	removeTriggers(): void;
 	/** Notes all rows of a table, as if each had just been written. */
@@ -43,20 +47,29 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 	/** A statement is running that may remove rows unseen. */
 	let replacing = false;
 	connection.function("skein_replacing", () => (replacing ? 1 : 0));
+	let pausable = false;
+	let paused = false;
+	connection.function("skein_noting", () => (paused ? 0 : 1));
+
+	/** What rolls back with the triggers: for which schema they were made, and how. */
+	function generationOf(version: unknown): number {
+		return Number(version) * 2 + (pausable ? 1 : 0);
+	}
 
 	function refresh(): SchemaKnowledge {
 		const version = readVersion.get()?.["schema_version"];
 		const generation = readGeneration.get()?.["schema_version"];
-		if (knowledge !== null && knowledge.version === version && generation === version) return knowledge;
+		if (knowledge !== null && knowledge.version === version && generation === generationOf(version))
+			return knowledge;
 		removeTriggers();
 		knowledge = readSchema(connection);
 		for (const [number, table] of knowledge.noted.entries()) {
 			if (table.uniqueExpression) connection.exec(versionTable(table, number));
-			for (const trigger of triggersOf(table, number)) connection.exec(trigger);
+			for (const trigger of triggersOf(table, number, pausable)) connection.exec(trigger);
 		}
 		connection
 			.prepare("UPDATE temp.skein_generation SET schema_version = ? WHERE id = 1")
-			.run(schemaVersion(connection));
+			.run(generationOf(schemaVersion(connection)));
 		return knowledge;
 	}
 
@@ -73,6 +86,17 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 	return {
 		refresh,
 		removeTriggers,
+		mayPause(may) {
+			pausable = may;
+		},
+		unnoted(run) {
+			paused = true;
+			try {
+				return run();
+			} finally {
+				paused = false;
+			}
+		},
 		noteAll(table) {
 			const number = knowledge?.noted.findIndex((one) => one.name === table) ?? -1;
 			const found = knowledge?.noted[number];
@@ -123,13 +147,19 @@ function* withValues(
 	for (const rowid of rowids) yield [rowid, read(rowid)];
 }
 
-function triggersOf(table: NotedTable, number: number): string[] {
+function triggersOf(table: NotedTable, number: number, pausable: boolean): string[] {
 	const on = `ON main.${quoteName(table.name)}`;
 	const note = (row: string): string =>
 		// Not OR IGNORE: the OR FAIL or OR ABORT of the statement that fires a trigger would stand in its place.
 		`INSERT INTO skein_noted VALUES (${number}, ${row}.${table.rowid}) ON CONFLICT DO NOTHING;`;
-	const make = (name: string, event: string, body: string, when = ""): string =>
-		`CREATE TEMP TRIGGER ${quoteName(`skein_${name}_${number}`)} ${event} ${on} ${when} BEGIN ${body} END`;
+	const make = (name: string, event: string, body: string, condition?: string): string => {
+		const conditions = [
+			...(pausable ? ["skein_noting()"] : []),
+			...(condition === undefined ? [] : [condition]),
+		];
+		const when = conditions.length === 0 ? "" : `WHEN ${conditions.join(" AND ")}`;
+		return `CREATE TEMP TRIGGER ${quoteName(`skein_${name}_${number}`)} ${event} ${on} ${when} BEGIN ${body} END`;
+	};
 	const triggers = [
 		make("insert", "AFTER INSERT", note("NEW")),
 		make("update", "AFTER UPDATE", note("OLD") + note("NEW")),
@@ -138,8 +168,8 @@ function triggersOf(table: NotedTable, number: number): string[] {
 	if (table.uniqueExpression) {
 		const keep = keepVersion(table, number);
 		triggers.push(
-			make("keep_insert", "AFTER INSERT", keep, "WHEN skein_replacing()"),
-			make("keep_update", "AFTER UPDATE", keep, "WHEN skein_replacing()"),
+			make("keep_insert", "AFTER INSERT", keep, "skein_replacing()"),
+			make("keep_update", "AFTER UPDATE", keep, "skein_replacing()"),
 		);
 	}
 	const replaced = table.uniques.map((columns) => noteReplaced(table, number, columns)).join(" ");

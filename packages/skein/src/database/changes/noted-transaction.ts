@@ -1,10 +1,11 @@
-/** What a payload of the row format tells of the transaction that it holds: for the report of its loss. */
+/** What a payload tells of the transaction that it holds: for the report of its loss. */
 import { isUtf8 } from "node:buffer";
 import type { SQLInputValue } from "node:sqlite";
 import { isOwnTable } from "../own-tables.ts";
 import type { NotedChange, NotedTransaction, NotedValue } from "../transaction-note.ts";
 import { type Change, type ChangesetValue, readChanges } from "./changeset.ts";
-import { decodeFirstPart, decodePayload, type Part } from "./payload.ts";
+import { readFormatChange } from "./format-change.ts";
+import { decodePayload, noteOf, type Part } from "./payload.ts";
 import { decodeRows } from "./rows.ts";
 
 /** Rows that are shown of one transaction. */
@@ -12,9 +13,10 @@ const maxChanges = 1_000;
 
 /** Null: it carries no note, so nobody was answered early. `isWhole` false: the beginning of a payload only. */
 export function notedTransaction(payload: Uint8Array, isWhole: boolean): NotedTransaction | null {
-	const first = decodeFirstPart(payload);
-	if (first?.type !== "note") return null;
-	const { note } = first;
+	// A setting of the database: never answered early.
+	if (readFormatChange(payload) !== null) return null;
+	const note = noteOf(payload);
+	if (note === null) return null;
 	if (!isWhole) return { note, changes: [], isCut: true };
 	const changes: NotedChange[] = [];
 	for (const part of decodePayload(payload)) {
@@ -34,6 +36,11 @@ function* changesOf(part: Part): Generator<NotedChange> {
 		case "sql":
 			yield { operation: "sql", sql: part.sql };
 			return;
+		case "statement": {
+			const { sql, values } = part.statement;
+			yield { operation: "statement", sql, values: values.map((value) => notedValue(value, false)) };
+			return;
+		}
 		case "changeset":
 			// Our own tables hold what was told to its client: nobody has to make that again.
 			for (const change of readChanges(part.bytes)) if (!isOwnTable(change.table)) yield rowChange(change);

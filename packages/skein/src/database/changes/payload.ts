@@ -1,33 +1,52 @@
 /**
- * The payload of the row format: a version byte, then parts, applied in order. Each part is a type
- * byte, its length (4 bytes, big-endian) and its body:
+ * The payload of the formats row and statement: a byte that tells the format, then parts, applied in order. Each part
+ * is a type byte, its length (4 bytes, big-endian) and its body:
  *
  * 1 changeset  a changeset of SQLite's session extension
  * 2 sql        one statement that changes the schema or a pragma of the file, UTF-8
  * 3 rows       exact rows of one table, by rowid (rows.ts)
+ * 4 statement  a statement and its arguments, with what must come out equal (logged-statement.ts)
  * 5 sequence   the whole of sqlite_sequence, as rows
  * 6 note       who sent the transaction (transaction-note.ts): JSON; first of all parts, and nothing to apply
  *
- * Version 2 may have notes; a payload has the lowest version that it can.
+ * The first byte: 1 row without a note, 2 row with one, 3 statement, with or without. Others: format-change.ts.
  */
+import type { LogFormat } from "../log-format.ts";
 import type { TransactionNote } from "../transaction-note.ts";
+import { createStatementDecoder, createStatementEncoder, type LoggedStatement } from "./logged-statement.ts";
 
 export type Part =
 	| { readonly type: "changeset"; readonly bytes: Uint8Array }
 	| { readonly type: "sql"; readonly sql: string }
 	| { readonly type: "rows"; readonly bytes: Uint8Array }
+	| { readonly type: "statement"; readonly statement: LoggedStatement }
 	| { readonly type: "sequence"; readonly bytes: Uint8Array }
 	| { readonly type: "note"; readonly note: TransactionNote };
 
-const versionWithNotes = 2;
+const firstBytes = { row: 1, rowWithNote: 2, statement: 3 } as const;
 const headerBytes = 5;
-const codes = { changeset: 1, sql: 2, rows: 3, sequence: 5, note: 6 } as const;
+const codes = { changeset: 1, sql: 2, rows: 3, statement: 4, sequence: 5, note: 6 } as const;
 
-export function encodePayload(parts: readonly Part[]): Uint8Array<ArrayBuffer> {
-	const bodies = parts.map(bodyOf);
+/** The format of an entry is the entry's own word, not the database's. */
+export function formatOf(payload: Uint8Array): LogFormat {
+	switch (payload[0]) {
+		case firstBytes.row:
+		case firstBytes.rowWithNote:
+			return "row";
+		case firstBytes.statement:
+			return "statement";
+		default:
+			throw new Error(`a payload that begins with ${payload[0]}, which this node does not know`);
+	}
+}
+
+export function encodePayload(parts: readonly Part[], format: LogFormat): Uint8Array<ArrayBuffer> {
+	const encodeStatement = createStatementEncoder();
+	const bodies = parts.map((part) => bodyOf(part, encodeStatement));
 	const payload = new Uint8Array(bodies.reduce((sum, body) => sum + headerBytes + body.length, 1));
 	const view = new DataView(payload.buffer);
-	payload[0] = parts.some((part) => part.type === "note") ? versionWithNotes : 1;
+	const isNoted = parts.some((part) => part.type === "note");
+	payload[0] = format === "row" && isNoted ? firstBytes.rowWithNote : firstBytes[format];
 	let offset = 1;
 	for (const [number, part] of parts.entries()) {
 		const body = bodies[number] ?? new Uint8Array(0);
@@ -39,7 +58,7 @@ export function encodePayload(parts: readonly Part[]): Uint8Array<ArrayBuffer> {
 	return payload;
 }
 
-function bodyOf(part: Part): Uint8Array {
+function bodyOf(part: Part, encodeStatement: (statement: LoggedStatement) => Uint8Array): Uint8Array {
 	switch (part.type) {
 		case "changeset":
 		case "rows":
@@ -47,6 +66,8 @@ function bodyOf(part: Part): Uint8Array {
 			return part.bytes;
 		case "sql":
 			return new TextEncoder().encode(part.sql);
+		case "statement":
+			return encodeStatement(part.statement);
 		case "note":
 			return new TextEncoder().encode(JSON.stringify(part.note));
 	}
@@ -56,28 +77,34 @@ export function decodePayload(payload: Uint8Array): Part[] {
 	return [...readParts(payload)];
 }
 
-/** Of a whole payload, or of one whose end is missing. Null: there is none. */
-export function decodeFirstPart(payload: Uint8Array): Part | null {
-	const first = readParts(payload).next();
-	return first.done === true ? null : first.value;
+/** Of a whole payload, or of one whose end is missing. Null: it carries none. */
+export function noteOf(payload: Uint8Array): TransactionNote | null {
+	formatOf(payload);
+	// What else comes first may be longer than what is here of it.
+	if (payload[1] !== codes.note) return null;
+	const first = readParts(payload).next().value;
+	return first?.type === "note" ? first.note : null;
 }
 
 function* readParts(payload: Uint8Array): Generator<Part, undefined> {
-	const version = payload[0] ?? 0;
-	if (version < 1 || version > versionWithNotes)
-		throw new Error(`a payload of version ${version}; this node knows 1 to ${versionWithNotes}`);
+	formatOf(payload);
 	const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+	const decodeStatement = createStatementDecoder();
 	for (let offset = 1; offset < payload.length; ) {
 		if (offset + headerBytes > payload.length) throw new Error("a payload ends inside a part");
 		const length = view.getUint32(offset + 1);
 		const end = offset + headerBytes + length;
 		if (end > payload.length) throw new Error("a payload ends inside a part");
-		yield decodePart(payload[offset], payload.subarray(offset + headerBytes, end));
+		yield decodePart(payload[offset], payload.subarray(offset + headerBytes, end), decodeStatement);
 		offset = end;
 	}
 }
 
-function decodePart(code: number | undefined, body: Uint8Array): Part {
+function decodePart(
+	code: number | undefined,
+	body: Uint8Array,
+	decodeStatement: (bytes: Uint8Array) => LoggedStatement,
+): Part {
 	switch (code) {
 		case codes.changeset:
 			return { type: "changeset", bytes: body };
@@ -85,6 +112,8 @@ function decodePart(code: number | undefined, body: Uint8Array): Part {
 			return { type: "sql", sql: new TextDecoder().decode(body) };
 		case codes.rows:
 			return { type: "rows", bytes: body };
+		case codes.statement:
+			return { type: "statement", statement: decodeStatement(body) };
 		case codes.sequence:
 			return { type: "sequence", bytes: body };
 		case codes.note:

@@ -1,16 +1,23 @@
 // Leader and followers end equal whatever SQL runs: a few hundred random statements from each of some seeds.
 // `npm run sql:random -- --seconds N --seed S` goes on from here for as long as one likes.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { randomSql } from "../testing/random-sql.ts";
-import { firstOf, runSeed } from "../testing/random-sql-report.ts";
+import { formatPlans } from "../testing/random-sql-members.ts";
+import { firstOf, runSeed, streams } from "../testing/random-sql-report.ts";
 import { shrink } from "../testing/random-sql-shrink.ts";
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])("seed %i", (seed) => {
-	const { report, statements, payloads } = runSeed({ seed, statements: 250, shrinkMs: 10_000 });
-	expect(report ?? "equal").toBe("equal");
-	expect(statements).toBe(250);
-	// A stream of which SQLite refuses everything tests nothing.
-	expect(payloads).toBeGreaterThan(20);
+const cases = formatPlans.flatMap((format) => streams.map((stream) => ({ format, stream })));
+
+describe.each(cases)("$format, $stream", ({ format, stream }) => {
+	test.each([1, 2, 3, 4, 5, 6])("seed %i", (seed) => {
+		const outcome = runSeed({ seed, stream, statements: 250, format, shrinkMs: 10_000 });
+		expect(outcome.report ?? "equal").toBe("equal");
+		expect(outcome.statements).toBe(250);
+		// A stream of which SQLite refuses everything tests nothing, nor one of which all is logged as rows.
+		expect(outcome.payloads).toBeGreaterThan(20);
+		if (format === "row") expect(outcome.loggedStatements).toBe(0);
+		else if (stream === "calm") expect(outcome.loggedStatements).toBeGreaterThan(10);
+	});
 });
 
 test("one seed gives one stream, another seed another", () => {

@@ -9,8 +9,9 @@ import { parseStatement } from "../sql.ts";
 import { applyChangeset } from "./apply-changeset.ts";
 import { keepTables } from "./changeset.ts";
 import { createDelicateTables, type DelicateTables } from "./delicate-tables.ts";
-import type { Capture, ChangeFormat } from "./format.ts";
+import type { Capture, ChangeFormat, ClientStatement } from "./format.ts";
 import { createHiddenTriggers, type HiddenTriggers } from "./hidden-triggers.ts";
+import { type LoggedStatement, sizeOfStatement } from "./logged-statement.ts";
 import { createNotedRows, type NotedRows } from "./noted-rows.ts";
 import { decodePayload, encodePayload, type Part } from "./payload.ts";
 import { applyRows } from "./rows.ts";
@@ -32,9 +33,57 @@ interface ApplyingConnection {
 	readonly delicateTables: DelicateTables;
 }
 
-export function createRowFormat(): ChangeFormat {
+/** What the statement format uses of it: rows stand between its statements. */
+export interface RowFormat extends ChangeFormat {
+	beginMixedCapture(connection: DatabaseSync, statements: StatementCapture): Capture;
+	applyMixed(connection: DatabaseSync, payload: Uint8Array, statements: StatementApply): void;
+}
+
+export interface StatementCapture {
+	/** Of which schema the next write is: another object, another schema. */
+	schema(knowledge: SchemaKnowledge): void;
+	/**
+	 * Runs a write whose SQL is logged; null, and nothing has happened, when its rows must be. Before it runs
+	 * it calls `before`: rows that changed earlier stand before it. `part` null: nothing changed.
+	 */
+	write<T>(
+		client: ClientStatement,
+		run: () => T,
+		before: () => void,
+	): { readonly result: T; readonly part: Part | null } | null;
+}
+
+export interface StatementApply {
+	run(connection: DatabaseSync, statement: LoggedStatement): void;
+}
+
+export function createRowFormat(): RowFormat {
 	let capturing: CapturingConnection | null = null;
 	let applying: ApplyingConnection | null = null;
+
+	function beginCapture(connection: DatabaseSync, statements: StatementCapture | null): Capture {
+		if (capturing?.connection !== connection)
+			throw new Error("beginCapture on a connection that was not prepared");
+		capturing.notedRows.mayPause(statements !== null);
+		return createCapture(capturing, statements);
+	}
+
+	function apply(connection: DatabaseSync, payload: Uint8Array, statements: StatementApply | null): void {
+		if (applying?.connection !== connection) throw new Error("apply on a connection that was not prepared");
+		const { triggers } = applying;
+		for (const part of decodePayload(payload)) {
+			if (part.type === "note") continue;
+			if (part.type === "statement") {
+				if (statements === null) throw new Error("a statement in a payload of rows");
+				if (part.statement.firesTriggers) triggers.show();
+				statements.run(connection, part.statement);
+				continue;
+			}
+			if (part.type === "sql") triggers.show();
+			else triggers.hide();
+			applyPart(applying, part);
+		}
+	}
 
 	return {
 		name: "row",
@@ -46,11 +95,8 @@ export function createRowFormat(): ChangeFormat {
 			applying = null;
 			capturing = { connection, notedRows, readSequence: sequenceReader(connection) };
 		},
-		beginCapture(connection) {
-			if (capturing?.connection !== connection)
-				throw new Error("beginCapture on a connection that was not prepared");
-			return createCapture(capturing);
-		},
+		beginCapture: (connection) => beginCapture(connection, null),
+		beginMixedCapture: beginCapture,
 		prepareToApply(connection) {
 			capturing = null;
 			connection.enableDefensive(false);
@@ -61,16 +107,8 @@ export function createRowFormat(): ChangeFormat {
 				delicateTables: createDelicateTables(connection),
 			};
 		},
-		apply(connection, payload) {
-			if (applying?.connection !== connection) throw new Error("apply on a connection that was not prepared");
-			const { triggers } = applying;
-			for (const part of decodePayload(payload)) {
-				if (part.type === "note") continue;
-				if (part.type === "sql") triggers.show();
-				else triggers.hide();
-				applyPart(applying, part);
-			}
-		},
+		apply: (connection, payload) => apply(connection, payload, null),
+		applyMixed: apply,
 		applyRolledBack() {
 			applying?.triggers.forget();
 			applying?.delicateTables.forget();
@@ -80,7 +118,7 @@ export function createRowFormat(): ChangeFormat {
 
 function applyPart(
 	{ connection, delicateTables }: ApplyingConnection,
-	part: Exclude<Part, { type: "note" }>,
+	part: Exclude<Part, { readonly type: "statement" | "note" }>,
 ): void {
 	switch (part.type) {
 		case "changeset":
@@ -98,7 +136,10 @@ function applyPart(
 	}
 }
 
-function createCapture({ connection, notedRows, readSequence }: CapturingConnection): Capture {
+function createCapture(
+	{ connection, notedRows, readSequence }: CapturingConnection,
+	statements: StatementCapture | null,
+): Capture {
 	let knowledge: SchemaKnowledge | null = null;
 	let session: Session | null = null;
 	let sequenceBefore: Uint8Array | null = null;
@@ -108,6 +149,8 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 	/** How many parts there were when the request began. */
 	let requestMark = 0;
 	let plain = true;
+	/** The triggers fit the schema, which changes within a capture only by what goes through it. */
+	let isFresh = false;
 
 	/** Only before the first statement that may write: reads inside a transaction cost nothing. */
 	function watch(): void {
@@ -147,6 +190,7 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 	}
 
 	function schemaStatement<T>(sql: string, run: () => T): T {
+		isFresh = false;
 		watch();
 		flush();
 		return runSchemaStatement({
@@ -174,6 +218,7 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 	}
 
 	function takeBack<T>(position: number, keepMark: boolean, run: () => T): T {
+		isFresh = false;
 		stopWatching();
 		const result = run();
 		const found = marks[position];
@@ -183,7 +228,22 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 		return result;
 	}
 
-	function statement<T>(kind: StatementKind, sql: string, run: () => T): T {
+	/** By its SQL, if that is safe, else by its rows. */
+	function write<T>(sql: string, run: () => T, client: ClientStatement | null): T {
+		if (statements !== null && client !== null) {
+			if (!isFresh) statements.schema(notedRows.refresh());
+			isFresh = true;
+			const logged = statements.write(client, () => notedRows.unnoted(run), flush);
+			if (logged !== null) {
+				if (logged.part !== null) parts.push(logged.part);
+				return logged.result;
+			}
+		}
+		watch();
+		return notedRows.write(sql, run);
+	}
+
+	function statement<T>(kind: StatementKind, sql: string, run: () => T, client: ClientStatement | null): T {
 		// Session and noted rows follow every rollback by themselves: they tell what differs in the end.
 		if (plain) return kind === "write" ? notedRows.write(sql, run) : run();
 		switch (kind) {
@@ -192,8 +252,7 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 			case "pragma-foreign-keys":
 				return run();
 			case "write":
-				watch();
-				return notedRows.write(sql, run);
+				return write(sql, run, client);
 			case "schema":
 				return schemaStatement(sql, run);
 			case "pragma-write": {
@@ -230,7 +289,8 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 
 	return {
 		beginRequest(isPlain) {
-			plain = isPlain;
+			// Statements are parts as they come: nothing of them is taken back by itself.
+			plain = isPlain && statements === null;
 			if (plain) return watch();
 			flush();
 			requestMark = parts.length;
@@ -238,6 +298,7 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 		},
 		statement,
 		requestRolledBack() {
+			isFresh = false;
 			if (plain) return;
 			stopWatching();
 			parts = parts.slice(0, requestMark);
@@ -250,7 +311,8 @@ function createCapture({ connection, notedRows, readSequence }: CapturingConnect
 		finish(note) {
 			flush();
 			if (parts.length === 0) return null;
-			return encodePayload(note === null ? parts : [{ type: "note", note }, ...parts]);
+			const all: Part[] = note === null ? parts : [{ type: "note", note }, ...parts];
+			return encodePayload(all, statements === null ? "row" : "statement");
 		},
 		discard: stopWatching,
 	};
@@ -264,6 +326,8 @@ function sizeOf(part: Part): number {
 			return part.bytes.length;
 		case "sql":
 			return part.sql.length;
+		case "statement":
+			return sizeOfStatement(part.statement);
 		case "note":
 			return 0;
 	}

@@ -62,7 +62,7 @@ function steps<T>(work: SchemaStatement<T>): T {
 	const words = firstWords(sql);
 	const dropped = droppedTable(words);
 	if (dropped !== null) emptyReferencedTable(work, dropped);
-	const tablesBefore = isTableAsSelect(words) ? notedRows.refresh().tableNames : null;
+	const tablesBefore = makesTableAsSelect(words) ? notedRows.refresh().tableNames : null;
 	notedRows.removeTriggers();
 	const result = run();
 	if (tablesBefore === null) {
@@ -116,7 +116,12 @@ function isWord(token: PlacedToken | undefined, text: string): boolean {
 	return token?.type === "word" && token.text === text;
 }
 
-function isTableAsSelect(words: readonly PlacedToken[]): boolean {
+/** CREATE TABLE … AS SELECT, and no TEMP one. */
+export function isTableAsSelect(sql: string): boolean {
+	return makesTableAsSelect(firstWords(sql));
+}
+
+function makesTableAsSelect(words: readonly PlacedToken[]): boolean {
 	if (!isWord(words[0], "CREATE") || !isWord(words[1], "TABLE")) return false;
 	return isWord(words[nameEnd(words)], "AS");
 }

@@ -81,6 +81,17 @@ export function readSchema(connection: DatabaseSync): SchemaKnowledge {
 function notedTable(connection: DatabaseSync, name: string): NotedTable | null {
 	const all = connection.prepare("SELECT name, type, hidden, pk FROM pragma_table_xinfo(?)").all(name);
 	const columns = all.filter((column) => column["hidden"] === 0).map((column) => String(column["name"]));
+	const { rowid, alias } = rowidNames(connection, name);
+	if (alias !== null) return null;
+	return { name, rowid, columns, ...uniquesOf(connection, name) };
+}
+
+/** A name of the rowid that no column hides, and the column that it is an alias of (INTEGER PRIMARY KEY); null: there is none. */
+export function rowidNames(
+	connection: DatabaseSync,
+	name: string,
+): { readonly rowid: string; readonly alias: string | null } {
+	const all = connection.prepare("SELECT name, type, pk FROM pragma_table_xinfo(?)").all(name);
 	const taken = new Set(all.map((column) => String(column["name"]).toLowerCase()));
 	const rowid = ["rowid", "_rowid_", "oid"].find((candidate) => !taken.has(candidate));
 	if (rowid === undefined) {
@@ -99,8 +110,7 @@ function notedTable(connection: DatabaseSync, name: string): NotedTable | null {
 		keys.length === 1 &&
 		String(keys[0]?.["name"]).toLowerCase() === origin &&
 		String(keys[0]?.["type"]).toUpperCase() === "INTEGER";
-	if (isAlias) return null;
-	return { name, rowid, columns, ...uniquesOf(connection, name) };
+	return { rowid, alias: isAlias ? String(keys[0]?.["name"]) : null };
 }
 
 function uniquesOf(

@@ -7,14 +7,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isDeepStrictEqual } from "node:util";
-import { createRowFormat } from "../changes/row.ts";
+import { readFormatChange } from "../changes/format-change.ts";
+import { createLogFormats } from "../changes/formats.ts";
+import { decodePayload, formatOf } from "../changes/payload.ts";
 import type { AppliedEntry, WriteOutcome, WriteRequest } from "../database.ts";
 import { digestDatabase } from "../digest.ts";
 import { TransactionEnded } from "../execute-program.ts";
+import { type LogFormat, logFormats } from "../log-format.ts";
 import type { StatementFailure } from "../program.ts";
 import { defaultDatabaseSettings } from "../settings.ts";
 import { createWriter, type Writer } from "../writer.ts";
 import { contentsOf } from "./contents.ts";
+import { applyReversed } from "./members.ts";
 import type { RandomStatement } from "./random-sql.ts";
 
 /** What went wrong; the statements before it are the caller's to know. */
@@ -31,7 +35,13 @@ export interface Outcome {
 	/** Statements that failed, on the leader as they would have in SQLite. */
 	readonly errors: ReadonlyMap<string, number>;
 	readonly payloads: number;
+	/** Writes of which the log holds the SQL, not the rows. */
+	readonly loggedStatements: number;
 }
+
+/** Mixed: another format every few groups, so that the log holds all. */
+export const formatPlans = [...logFormats, "mixed"] as const;
+export type FormatPlan = (typeof formatPlans)[number];
 
 interface Member {
 	readonly path: string;
@@ -47,23 +57,29 @@ interface Run {
 	readonly errors: Map<string, number>;
 	index: number;
 	payloads: number;
+	loggedStatements: number;
 	leader: number;
+	readonly plan: FormatPlan;
+	format: LogFormat;
 }
 
 /** Stops at the first failure, at the end of the statements, or when `stop` says so (asked between groups). */
 export function runRandomSql(
 	statements: Iterable<RandomStatement>,
+	plan: FormatPlan,
 	stop: () => boolean = () => false,
 ): Outcome {
 	const directory = mkdtempSync(join(tmpdir(), "skein-random-sql-"));
 	const members = ["a", "b", "c"].map((name) => openMember(join(directory, name)));
-	const run: Run = { members, errors: new Map(), index: 0, payloads: 0, leader: -1 };
+	const counters = { index: 0, payloads: 0, loggedStatements: 0, leader: -1 };
+	const run: Run = { members, errors: new Map(), plan, format: "row", ...counters };
 	let count = 0;
 	const end = (failure: Failure | null): Outcome => ({
 		failure,
 		statements: count,
 		errors: run.errors,
 		payloads: run.payloads,
+		loggedStatements: run.loggedStatements,
 	});
 	try {
 		for (const group of groupsOf(statements)) {
@@ -89,7 +105,7 @@ export function runRandomSql(
 function openMember(path: string): Member {
 	const writer = createWriter({
 		path,
-		format: createRowFormat(),
+		formats: createLogFormats(),
 		settings: defaultDatabaseSettings,
 		now: () => performance.now(),
 	});
@@ -128,6 +144,7 @@ function runGroup(run: Run, group: readonly RandomStatement[]): string | null {
 		memberAt(run, first.leader).writer.prepareToLead();
 	}
 	const leader = memberAt(run, run.leader);
+	changeFormat(run, leader, first.group);
 	for (const batch of batchesOf(group)) {
 		if (batch[0]?.[0]?.interactive === true) runInteractive(run, leader, batch.flat());
 		else runBatch(run, leader, batch.map(requestOf));
@@ -136,6 +153,16 @@ function runGroup(run: Run, group: readonly RandomStatement[]): string | null {
 	applyWaiting(prompt);
 	if (first.group % 3 === 0) return catchUp(run);
 	return compareDigests(leader, prompt);
+}
+
+const groupsOfAFormat = 7;
+
+function changeFormat(run: Run, leader: Member, group: number): void {
+	const place = Math.floor(group / groupsOfAFormat) % logFormats.length;
+	const wanted = run.plan === "mixed" ? (logFormats[place] ?? "row") : run.plan;
+	if (wanted === run.format) return;
+	run.format = wanted;
+	runBatch(run, leader, [{ ...requestOf([]), format: wanted }]);
 }
 
 /** As the node's queue does it: requests that must be alone are, all others of a group go together. */
@@ -217,6 +244,10 @@ function commit(run: Run, leader: Member, outcomes: readonly WriteOutcome[]): vo
 	if (payloads.length === 0) return leader.writer.rollback();
 	for (const payload of payloads) {
 		run.payloads++;
+		if (readFormatChange(payload) === null && formatOf(payload) === "statement") {
+			const parts = decodePayload(payload);
+			run.loggedStatements += parts.filter(({ type }) => type === "statement").length;
+		}
 		// Copied, as the network would: what the leader does with its own must not matter.
 		const entry: AppliedEntry = {
 			position: { index: ++run.index, term: 1 },
@@ -236,7 +267,7 @@ function memberAt({ members }: Run, place: number): Member {
 }
 
 function applyWaiting({ writer, waiting }: Member): void {
-	if (waiting.length > 0) writer.apply(waiting.splice(0));
+	if (waiting.length > 0) applyReversed(writer, waiting.splice(0));
 }
 
 /** All members have all entries; then everything about them is compared. */

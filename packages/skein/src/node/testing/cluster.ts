@@ -1,5 +1,5 @@
 /** Several nodes in one process, on the wiring of node.ts as it is, in a world of memory. */
-import { encodeConfiguration, initialConfiguration } from "../../consensus/configuration.ts";
+import { encodeConfiguration, initialConfiguration, noMembers } from "../../consensus/configuration.ts";
 import type { NodeId } from "../../consensus/types.ts";
 import type { Program, Statement } from "../../database/program.ts";
 import { openLog } from "../../log/segmented-log.ts";
@@ -28,6 +28,8 @@ export interface Cluster {
 	readonly network: MemoryNetwork;
 	readonly members: readonly Member[];
 	readonly random: () => number;
+	/** One more node, with an empty disk: it joins when it is added. */
+	join(id: NodeId): Promise<Member>;
 	start(member: Member): Promise<void>;
 	stop(member: Member): Promise<void>;
 	/** The member that serves writes; the clock runs until there is one. */
@@ -47,14 +49,15 @@ export async function createCluster(options: {
 	const settings = { ...defaultNodeSettings, ...options.settings };
 	const ids = Array.from({ length: options.size }, (_, number) => `n${number + 1}`);
 	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
-	const members: Member[] = ids.map((id) => ({
+	const create = (id: NodeId): Member => ({
 		id,
 		disk: createMemoryDisk(random),
 		file: createDatabaseFile(),
 		lines: [],
 		node: null,
 		failure: null,
-	}));
+	});
+	const members: Member[] = ids.map(create);
 
 	async function start(member: Member): Promise<void> {
 		const { id, disk, file } = member;
@@ -63,14 +66,16 @@ export async function createCluster(options: {
 			disk,
 			directory: "log",
 			create: { clusterId: "c", nodeId: id, incarnation: "00".repeat(16) },
-			bootstrap: [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }],
+			bootstrap: ids.includes(id)
+				? [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }]
+				: [],
 			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
 		});
 		const node = await createNode({
 			self: id,
 			version: "0.0.0",
 			url: `http://${id}`,
-			bootstrap,
+			bootstrap: ids.includes(id) ? bootstrap : noMembers,
 			log,
 			database: openMemoryDatabase(file, disk),
 			network: network.connect(id),
@@ -90,6 +95,13 @@ export async function createCluster(options: {
 			member.failure = error;
 		});
 		await node.start();
+	}
+
+	async function join(id: NodeId): Promise<Member> {
+		const member = create(id);
+		members.push(member);
+		await start(member);
+		return member;
 	}
 
 	async function stop(member: Member): Promise<void> {
@@ -120,7 +132,7 @@ export async function createCluster(options: {
 	}
 
 	for (const member of members) await start(member);
-	return { clock, network, members, random, start, stop, leader };
+	return { clock, network, members, random, join, start, stop, leader };
 }
 
 export function program(...texts: readonly (string | readonly [string, string])[]): Program {

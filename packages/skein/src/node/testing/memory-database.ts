@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Configuration, LogIndex, Position } from "../../consensus/types.ts";
 import type { Database, DatabaseState } from "../../database/database.ts";
+import { defaultLogFormat, isLogFormat, type LogFormat } from "../../database/log-format.ts";
 import type { Program, ProgramOutcome, StatementFailure, StatementResult } from "../../database/program.ts";
 import type { Disk } from "../../world/disk.ts";
 
@@ -12,6 +13,8 @@ interface Content {
 	readonly applied: Position;
 	readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
 	readonly items: readonly string[];
+	/** Absent: nobody chose one. */
+	readonly format?: LogFormat;
 }
 
 /** What outlives the process. */
@@ -51,6 +54,8 @@ export function createDatabaseFile(): DatabaseFile {
 export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 	/** Since BEGIN of the open SQLite transaction; null: idle. */
 	let open: string[] | null = null;
+	/** A change of the log format that is not committed yet. */
+	let openFormat: LogFormat | null = null;
 	/** Length of `open` where the interactive transaction began. */
 	let interactive: number | null = null;
 	/** Length of `open` where the last group began, if it began behind another; null: there is none to take back. */
@@ -107,8 +112,14 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			if (behind && (open === null || interactive !== null || requests.some((one) => one.interactive)))
 				throw new Error("nothing to execute behind, or a request that must be alone");
 			group = behind ? (open?.length ?? 0) : "whole";
-			return requests.map(({ program, interactive: mayStay }) => {
+			return requests.map(({ program, interactive: mayStay, format }) => {
 				open ??= [...file.content.items];
+				if (format !== undefined) {
+					if (requests.length > 1) throw new Error("a change of the log format is not alone");
+					openFormat = format;
+					const payload = new TextEncoder().encode(JSON.stringify(format));
+					return { outcome: run(program, open, null).outcome, payload, replayed: false };
+				}
 				const before = open.length;
 				const { outcome, began } = run(program, open, interactive);
 				const start = interactive ?? before;
@@ -125,8 +136,10 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		},
 		async rollbackGroup() {
 			if (group === null) throw new Error("there is no group to take back");
-			if (group === "whole") open = null;
-			else open?.splice(group);
+			if (group === "whole") {
+				open = null;
+				openFormat = null;
+			} else open?.splice(group);
 			group = null;
 			interactive = null;
 		},
@@ -134,18 +147,27 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			if (interactive !== null) open?.splice(interactive);
 			interactive = null;
 		},
-		async commit(applied) {
+		async commit(applied, configuration = null) {
+			if (configuration !== null) open ??= [...file.content.items];
 			if (open === null || interactive !== null) throw new Error("nothing to commit");
 			if (file.hanging !== null) await file.hanging;
 			failWhenTold();
-			file.content = { ...file.content, applied, items: open };
+			file.content = {
+				...file.content,
+				applied,
+				configuration: configuration ?? file.content.configuration,
+				items: open,
+				...(openFormat === null ? {} : { format: openFormat }),
+			};
 			open = null;
+			openFormat = null;
 			group = null;
 			failLate();
 		},
 		hurry() {},
 		async rollback() {
 			open = null;
+			openFormat = null;
 			group = null;
 			interactive = null;
 		},
@@ -154,18 +176,20 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			leads = false;
 			if (file.hanging !== null) await file.hanging;
 			failWhenTold();
-			let { applied, configuration } = file.content;
+			let { applied, configuration, format = defaultLogFormat } = file.content;
 			const items = [...file.content.items];
 			for (const entry of entries) {
 				if (entry.position.index <= applied.index) throw new Error("applied twice");
 				applied = entry.position;
-				const added = entry.kind === "command" ? decode(entry.payload) : [];
+				const decoded = entry.kind === "command" ? decode(entry.payload) : [];
+				const added = isLogFormat(decoded) ? [] : decoded;
+				if (isLogFormat(decoded)) format = decoded;
 				if (file.unfitFor !== null && added.includes(file.unfitFor)) throw new Error("SQL logic error");
 				items.push(...added);
 				if (entry.configuration !== null)
 					configuration = { index: entry.position.index, value: entry.configuration };
 			}
-			file.content = { applied, configuration, items };
+			file.content = { applied, configuration, items, format };
 			failLate();
 		},
 		async applied() {
@@ -198,6 +222,8 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			};
 		},
 		describe: () => Promise.reject(new Error("not here")),
+		explain: () => Promise.reject(new Error("not here")),
+		format: async () => file.content.format ?? defaultLogFormat,
 		async checkpoint() {
 			if (open !== null) throw new Error("a checkpoint inside a transaction");
 			if (file.hanging !== null) await file.hanging;
@@ -232,8 +258,9 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 	};
 }
 
-function decode(payload: Uint8Array): string[] {
-	return JSON.parse(new TextDecoder().decode(payload)) as string[];
+/** What was inserted, or the log format that was chosen. */
+function decode(payload: Uint8Array): string[] | LogFormat {
+	return JSON.parse(new TextDecoder().decode(payload)) as string[] | LogFormat;
 }
 
 function hashOf(bytes: Uint8Array): string {

@@ -82,6 +82,7 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 			send: (to, lane, bytes) => send(node, to, lane, bytes),
 			queuedBytes: (to, lane) => (lastRefusal.get(`${node}/${to}/${lane}`) === clock.now() ? 1 : 0),
 			reachable: (other) => reachable(node, other),
+			meet() {},
 			async stop() {
 				leave(node);
 			},

@@ -63,6 +63,7 @@ export function createParts(
 		firstRequestId: 1,
 	});
 	const readIndex = createReadIndex({
+		leasedIndex: () => null,
 		...common,
 		freshness: createFreshness({ clock, applied }),
 		leaderWaitMs,
@@ -70,6 +71,7 @@ export function createParts(
 	});
 	const stateMachine = createStateMachine({
 		...common,
+		self,
 		readIndex,
 		mustRunAlone: (request) => request.interactive,
 		askForSnapshot: () => {},
@@ -111,6 +113,8 @@ export function createParts(
 	};
 	member.listener.onCommit = (index) => stateMachine.onCommit(index);
 	member.listener.onAcknowledged = (index) => stateMachine.onAcknowledged(index);
+	member.listener.onAwaited = (waiter) => stateMachine.onAwaited(waiter);
+	member.listener.onApplyAtOnce = (index) => stateMachine.onApplyAtOnce(index);
 	member.listener.onReadReady = (readId, index) => readIndex.onReady(readId, index);
 	member.onMessage = (message) => {
 		if (message.type === "run-request") remoteWrites.onRunRequest(message);

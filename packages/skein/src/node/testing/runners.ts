@@ -135,9 +135,14 @@ export async function createRunners(options: {
 				onRole: (state) => listener.onRole?.(state),
 				onCommit: (index) => listener.onCommit?.(index),
 				onAcknowledged: (index) => listener.onAcknowledged?.(index),
+				onAwaited: (waiter) => listener.onAwaited?.(waiter),
+				onApplyAtOnce: (index) => listener.onApplyAtOnce?.(index),
+				onLeaseAsked: (asked) => listener.onLeaseAsked?.(asked),
+				onLeased: (leased) => listener.onLeased?.(leased),
 				onReadReady: (readId, index) => listener.onReadReady?.(readId, index),
 				onSnapshotNeeded: (to, term) => listener.onSnapshotNeeded?.(to, term),
 				onTransferEnded: (end) => listener.onTransferEnded?.(end),
+				onConfiguration: (configuration) => listener.onConfiguration?.(configuration),
 				onFailure: (error) => {
 					failures.push(error);
 					listener.onFailure?.(error);

@@ -1,7 +1,7 @@
 /**
  * What every message begins with, and the parts that several messages share.
  *
- *   message  = version:u8(=2) type:u8 group:u32 from:name to:name body
+ *   message  = version:u8(=4) type:u8 group:u32 from:name to:name body
  *   position = term:varint index:varint
  *   member   = id:name peer:string
  *   configuration = members:list<member> voters:list<name> outgoingVoters:list<name> learners:list<name>
@@ -61,6 +61,7 @@ function readMember(reader: Reader): Member {
 	return { id: reader.name(), peer: reader.string() };
 }
 
+/** Without joining and retired ids: whoever gets a snapshot finds them in the copy itself. */
 export function writeConfiguration(writer: Writer, configuration: Configuration): void {
 	writer.list(configuration.members, writeMember);
 	writer.list(configuration.voters, writeName);
@@ -74,5 +75,7 @@ export function readConfiguration(reader: Reader): Configuration {
 		voters: reader.list(readName, 2),
 		outgoingVoters: reader.list(readName, 2),
 		learners: reader.list(readName, 2),
+		joining: [],
+		retired: [],
 	};
 }

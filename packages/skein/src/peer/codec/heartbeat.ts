@@ -1,14 +1,16 @@
 /**
  * The leader's sign of life and its answer, and the read index, which rides on the same rounds.
  *
- *   heartbeat-request   = term:varint commitIndex:varint round:varint
- *   heartbeat-response  = term:varint round:varint lastIndex:varint
+ *   heartbeat-request   = term:varint commitIndex:varint round:varint lease:option<lease>
+ *   lease               = round:varint durationMs:varint index:varint
+ *   heartbeat-response  = term:varint round:varint lastIndex:varint appliedIndex:varint
  *   read-index-request  = term:varint readId:varint
  *   read-index-response = term:varint readId:varint index:varint commitIndex:varint
  */
 import type {
 	HeartbeatRequest,
 	HeartbeatResponse,
+	LeaseGrant,
 	ReadIndexRequest,
 	ReadIndexResponse,
 } from "../../consensus/message.ts";
@@ -20,24 +22,42 @@ export function writeHeartbeatRequest(writer: Writer, message: HeartbeatRequest)
 	writer.varint(message.term);
 	writer.varint(message.commitIndex);
 	writer.varint(message.round);
+	writer.option(message.lease, writeLease);
+}
+
+function writeLease(writer: Writer, lease: LeaseGrant): void {
+	writer.varint(lease.round);
+	writer.varint(lease.durationMs);
+	writer.varint(lease.index);
+}
+
+function readLease(reader: Reader): LeaseGrant {
+	const round = reader.varint();
+	const durationMs = reader.varint();
+	return { round, durationMs, index: reader.varint() };
 }
 
 export function readHeartbeatRequest(reader: Reader, { group, from, to }: Header): HeartbeatRequest {
 	const term = reader.varint();
 	const commitIndex = reader.varint();
-	return { type: "heartbeat-request", group, from, to, term, commitIndex, round: reader.varint() };
+	const round = reader.varint();
+	const lease = reader.option(readLease);
+	return { type: "heartbeat-request", group, from, to, term, commitIndex, round, lease };
 }
 
 export function writeHeartbeatResponse(writer: Writer, message: HeartbeatResponse): void {
 	writer.varint(message.term);
 	writer.varint(message.round);
 	writer.varint(message.lastIndex);
+	writer.varint(message.appliedIndex);
 }
 
 export function readHeartbeatResponse(reader: Reader, { group, from, to }: Header): HeartbeatResponse {
 	const term = reader.varint();
 	const round = reader.varint();
-	return { type: "heartbeat-response", group, from, to, term, round, lastIndex: reader.varint() };
+	const lastIndex = reader.varint();
+	const appliedIndex = reader.varint();
+	return { type: "heartbeat-response", group, from, to, term, round, lastIndex, appliedIndex };
 }
 
 export function writeReadIndexRequest(writer: Writer, message: ReadIndexRequest): void {

@@ -33,6 +33,7 @@ import {
 	writeReadIndexRequest,
 	writeReadIndexResponse,
 } from "./heartbeat.ts";
+import { readAppliedResponse, readApplyRequest, writeAppliedResponse, writeApplyRequest } from "./in-sync.ts";
 import { Reader } from "./reader.ts";
 import {
 	readCallRequest,
@@ -61,7 +62,7 @@ import { WireError } from "./wire-error.ts";
 import { Writer } from "./writer.ts";
 
 /** Grows when a message changes its bytes. The handshake agrees on one; each message repeats it. */
-export const wireVersion = 2;
+export const wireVersion = 4;
 
 /** The number of each type on the wire: never changed, never used again. */
 const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
@@ -76,6 +77,8 @@ const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
 	"timeout-now": 9,
 	"read-index-request": 10,
 	"read-index-response": 11,
+	"apply-request": 12,
+	"applied-response": 13,
 	"run-request": 20,
 	"run-response": 21,
 	"close-stream": 22,
@@ -133,6 +136,10 @@ function writeBody(writer: Writer, message: PeerMessage): void {
 			return writeReadIndexRequest(writer, message);
 		case "read-index-response":
 			return writeReadIndexResponse(writer, message);
+		case "apply-request":
+			return writeApplyRequest(writer, message);
+		case "applied-response":
+			return writeAppliedResponse(writer, message);
 		case "run-request":
 			return writeRunRequest(writer, message);
 		case "run-response":
@@ -198,6 +205,10 @@ function readBody(reader: Reader, type: number, header: Header): PeerMessage {
 			return readReadIndexRequest(reader, header);
 		case 11:
 			return readReadIndexResponse(reader, header);
+		case 12:
+			return readApplyRequest(reader, header);
+		case 13:
+			return readAppliedResponse(reader, header);
 		case 20:
 			return readRunRequest(reader, header);
 		case 21:

@@ -6,8 +6,9 @@
  *                   acknowledgement timeoutMs:f64 program
  *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
  *   acknowledgement = 0:u8 (async) | 1:u8 followers:varint (semi-sync) | 2:u8 (quorum)
+ *                   | 3:u8 strict:bool (sync)
  *   close-stream  = streamId:varint
- *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot) body:string
+ *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 members, 20 format) body:string
  *   call-response = requestId:varint ok:bool (body:string | failure)
  *   failure       = code:string message:string outcome:u8 extendedCode:option<string> notLeader:bool
  *   outcome of a failure = 0 happened, 1 did-not-happen, 2 unknown
@@ -28,7 +29,14 @@ import { malformed } from "./wire-error.ts";
 import type { Writer } from "./writer.ts";
 
 const outcomes: readonly FailureReport["outcome"][] = ["happened", "did-not-happen", "unknown"];
-const operations: readonly CallRequest["operation"][] = ["transfer", "cluster", "snapshot"];
+/** Never changed, never used again. */
+const operationNumbers: { readonly [Operation in CallRequest["operation"]]: number } = {
+	transfer: 0,
+	cluster: 1,
+	snapshot: 2,
+	members: 3,
+	format: 20,
+};
 
 function writeFailure(writer: Writer, failure: FailureReport): void {
 	writer.string(failure.code);
@@ -48,15 +56,17 @@ function readFailure(reader: Reader): FailureReport {
 	};
 }
 
-const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum"];
+const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum", "sync"];
 
 function writeAcknowledgement(writer: Writer, acknowledgement: Acknowledgement): void {
 	writer.u8(modes.indexOf(acknowledgement.mode));
 	if (acknowledgement.mode === "semi-sync") writer.varint(acknowledgement.followers);
+	if (acknowledgement.mode === "sync") writer.bool(acknowledgement.strict);
 }
 
 function readAcknowledgement(reader: Reader): Acknowledgement {
 	const mode = reader.choice(modes, "acknowledgement mode");
+	if (mode === "sync") return { mode, strict: reader.bool() };
 	if (mode !== "semi-sync") return { mode };
 	const followers = reader.varint();
 	if (followers === 0) throw malformed("semi-sync with no followers");
@@ -147,14 +157,22 @@ export function readCloseStream(reader: Reader, { group, from, to }: Header): Cl
 
 export function writeCallRequest(writer: Writer, message: CallRequest): void {
 	writer.varint(message.requestId);
-	writer.u8(operations.indexOf(message.operation));
+	writer.u8(operationNumbers[message.operation]);
 	writer.string(message.body);
 }
 
 export function readCallRequest(reader: Reader, { group, from, to }: Header): CallRequest {
 	const requestId = reader.varint();
-	const operation = reader.choice(operations, "operation");
+	const number = reader.u8();
+	const operation = operationOf(number);
+	if (operation === null) throw malformed(`${number} is not an operation`);
 	return { type: "call-request", group, from, to, requestId, operation, body: reader.string() };
+}
+
+function operationOf(number: number): CallRequest["operation"] | null {
+	for (const [operation, its] of Object.entries(operationNumbers))
+		if (its === number) return operation as CallRequest["operation"];
+	return null;
 }
 
 export function writeCallResponse(writer: Writer, message: CallResponse): void {

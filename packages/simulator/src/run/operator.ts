@@ -1,0 +1,185 @@
+/**
+ * An operator who changes members while everything goes wrong: machines come, with empty disks and new names, in
+ * the place of others that were lost, or for nothing; members go, learn and vote, one or several at a time. Those who
+ * were removed run on. It never asks for what would leave no majority of undamaged disks, whatever comes of what it
+ * asked for before: that nobody promises to survive.
+ */
+import { planChange } from "../../../skein/src/consensus/membership.ts";
+import type { Configuration, MemberChange, NodeId } from "../../../skein/src/consensus/types.ts";
+import type { MembersRequest } from "../../../skein/src/node/member-changes.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { halvesOf, settledOf } from "../cluster/configurations.ts";
+import type { Member } from "../cluster/member.ts";
+import type { Chance } from "../engine/chance.ts";
+import type { Tell } from "../trace/event.ts";
+import { leavesMajority } from "../world/fault-atlas.ts";
+
+export interface Operator {
+	/** Asks for some change: this member, or any. */
+	change(asked: Member | null): void;
+	/** All sets of voters that may count, now or when what was asked for has happened. */
+	voters(): readonly (readonly NodeId[])[];
+	/** A member now, and whatever comes of what was asked for. */
+	staysMember(node: NodeId): boolean;
+}
+
+export interface OperatorOptions {
+	readonly cluster: Cluster;
+	readonly chance: Chance;
+	readonly tell: Tell;
+	/** Disks that lost something, or may have. */
+	readonly spent: () => ReadonlySet<NodeId>;
+	/** A new machine runs from now on. */
+	readonly start: (member: Member) => void;
+	readonly onOutrage: (error: unknown) => void;
+}
+
+type Wish = readonly MemberChange[];
+
+/** Of which nobody knows whether they will happen: with more the operator waits. */
+const mostOpen = 2;
+const mostVoters = 7;
+
+const kinds = [
+	"grow",
+	"grow",
+	"replace",
+	"replace",
+	"replace",
+	"shrink",
+	"promote",
+	"demote",
+	"two",
+] as const;
+type Kind = (typeof kinds)[number];
+
+export function createOperator(options: OperatorOptions): Operator {
+	const { cluster, chance, tell, onOutrage } = options;
+	/** Asked for, and perhaps never, perhaps later. */
+	const open = new Set<Wish>();
+
+	/** Everything that may become of these configurations by what was asked for, in any order. */
+	function outcomes(from: readonly Configuration[], wishes: readonly Wish[]): Configuration[] {
+		const all = [...from];
+		for (const one of from) {
+			const bases = settledOf(one);
+			for (const wish of wishes) {
+				const rest = wishes.filter((other) => other !== wish);
+				for (const base of bases) {
+					const plan = planChange(base, wish);
+					if (plan.type === "change") all.push(...outcomes([plan.target], rest));
+				}
+			}
+		}
+		return all;
+	}
+
+	const possible = (wishes: readonly Wish[] = [...open]): Configuration[] =>
+		outcomes(cluster.configurations.live, wishes);
+
+	function latest(): Configuration {
+		const live = cluster.configurations.live.at(-1);
+		if (live === undefined) throw new Error("nobody has a configuration");
+		return settledOf(live)[0] ?? live;
+	}
+
+	function draw(kind: Kind): MemberChange[] {
+		const { voters, learners, members } = latest();
+		const spent = options.spent();
+		const away = members.map(({ id }) => id).filter((id) => cluster.member(id).hasLostDisk || spent.has(id));
+		switch (kind) {
+			case "grow":
+				return come();
+			case "replace": {
+				const old = away.length > 0 ? chance.pick(away) : chance.pick(voters);
+				const changes = come();
+				return changes.length === 0 ? [] : [...changes, { change: "remove", id: old }];
+			}
+			case "shrink":
+				return [{ change: "remove", id: chance.pick(members).id }];
+			case "promote":
+				return learners.length === 0 ? [] : [{ change: "promote", id: chance.pick(learners) }];
+			case "demote":
+				return [{ change: "demote", id: chance.pick(voters) }];
+			case "two":
+				return [
+					...draw(chance.pick(["grow", "replace"])),
+					...draw(chance.pick(["shrink", "promote", "demote"])),
+				];
+			default: {
+				const never: never = kind;
+				throw new Error(String(never));
+			}
+		}
+	}
+
+	/** A machine that is not used yet, or was brought for a change that came to nothing. */
+	function come(): MemberChange[] {
+		const idle = cluster.members.filter(({ id, hasLostDisk }) => !hasLostDisk && isUnknown(id));
+		const member = idle.length > 0 ? chance.pick(idle) : cluster.deploy();
+		if (member === null) return [];
+		if (idle.length === 0) options.start(member);
+		const as = chance.pick(["joining", "joining", "learner", "voter"] as const);
+		return [{ change: "add", id: member.id, peer: `${member.id}:1`, as }];
+	}
+
+	/** No member, and never was one, as far as anybody knows. */
+	function isUnknown(id: NodeId): boolean {
+		const isKnown = ({ members, retired }: Configuration): boolean =>
+			members.some((member) => member.id === id) || retired.includes(id);
+		return !options.spent().has(id) && !possible().some(isKnown);
+	}
+
+	function isSafe(wish: Wish): boolean {
+		const spent = [...options.spent()];
+		const { voters: before } = latest();
+		return possible([...open, wish]).every(
+			(one) =>
+				one.voters.length <= mostVoters &&
+				// Somebody must be there who surely belongs to it, or nobody can be asked whether it works.
+				one.voters.some((voter) => before.includes(voter)) &&
+				halvesOf([one]).every((voters) => leavesMajority(voters, spent)),
+		);
+	}
+
+	function ask(member: Member, request: MembersRequest): void {
+		const { server } = member;
+		if (server === null) return;
+		const wish = request.changes;
+		const what = wish
+			.map((one) => `${one.change} ${one.id}${one.change === "add" ? ` as ${one.as}` : ""}`)
+			.join(", ");
+		tell({ type: "change-members", node: member.id, what, force: request.force });
+		open.add(wish);
+		server.life.enter(() => {
+			server.service.changeMembers(request).then(
+				({ changed }) => {
+					open.delete(wish);
+					tell({ type: "members-changed", node: member.id, outcome: changed ? "done" : "nothing to do" });
+				},
+				(error: unknown) => {
+					if (!(error instanceof Error && "code" in error && "outcome" in error)) return onOutrage(error);
+					if (error.outcome === "did-not-happen") open.delete(wish);
+					const outcome = `${String(error.outcome)}, ${String(error.code)}`;
+					tell({ type: "members-changed", node: member.id, outcome, why: error.message });
+				},
+			);
+		});
+	}
+
+	return {
+		change(asked) {
+			if (open.size >= mostOpen) return;
+			const changes = draw(chance.pick(kinds));
+			const running = cluster.members.filter(({ server }) => server !== null);
+			if (changes.length === 0 || running.length === 0 || !isSafe(changes)) return;
+			ask(asked ?? chance.pick(running), { changes, force: chance.happens(0.15), dryRun: false });
+		},
+		voters: () => halvesOf(possible()),
+		staysMember(node) {
+			return possible().every(({ members, voters, learners }) =>
+				members.some(({ id }) => id === node && (voters.includes(id) || learners.includes(id))),
+			);
+		},
+	};
+}

@@ -1,0 +1,62 @@
+/**
+ * Writes that wait until others have applied them (mode `sync`): the leader asks those it waits for to apply at once,
+ * they say how far they are. What is lost of this is made good by the next heartbeat, whose answer says the same.
+ */
+import { acknowledge } from "./acknowledging.ts";
+import { learnCommitIndex } from "./follower.ts";
+import { believeApplied, mayHold } from "./leases.ts";
+import type { AppliedResponse, ApplyRequest } from "./message.ts";
+import { isVoter } from "./quorum.ts";
+import type { CoreState, FollowerState, LeaderState } from "./state.ts";
+import { configurationOf, isDiskStalled, send } from "./state.ts";
+import type { LogIndex } from "./types.ts";
+
+/** Somebody waits in mode `sync` for what is committed: those who lack it are told. */
+export function askToApply(state: CoreState, leader: LeaderState): void {
+	const waiting = leader.unacknowledged.filter(
+		({ index, acknowledgement }) => acknowledgement.mode === "sync" && index <= state.commitIndex,
+	);
+	if (waiting.length === 0 || isDiskStalled(state)) return;
+	const isStrict = waiting.some(
+		({ acknowledgement }) => acknowledgement.mode === "sync" && acknowledgement.strict,
+	);
+	const configuration = configurationOf(state);
+	for (const [to, lease] of leader.leases.members) {
+		const progress = leader.progress.get(to);
+		// Also one that departs: it is waited for as long as its lease lasts.
+		if (progress === undefined || lease.appliedIndex >= state.commitIndex) continue;
+		if (!mayHold(state, lease) && !(isStrict && isVoter(configuration, to))) continue;
+		send(state, to, { type: "apply-request", index: state.commitIndex });
+		if (progress.matchIndex >= state.commitIndex) progress.sentCommitIndex = state.commitIndex;
+	}
+}
+
+export function onApplyRequest(state: CoreState, follower: FollowerState, message: ApplyRequest): void {
+	const { index } = message;
+	if (state.appliedIndex >= index) return tellApplied(state, follower);
+	if (index > follower.awaitedIndex) {
+		follower.awaitedIndex = index;
+		state.outputs.push({ type: "apply-at-once", index });
+	}
+	learnCommitIndex(state, follower, index);
+}
+
+export function onAppliedResponse(state: CoreState, leader: LeaderState, message: AppliedResponse): void {
+	if (believeApplied(state, leader, message.from, message.round, message.appliedIndex))
+		acknowledge(state, leader);
+}
+
+/** This member's database got further. */
+export function onApplied(state: CoreState, index: LogIndex): void {
+	const before = state.appliedIndex;
+	if (index <= before) return;
+	state.appliedIndex = index;
+	const role = state.roleState;
+	if (role.role === "leader") acknowledge(state, role);
+	if (role.role === "follower" && role.awaitedIndex > before) tellApplied(state, role);
+}
+
+function tellApplied(state: CoreState, { round }: FollowerState): void {
+	if (state.leader === null) return;
+	send(state, state.leader, { type: "applied-response", round, appliedIndex: state.appliedIndex });
+}

@@ -1,0 +1,142 @@
+/** From one configuration to the next: what a change leads to, and that neighbours always share a voter. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { initialConfiguration, validateConfiguration } from "./configuration.ts";
+import { isJoint, leaveJoint, planChange } from "./membership.ts";
+import type { Configuration, MemberChange, NodeId } from "./types.ts";
+
+const three = initialConfiguration(["n1", "n2", "n3"].map((id) => ({ id, peer: `${id}:1` })));
+
+function planned(from: Configuration, ...changes: MemberChange[]): Configuration {
+	const plan = planChange(from, changes);
+	if (plan.type !== "change") throw new Error(JSON.stringify(plan));
+	return plan.next;
+}
+
+function refusal(from: Configuration, ...changes: MemberChange[]): string {
+	const plan = planChange(from, changes);
+	return plan.type === "refused" ? `${plan.reason}: ${plan.why}` : plan.type;
+}
+
+const add = (id: NodeId, as: "voter" | "joining" | "learner"): MemberChange => ({
+	change: "add",
+	id,
+	peer: `${id}:1`,
+	as,
+});
+
+test("learners and addresses change in one step, voters through a joint configuration", () => {
+	const withLearner = planned(three, add("n4", "learner"));
+	expect(isJoint(withLearner)).toBe(false);
+	expect(withLearner.learners).toEqual(["n4"]);
+	const joint = planned(withLearner, { change: "promote", id: "n4" }, { change: "remove", id: "n1" });
+	expect(joint).toEqual({
+		members: ["n1", "n2", "n3", "n4"].map((id) => ({ id, peer: `${id}:1` })),
+		voters: ["n2", "n3", "n4"],
+		outgoingVoters: ["n1", "n2", "n3"],
+		learners: [],
+		joining: [],
+		retired: [],
+	});
+	expect(leaveJoint(joint)).toEqual({
+		members: ["n2", "n3", "n4"].map((id) => ({ id, peer: `${id}:1` })),
+		voters: ["n2", "n3", "n4"],
+		outgoingVoters: [],
+		learners: [],
+		joining: [],
+		retired: ["n1"],
+	});
+	const moved = planned(three, { change: "move", id: "n2", peer: "elsewhere:7" });
+	expect(moved.members[1]).toEqual({ id: "n2", peer: "elsewhere:7" });
+	expect(isJoint(moved)).toBe(false);
+});
+
+test("a voter that is demoted learns from the joint phase on, and still votes in it", () => {
+	const joint = planned(three, { change: "demote", id: "n3" });
+	expect(joint.learners).toEqual(["n3"]);
+	expect(joint.outgoingVoters).toContain("n3");
+	expect(leaveJoint(joint).learners).toEqual(["n3"]);
+});
+
+test("who joins is a learner, and a voter no less for being asked for again", () => {
+	const joining = planned(three, add("n4", "joining"));
+	expect([joining.learners, joining.joining]).toEqual([["n4"], ["n4"]]);
+	const joint = planned(joining, { change: "promote", id: "n4" });
+	expect([joint.voters.includes("n4"), joint.learners, joint.joining]).toEqual([true, [], []]);
+	expect(refusal(leaveJoint(joint), add("n4", "joining"))).toBe("nothing-to-do");
+	const learner = planned(joining, { change: "demote", id: "n4" });
+	expect([learner.learners, learner.joining]).toEqual([["n4"], []]);
+	expect(planned(learner, add("n4", "joining")).joining).toEqual(["n4"]);
+});
+
+test("what is so already changes nothing", () => {
+	const gone = leaveJoint(planned(three, { change: "remove", id: "n3" }));
+	expect(refusal(three, add("n1", "voter"), add("n2", "learner"))).toBe("nothing-to-do");
+	expect(refusal(three, { change: "promote", id: "n1" })).toBe("nothing-to-do");
+	expect(refusal(three, { change: "move", id: "n1", peer: "n1:1" })).toBe("nothing-to-do");
+	expect(refusal(gone, { change: "remove", id: "n3" })).toBe("nothing-to-do");
+});
+
+test("what makes no sense is refused with the reason", () => {
+	const gone = leaveJoint(planned(three, { change: "remove", id: "n3" }));
+	expect(refusal(gone, add("n3", "learner"))).toMatch(/^id-used-up: n3 was a member before/);
+	expect(refusal(three, { change: "remove", id: "n9" })).toMatch(/no such member/);
+	expect(refusal(three, { change: "promote", id: "n9" })).toMatch(/no such member/);
+	expect(refusal(three, { ...add("n1", "voter"), peer: "other:1" } as MemberChange)).toMatch(
+		/already, at n1:1/,
+	);
+	expect(refusal(three, { ...add("n4", "voter"), peer: "n1:1" } as MemberChange)).toMatch(/n1 is at n1:1/);
+	expect(refusal(three, { ...add("n4", "voter"), id: "n 4" } as MemberChange)).toMatch(/node id/);
+	const all = ["n1", "n2", "n3"].map((id): MemberChange => ({ change: "remove", id }));
+	expect(refusal(three, ...all)).toMatch(/without voters/);
+});
+
+const names = ["a", "b", "c", "d", "e", "f"];
+const anyChange: fc.Arbitrary<MemberChange> = fc.oneof(
+	fc.record({
+		change: fc.constant("add" as const),
+		id: fc.constantFrom(...names),
+		peer: fc.constantFrom(...names),
+		as: fc.constantFrom("voter" as const, "joining" as const, "learner" as const),
+	}),
+	fc.record({
+		change: fc.constantFrom("remove" as const, "promote", "demote"),
+		id: fc.constantFrom(...names),
+	}),
+);
+
+/** The naive question: can all voters be parted so that each side holds a quorum of its own? */
+function canBeParted(one: Configuration, other: Configuration): boolean {
+	const isQuorum = ({ voters, outgoingVoters }: Configuration, side: ReadonlySet<NodeId>): boolean =>
+		[voters, outgoingVoters].every(
+			(half) => half.length === 0 || 2 * half.filter((id) => side.has(id)).length > half.length,
+		);
+	for (let mask = 0; mask < 2 ** names.length; mask++) {
+		const here = new Set(names.filter((_, place) => (mask >> place) & 1));
+		const there = new Set(names.filter((name) => !here.has(name)));
+		if (isQuorum(one, here) && isQuorum(other, there)) return true;
+	}
+	return false;
+}
+
+test("after any changes: valid, neighbours share a voter, nobody comes back, asked again nothing changes", () => {
+	const property = fc.property(fc.array(fc.array(anyChange, { minLength: 1, maxLength: 4 })), (requests) => {
+		let current = initialConfiguration(["a", "b", "c"].map((id) => ({ id, peer: id })));
+		const gone = new Set<NodeId>();
+		for (const changes of requests) {
+			const plan = planChange(current, changes);
+			if (plan.type !== "change") continue;
+			validateConfiguration(plan.next);
+			expect(canBeParted(current, plan.next)).toBe(false);
+			const after = isJoint(plan.next) ? leaveJoint(plan.next) : plan.next;
+			validateConfiguration(after);
+			expect(after).toEqual(plan.target);
+			expect(canBeParted(plan.next, after)).toBe(false);
+			for (const { id } of current.members) if (!after.members.some((one) => one.id === id)) gone.add(id);
+			for (const { id } of after.members) expect(gone.has(id)).toBe(false);
+			expect([...after.retired].sort()).toEqual([...gone].sort());
+			current = after;
+		}
+	});
+	fc.assert(property, { numRuns: 3_000 });
+});

@@ -1,0 +1,100 @@
+/** `GET /cluster` on any node: the leader is asked for what only it knows; without one, what this node knows. */
+import type { NodeId } from "../consensus/types.ts";
+import type { LogFormat } from "../database/log-format.ts";
+import type { Log } from "../log/log.ts";
+import type { Clock } from "../world/clock.ts";
+import type { Network } from "../world/network.ts";
+import type { AppliedIndex } from "./applied-index.ts";
+import { clusterView, shownBy } from "./cluster-view.ts";
+import type { CoreRunner } from "./core-runner.ts";
+import type { Degradations } from "./degradation.ts";
+import type { Directory } from "./directory.ts";
+import type { FormatRequests } from "./format-requests.ts";
+import type { Forwarding } from "./forwarding.ts";
+import type { InSync } from "./in-sync.ts";
+import type { LostTransactions } from "./lost-transactions.ts";
+import type { ClusterView } from "./service.ts";
+import type { NodeSettings } from "./settings.ts";
+
+export interface ClusterRequests {
+	/** The leader's view, shown by this node. */
+	cluster(): Promise<ClusterView>;
+	/** This node's own. */
+	own(): Promise<ClusterView>;
+	/** The same at once; the log format as of when it was last asked for. */
+	ownNow(): ClusterView;
+}
+
+export interface ClusterRequestsOptions {
+	readonly self: NodeId;
+	readonly url: string;
+	readonly version: string;
+	readonly runner: () => CoreRunner;
+	readonly log: Log;
+	readonly applied: AppliedIndex;
+	readonly clock: Clock;
+	readonly network: Network;
+	readonly settings: NodeSettings;
+	readonly directory: Directory;
+	readonly forwarding: Forwarding;
+	readonly inSync: InSync;
+	readonly degradations: Degradations;
+	readonly lost: LostTransactions;
+	readonly formats: FormatRequests;
+}
+
+export function createClusterRequests(options: ClusterRequestsOptions): ClusterRequests {
+	const { self, version, clock, settings, network, inSync, formats } = options;
+
+	function viewWith(format: LogFormat): ClusterView {
+		const runner = options.runner();
+		const { view } = runner.core;
+		return clusterView({
+			own: {
+				self,
+				clusterId: options.log.recovered.identity.clusterId,
+				url: options.url,
+				version,
+				appliedIndex: options.applied.position.index,
+				inSync: inSync.holds(),
+				acknowledgement: settings.acknowledgement,
+				lostTransactions: options.lost.count,
+			},
+			runner,
+			configuration: view.configuration,
+			format,
+			statusOf: (node) => options.directory.statusOf(node),
+			reachable: (node) => network.reachable(node),
+			bytesAfter: (index) => view.bytesAfter(index),
+			degraded: options.degradations.list(),
+		});
+	}
+
+	async function own(): Promise<ClusterView> {
+		return viewWith(await formats.current());
+	}
+
+	return {
+		own,
+		ownNow: () => viewWith(formats.lastKnown()),
+		async cluster() {
+			const { leader } = options.runner().state;
+			if (leader === null || leader === self) return await own();
+			try {
+				const deadlineAt = clock.now() + settings.statusIntervalMs;
+				const body = await options.forwarding.call(leader, "cluster", "", deadlineAt);
+				// The leader's own code made it, of the same version or one that knows its shape.
+				const seen = JSON.parse(body) as ClusterView;
+				return shownBy(seen, {
+					self,
+					version,
+					acknowledgement: settings.acknowledgement,
+					inSync: inSync.holds(),
+					lostTransactions: options.lost.count,
+				});
+			} catch {
+				return await own();
+			}
+		},
+	};
+}

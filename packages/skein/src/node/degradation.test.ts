@@ -1,0 +1,71 @@
+/** Degradation is said: since when, because of whom, and when it is over. */
+import { expect, test } from "vitest";
+import { degradedModes, type VoterState } from "./degradation.ts";
+import { createCluster, type Member } from "./testing/cluster.ts";
+
+const good = (id: string): VoterState => ({ id, stores: true, inSync: true });
+const gone = (id: string): VoterState => ({ id, stores: false, inSync: false });
+const slow = (id: string): VoterState => ({ id, stores: true, inSync: false });
+
+test("from voters to modes", () => {
+	expect(degradedModes([])).toEqual([]);
+	expect(degradedModes([good("n2"), good("n3")])).toEqual([]);
+	expect(degradedModes([good("n2"), slow("n3")])).toEqual([
+		{ acknowledgement: "sync", effect: "answers-without", members: ["n3"] },
+		{ acknowledgement: "sync;strict", effect: "waits", members: ["n3"] },
+	]);
+	expect(degradedModes([good("n2"), gone("n3")])).toEqual([
+		{ acknowledgement: "semi-sync;k=2", effect: "waits", members: ["n3"] },
+		{ acknowledgement: "sync", effect: "answers-without", members: ["n3"] },
+		{ acknowledgement: "sync;strict", effect: "waits", members: ["n3"] },
+	]);
+	const modes = degradedModes([gone("n2"), gone("n3")]);
+	expect(modes.map(({ acknowledgement, effect }) => `${acknowledgement} ${effect}`)).toEqual([
+		"semi-sync;k=1 waits",
+		"quorum waits",
+		"sync waits",
+		"sync;strict waits",
+	]);
+	for (const { members } of modes) expect(members).toEqual(["n2", "n3"]);
+	// Two of five may be gone.
+	const five = degradedModes([good("n2"), good("n3"), gone("n4"), gone("n5")]);
+	expect(five.map(({ acknowledgement }) => acknowledgement)).toEqual([
+		"semi-sync;k=3",
+		"sync",
+		"sync;strict",
+	]);
+});
+
+test("a leader says it in its view and its log, with the beginning, and when it is over", async () => {
+	const cluster = await createCluster({ size: 3, seed: 21 });
+	const leading = await cluster.leader();
+	await cluster.clock.run(3_000);
+	const degraded = (member: Member) => member.node?.service.ownView().databases["default"]?.degraded;
+	expect(degraded(leading)).toEqual([]);
+	expect(leading.lines.filter((line) => line.includes("mode"))).toEqual([]);
+
+	const other = cluster.members.find((member) => member !== leading);
+	if (other === undefined) throw new Error("no follower");
+	cluster.network.cut(other.id, true);
+	const cutAt = cluster.clock.wallTime();
+	await cluster.clock.run(3_000);
+	const found = degraded(leading) ?? [];
+	expect(found.map(({ acknowledgement }) => acknowledgement)).toEqual([
+		"semi-sync;k=2",
+		"sync",
+		"sync;strict",
+	]);
+	for (const { members, sinceMs, forMs } of found) {
+		expect(members).toEqual([other.id]);
+		expect(sinceMs - cutAt).toBeGreaterThanOrEqual(0);
+		expect(sinceMs - cutAt).toBeLessThan(1_600);
+		expect(forMs).toBeGreaterThanOrEqual(1_000);
+	}
+	expect(leading.lines).toContain(`writes of mode sync are answered without ${other.id}`);
+	expect(leading.lines).toContain(`writes of mode sync;strict are not answered: they wait for ${other.id}`);
+
+	cluster.network.cut(other.id, false);
+	await cluster.clock.run(3_000);
+	expect(degraded(leading)).toEqual([]);
+	expect(leading.lines.filter((line) => /mode sync;strict is met again/.test(line)).length).toBe(1);
+});

@@ -1,0 +1,24 @@
+/** Tells the other members about this one. What is lost of it is told again soon. */
+import type { GroupId, Member, NodeId } from "../consensus/types.ts";
+import { encodeMessage } from "../peer/codec/message.ts";
+import type { StatusMessage } from "../peer/message.ts";
+import type { Network } from "../world/network.ts";
+
+export interface StatusSenderOptions {
+	readonly self: NodeId;
+	readonly group: GroupId;
+	readonly network: Pick<Network, "send">;
+}
+
+type Status = Omit<StatusMessage, "type" | "group" | "from" | "to">;
+
+export function createStatusSender({ self, group, network }: StatusSenderOptions) {
+	return (members: readonly Member[], status: Status): void => {
+		const { role, term, url, version, appliedIndex, commitIndex, ready, lostTransactions } = status;
+		const told = { role, term, url, version, appliedIndex, commitIndex, ready, lostTransactions };
+		for (const { id: to } of members) {
+			if (to === self) continue;
+			network.send(to, "control", encodeMessage({ type: "status", group, from: self, to, ...told }));
+		}
+	};
+}
