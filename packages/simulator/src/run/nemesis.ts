@@ -7,7 +7,7 @@ import { maxClockDrift } from "../../../skein/src/world/clock.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
-import type { Scheduler } from "../engine/scheduler.ts";
+import { onlyLooked, type Scheduler } from "../engine/scheduler.ts";
 import { connect } from "../load/connection.ts";
 import type { Tell } from "../trace/event.ts";
 import { createFaultAtlas } from "../world/fault-atlas.ts";
@@ -115,10 +115,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		return state === "down" || state === "failed" || state === "refused";
 	}
 
-	function later(delayMs: number, work: () => void): void {
-		scheduler.after(delayMs, () => {
-			if (!stopped) work();
-		});
+	function later(delayMs: number, work: () => unknown): void {
+		scheduler.after(delayMs, () => (stopped ? onlyLooked : work()));
 	}
 
 	function arm(kind: FaultKind): void {
@@ -257,6 +255,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 
 	/** The first members have more than the first entry on disk, or had. */
 	function isFounded(): boolean {
+		if (founded.size === first.length) return true;
 		for (const { id, core } of first) if ((core?.durableIndex ?? 0) > 1) founded.add(id);
 		return founded.size === first.length;
 	}
@@ -332,10 +331,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	/** Looks now and then who has ended, as a supervisor does. */
 	function supervise(member: Member): void {
 		later(chance.exponential(restartMs), () => {
+			const isUp = !isDown(member);
 			// Who refuses to start is left alone most often: it will refuse again.
 			if (member.state !== "refused" || chance.happens(0.1)) start(member);
 			isFounded();
 			supervise(member);
+			return isUp ? onlyLooked : undefined;
 		});
 	}
 

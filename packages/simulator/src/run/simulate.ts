@@ -325,7 +325,9 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 
 	return {
 		recorder,
-		asked: watch.asked,
+		get asked() {
+			return watch.asked;
+		},
 		onOutrage,
 		throwOutrage,
 		get lostWrites() {

@@ -54,7 +54,7 @@ function asksForNoMore(one: Acknowledgement, than: Acknowledgement): boolean {
 /** Says of every proposal whose mode is met now that it may be answered. */
 export function acknowledge(state: CoreState, leader: LeaderState): void {
 	if (leader.unacknowledged.length === 0) return;
-	const standing = standingOf(state, leader);
+	const standing = new LeaderStanding(state, leader);
 	const waiting = leader.unacknowledged.filter(({ index, acknowledgement, waiter }) => {
 		if (acknowledgedIndex(standing, acknowledgement) < index) return true;
 		leader.acknowledgedIndex = Math.max(leader.acknowledgedIndex, index);
@@ -71,23 +71,50 @@ export function readableIndex(state: CoreState, leader: LeaderState): LogIndex {
 	return Math.max(state.commitIndex, leader.acknowledgedIndex);
 }
 
-function standingOf(state: CoreState, leader: LeaderState): Standing {
-	const configuration = configurationOf(state);
-	const isOther = (voter: NodeId): boolean => voter !== state.self;
-	const others = allVoters(configuration).filter(isOther);
-	const { voters, outgoingVoters } = configuration;
-	const halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
-	const { members } = leader.leases;
-	return {
-		durableIndex: state.disk.durableIndex,
-		commitIndex: state.commitIndex,
-		matchOfOthers: halves.map((half) =>
-			half.filter(isOther).map((voter) => leader.progress.get(voter)?.matchIndex ?? 0),
-		),
-		appliedIndex: state.appliedIndex,
-		appliedInSync: [...members.values()]
-			.filter((lease) => mayHold(state, lease))
-			.map((lease) => lease.appliedIndex),
-		appliedOfVoters: others.map((voter) => members.get(voter)?.appliedIndex ?? 0),
-	};
+/** Of the state as it is when it is asked: most modes look at little of it, and it is looked at with every answer. */
+class LeaderStanding implements Standing {
+	readonly #state: CoreState;
+	readonly #leader: LeaderState;
+
+	constructor(state: CoreState, leader: LeaderState) {
+		this.#state = state;
+		this.#leader = leader;
+	}
+
+	get durableIndex(): LogIndex {
+		return this.#state.disk.durableIndex;
+	}
+
+	get commitIndex(): LogIndex {
+		return this.#state.commitIndex;
+	}
+
+	get appliedIndex(): LogIndex {
+		return this.#state.appliedIndex;
+	}
+
+	get matchOfOthers(): readonly (readonly LogIndex[])[] {
+		const { voters, outgoingVoters } = configurationOf(this.#state);
+		const halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
+		const { progress } = this.#leader;
+		return halves.map((half) =>
+			half.filter(this.#isOther).map((voter) => progress.get(voter)?.matchIndex ?? 0),
+		);
+	}
+
+	get appliedInSync(): readonly LogIndex[] {
+		const applied: LogIndex[] = [];
+		for (const lease of this.#leader.leases.members.values()) {
+			if (mayHold(this.#state, lease)) applied.push(lease.appliedIndex);
+		}
+		return applied;
+	}
+
+	get appliedOfVoters(): readonly LogIndex[] {
+		const { members } = this.#leader.leases;
+		const others = allVoters(configurationOf(this.#state)).filter(this.#isOther);
+		return others.map((voter) => members.get(voter)?.appliedIndex ?? 0);
+	}
+
+	readonly #isOther = (voter: NodeId): boolean => voter !== this.#state.self;
 }

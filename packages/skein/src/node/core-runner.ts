@@ -142,11 +142,14 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 
 	function step(input: TimelessInput): void {
 		if (stopped) return;
-		inputs.push({ ...input, now: clock.now() } as Input);
-		if (busy) return;
+		const first = { ...input, now: clock.now() } as Input;
+		if (busy) {
+			inputs.push(first);
+			return;
+		}
 		busy = true;
 		try {
-			for (let next = inputs.shift(); next !== undefined && !stopped; next = inputs.shift()) {
+			for (let next: Input | undefined = first; next !== undefined && !stopped; next = inputs.shift()) {
 				for (const output of core.step(next)) carryOut(output);
 			}
 		} catch (error) {

@@ -81,10 +81,12 @@ export function createDegradations(options: DegradationsOptions): Degradations {
 	let durableBefore: readonly [LogIndex, LogIndex] = [0, 0];
 
 	function othersOf(core: CoreView): VoterState[] {
+		// Made anew each time it is asked for.
+		const { progress } = core;
 		return core.configuration.voters.flatMap((id): VoterState[] => {
-			const progress = core.progress.get(id);
-			if (progress === undefined) return [];
-			const { lastContact, matchIndex, inSync } = progress;
+			const ofVoter = progress.get(id);
+			if (ofVoter === undefined) return [];
+			const { lastContact, matchIndex, inSync } = ofVoter;
 			const heard = lastContact !== null && clock.now() - lastContact <= silentMs;
 			return [{ id, stores: heard && matchIndex >= durableBefore[0], inSync }];
 		});
