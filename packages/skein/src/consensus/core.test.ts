@@ -1,8 +1,9 @@
 /** The invariants of DESIGN.md under random schedules (testing/random-run.ts). */
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { runSeed } from "./testing/random-run.ts";
 
-const runs = 60;
+const runs = ofRandomRuns(60);
 
 for (const size of [1, 2, 3, 4, 5]) {
 	test(`${size} nodes keep every invariant under random faults`, () => {

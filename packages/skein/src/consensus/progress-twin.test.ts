@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { createCommitTimes } from "./commit-times.ts";
 import { createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
@@ -342,6 +343,6 @@ test("whatever is lost, doubled and late: the leader believes what the twin know
 		}
 		settle(world);
 	});
-	fc.assert(property, { numRuns: 25_000 });
+	fc.assert(property, { numRuns: ofRandomRuns(25_000) });
 	expect([...modes].sort()).toEqual(["probing", "replicating", "snapshot"]);
 });
