@@ -52,6 +52,8 @@ export interface RunResult {
 }
 
 const keptEvents = 200;
+/** So long is waited for a last blow that waits for something itself. */
+const blowMs = 3_000;
 /** Who comes when a plot needs somebody. */
 const visitorCount = 6;
 
@@ -348,6 +350,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
 			nemesis.heal(healed);
 			if (nemesis.isBeyond) return await withoutPromise();
+			// Under the load, and before anybody is asked: who was served before that would count.
+			await runWhile(() => cluster.members.some(({ disk }) => disk.hangsSoon), blowMs);
 			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
 			const mustServe = ({ id }: Member): boolean => nemesis.staysMember(id);
 			// A leader that is not healed must serve somebody, who may be about to leave (seed 700000474).
