@@ -6,6 +6,7 @@
  */
 import { planChange } from "../../../skein/src/consensus/membership.ts";
 import type { Configuration, MemberChange, NodeId } from "../../../skein/src/consensus/types.ts";
+import { sentenceIn } from "../../../skein/src/node/confirmation.ts";
 import type { MembersRequest } from "../../../skein/src/node/member-changes.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { halvesOf, settledOf } from "../cluster/configurations.ts";
@@ -149,7 +150,7 @@ export function createOperator(options: OperatorOptions): Operator {
 		const what = wish
 			.map((one) => `${one.change} ${one.id}${one.change === "add" ? ` as ${one.as}` : ""}`)
 			.join(", ");
-		tell({ type: "change-members", node: member.id, what, force: request.force });
+		tell({ type: "change-members", node: member.id, what, force: request.confirm !== null });
 		open.add(wish);
 		server.life.enter(() => {
 			server.service.changeMembers(request).then(
@@ -162,6 +163,10 @@ export function createOperator(options: OperatorOptions): Operator {
 					if (error.outcome === "did-not-happen") open.delete(wish);
 					const outcome = `${String(error.outcome)}, ${String(error.code)}`;
 					tell({ type: "members-changed", node: member.id, outcome, why: error.message });
+					const sentence = sentenceIn(error.message);
+					// Or it was the same one, and the situation has changed meanwhile.
+					if (sentence === null || request.confirm !== null || !chance.happens(0.3)) return;
+					if (isSafe(wish)) ask(member, { ...request, confirm: sentence });
 				},
 			);
 		});
@@ -173,7 +178,7 @@ export function createOperator(options: OperatorOptions): Operator {
 			const changes = draw(chance.pick(kinds));
 			const running = cluster.members.filter(({ server }) => server !== null);
 			if (changes.length === 0 || running.length === 0 || !isSafe(changes)) return;
-			ask(asked ?? chance.pick(running), { changes, force: chance.happens(0.15), dryRun: false });
+			ask(asked ?? chance.pick(running), { changes, confirm: null, dryRun: false });
 		},
 		voters: () => halvesOf(possible()),
 		staysMember(node) {

@@ -24,6 +24,7 @@ import { createEffectsFromLog } from "./effects-from-log.ts";
 import { startFormatChanges } from "./format-changes.ts";
 import { handOver } from "./hand-over.ts";
 import { hashOf } from "./hash-of-history.ts";
+import { startLeadershipChanges } from "./leadership-changes.ts";
 import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
@@ -194,6 +195,14 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		everyMs: profile.name === "sqlite" ? plan.store.format.changesEveryMs : null,
 		onOutrage,
 	});
+	const leadership = startLeadershipChanges({
+		cluster,
+		scheduler,
+		chance: chance.fork("leadership changes"),
+		tell: trace.tell,
+		everyMs: plan.leadershipEveryMs,
+		onOutrage,
+	});
 	const clients: Client[] = [
 		...Array.from({ length: plan.load.clients }, (_, number) => clientOf(`c${number + 1}`, false)),
 		...visitors,
@@ -341,6 +350,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		async liveness() {
 			nemesis.stop();
 			formatChanges.stop();
+			leadership.stop();
 			const draw = chance.fork("majority");
 			healed = drawHealed(draw);
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
@@ -466,6 +476,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		dispose() {
 			nemesis.stop();
 			formatChanges.stop();
+			leadership.stop();
 			for (const member of cluster.members) member.crash("kill");
 			cluster.dispose();
 		},

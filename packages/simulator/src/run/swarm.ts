@@ -20,6 +20,8 @@ export interface RunPlan {
 	readonly store: StoreSettings;
 	readonly load: LoadSettings;
 	readonly faults: FaultSettings;
+	/** Between two changes of leadership by an operator, on average; null: none. */
+	readonly leadershipEveryMs: number | null;
 	readonly network: NetworkSettings;
 	readonly diskOf: (node: NodeId) => DiskSettings;
 	/** Simulated time with faults. */
@@ -45,6 +47,7 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		store: drawStore(chance.fork("store")),
 		load: drawLoad(chance.fork("load"), size, settings.acknowledgement),
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
+		leadershipEveryMs: chance.fork("leadership").pick([null, null, 500, 3_000]),
 		network: drawNetworkSettings(chance.fork("network")),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),

@@ -1,20 +1,24 @@
-/** `POST` and `DELETE /cluster/members`: who belongs to the cluster, and who votes. */
+/** `GET`, `POST` and `DELETE /cluster/members`: who belongs to the cluster, and who votes. */
 import type { FastifyInstance } from "fastify";
 import type { Configuration, MemberChange } from "../consensus/types.ts";
 import { memberKind } from "../node/cluster-view.ts";
 import type { MembersRequest } from "../node/member-changes.ts";
-import type { Service } from "../node/service.ts";
+import type { ClusterView, Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
 import { badRequest } from "./errors.ts";
-import { isRecord } from "./hrana/values.ts";
+import { confirmationOf, fieldsOf, flagOf } from "./operator-fields.ts";
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const peerPattern = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/;
 const mostChanges = 64;
 
 export function registerMemberRoutes(app: FastifyInstance, service: Service, answer: Answerer): void {
+	app.get("/cluster/members", async (_request, reply) => {
+		answer.json(reply, JSON.stringify({ members: membersOf(await service.cluster()) }));
+		return reply;
+	});
 	app.post("/cluster/members", async (request, reply) => {
-		const body = fieldsOf(request.body, ["changes", "force", "dryRun"]);
+		const body = fieldsOf(request.body, ["changes", "confirm", "dryRun"]);
 		const { changes } = body;
 		if (!Array.isArray(changes) || changes.length === 0 || changes.length > mostChanges) {
 			throw badRequest(`changes must be a list of 1 to ${mostChanges} changes`);
@@ -24,7 +28,7 @@ export function registerMemberRoutes(app: FastifyInstance, service: Service, ans
 		return reply;
 	});
 	app.delete("/cluster/members", async (request, reply) => {
-		const body = fieldsOf(request.body, ["node", "force", "dryRun"]);
+		const body = fieldsOf(request.body, ["node", "confirm", "dryRun"]);
 		const result = await service.changeMembers(
 			requestOf([{ change: "remove", id: idOf(body["node"], "node") }], body),
 		);
@@ -37,23 +41,7 @@ function requestOf(
 	changes: readonly MemberChange[],
 	body: Readonly<Record<string, unknown>>,
 ): MembersRequest {
-	return { changes, force: flagOf(body, "force"), dryRun: flagOf(body, "dryRun") };
-}
-
-/** A misspelt field would be ignored, and with it what it was meant to prevent. */
-function fieldsOf(body: unknown, known: readonly string[]): Record<string, unknown> {
-	if (!isRecord(body)) throw badRequest(`the body must be an object with ${known.join(", ")}`);
-	const unknown = Object.keys(body).find((key) => !known.includes(key));
-	if (unknown !== undefined) {
-		throw badRequest(`unknown field ${JSON.stringify(unknown)}: there are ${known.join(", ")}`);
-	}
-	return body;
-}
-
-function flagOf(body: Readonly<Record<string, unknown>>, name: string): boolean {
-	const value = body[name] ?? false;
-	if (typeof value !== "boolean") throw badRequest(`${name} must be true or false`);
-	return value;
+	return { changes, confirm: confirmationOf(body), dryRun: flagOf(body, "dryRun") };
 }
 
 function changeOf(value: unknown): MemberChange {
@@ -87,6 +75,17 @@ function kindOf(value: unknown): "voter" | "joining" | "learner" {
 	if (value === undefined) return "joining";
 	if (value === "voter" || value === "joining" || value === "learner") return value;
 	throw badRequest("as must be joining, learner or voter");
+}
+
+/** Who they are, and what whoever leads knows of them. */
+function membersOf({ databases }: ClusterView): object {
+	const group = databases["default"];
+	return Object.fromEntries(
+		Object.entries(group?.members ?? {}).map(([id, member]) => {
+			const { kind, role, peer, url, version, lagEntries, reachable } = member;
+			return [id, { kind, role, peer, url, version, lagEntries, reachable }];
+		}),
+	);
 }
 
 /** Who belongs to the cluster, by name. */

@@ -12,13 +12,17 @@ import {
 	lostOptions,
 	memberAddOptions,
 	memberOptions,
+	membersOptions,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
+	pauseElectionsOptions,
 	resolveOptions,
+	resumeElectionsOptions,
 	sqlOptions,
 	startOptions,
 	statusOptions,
+	stepDownOptions,
 	transferOptions,
 } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
@@ -104,6 +108,26 @@ function program(): Command {
 		description: "hand leadership over",
 		examples: ["skein transfer n2", "skein transfer"],
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
+	});
+	addCommand(root, "step-down", stepDownOptions, {
+		description: "whoever leads stops to, and does not stand for a while; somebody else leads",
+		examples: ["skein step-down", "skein step-down --rest-ms 300000", "skein step-down --dry-run"],
+		run: async (values) => (await import("./step-down.ts")).stepDown(values),
+	});
+	addCommand(root, "pause-elections", pauseElectionsOptions, {
+		description: "for maintenance: for a while no node takes leadership by itself, also if the leader dies",
+		examples: ["skein pause-elections", "skein pause-elections --for-ms 1800000"],
+		run: async (values) => (await import("./pause-elections.ts")).pauseElections(values),
+	});
+	addCommand(root, "resume-elections", resumeElectionsOptions, {
+		description: "ends a pause of elections",
+		examples: ["skein resume-elections"],
+		run: async (values) => (await import("./pause-elections.ts")).resumeElections(values),
+	});
+	addCommand(root, "members", membersOptions, {
+		description: "show who belongs to the cluster, who votes and who leads",
+		examples: ["skein members", "skein members --json"],
+		run: async (values) => (await import("./members.ts")).members(values),
 	});
 	addCommand(root, "lost", lostOptions, {
 		argument: ["[action]", "list, show, replay or dismiss"],

@@ -2,6 +2,7 @@
 
 import { connect } from "../../../client/src/index.ts";
 import { commandLineClient } from "./client-options.ts";
+import { confirmed } from "./confirm.ts";
 import type { HostPort, memberAddOptions, memberOptions, OptionValues } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -42,9 +43,11 @@ function named(node: string | undefined): string {
 }
 
 async function change(values: Values, one: Change): Promise<void> {
-	const { force, dryRun } = values;
+	const { dryRun } = values;
 	const client = connect(values.url, commandLineClient);
-	const answer = await client.call("POST", "cluster/members", { changes: [one], force, dryRun });
+	const answer = await confirmed(values.confirm, (confirm) =>
+		client.call("POST", "cluster/members", { changes: [one], confirm, dryRun }),
+	);
 	if (values.json) {
 		console.log(JSON.stringify(answer));
 		return;

@@ -46,6 +46,7 @@ export function becomeLeader(state: CoreState): void {
 		runningReads: [],
 	};
 	state.roleState = leader;
+	state.ledLast = true;
 	state.leader = state.self;
 	announceRole(state);
 	judgeTransfer(state, state.self);

@@ -229,6 +229,8 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		log: createLogView({ index: 0, term: 0 }, headers),
 		disk: createDiskLedger(terms.length),
 		now: 0,
+		ledLast: true,
+		heldBackUntil: { paused: 0, "stepped-down": 0 },
 		outputs: [],
 		promise: { term: 101, votedFor: "n1" },
 		grant: null,

@@ -74,6 +74,12 @@ export type MemberChange =
 	/** Its address is another one. */
 	| { readonly change: "move"; readonly id: NodeId; readonly peer: string };
 
+/**
+ * Why a member does not stand by itself. paused: elections are. Leadership does not move by itself then: only who led
+ * last stands, to go on after a break. stepped-down: it gave leadership up, and is not to have it again soon.
+ */
+export type HoldBackReason = "paused" | "stepped-down";
+
 /** The durable word of a voter: at most one candidate a term, ever. `votedFor` null: none yet in this term. */
 export interface VotePromise {
 	readonly term: Term;

@@ -2,6 +2,7 @@
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { unacknowledgedBy } from "./acknowledging.ts";
 import type { ConfigurationAt } from "./configuration.ts";
+import { heldBackForMs } from "./holding-back.ts";
 import { mayHold } from "./leases.ts";
 import type { Progress, ProgressMode } from "./progress.ts";
 import { leasedIndex } from "./reading.ts";
@@ -10,6 +11,7 @@ import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
 import type {
 	Configuration,
+	HoldBackReason,
 	LogIndex,
 	Milliseconds,
 	MonotonicTime,
@@ -50,6 +52,8 @@ export interface CoreView {
 	readonly configuration: Configuration;
 	readonly configurationIndex: LogIndex;
 	readonly transferTo: NodeId | null;
+	/** For how long this member does not stand by itself, and why; 0: it does. */
+	readonly heldBackForMs: Readonly<Record<HoldBackReason, Milliseconds>>;
 	readonly pendingReads: number;
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
@@ -122,6 +126,11 @@ class View implements CoreView {
 
 	get transferTo(): NodeId | null {
 		return this.#state.transfer?.to ?? null;
+	}
+
+	get heldBackForMs(): Readonly<Record<HoldBackReason, Milliseconds>> {
+		const forMs = (reason: HoldBackReason): Milliseconds => heldBackForMs(this.#state, reason);
+		return { paused: forMs("paused"), "stepped-down": forMs("stepped-down") };
 	}
 
 	get pendingReads(): number {

@@ -6,7 +6,7 @@ import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Degradation } from "./degradation.ts";
 import type { PeerStatus } from "./directory.ts";
-import type { ClusterView, MemberView } from "./service.ts";
+import type { ClusterView, ElectionsView, MemberView } from "./service.ts";
 
 export interface OwnStatus {
 	readonly self: NodeId;
@@ -19,6 +19,7 @@ export interface OwnStatus {
 	/** Of writes that do not ask for another mode. */
 	readonly acknowledgement: Acknowledgement;
 	readonly lostTransactions: number;
+	readonly elections: ElectionsView;
 }
 
 export interface ClusterViewOptions {
@@ -54,6 +55,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				commitIndex: runner.commitIndex,
 				acknowledgement: acknowledgementText(own.acknowledgement),
 				format: options.format,
+				elections: own.elections,
 				// Each member reports what was in its own log: one of them may have lost what no other ever had.
 				lostTransactions: lostBy(members),
 				degraded: options.degraded,
@@ -69,9 +71,10 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
  */
 export function shownBy(
 	seen: ClusterView,
-	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync" | "lostTransactions">,
+	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync" | "lostTransactions" | "elections">,
 ): ClusterView {
 	const acknowledgement = acknowledgementText(own.acknowledgement);
+	const { elections } = own;
 	const databases = Object.entries(seen.databases).map(([name, database]) => {
 		const member = database.members[own.self];
 		const members =
@@ -81,7 +84,8 @@ export function shownBy(
 						...database.members,
 						[own.self]: { ...member, inSync: own.inSync, lostTransactions: own.lostTransactions },
 					};
-		return [name, { ...database, acknowledgement, members, lostTransactions: lostBy(members) }] as const;
+		const lostTransactions = lostBy(members);
+		return [name, { ...database, acknowledgement, elections, members, lostTransactions }] as const;
 	});
 	return { ...seen, node: own.self, version: own.version, databases: Object.fromEntries(databases) };
 }

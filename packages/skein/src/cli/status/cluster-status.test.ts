@@ -14,6 +14,7 @@ const node = {
 	health: "ready",
 	version: "0",
 	url: "http://n1",
+	elections: { pausedForMs: 0, restsForMs: 0 },
 };
 
 test("the table says who is in-sync, and which modes wait or are answered without whom", () => {

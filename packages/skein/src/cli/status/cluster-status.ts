@@ -19,6 +19,8 @@ export interface NodeStatus {
 	readonly health: string;
 	readonly version: string | null;
 	readonly url: string | null;
+	/** Why it does not stand by itself, and for how long; null: it does, or it is not known. */
+	readonly elections: DatabaseView["elections"] | null;
 }
 
 export interface ClusterStatus {
@@ -67,6 +69,7 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		inSync: member.inSync,
 		version: member.version,
 		url: member.url,
+		elections: null,
 	};
 	if (member.url === null) return { ...heard, health: "unreachable" };
 	const [own, ready] = await Promise.all([
@@ -87,6 +90,8 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		inSync: ownMember?.inSync ?? null,
 		health: ready?.ok === true ? "ready" : `not ready${reasonOf(ready?.body)}`,
 		version: own.version,
+		// Absent where an older node answers.
+		elections: ownGroup.elections ?? null,
 	};
 }
 
@@ -114,7 +119,24 @@ export function statusTable(status: ClusterStatus): string {
 			: `\nat most ${status.lostTransactions} lost transactions (two members may report the same): skein lost list --data DIR on the nodes`;
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
 	const degraded = status.degraded.map((one) => `\n${degradedText(one)}`).join("");
-	return `${drawTable(columns, rows, alignRight)}${leader}${degraded}${lost}`;
+	const elections = electionsText(status.nodes);
+	return `${drawTable(columns, rows, alignRight)}${leader}${elections}${degraded}${lost}`;
+}
+
+function electionsText(nodes: readonly NodeStatus[]): string {
+	const seconds = (ms: number): string => `${Math.ceil(ms / 1_000)} s`;
+	const paused = nodes.filter(({ elections }) => (elections?.pausedForMs ?? 0) > 0);
+	const longestMs = Math.max(...paused.map(({ elections }) => elections?.pausedForMs ?? 0));
+	const pause =
+		paused.length === 0
+			? ""
+			: `\nelections are paused for ${seconds(longestMs)} on ${paused.map(({ id }) => id).join(", ")}: skein resume-elections`;
+	const resting = nodes.flatMap(({ id, elections }) =>
+		(elections?.restsForMs ?? 0) > 0
+			? `\n${id} stepped down, and does not stand for ${seconds(elections?.restsForMs ?? 0)}`
+			: [],
+	);
+	return `${pause}${resting.join("")}`;
 }
 
 function degradedText({

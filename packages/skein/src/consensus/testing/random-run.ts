@@ -208,6 +208,13 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 	};
 }
 
+/** It ends long before all must be well again. */
+function holdBack(run: Run, node: SimulatedNode): void {
+	const reason = pick(run, ["paused", "stepped-down"] as const) ?? "paused";
+	const forMs = Math.floor(run.random() * 500);
+	run.simulation.step(node, { type: "hold-back", reason, forMs });
+}
+
 function act(run: Run): void {
 	if (run.changes > 0 && run.random() < run.changes) return changeMembers(run);
 	const { simulation } = run;
@@ -236,7 +243,8 @@ function act(run: Run): void {
 	if (dice < 0.987) return cutLinks(run, [...simulation.nodes.keys()]);
 	if (dice < 0.993) return simulation.compact(node, node.stored.applied - Math.floor(run.random() * 3));
 	if (dice < 0.995) return simulation.step(node, { type: "unreachable", node: "n1" });
-	if (dice < 0.9955) return simulation.step(node, { type: "step-down" });
+	if (dice < 0.9952) return simulation.step(node, { type: "step-down" });
+	if (dice < 0.9955) return holdBack(run, node);
 	if (dice < 0.9971) return awaitAgain(run, node);
 	if (dice < 0.998) return forget(run, node);
 	run.cut.clear();

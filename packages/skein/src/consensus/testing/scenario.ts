@@ -176,6 +176,18 @@ const commands: Readonly<Record<string, Command>> = {
 	"step-down"(_, simulation, { plain }) {
 		for (const node of nodesOf(simulation, plain)) simulation.step(node, { type: "step-down" });
 	},
+	/** pause [n1] 5000: elections are paused there for so long; 0: no more. */
+	pause(_, simulation, { plain }) {
+		const forMs = Number(plain.find((word) => /^\d+$/.test(word)) ?? 0);
+		for (const node of nodesOf(simulation, plain))
+			simulation.step(node, { type: "hold-back", reason: "paused", forMs });
+	},
+	/** rest n1 5000: it stepped down, and does not stand for so long. */
+	rest(_, simulation, { plain }) {
+		const [node] = nodesOf(simulation, plain.slice(0, 1));
+		const forMs = Number(plain[1]);
+		if (node !== undefined) simulation.step(node, { type: "hold-back", reason: "stepped-down", forMs });
+	},
 	/** unreachable n1->n2: n1 notices that its connection to n2 broke. */
 	unreachable(_, simulation, { from, to }) {
 		for (const node of nodesOf(simulation, [from])) simulation.step(node, { type: "unreachable", node: to });
