@@ -121,10 +121,6 @@ export function createStepDown(options: StepDownOptions): StepDown {
 	return {
 		carryOut,
 		request(request) {
-			const { term } = options.runner().state;
-			if (request.term !== null && request.term < term) {
-				return Promise.resolve(over(options.runner().state.leader));
-			}
 			const deadlineAt = clock.now() + options.timeoutMs * 3;
 			return options.askLeader({
 				async ask(leader) {
