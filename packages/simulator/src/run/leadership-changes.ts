@@ -1,7 +1,10 @@
 /**
- * An operator who takes leadership away now and then, and pauses elections or lets them go on, on whatever member. What
- * it sets ends by itself long before the healed must serve.
+ * An operator who takes leadership away now and then, pauses elections or lets them go on, and says who is to lead and who
+ * never is, on whatever member. Pauses end by themselves long before the healed must serve; if nobody of these may lead, the
+ * operator says that they may.
  */
+
+import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { sentenceIn } from "../../../skein/src/node/confirmation.ts";
 import type { Service } from "../../../skein/src/node/service.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -13,6 +16,8 @@ import type { Tell } from "../trace/event.ts";
 export interface LeadershipChanges {
 	/** Begins no further one. */
 	stop(): void;
+	/** Asks these until they all may lead. */
+	permit(members: readonly Member[]): void;
 }
 
 export interface LeadershipChangesOptions {
@@ -20,10 +25,15 @@ export interface LeadershipChangesOptions {
 	readonly scheduler: Scheduler;
 	readonly chance: Chance;
 	readonly tell: Tell;
+	/** Asks this member that somebody is to lead, or never is. */
+	readonly prioritize: (member: Member, chance: Chance) => void;
 	/** On average; null: never. */
 	readonly everyMs: number | null;
 	readonly onOutrage: (error: unknown) => void;
 }
+
+/** Between two questions of an operator who wants it done. */
+const permitAgainMs = 500;
 
 type Ask = (service: Service, confirm: string | null) => Promise<object>;
 
@@ -41,6 +51,7 @@ export function startLeadershipChanges(options: LeadershipChangesOptions): Leade
 
 	function change(member: Member): void {
 		const { id: node, core } = member;
+		if (chance.happens(0.3)) return options.prioritize(member, chance);
 		const dryRun = chance.happens(0.05);
 		if (chance.happens(0.4)) {
 			const restMs = chance.pick([0, 300, 2_000]);
@@ -68,7 +79,30 @@ export function startLeadershipChanges(options: LeadershipChangesOptions): Leade
 
 	if (everyMs !== null) arm(everyMs);
 
+	/** Whoever leads takes no writes, but can be asked for this. */
+	function permit(members: readonly Member[]): void {
+		const { core, server, id: node } = chance.pick(members);
+		const again = (): void => void scheduler.after(permitAgainMs, () => permit(members));
+		if (server === null || core === null) return again();
+		const isMeant = (id: NodeId): boolean => members.some((member) => member.id === id);
+		const changes = core.configuration.members
+			.filter(({ id }) => isMeant(id))
+			.map(({ id }) => ({ change: "priority", id, priority: "normal" }) as const);
+		if (changes.length === 0) return again();
+		tell({ type: "change-members", node, what: "all may lead", force: false });
+		server.life.enter(() => {
+			server.service.changeMembers({ changes, confirm: null, dryRun: false }).then(
+				() => {},
+				(error: unknown) => {
+					if (!(error instanceof Error && "code" in error)) return onOutrage(error);
+					again();
+				},
+			);
+		});
+	}
+
 	return {
+		permit,
 		stop() {
 			stopped = true;
 		},

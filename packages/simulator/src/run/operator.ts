@@ -5,6 +5,7 @@
  * asked for before: that nobody promises to survive.
  */
 import { planChange } from "../../../skein/src/consensus/membership.ts";
+import { neverLeads } from "../../../skein/src/consensus/quorum.ts";
 import type { Configuration, MemberChange, NodeId } from "../../../skein/src/consensus/types.ts";
 import { sentenceIn } from "../../../skein/src/node/confirmation.ts";
 import type { MembersRequest } from "../../../skein/src/node/member-changes.ts";
@@ -18,6 +19,10 @@ import { leavesMajority } from "../world/fault-atlas.ts";
 export interface Operator {
 	/** Asks for some change: this member, or any. */
 	change(asked: Member | null): void;
+	/** Asks that some member is to lead, or never is. */
+	prioritize(asked: Member, chance: Chance): void;
+	/** For each configuration that may count: the voters that may lead. */
+	mayLead(): readonly (readonly NodeId[])[];
 	/** All sets of voters that may count, now or when what was asked for has happened. */
 	voters(): readonly (readonly NodeId[])[];
 	/** A member now, and whatever comes of what was asked for. */
@@ -147,9 +152,7 @@ export function createOperator(options: OperatorOptions): Operator {
 		const { server } = member;
 		if (server === null) return;
 		const wish = request.changes;
-		const what = wish
-			.map((one) => `${one.change} ${one.id}${one.change === "add" ? ` as ${one.as}` : ""}`)
-			.join(", ");
+		const what = wish.map((one) => `${one.change} ${one.id}${detailOf(one)}`).join(", ");
 		tell({ type: "change-members", node: member.id, what, force: request.confirm !== null });
 		open.add(wish);
 		server.life.enter(() => {
@@ -180,6 +183,13 @@ export function createOperator(options: OperatorOptions): Operator {
 			if (changes.length === 0 || running.length === 0 || !isSafe(changes)) return;
 			ask(asked ?? chance.pick(running), { changes, confirm: null, dryRun: false });
 		},
+		prioritize(asked, ofPriorities) {
+			if (open.size >= mostOpen) return;
+			const { id } = ofPriorities.pick(latest().members);
+			const priority = ofPriorities.pick(["never", "never", "preferred", "normal"] as const);
+			ask(asked, { changes: [{ change: "priority", id, priority }], confirm: null, dryRun: false });
+		},
+		mayLead: () => possible().map((one) => one.voters.filter((voter) => !neverLeads(one, voter))),
 		voters: () => halvesOf(possible()),
 		staysMember(node) {
 			return possible().every(({ members, voters, learners }) =>
@@ -187,4 +197,9 @@ export function createOperator(options: OperatorOptions): Operator {
 			);
 		},
 	};
+}
+
+function detailOf(change: MemberChange): string {
+	if (change.change === "add") return ` as ${change.as}`;
+	return change.change === "priority" ? ` ${change.priority}` : "";
 }

@@ -201,6 +201,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		chance: chance.fork("leadership changes"),
 		tell: trace.tell,
 		everyMs: plan.leadershipEveryMs,
+		prioritize: (member, ofPriorities) => nemesis.prioritize(member, ofPriorities),
 		onOutrage,
 	});
 	const clients: Client[] = [
@@ -356,6 +357,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
 			nemesis.heal(healed);
 			if (nemesis.isBeyond) return await withoutPromise();
+			if (!nemesis.mayLead().every((voters) => voters.some((voter) => healed.has(voter))))
+				leadership.permit(cluster.members.filter(({ id }) => healed.has(id)));
 			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
 			const mustServe = ({ id }: Member): boolean => nemesis.staysMember(id);
 			// A leader that is not healed must serve somebody, who may be about to leave (seed 700000474).

@@ -97,6 +97,7 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 		maxApplyBytes: chance.pick([1, 1_024, 4_194_304]),
 		applyDelayMs: chance.pick([0, 5, 20]),
 		statusIntervalMs: chance.pick([100, 500]),
+		takeoverDelayMs: chance.fork("takeover").pick([300, 2_000, defaultNodeSettings.takeoverDelayMs]),
 		compactionIntervalMs: isEager ? 50 : chance.pick([100, 500, 1_000]),
 		checkpointBytes: isEager ? 256 : chance.pick([1_024, 16_384, 1_048_576]),
 		compactLogBytes: isEager ? 512 : chance.pick([1_024, 2_048, 16_384, 67_108_864]),

@@ -74,7 +74,7 @@ POST /cluster/transfer  {"to": "NODE"}: hand leadership over
 POST /cluster/step-down {"restMs": 60000}: whoever leads stops to
 POST /cluster/elections {"pausedForMs": 600000}: nobody stands by itself; 0: all do again
 GET  /cluster/members   who they are
-POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move
+POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move, priority
 DELETE /cluster/members {"node": "NODE"}
 POST /cluster/format    {"format": "row" | "statement"}: what the log holds from now on
 GET  /health  /ready  /version  /metrics

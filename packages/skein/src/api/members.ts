@@ -1,6 +1,6 @@
 /** `GET`, `POST` and `DELETE /cluster/members`: who belongs to the cluster, and who votes. */
 import type { FastifyInstance } from "fastify";
-import type { Configuration, MemberChange } from "../consensus/types.ts";
+import type { Configuration, MemberChange, Priority } from "../consensus/types.ts";
 import { memberKind } from "../node/cluster-view.ts";
 import type { MembersRequest } from "../node/member-changes.ts";
 import type { ClusterView, Service } from "../node/service.ts";
@@ -45,19 +45,21 @@ function requestOf(
 }
 
 function changeOf(value: unknown): MemberChange {
-	const fields = fieldsOf(value, ["change", "id", "peer", "as"]);
+	const fields = fieldsOf(value, ["change", "id", "peer", "as", "priority"]);
 	const id = idOf(fields["id"], "id");
 	switch (fields["change"]) {
 		case "add":
 			return { change: "add", id, peer: peerOf(fields["peer"]), as: kindOf(fields["as"]) };
 		case "move":
 			return { change: "move", id, peer: peerOf(fields["peer"]) };
+		case "priority":
+			return { change: "priority", id, priority: priorityOf(fields["priority"]) };
 		case "remove":
 		case "promote":
 		case "demote":
 			return { change: fields["change"], id };
 		default:
-			throw badRequest("change must be add, remove, promote, demote or move");
+			throw badRequest("change must be add, remove, promote, demote, move or priority");
 	}
 }
 
@@ -77,13 +79,18 @@ function kindOf(value: unknown): "voter" | "joining" | "learner" {
 	throw badRequest("as must be joining, learner or voter");
 }
 
+function priorityOf(value: unknown): Priority {
+	if (value === "preferred" || value === "normal" || value === "never") return value;
+	throw badRequest("priority must be preferred, normal or never");
+}
+
 /** Who they are, and what whoever leads knows of them. */
 function membersOf({ databases }: ClusterView): object {
 	const group = databases["default"];
 	return Object.fromEntries(
 		Object.entries(group?.members ?? {}).map(([id, member]) => {
-			const { kind, role, peer, url, version, lagEntries, reachable } = member;
-			return [id, { kind, role, peer, url, version, lagEntries, reachable }];
+			const { kind, priority, role, peer, url, version, lagEntries, reachable } = member;
+			return [id, { kind, priority, role, peer, url, version, lagEntries, reachable }];
 		}),
 	);
 }
@@ -91,6 +98,9 @@ function membersOf({ databases }: ClusterView): object {
 /** Who belongs to the cluster, by name. */
 function shown(configuration: Configuration): object {
 	return Object.fromEntries(
-		configuration.members.map(({ id, peer }) => [id, { kind: memberKind(configuration, id), peer }]),
+		configuration.members.map(({ id, peer, priority }) => [
+			id,
+			{ kind: memberKind(configuration, id), priority: priority ?? "normal", peer },
+		]),
 	);
 }

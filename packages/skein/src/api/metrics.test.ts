@@ -4,6 +4,7 @@ import { metricsText } from "./metrics.ts";
 import { startTestApi } from "./testing/test-api.ts";
 
 const member: MemberView = {
+	priority: "normal",
 	kind: "voter",
 	role: "follower",
 	url: null,

@@ -144,7 +144,9 @@ function program(): Command {
 	});
 	const member = root
 		.command("member")
-		.description("add, remove, promote or demote a node: add, remove, promote, demote");
+		.description(
+			"add, remove, promote or demote a node, or say whether it is to lead: add, remove, promote, demote, priority",
+		);
 	addCommand(member, "add", memberAddOptions, {
 		argument: ["<node>", "its id: a new one, that no node of this cluster ever had"],
 		description: "a node joins: as a learner until it keeps pace, then it votes; with --learner it stays one",
@@ -167,6 +169,14 @@ function program(): Command {
 			run: async (values, argument) => (await import("./member.ts")).changeMember(kind, values, argument),
 		});
 	}
+	addCommand(member, "priority", memberOptions, {
+		argument: ["<node>", "its id"],
+		second: ["<priority>", "preferred: it gets leadership when it is well; never: it does not lead; normal"],
+		description: "whether a node is to lead",
+		examples: ["skein member priority n1 preferred", "skein member priority n3 never --dry-run"],
+		run: async (values, node, priority) =>
+			(await import("./member.ts")).changePriority(values, node, priority),
+	});
 	addCommand(root, "format", formatOptions, {
 		argument: ["[format]", "row or statement; without: tells which one it is"],
 		description: "choose what the log holds: the rows that changed, or SQL where that is safe",

@@ -1,6 +1,7 @@
 // `skein members`: who belongs to the cluster, who votes, and who leads.
 import { connect } from "../../../client/src/index.ts";
 import { commandLineClient } from "./client-options.ts";
+import { kindText } from "./member.ts";
 import type { membersOptions, OptionValues } from "./options.ts";
 import { drawTable } from "./sql/show-result.ts";
 
@@ -15,7 +16,7 @@ export async function members(values: OptionValues<typeof membersOptions>): Prom
 	const columns = ["node", "kind", "role", "peer", "url", "version", "lag", "reachable"];
 	const rows = entries.map(([id, one]) => [
 		id,
-		shown(one["kind"]),
+		kindText(shown(one["kind"]), one["priority"]),
 		shown(one["role"]),
 		shown(one["peer"]),
 		shown(one["url"]),

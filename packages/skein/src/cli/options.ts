@@ -226,6 +226,10 @@ export const nodeTuning = {
 		defaultNodeSettings.leaderWaitMs,
 		"how long a request waits for a leader before it fails with NO_LEADER",
 	),
+	takeoverDelayMs: durationMs(
+		defaultNodeSettings.takeoverDelayMs,
+		"a preferred node gets leadership when it has been well for so long",
+	),
 	maxQueuedWrites: integer({
 		description: "writes that wait; one more is refused with OVERLOADED",
 		minimum: 1,

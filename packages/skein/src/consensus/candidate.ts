@@ -8,6 +8,7 @@ import { becomeFollower } from "./follower.ts";
 import { isHeldBack } from "./holding-back.ts";
 import { becomeLeader } from "./leader.ts";
 import type { PreVoteResponse, VoteResponse } from "./message.ts";
+import { isSpared } from "./priority.ts";
 import { promiseToSelf } from "./promise.ts";
 import { allVoters, isQuorum, isVoter } from "./quorum.ts";
 import type { CandidateState, CoreState } from "./state.ts";
@@ -17,7 +18,7 @@ import type { NodeId } from "./types.ts";
 /** `transfer`: the leader asked for it. */
 export function stand(state: CoreState, transfer: boolean): void {
 	state.elector.rest(state.now);
-	if (!mayStand(state) || (!transfer && isHeldBack(state))) return forgetLeader(state);
+	if (!mayStand(state) || (!transfer && (isHeldBack(state) || isSpared(state)))) return forgetLeader(state);
 	// Who cannot write could not lead.
 	if (isDiskStalled(state)) return;
 	if (transfer) beginVote(state, true);

@@ -4,6 +4,7 @@ import { unacknowledgedBy } from "./acknowledging.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import { heldBackForMs } from "./holding-back.ts";
 import { mayHold } from "./leases.ts";
+import { isCaretaker } from "./priority.ts";
 import type { Progress, ProgressMode } from "./progress.ts";
 import { leasedIndex } from "./reading.ts";
 import { inFlightBytes } from "./replication.ts";
@@ -43,6 +44,8 @@ export interface CoreView {
 	readonly leader: NodeId | null;
 	/** This member leads, and its barrier is committed. */
 	readonly established: boolean;
+	/** This member leads and never is to: it takes no writes, and hands over to whoever may. */
+	readonly caretaker: boolean;
 	/** Known to be committed; may be above `durableIndex` on a leader. */
 	readonly commitIndex: LogIndex;
 	readonly base: Position;
@@ -94,6 +97,10 @@ class View implements CoreView {
 
 	get established(): boolean {
 		return this.#state.roleState.role === "leader" && this.#state.roleState.established;
+	}
+
+	get caretaker(): boolean {
+		return isCaretaker(this.#state);
 	}
 
 	get commitIndex(): LogIndex {

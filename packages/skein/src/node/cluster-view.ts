@@ -1,6 +1,6 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import type { Configuration, LogIndex, NodeId, Role } from "../consensus/types.ts";
+import type { Configuration, LogIndex, Member, NodeId, Role } from "../consensus/types.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
@@ -40,9 +40,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 	for (const member of configuration.members) {
 		const kind = memberKind(configuration, member.id);
 		members[member.id] =
-			member.id === own.self
-				? ownView(options, kind, member.peer)
-				: otherView(options, member.id, kind, member.peer);
+			member.id === own.self ? ownView(options, kind, member) : otherView(options, kind, member);
 	}
 	return {
 		cluster: own.clusterId,
@@ -100,10 +98,15 @@ export function memberKind({ voters, learners, joining }: Configuration, id: Nod
 	return learners.includes(id) ? "learner" : "leaving";
 }
 
-function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], peer: string): MemberView {
+function ownView(
+	{ own, runner }: ClusterViewOptions,
+	kind: MemberView["kind"],
+	{ peer, priority }: Member,
+): MemberView {
 	const { durableIndex } = runner.core.view;
 	return {
 		kind,
+		priority: priority ?? "normal",
 		role: runner.state.role,
 		url: own.url,
 		peer,
@@ -121,9 +124,8 @@ function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], 
 
 function otherView(
 	options: ClusterViewOptions,
-	id: NodeId,
 	kind: MemberView["kind"],
-	peer: string,
+	{ id, peer, priority }: Member,
 ): MemberView {
 	const { runner } = options;
 	const status = options.statusOf(id);
@@ -134,6 +136,7 @@ function otherView(
 	const lagMs = progress?.lacksForMs ?? status?.behindMs ?? null;
 	return {
 		kind,
+		priority: priority ?? "normal",
 		role: roleOf(options, id, status),
 		url: status?.url ?? null,
 		peer,

@@ -6,6 +6,7 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import { isJoint } from "../consensus/membership.ts";
 import type { ChangeRefusal } from "../consensus/output.ts";
+import { neverLeads } from "../consensus/quorum.ts";
 import type { Configuration, LogIndex, MemberChange, NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
@@ -73,7 +74,8 @@ export function createMemberChanges(options: MemberChangesOptions): MemberChange
 		const deadlineAt = clock.now() + options.timeoutMs;
 		const planned = await plan(request, deadlineAt);
 		if (request.dryRun) return { changed: false, members: planned };
-		if (!planned.voters.includes(self)) await giveLeadershipAway(planned);
+		const leadsOn = planned.voters.includes(self) && !neverLeads(planned, self);
+		if (!leadsOn) await giveLeadershipAway(planned);
 		for (;;) {
 			const change = watch.change();
 			const answer = ask(request, false);
@@ -126,7 +128,8 @@ export function createMemberChanges(options: MemberChangesOptions): MemberChange
 
 	/** Whoever takes over goes on with the request. If nobody can, the core steps down when it is done. */
 	async function giveLeadershipAway(planned: Configuration): Promise<void> {
-		const isOther = (voter: NodeId): boolean => voter !== self && planned.voters.includes(voter);
+		const isOther = (voter: NodeId): boolean =>
+			voter !== self && planned.voters.includes(voter) && !neverLeads(planned, voter);
 		const { voters } = options.runner().core.view.configuration;
 		// Who votes now and will vote; a new voter may be far behind.
 		if (!voters.some(isOther)) return;

@@ -409,7 +409,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		void lost.recount().catch(() => {});
 		sendStatus();
 		degradations.check();
-		operator.elections.check();
+		operator.check();
 		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
 	}
 

@@ -14,7 +14,8 @@ import type { Forwarding } from "./forwarding.ts";
 import { createLeaderRequests } from "./leader-requests.ts";
 import { createLeaderWatch, type LeaderWatch } from "./leader-watch.ts";
 import { createMemberChanges, type MemberChanges } from "./member-changes.ts";
-import type { Service } from "./service.ts";
+import { createPreference } from "./preference.ts";
+import type { ClusterView, Service } from "./service.ts";
 import type { NodeSettings } from "./settings.ts";
 import type { StateMachine } from "./state-machine.ts";
 import { createStepDown } from "./step-down.ts";
@@ -30,6 +31,8 @@ export interface Operator {
 	readonly transfer: Transfer;
 	readonly memberChanges: MemberChanges;
 	readonly elections: Elections;
+	/** A few times a second. */
+	check(): void;
 	readonly handlers: Pick<CallHandlers, "transfer" | "members" | "step-down" | "elections">;
 	readonly service: Pick<Service, "transfer" | "changeMembers" | "stepDown" | "pauseElections">;
 }
@@ -71,12 +74,29 @@ export function createOperator(options: OperatorOptions): Operator {
 		watch: createLeaderWatch(options.clock, options.deadlines),
 		timeoutMs: memberChangeMs,
 	});
+	const preference = createPreference({
+		...asking,
+		statusOf: (node) => options.directory.statusOf(node),
+		restsForMs: async (node) => {
+			const deadlineAt = options.clock.now() + pauseAnswerMs;
+			// The other node's own code made it.
+			const seen = JSON.parse(await options.forwarding.call(node, "cluster", "", deadlineAt)) as ClusterView;
+			return seen.databases["default"]?.elections.restsForMs ?? 0;
+		},
+		electionTimeoutMs,
+		delayMs: options.settings.takeoverDelayMs,
+		mostLackingBytes: options.settings.consensus.maxAppendBytes,
+	});
 	const elections = createElections({ ...options, timeoutMs: pauseAnswerMs });
 
 	return {
 		transfer,
 		memberChanges,
 		elections,
+		check() {
+			elections.check();
+			preference.check();
+		},
 		// The other node's own code made the bodies.
 		handlers: {
 			transfer: (_, body) => transfers.carryOut(JSON.parse(body)),

@@ -4,7 +4,7 @@
  */
 
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import type { LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogIndex, NodeId, Position, Priority, Role } from "../consensus/types.ts";
 import type { LogExplanation } from "../database/explanation.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
@@ -62,6 +62,7 @@ export interface Stream {
 export interface MemberView {
 	/** joining: a learner that votes as soon as it keeps pace. leaving: it votes until the change under way is over. */
 	readonly kind: "voter" | "learner" | "joining" | "leaving";
+	readonly priority: Priority;
 	/** What this node knows: exact for itself, for others as last heard; null: unknown. */
 	readonly role: Role | null;
 	readonly url: string | null;

@@ -4,6 +4,7 @@
  */
 
 import { SkeinError } from "../../../client/src/errors.ts";
+import { neverLeads } from "../consensus/quorum.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
@@ -107,7 +108,12 @@ export function createTransfer(options: TransferOptions): Transfer {
 			});
 		}
 		if (to !== null && to !== self) refuseUnready(to);
-		if (to === null && voters.length < 2) {
+		if (to !== null && neverLeads(core.view.configuration, to)) {
+			throw new SkeinError(`"${to}" never leads, by its priority: skein member priority ${to} normal`, {
+				code: "BAD_REQUEST",
+			});
+		}
+		if (to === null && otherVoters().length === 0) {
 			throw new SkeinError("there is no other voter to hand leadership to", { code: "BAD_REQUEST" });
 		}
 	}
@@ -122,8 +128,10 @@ export function createTransfer(options: TransferOptions): Transfer {
 		return bestOf(otherVoters().filter((voter) => options.statusOf(voter)?.ready === true));
 	}
 
+	/** That may lead. */
 	function otherVoters(): NodeId[] {
-		return options.runner().core.view.configuration.voters.filter((voter) => voter !== self);
+		const { configuration } = options.runner().core.view;
+		return configuration.voters.filter((voter) => voter !== self && !neverLeads(configuration, voter));
 	}
 
 	/** Of those that were heard lately the one that holds most. */

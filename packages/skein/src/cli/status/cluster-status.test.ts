@@ -5,6 +5,7 @@ const node = {
 	id: "n1",
 	role: "leader",
 	kind: "voter",
+	priority: "normal",
 	term: 2,
 	commitIndex: 9,
 	appliedIndex: 9,

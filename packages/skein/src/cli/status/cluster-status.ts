@@ -1,6 +1,7 @@
 // The cluster's state for people: each node's own word where it answers, what another last heard of it where not.
 import type { Client } from "../../../../client/src/index.ts";
 import type { ClusterView, DatabaseView, MemberView } from "../../node/service.ts";
+import { kindText } from "../member.ts";
 import { drawTable } from "../sql/show-result.ts";
 
 export interface NodeStatus {
@@ -8,6 +9,8 @@ export interface NodeStatus {
 	readonly role: string;
 	/** voter, learner, joining or leaving. */
 	readonly kind: string;
+	/** preferred, normal or never; null where an older node answers. */
+	readonly priority: string | null;
 	readonly term: number | null;
 	readonly commitIndex: number | null;
 	readonly appliedIndex: number | null;
@@ -61,6 +64,7 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		id,
 		role: member.role ?? "unknown",
 		kind: member.kind,
+		priority: member.priority ?? null,
 		term: null,
 		commitIndex: null,
 		appliedIndex: member.appliedIndex,
@@ -95,6 +99,11 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 	};
 }
 
+function roleText({ role, kind, priority }: NodeStatus): string {
+	const text = kindText(kind, priority);
+	return text === "voter" ? role : `${role} (${text})`;
+}
+
 function lagBehind(commitIndex: number, appliedIndex: number | null): number | null {
 	return appliedIndex === null ? null : Math.max(0, commitIndex - appliedIndex);
 }
@@ -103,7 +112,7 @@ export function statusTable(status: ClusterStatus): string {
 	const columns = ["node", "role", "term", "commit", "applied", "lag", "in-sync", "health", "version"];
 	const rows = status.nodes.map((node) => [
 		node.id,
-		node.kind === "voter" ? node.role : `${node.role} (${node.kind})`,
+		roleText(node),
 		dash(node.term),
 		dash(node.commitIndex),
 		dash(node.appliedIndex),

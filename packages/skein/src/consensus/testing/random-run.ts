@@ -194,6 +194,10 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 	if (dice < 0.2) return { change: "promote", id };
 	if (dice < 0.3) return { change: "demote", id };
 	if (dice < 0.32) return { change: "move", id, peer: `${id}:${run.counter++}` };
+	if (dice < 0.45) {
+		const priority = pick(run, ["never", "never", "normal", "preferred"] as const) ?? "normal";
+		return { change: "priority", id, priority };
+	}
 	// Few members: a majority is soon gone, and groups of one and two have their own troubles.
 	if (members.length > 2 + run.random() * 5) return { change: "remove", id };
 	const isOld = run.random() < 0.1;

@@ -8,7 +8,7 @@ import type { ConsensusMessage } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
 import { defaultConsensusSettings } from "../settings.ts";
-import type { Configuration, MemberChange, NodeId, Position } from "../types.ts";
+import type { Configuration, Member, MemberChange, NodeId, Position } from "../types.ts";
 import type { ProgressView } from "../view.ts";
 import type { Checker } from "./checker.ts";
 import { watch } from "./checker.ts";
@@ -245,7 +245,7 @@ const commands: Readonly<Record<string, Command>> = {
 	node(_, simulation, { plain }) {
 		for (const id of plain) simulation.addNode(id);
 	},
-	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 [force] [dry]: as one change. */
+	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 [force] [dry]: as one change. */
 	change(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
@@ -343,6 +343,11 @@ function parseChange(word: string): MemberChange {
 			return { change: "add", id, peer: `${id}:1`, as: "joining" };
 		case "move":
 			return { change, id, peer: `${id}:2` };
+		case "prefer":
+			return { change: "priority", id, priority: "preferred" };
+		case "normal":
+		case "never":
+			return { change: "priority", id, priority: change };
 		case "remove":
 		case "promote":
 		case "demote":
@@ -437,7 +442,10 @@ function showConfiguration(configuration: Configuration): string {
 		list.length === 0 ? "" : ` ${name} ${list.join(" ")}`;
 	const joint = outgoingVoters.length === 0 ? "" : ` and of ${outgoingVoters.join(" ")}`;
 	const rest = `${show("learners", learners)}${show("joining", joining)}${show("retired", retired)}`;
-	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}`;
+	const having = (priority: Member["priority"]): readonly NodeId[] =>
+		configuration.members.filter((one) => one.priority === priority).map(({ id }) => id);
+	const priorities = show("preferred", having("preferred")) + show("never", having("never"));
+	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}${priorities}`;
 }
 
 function showMessage(message: ConsensusMessage): string {
