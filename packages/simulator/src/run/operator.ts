@@ -148,7 +148,8 @@ export function createOperator(options: OperatorOptions): Operator {
 		);
 	}
 
-	function ask(member: Member, request: MembersRequest): void {
+	/** `insists`: what may be lost is confirmed. */
+	function ask(member: Member, request: MembersRequest, insists: boolean): void {
 		const { server } = member;
 		if (server === null) return;
 		const wish = request.changes;
@@ -168,8 +169,8 @@ export function createOperator(options: OperatorOptions): Operator {
 					tell({ type: "members-changed", node: member.id, outcome, why: error.message });
 					const sentence = sentenceIn(error.message);
 					// Or it was the same one, and the situation has changed meanwhile.
-					if (sentence === null || request.confirm !== null || !chance.happens(0.3)) return;
-					if (isSafe(wish)) ask(member, { ...request, confirm: sentence });
+					if (sentence === null || request.confirm !== null || !insists) return;
+					if (isSafe(wish)) ask(member, { ...request, confirm: sentence }, false);
 				},
 			);
 		});
@@ -181,13 +182,15 @@ export function createOperator(options: OperatorOptions): Operator {
 			const changes = draw(chance.pick(kinds));
 			const running = cluster.members.filter(({ server }) => server !== null);
 			if (changes.length === 0 || running.length === 0 || !isSafe(changes)) return;
-			ask(asked ?? chance.pick(running), { changes, confirm: null, dryRun: false });
+			const member = asked ?? chance.pick(running);
+			ask(member, { changes, confirm: null, dryRun: false }, chance.happens(0.15));
 		},
 		prioritize(asked, ofPriorities) {
 			if (open.size >= mostOpen) return;
 			const { id } = ofPriorities.pick(latest().members);
 			const priority = ofPriorities.pick(["never", "never", "preferred", "normal"] as const);
-			ask(asked, { changes: [{ change: "priority", id, priority }], confirm: null, dryRun: false });
+			const changes = [{ change: "priority", id, priority }] as const;
+			ask(asked, { changes, confirm: null, dryRun: false }, false);
 		},
 		mayLead: () => possible().map((one) => one.voters.filter((voter) => !neverLeads(one, voter))),
 		voters: () => halvesOf(possible()),

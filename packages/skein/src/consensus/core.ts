@@ -117,6 +117,7 @@ function createState(options: CoreOptions): CoreState {
 		appliedIndex: commitIndex,
 		leader: null,
 		ledLast: false,
+		uselessReigns: 0,
 		heldBackUntil: { paused: now, "stepped-down": now },
 		// A group that never had a term had no leader either, and need not wait.
 		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,

@@ -5,6 +5,7 @@ import { decodeConfiguration } from "./configuration.ts";
 import { isPromisePending, issueAppend, issueReset } from "./disk-ledger.ts";
 import type { Input } from "./input.ts";
 import type { AppendRequest, HeartbeatRequest } from "./message.ts";
+import { neverLeads } from "./quorum.ts";
 import { askLeaderAgain, handReadsToFollower } from "./reading.ts";
 import type { CoreState, FollowerState } from "./state.ts";
 import { announceCommit, announceConfiguration, announceRole, latestConfiguration, send } from "./state.ts";
@@ -48,6 +49,7 @@ export function hearLeader(state: CoreState, leader: NodeId): FollowerState {
 	);
 	state.lastLeaderContact = state.now;
 	state.ledLast = false;
+	if (!neverLeads(latestConfiguration(state).value, leader)) state.uselessReigns = 0;
 	state.elector.rest(state.now);
 	return becomeFollower(state, leader);
 }

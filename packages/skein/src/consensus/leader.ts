@@ -64,7 +64,11 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 		becomeFollower(state, null);
 		return;
 	}
-	if (isFutile(state, leader) || isUseless(state, leader)) return stepDown(state);
+	if (isUseless(state, leader)) {
+		state.uselessReigns++;
+		return stepDown(state);
+	}
+	if (isFutile(state, leader)) return stepDown(state);
 	giveUpTransfer(state);
 	// The leases of who is waited for may have ended.
 	acknowledge(state, leader);

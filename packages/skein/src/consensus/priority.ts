@@ -16,8 +16,12 @@ import { beginTransfer, bestTarget } from "./transfer.ts";
 /** So many election timeouts those that may lead have for themselves. */
 const caretakerTimeouts = 8;
 
-/** So many it leads where nobody takes over. Somebody else may reach whom it does not. */
+/**
+ * So many it leads where nobody takes over, since somebody else may reach whom it does not; then twice as many, and so
+ * on, since nobody who may lead may be there at all, and reads should go on.
+ */
 const uselessTimeouts = 20;
+const mostDoublings = 6;
 
 /** It is not to stand by itself, or not yet. */
 export function isSpared(state: CoreState): boolean {
@@ -30,10 +34,11 @@ export function isCaretaker(state: CoreState): boolean {
 	return state.roleState.role === "leader" && neverLeads(configurationOf(state), state.self);
 }
 
-/** It should give way. A snapshot that is under way may take as long as it takes. */
+/** It should give way now. A snapshot that is under way may take as long as it takes. */
 export function isUseless(state: CoreState, leader: LeaderState): boolean {
 	if (!isCaretaker(state)) return false;
-	if (state.now - leader.since < uselessTimeouts * state.settings.electionTimeoutMs) return false;
+	const limit = uselessTimeouts * 2 ** Math.min(state.uselessReigns, mostDoublings);
+	if (state.now - leader.since < limit * state.settings.electionTimeoutMs) return false;
 	return [...leader.progress.values()].every(({ mode }) => mode !== "snapshot");
 }
 

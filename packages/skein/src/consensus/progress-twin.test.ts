@@ -230,6 +230,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		disk: createDiskLedger(terms.length),
 		now: 0,
 		ledLast: true,
+		uselessReigns: 0,
 		heldBackUntil: { paused: 0, "stepped-down": 0 },
 		outputs: [],
 		promise: { term: 101, votedFor: "n1" },
