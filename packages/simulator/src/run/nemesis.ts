@@ -32,6 +32,10 @@ export interface Nemesis {
 	readonly sound: readonly NodeId[];
 	/** All sets of voters of which a majority may be needed. */
 	voters(): readonly (readonly NodeId[])[];
+	/** An operator asks this member that somebody is to lead, or never is. */
+	prioritize(asked: Member, chance: Chance): void;
+	/** For each configuration that may count: the voters that may lead. */
+	mayLead(): readonly (readonly NodeId[])[];
 	/** It is a member, and will be one whatever comes of the changes that are under way. */
 	staysMember(node: NodeId): boolean;
 	/** More disks may be damaged than Skein promises to survive. */
@@ -363,6 +367,10 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				.map(({ id }) => id);
 		},
 		voters: () => operator.voters(),
+		prioritize(asked, ofPriorities) {
+			if (isFounded()) operator.prioritize(asked, ofPriorities);
+		},
+		mayLead: () => operator.mayLead(),
 		staysMember: (node) => operator.staysMember(node),
 		isBeyond: settings.atlas === "beyond",
 		hasDamaged: (node) => damaged.has(node) || cluster.member(node).hasLostDisk,

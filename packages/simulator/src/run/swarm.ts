@@ -20,6 +20,8 @@ export interface RunPlan {
 	readonly store: StoreSettings;
 	readonly load: LoadSettings;
 	readonly faults: FaultSettings;
+	/** Between two changes of leadership by an operator, on average; null: none. */
+	readonly leadershipEveryMs: number | null;
 	readonly network: NetworkSettings;
 	readonly diskOf: (node: NodeId) => DiskSettings;
 	/** Simulated time with faults. */
@@ -45,6 +47,7 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		store: drawStore(chance.fork("store")),
 		load: drawLoad(chance.fork("load"), size, settings.acknowledgement),
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
+		leadershipEveryMs: chance.fork("leadership").pick([null, null, 500, 3_000]),
 		network: drawNetworkSettings(chance.fork("network")),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
@@ -95,6 +98,7 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 		applyDelayMs: chance.pick([0, 5, 20]),
 		// Nothing rests on it: where it came ten times a second it was most of what members sent.
 		statusIntervalMs: chance.pick([250, 500, 1_000]),
+		takeoverDelayMs: chance.fork("takeover").pick([300, 2_000, defaultNodeSettings.takeoverDelayMs]),
 		compactionIntervalMs: isEager ? 50 : chance.pick([100, 500, 1_000]),
 		checkpointBytes: isEager ? 256 : chance.pick([1_024, 16_384, 1_048_576]),
 		compactLogBytes: isEager ? 512 : chance.pick([1_024, 2_048, 16_384, 67_108_864]),

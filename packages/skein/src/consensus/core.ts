@@ -7,6 +7,7 @@ import { validateConfiguration } from "./configuration.ts";
 import { complete, createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
 import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
+import { holdBack } from "./holding-back.ts";
 import { onApplied } from "./in-sync.ts";
 import type { Input } from "./input.ts";
 import { awaitIndex, onLeaderDurable, onLeaderSlept, onLeaderTick, propose, stepDown } from "./leader.ts";
@@ -115,6 +116,9 @@ function createState(options: CoreOptions): CoreState {
 		announcedCommitIndex: commitIndex,
 		appliedIndex: commitIndex,
 		leader: null,
+		ledLast: false,
+		uselessReigns: 0,
+		heldBackUntil: { paused: now, "stepped-down": now },
 		// A group that never had a term had no leader either, and need not wait.
 		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,
 		roleState: {
@@ -176,6 +180,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return beginTransfer(state, input.to);
 		case "step-down":
 			return stepDown(state);
+		case "hold-back":
+			return holdBack(state, input.reason, input.forMs);
 		default:
 			return unreachable(input);
 	}

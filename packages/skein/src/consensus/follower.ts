@@ -5,6 +5,7 @@ import { decodeConfiguration } from "./configuration.ts";
 import { isPromisePending, issueAppend, issueReset } from "./disk-ledger.ts";
 import type { Input } from "./input.ts";
 import type { AppendRequest, HeartbeatRequest } from "./message.ts";
+import { neverLeads } from "./quorum.ts";
 import { askLeaderAgain, handReadsToFollower } from "./reading.ts";
 import type { CoreState, FollowerState } from "./state.ts";
 import { announceCommit, announceConfiguration, announceRole, latestConfiguration, send } from "./state.ts";
@@ -47,6 +48,8 @@ export function hearLeader(state: CoreState, leader: NodeId): FollowerState {
 		() => `two leaders in term ${state.promise.term}: ${state.leader} and ${leader}`,
 	);
 	state.lastLeaderContact = state.now;
+	state.ledLast = false;
+	if (!neverLeads(latestConfiguration(state).value, leader)) state.uselessReigns = 0;
 	state.elector.rest(state.now);
 	return becomeFollower(state, leader);
 }

@@ -10,6 +10,7 @@ import type { Input, ProposedEntry } from "./input.ts";
 import { confirmLeases, createLeases, forgetEndedLeases, onLeaseAsked } from "./leases.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
+import { handOverAsCaretaker, isCaretaker, isUseless } from "./priority.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
 import { continueChange } from "./reconfiguration.ts";
 import * as replication from "./replication.ts";
@@ -46,6 +47,7 @@ export function becomeLeader(state: CoreState): void {
 		runningReads: [],
 	};
 	state.roleState = leader;
+	state.ledLast = true;
 	state.leader = state.self;
 	announceRole(state);
 	judgeTransfer(state, state.self);
@@ -62,6 +64,10 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 		becomeFollower(state, null);
 		return;
 	}
+	if (isUseless(state, leader)) {
+		state.uselessReigns++;
+		return stepDown(state);
+	}
 	if (isFutile(state, leader)) return stepDown(state);
 	giveUpTransfer(state);
 	// The leases of who is waited for may have ended.
@@ -69,6 +75,7 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	forgetDeparted(state, leader);
 	forgetEndedLeases(state, leader);
 	if (!continueChange(state, leader)) return;
+	handOverAsCaretaker(state, leader);
 	replication.sendCommitIndex(state, leader);
 	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
 	if (!beginRound(state, leader)) return;
@@ -162,7 +169,7 @@ function reasonToRefuse(
 	const leader = state.roleState;
 	if (leader.role !== "leader") return "not-leader";
 	if (!leader.established) return "not-established";
-	if (state.transfer !== null) return "transferring";
+	if (state.transfer !== null || isCaretaker(state)) return "transferring";
 	if (
 		acknowledgement?.mode === "semi-sync" &&
 		acknowledgement.followers > otherVoters(configurationOf(state), state.self)

@@ -111,7 +111,13 @@ export type Output =
 			readonly target: Configuration;
 	  }
 	/** The answer to `change-members`, in the same step: nothing happens. `why` is for people. */
-	| { readonly type: "change-refused"; readonly reason: ChangeRefusal; readonly why: string }
+	| {
+			readonly type: "change-refused";
+			readonly reason: ChangeRefusal;
+			readonly why: string;
+			/** quorum-at-risk: who did not answer lately, or lacks too much. Else empty. */
+			readonly missing: readonly NodeId[];
+	  }
 	/** The last configuration in this member's log is another: appended, cut, or from a snapshot. It counts at once. */
 	| { readonly type: "configuration"; readonly index: LogIndex; readonly value: Configuration }
 	/** A read may be answered once this member has applied `index`. */

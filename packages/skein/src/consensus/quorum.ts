@@ -51,3 +51,8 @@ export function isVoter(configuration: Configuration, node: NodeId): boolean {
 export function isMember(configuration: Configuration, node: NodeId): boolean {
 	return configuration.members.some((member) => member.id === node);
 }
+
+/** By its priority. */
+export function neverLeads({ members }: Configuration, node: NodeId): boolean {
+	return members.find(({ id }) => id === node)?.priority === "never";
+}

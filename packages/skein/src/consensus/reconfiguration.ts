@@ -65,13 +65,14 @@ function judgeChange(state: CoreState, { changes, force }: Request): Verdict {
 		return refuse(
 			"quorum-at-risk",
 			`of the voters ${target.voters.join(", ")} no majority would be left: not heard from, or too far behind: ${missing.join(", ")}`,
+			missing,
 		);
 	}
 	return { type: "begin", next, target };
 }
 
-function refuse(reason: ChangeRefusal, why: string): Verdict {
-	return { type: "change-refused", reason, why };
+function refuse(reason: ChangeRefusal, why: string, missing: readonly NodeId[] = []): Verdict {
+	return { type: "change-refused", reason, why, missing };
 }
 
 /** Heard lately, and it lacks no more than so many bytes. Who is no member yet was never heard. */

@@ -14,6 +14,7 @@ import type { ConsensusSettings } from "./settings.ts";
 import type {
 	Configuration,
 	GroupId,
+	HoldBackReason,
 	LogIndex,
 	MonotonicTime,
 	NodeId,
@@ -149,6 +150,12 @@ export interface CoreState {
 	/** In this member's database. */
 	appliedIndex: LogIndex;
 	leader: NodeId | null;
+	/** No other leader is known since this member led, in this life. */
+	ledLast: boolean;
+	/** How often this member gave way as a caretaker since it last followed one that may lead. */
+	uselessReigns: number;
+	/** Until then this member does not stand by itself (holding-back.ts). */
+	readonly heldBackUntil: Record<HoldBackReason, MonotonicTime>;
 	/** When a leader was heard last. An earlier life may have heard one just before it ended: so a start counts as well. */
 	lastLeaderContact: MonotonicTime;
 	roleState: FollowerState | CandidateState | LeaderState;

@@ -2,7 +2,9 @@
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { unacknowledgedBy } from "./acknowledging.ts";
 import type { ConfigurationAt } from "./configuration.ts";
+import { heldBackForMs } from "./holding-back.ts";
 import { mayHold } from "./leases.ts";
+import { isCaretaker } from "./priority.ts";
 import type { Progress, ProgressMode } from "./progress.ts";
 import { leasedIndex } from "./reading.ts";
 import { inFlightBytes } from "./replication.ts";
@@ -10,6 +12,7 @@ import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
 import type {
 	Configuration,
+	HoldBackReason,
 	LogIndex,
 	Milliseconds,
 	MonotonicTime,
@@ -41,6 +44,8 @@ export interface CoreView {
 	readonly leader: NodeId | null;
 	/** This member leads, and its barrier is committed. */
 	readonly established: boolean;
+	/** This member leads and never is to: it takes no writes, and hands over to whoever may. */
+	readonly caretaker: boolean;
 	/** Known to be committed; may be above `durableIndex` on a leader. */
 	readonly commitIndex: LogIndex;
 	readonly base: Position;
@@ -50,6 +55,8 @@ export interface CoreView {
 	readonly configuration: Configuration;
 	readonly configurationIndex: LogIndex;
 	readonly transferTo: NodeId | null;
+	/** For how long this member does not stand by itself, and why; 0: it does. */
+	readonly heldBackForMs: Readonly<Record<HoldBackReason, Milliseconds>>;
 	readonly pendingReads: number;
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
@@ -92,6 +99,10 @@ class View implements CoreView {
 		return this.#state.roleState.role === "leader" && this.#state.roleState.established;
 	}
 
+	get caretaker(): boolean {
+		return isCaretaker(this.#state);
+	}
+
 	get commitIndex(): LogIndex {
 		return this.#state.commitIndex;
 	}
@@ -122,6 +133,11 @@ class View implements CoreView {
 
 	get transferTo(): NodeId | null {
 		return this.#state.transfer?.to ?? null;
+	}
+
+	get heldBackForMs(): Readonly<Record<HoldBackReason, Milliseconds>> {
+		const forMs = (reason: HoldBackReason): Milliseconds => heldBackForMs(this.#state, reason);
+		return { paused: forMs("paused"), "stepped-down": forMs("stepped-down") };
 	}
 
 	get pendingReads(): number {

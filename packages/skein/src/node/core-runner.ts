@@ -345,7 +345,14 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 			if (busy) throw new Error("a change of members from inside a step");
 			changeAnswer = null;
 			step({ type: "change-members", ...request });
-			return changeAnswer ?? { type: "change-refused", reason: "not-leader", why: "this member is stopping" };
+			return (
+				changeAnswer ?? {
+					type: "change-refused",
+					reason: "not-leader",
+					why: "this member is stopping",
+					missing: [],
+				}
+			);
 		},
 		read,
 		stop,

@@ -1,5 +1,5 @@
 /** Whether load balancers should send clients to this node, and why not, in words for an operator. */
-import { isMember } from "../consensus/quorum.ts";
+import { isMember, neverLeads } from "../consensus/quorum.ts";
 import type { Configuration, LogIndex, NodeId } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { CoreRunner } from "./core-runner.ts";
@@ -37,6 +37,11 @@ export function readinessOf(options: ReadinessOptions): Readiness {
 	const { role, leader } = runner.state;
 	if (leader === null) return { ready: false, reason: "there is no leader" };
 	if (role === "leader") {
+		if (neverLeads(configuration, self)) {
+			const reason =
+				"this node never leads, by its priority, and does so until one that may has its log: it takes no writes";
+			return { ready: false, reason };
+		}
 		if (!stateMachine.serving) return { ready: false, reason: "just elected, not serving yet" };
 		const { forMs, missing } = stateMachine.commitStandsStill();
 		if (forMs < standsStillMs) return { ready: true, reason: "" };

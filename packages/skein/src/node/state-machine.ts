@@ -171,7 +171,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	}
 
 	async function step(): Promise<boolean> {
-		if (leading.active && !leading.stillLeading()) await stopServing();
+		const { caretaker } = options.runner().core.view;
+		if (leading.active && (caretaker || !leading.stillLeading())) await stopServing();
 		if (installation !== null) {
 			await stopServing();
 			return await install();
@@ -180,7 +181,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		if (!leading.active) {
 			if (await applyCommitted()) return true;
 			const { state, core } = options.runner();
-			if (state.role !== "leader") leading.refuseQueued();
+			if (state.role !== "leader" || caretaker) leading.refuseQueued();
+			if (caretaker) return false;
 			// All that is in the log: the others may have the barrier before our own disk has it, and only then we
 			// are told to apply it (found by simulation); and what this leader proposed before SQLite failed it is
 			// on its way still.

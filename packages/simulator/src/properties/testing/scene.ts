@@ -81,6 +81,8 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"], elected
 			votedFor: null,
 			leader: given.leader ?? null,
 			leasedIndex: null,
+			caretaker: false,
+			heldBackForMs: { paused: 0, "stepped-down": 0 },
 			established: given.established ?? role === "leader",
 			commitIndex: given.commitIndex ?? 0,
 			base,

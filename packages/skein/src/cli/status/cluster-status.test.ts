@@ -5,6 +5,7 @@ const node = {
 	id: "n1",
 	role: "leader",
 	kind: "voter",
+	priority: "normal",
 	term: 2,
 	commitIndex: 9,
 	appliedIndex: 9,
@@ -14,6 +15,7 @@ const node = {
 	health: "ready",
 	version: "0",
 	url: "http://n1",
+	elections: { pausedForMs: 0, restsForMs: 0 },
 };
 
 test("the table says who is in-sync, and which modes wait or are answered without whom", () => {

@@ -194,6 +194,10 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 	if (dice < 0.2) return { change: "promote", id };
 	if (dice < 0.3) return { change: "demote", id };
 	if (dice < 0.32) return { change: "move", id, peer: `${id}:${run.counter++}` };
+	if (dice < 0.45) {
+		const priority = pick(run, ["never", "never", "normal", "preferred"] as const) ?? "normal";
+		return { change: "priority", id, priority };
+	}
 	// Few members: a majority is soon gone, and groups of one and two have their own troubles.
 	if (members.length > 2 + run.random() * 5) return { change: "remove", id };
 	const isOld = run.random() < 0.1;
@@ -206,6 +210,13 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 		peer: `${name}:1`,
 		as: pick(run, ["voter", "joining", "learner"] as const) ?? "voter",
 	};
+}
+
+/** It ends long before all must be well again. */
+function holdBack(run: Run, node: SimulatedNode): void {
+	const reason = pick(run, ["paused", "stepped-down"] as const) ?? "paused";
+	const forMs = Math.floor(run.random() * 500);
+	run.simulation.step(node, { type: "hold-back", reason, forMs });
 }
 
 function act(run: Run): void {
@@ -236,7 +247,8 @@ function act(run: Run): void {
 	if (dice < 0.987) return cutLinks(run, [...simulation.nodes.keys()]);
 	if (dice < 0.993) return simulation.compact(node, node.stored.applied - Math.floor(run.random() * 3));
 	if (dice < 0.995) return simulation.step(node, { type: "unreachable", node: "n1" });
-	if (dice < 0.9955) return simulation.step(node, { type: "step-down" });
+	if (dice < 0.9952) return simulation.step(node, { type: "step-down" });
+	if (dice < 0.9955) return holdBack(run, node);
 	if (dice < 0.9971) return awaitAgain(run, node);
 	if (dice < 0.998) return forget(run, node);
 	run.cut.clear();

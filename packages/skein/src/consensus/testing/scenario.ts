@@ -8,7 +8,7 @@ import type { ConsensusMessage } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
 import { defaultConsensusSettings } from "../settings.ts";
-import type { Configuration, MemberChange, NodeId, Position } from "../types.ts";
+import type { Configuration, Member, MemberChange, NodeId, Position } from "../types.ts";
 import type { ProgressView } from "../view.ts";
 import type { Checker } from "./checker.ts";
 import { watch } from "./checker.ts";
@@ -176,6 +176,18 @@ const commands: Readonly<Record<string, Command>> = {
 	"step-down"(_, simulation, { plain }) {
 		for (const node of nodesOf(simulation, plain)) simulation.step(node, { type: "step-down" });
 	},
+	/** pause [n1] 5000: elections are paused there for so long; 0: no more. */
+	pause(_, simulation, { plain }) {
+		const forMs = Number(plain.find((word) => /^\d+$/.test(word)) ?? 0);
+		for (const node of nodesOf(simulation, plain))
+			simulation.step(node, { type: "hold-back", reason: "paused", forMs });
+	},
+	/** rest n1 5000: it stepped down, and does not stand for so long. */
+	rest(_, simulation, { plain }) {
+		const [node] = nodesOf(simulation, plain.slice(0, 1));
+		const forMs = Number(plain[1]);
+		if (node !== undefined) simulation.step(node, { type: "hold-back", reason: "stepped-down", forMs });
+	},
 	/** unreachable n1->n2: n1 notices that its connection to n2 broke. */
 	unreachable(_, simulation, { from, to }) {
 		for (const node of nodesOf(simulation, [from])) simulation.step(node, { type: "unreachable", node: to });
@@ -233,7 +245,7 @@ const commands: Readonly<Record<string, Command>> = {
 	node(_, simulation, { plain }) {
 		for (const id of plain) simulation.addNode(id);
 	},
-	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 [force] [dry]: as one change. */
+	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 [force] [dry]: as one change. */
 	change(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
@@ -331,6 +343,11 @@ function parseChange(word: string): MemberChange {
 			return { change: "add", id, peer: `${id}:1`, as: "joining" };
 		case "move":
 			return { change, id, peer: `${id}:2` };
+		case "prefer":
+			return { change: "priority", id, priority: "preferred" };
+		case "normal":
+		case "never":
+			return { change: "priority", id, priority: change };
 		case "remove":
 		case "promote":
 		case "demote":
@@ -425,7 +442,10 @@ function showConfiguration(configuration: Configuration): string {
 		list.length === 0 ? "" : ` ${name} ${list.join(" ")}`;
 	const joint = outgoingVoters.length === 0 ? "" : ` and of ${outgoingVoters.join(" ")}`;
 	const rest = `${show("learners", learners)}${show("joining", joining)}${show("retired", retired)}`;
-	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}`;
+	const having = (priority: Member["priority"]): readonly NodeId[] =>
+		configuration.members.filter((one) => one.priority === priority).map(({ id }) => id);
+	const priorities = show("preferred", having("preferred")) + show("never", having("never"));
+	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}${priorities}`;
 }
 
 function showMessage(message: ConsensusMessage): string {

@@ -1,0 +1,21 @@
+/**
+ * Not standing for a while, because an operator said so. It only ever keeps a member from asking for leadership: it
+ * votes, promises, follows and steps down as ever, so that it costs availability at most, and ends by itself.
+ */
+import type { CoreState } from "./state.ts";
+import type { HoldBackReason, Milliseconds } from "./types.ts";
+
+/** Anew from now on; 0: no more. */
+export function holdBack(state: CoreState, reason: HoldBackReason, forMs: Milliseconds): void {
+	state.heldBackUntil[reason] = state.now + forMs;
+}
+
+/** It is not to stand by itself. Who is told to by the leader stands all the same. */
+export function isHeldBack(state: CoreState): boolean {
+	if (heldBackForMs(state, "stepped-down") > 0) return true;
+	return heldBackForMs(state, "paused") > 0 && !state.ledLast;
+}
+
+export function heldBackForMs(state: CoreState, reason: HoldBackReason): Milliseconds {
+	return Math.max(0, state.heldBackUntil[reason] - state.now);
+}
