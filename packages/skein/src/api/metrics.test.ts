@@ -31,6 +31,7 @@ const view: ClusterView = {
 			acknowledgement: "quorum",
 			format: "row",
 			lostTransactions: 1,
+			chain: [],
 			degraded: [
 				{
 					acknowledgement: "sync;strict",

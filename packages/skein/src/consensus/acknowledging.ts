@@ -7,6 +7,7 @@ import { type Acknowledgement, acknowledgedIndex, waitsForFollowers } from "./ac
 import type { Standing } from "./acknowledge/standing.ts";
 import type { Input } from "./input.ts";
 import { mayHold } from "./leases.ts";
+import { acknowledgeableIndex, shownCommitIndex } from "./local-reads.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
@@ -48,6 +49,7 @@ export function unacknowledgedBy({ unacknowledged }: LeaderState, acknowledgemen
 function asksForNoMore(one: Acknowledgement, than: Acknowledgement): boolean {
 	if (one.mode === "semi-sync") return than.mode === "semi-sync" && one.followers <= than.followers;
 	if (one.mode === "sync") return than.mode === "sync" && (than.strict || !one.strict);
+	if (one.mode === "chain") return than.mode === "chain";
 	return false;
 }
 
@@ -55,8 +57,10 @@ function asksForNoMore(one: Acknowledgement, than: Acknowledgement): boolean {
 export function acknowledge(state: CoreState, leader: LeaderState): void {
 	if (leader.unacknowledged.length === 0) return;
 	const standing = standingOf(state, leader);
+	const limit = acknowledgeableIndex(state, leader);
 	const waiting = leader.unacknowledged.filter(({ index, acknowledgement, waiter }) => {
-		if (acknowledgedIndex(standing, acknowledgement) < index) return true;
+		if (Math.min(acknowledgedIndex(standing, acknowledgement), limit) < index) return true;
+		leader.leases.shownIndex = Math.max(leader.leases.shownIndex, index);
 		leader.acknowledgedIndex = Math.max(leader.acknowledgedIndex, index);
 		if (acknowledgement.mode === "sync")
 			leader.leases.acknowledgedIndex = Math.max(leader.leases.acknowledgedIndex, index);
@@ -66,9 +70,10 @@ export function acknowledge(state: CoreState, leader: LeaderState): void {
 	leader.unacknowledged = waiting;
 }
 
-/** What a linearizable read that begins now must see. */
+/** What a linearizable read that begins now must see: all that was shown. */
 export function readableIndex(state: CoreState, leader: LeaderState): LogIndex {
-	return Math.max(state.commitIndex, leader.acknowledgedIndex);
+	const shown = shownCommitIndex(state, leader, null);
+	return Math.max(shown, leader.leases.shownIndex, leader.acknowledgedIndex);
 }
 
 function standingOf(state: CoreState, leader: LeaderState): Standing {
@@ -78,6 +83,7 @@ function standingOf(state: CoreState, leader: LeaderState): Standing {
 	const { voters, outgoingVoters } = configuration;
 	const halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
 	const { members } = leader.leases;
+	const tail = leader.chain.order.at(-1);
 	return {
 		durableIndex: state.disk.durableIndex,
 		commitIndex: state.commitIndex,
@@ -88,6 +94,8 @@ function standingOf(state: CoreState, leader: LeaderState): Standing {
 		appliedInSync: [...members.values()]
 			.filter((lease) => mayHold(state, lease))
 			.map((lease) => lease.appliedIndex),
+		matchInChain: leader.chain.order.map((node) => leader.progress.get(node)?.matchIndex ?? 0),
+		appliedAtTail: tail === undefined ? state.appliedIndex : (members.get(tail)?.appliedIndex ?? 0),
 		appliedOfVoters: others.map((voter) => members.get(voter)?.appliedIndex ?? 0),
 	};
 }

@@ -113,6 +113,7 @@ function createState(options: CoreOptions): CoreState {
 		removalSeenAt: now,
 		commitIndex,
 		announcedCommitIndex: commitIndex,
+		showsNothingUntil: Number.NEGATIVE_INFINITY,
 		appliedIndex: commitIndex,
 		leader: null,
 		// A group that never had a term had no leader either, and need not wait.

@@ -5,15 +5,16 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { createChain } from "./chain.ts";
 import { createCommitTimes } from "./commit-times.ts";
 import { createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
+import { inFlightBytes } from "./in-flight.ts";
 import { createLogView } from "./log-view.ts";
 import type { AppendResponse } from "./message.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { createRandomSource } from "./random.ts";
 import {
-	inFlightBytes,
 	onAppendResponse,
 	onHeartbeatResponse,
 	onSnapshotSent,
@@ -81,7 +82,10 @@ class World {
 				commitTimes: createCommitTimes(0),
 				confirmedRound: 0,
 				acknowledgedIndex: 0,
+				tail: null,
+				shownIndex: 0,
 			},
+			chain: createChain(),
 			waitingReads: [],
 			leaseFromRound: 1,
 			leaseForfeited: false,
@@ -235,6 +239,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		configurations: [{ index: 0, value }],
 		removalSeenAt: 0,
 		commitIndex: 0,
+		showsNothingUntil: 0,
 		announcedCommitIndex: 0,
 		appliedIndex: 0,
 		leader: "n1",

@@ -35,6 +35,7 @@ import { createInSync } from "./in-sync.ts";
 import { createLeaderLease } from "./leader-lease.ts";
 import { createLeaderRequests } from "./leader-requests.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
+import { createLocalReads } from "./local-reads.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
 import { createMemberChanges } from "./member-changes.ts";
 import { createMissingMembers } from "./missing-members.ts";
@@ -138,7 +139,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			...(await coreState({ log, database, bootstrap: options.bootstrap })),
 			self,
 			group,
-			settings: settings.consensus,
+			settings: { ...settings.consensus, chain: settings.acknowledgement.mode === "chain" },
 			seed: options.random.below(2 ** 31),
 			now: clock.now(),
 		}),
@@ -176,11 +177,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		term: () => runner.core.view.term,
 		appliedIndex: () => applied.position.index,
 	});
-	const leasedIndex = createLeaderLease({
-		view: () => runner.core.view,
-		inSync,
-		settings: settings.consensus,
-	});
+	const held = { view: () => runner.core.view, inSync, settings: settings.consensus };
+	const leasedIndex = createLeaderLease(held);
+	const localIndex = createLocalReads({ ...held, appliedIndex: () => applied.reflected });
 	const degradations = createDegradations({
 		view: () => runner.core.view,
 		clock,
@@ -192,7 +191,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const readIndex = createReadIndex({
 		...common,
 		freshness,
-		leasedIndex,
+		leasedIndex: () => leasedIndex() ?? localIndex(),
 		leaderWaitMs,
 		maxQueued: settings.maxQueuedReads,
 	});

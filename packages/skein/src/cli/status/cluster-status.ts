@@ -28,6 +28,7 @@ export interface ClusterStatus {
 	readonly leader: string | null;
 	readonly lostTransactions: number;
 	readonly degraded: DatabaseView["degraded"];
+	readonly chain: DatabaseView["chain"];
 	readonly nodes: readonly NodeStatus[];
 }
 
@@ -50,6 +51,7 @@ export async function clusterStatus(client: Client): Promise<ClusterStatus> {
 		lostTransactions: group.lostTransactions,
 		// Absent where an older node answers.
 		degraded: group.degraded ?? [],
+		chain: group.chain ?? [],
 		nodes: nodes.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true })),
 	};
 }
@@ -114,7 +116,9 @@ export function statusTable(status: ClusterStatus): string {
 			: `\nat most ${status.lostTransactions} lost transactions (two members may report the same): skein lost list --data DIR on the nodes`;
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
 	const degraded = status.degraded.map((one) => `\n${degradedText(one)}`).join("");
-	return `${drawTable(columns, rows, alignRight)}${leader}${degraded}${lost}`;
+	const chain =
+		status.chain.length === 0 ? "" : `\nchain: ${[status.leader ?? "?", ...status.chain].join(" -> ")}`;
+	return `${drawTable(columns, rows, alignRight)}${leader}${chain}${degraded}${lost}`;
 }
 
 function degradedText({

@@ -30,7 +30,10 @@ const modes: readonly (Acknowledgement | null)[] = [
 	{ mode: "quorum" },
 	{ mode: "sync", strict: false },
 	{ mode: "sync", strict: true },
+	{ mode: "chain" },
 ];
+/** Where others come in between nobody is lent a read lease. */
+const onlyChain: readonly (Acknowledgement | null)[] = [null, { mode: "chain" }, { mode: "chain" }];
 
 interface Run {
 	readonly simulation: Simulation;
@@ -46,13 +49,16 @@ interface Run {
 		readonly term: number;
 		readonly by: NodeId;
 	} | null;
+	/** What is asked for. */
+	readonly modes: readonly (Acknowledgement | null)[];
 	/** The part of all actions that change members. */
 	readonly changes: number;
 }
 
 function begin(seed: number, size: number, changes: number): Run {
+	const isChain = seed % 3 === 0;
 	const ids = Array.from({ length: size }, (_, place) => `n${place + 1}`);
-	const simulation = createSimulation({ ids, settings, seed });
+	const simulation = createSimulation({ ids, settings: { ...settings, chain: isChain }, seed });
 	const checker = watch(simulation);
 	const run: Run = {
 		simulation,
@@ -63,6 +69,7 @@ function begin(seed: number, size: number, changes: number): Run {
 		counter: 0,
 		lastAwaited: null,
 		changes,
+		modes: isChain ? onlyChain : modes,
 	};
 	const check = simulation.onOutput;
 	simulation.onOutput = (node, output) => {
@@ -147,7 +154,7 @@ function proposeAny(run: Run, node: SimulatedNode): void {
 	const { simulation } = run;
 	const payload = textBytes(`${run.counter++}${"x".repeat(Math.floor(run.random() * 60))}`);
 	const kind = run.random() < 0.2 ? "fragment" : "command";
-	const possible = modes.filter(
+	const possible = run.modes.filter(
 		(mode) => mode?.mode !== "semi-sync" || mode.followers < simulation.nodes.size,
 	);
 	const acknowledgement = kind === "fragment" ? null : (possible[run.counter % possible.length] ?? null);
