@@ -13,6 +13,9 @@ for (const size of [1, 2, 3, 4, 5]) {
 		let syncWithFollower = 0;
 		let awaitedDone = 0;
 		let leasesHeld = 0;
+		let chain = 0;
+		let readsByTail = 0;
+		let readsByOthers = 0;
 		for (let seed = 1; seed <= runs; seed++) {
 			const checker = runSeed(seed, size, 6_500);
 			committed += checker.committedIndex;
@@ -22,6 +25,9 @@ for (const size of [1, 2, 3, 4, 5]) {
 			syncWithFollower += checker.syncWithFollower;
 			awaitedDone += checker.awaitedDone;
 			leasesHeld += checker.leasesHeld;
+			chain += checker.chainDone;
+			readsByTail += checker.readsByTail;
+			readsByOthers += checker.readsByOthers;
 		}
 		// A schedule in which nothing happens would show nothing.
 		expect(committed).toBeGreaterThan(runs * 20);
@@ -29,9 +35,12 @@ for (const size of [1, 2, 3, 4, 5]) {
 		expect(acknowledged).toBeGreaterThan(runs * 10);
 		expect(sync).toBeGreaterThan(runs * 2);
 		expect(awaitedDone).toBeGreaterThan(runs / 4);
+		expect(chain).toBeGreaterThan(runs);
+		if (size > 2) expect(readsByOthers).toBeGreaterThan(runs * 100);
 		if (size > 1) {
 			expect(syncWithFollower).toBeGreaterThan(runs);
 			expect(leasesHeld).toBeGreaterThan(runs * 100);
+			expect(readsByTail).toBeGreaterThan(runs * 100);
 		}
 	});
 }
