@@ -7,7 +7,7 @@ import { type Acknowledgement, acknowledgedIndex, waitsForFollowers } from "./ac
 import type { Standing } from "./acknowledge/standing.ts";
 import type { Input } from "./input.ts";
 import { mayHold } from "./leases.ts";
-import { acknowledgeableIndex, shownCommitIndex } from "./local-reads.ts";
+import { acknowledgeableIndex, showableIndex } from "./local-reads.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
@@ -72,8 +72,7 @@ export function acknowledge(state: CoreState, leader: LeaderState): void {
 
 /** What a linearizable read that begins now must see: all that was shown. */
 export function readableIndex(state: CoreState, leader: LeaderState): LogIndex {
-	const shown = shownCommitIndex(state, leader, null);
-	return Math.max(shown, leader.leases.shownIndex, leader.acknowledgedIndex);
+	return Math.max(showableIndex(state, leader), leader.leases.shownIndex, leader.acknowledgedIndex);
 }
 
 function standingOf(state: CoreState, leader: LeaderState): Standing {

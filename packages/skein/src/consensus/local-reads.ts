@@ -39,7 +39,12 @@ export function acknowledgeableIndex(state: CoreState, leader: LeaderState): Log
 	return gate(state, leader, null);
 }
 
-/** What may be told as committed. It is told: reads see it from now on. */
+/** What may be told to anybody as committed. */
+export function showableIndex(state: CoreState, leader: LeaderState): LogIndex {
+	return Math.min(state.commitIndex, gate(state, leader, null));
+}
+
+/** What is told to `to` as committed: it is shown from now on. */
 export function shownCommitIndex(state: CoreState, leader: LeaderState, to: NodeId | null): LogIndex {
 	const index = Math.min(state.commitIndex, gate(state, leader, to));
 	leader.leases.shownIndex = Math.max(leader.leases.shownIndex, index);
