@@ -33,6 +33,7 @@ const view: ClusterView = {
 			acknowledgement: "quorum",
 			format: "row",
 			lostTransactions: 1,
+			chain: [],
 			degraded: [
 				{
 					acknowledgement: "sync;strict",

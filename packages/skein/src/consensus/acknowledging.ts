@@ -7,6 +7,7 @@ import { type Acknowledgement, acknowledgedIndex, waitsForFollowers } from "./ac
 import type { Standing } from "./acknowledge/standing.ts";
 import type { Input } from "./input.ts";
 import { mayHold } from "./leases.ts";
+import { acknowledgeableIndex, showableIndex } from "./local-reads.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
@@ -48,6 +49,7 @@ export function unacknowledgedBy({ unacknowledged }: LeaderState, acknowledgemen
 function asksForNoMore(one: Acknowledgement, than: Acknowledgement): boolean {
 	if (one.mode === "semi-sync") return than.mode === "semi-sync" && one.followers <= than.followers;
 	if (one.mode === "sync") return than.mode === "sync" && (than.strict || !one.strict);
+	if (one.mode === "chain") return than.mode === "chain";
 	return false;
 }
 
@@ -55,8 +57,10 @@ function asksForNoMore(one: Acknowledgement, than: Acknowledgement): boolean {
 export function acknowledge(state: CoreState, leader: LeaderState): void {
 	if (leader.unacknowledged.length === 0) return;
 	const standing = new LeaderStanding(state, leader);
+	const limit = acknowledgeableIndex(state, leader);
 	const waiting = leader.unacknowledged.filter(({ index, acknowledgement, waiter }) => {
-		if (acknowledgedIndex(standing, acknowledgement) < index) return true;
+		if (Math.min(acknowledgedIndex(standing, acknowledgement), limit) < index) return true;
+		leader.leases.shownIndex = Math.max(leader.leases.shownIndex, index);
 		leader.acknowledgedIndex = Math.max(leader.acknowledgedIndex, index);
 		if (acknowledgement.mode === "sync")
 			leader.leases.acknowledgedIndex = Math.max(leader.leases.acknowledgedIndex, index);
@@ -66,9 +70,9 @@ export function acknowledge(state: CoreState, leader: LeaderState): void {
 	leader.unacknowledged = waiting;
 }
 
-/** What a linearizable read that begins now must see. */
+/** What a linearizable read that begins now must see: all that was shown. */
 export function readableIndex(state: CoreState, leader: LeaderState): LogIndex {
-	return Math.max(state.commitIndex, leader.acknowledgedIndex);
+	return Math.max(showableIndex(state, leader), leader.leases.shownIndex, leader.acknowledgedIndex);
 }
 
 /** Of the state as it is when it is asked: most modes look at little of it, and it is looked at with every answer. */
@@ -114,6 +118,17 @@ class LeaderStanding implements Standing {
 		const { members } = this.#leader.leases;
 		const others = allVoters(configurationOf(this.#state)).filter(this.#isOther);
 		return others.map((voter) => members.get(voter)?.appliedIndex ?? 0);
+	}
+
+	get matchInChain(): readonly LogIndex[] {
+		const { chain, progress } = this.#leader;
+		return chain.order.map((node) => progress.get(node)?.matchIndex ?? 0);
+	}
+
+	get appliedAtTail(): LogIndex {
+		const { chain, leases } = this.#leader;
+		const tail = chain.order.at(-1);
+		return tail === undefined ? this.#state.appliedIndex : (leases.members.get(tail)?.appliedIndex ?? 0);
 	}
 
 	readonly #isOther = (voter: NodeId): boolean => voter !== this.#state.self;

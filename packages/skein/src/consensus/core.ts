@@ -114,6 +114,7 @@ function createState(options: CoreOptions): CoreState {
 		removalSeenAt: now,
 		commitIndex,
 		announcedCommitIndex: commitIndex,
+		showsNothingUntil: Number.NEGATIVE_INFINITY,
 		appliedIndex: commitIndex,
 		leader: null,
 		ledLast: false,

@@ -2,10 +2,11 @@
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { acknowledge, awaitAcknowledgement, otherVoters, unacknowledgedBy } from "./acknowledging.ts";
 import { assert } from "./assert.ts";
+import { createChain } from "./chain.ts";
 import { forgetDeparted, seeOff } from "./departing.ts";
 import { becomeFollower } from "./follower.ts";
 import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
-import { askToApply } from "./in-sync.ts";
+import { askToApply, showMore } from "./in-sync.ts";
 import type { Input, ProposedEntry } from "./input.ts";
 import { confirmLeases, createLeases, forgetEndedLeases, onLeaseAsked } from "./leases.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
@@ -13,9 +14,10 @@ import type { RefusalReason } from "./output.ts";
 import { handOverAsCaretaker, isCaretaker, isUseless } from "./priority.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
 import { continueChange } from "./reconfiguration.ts";
+import { noteMode, orderMembers } from "./relaying.ts";
 import * as replication from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
-import { announceCommit, announceRole, configurationOf, isDiskStalled } from "./state.ts";
+import { announceRole, configurationOf, isDiskStalled } from "./state.ts";
 import { giveUpTransfer, judgeTransfer, tellTargetToStand } from "./transfer.ts";
 import type { Milliseconds } from "./types.ts";
 
@@ -41,6 +43,7 @@ export function becomeLeader(state: CoreState): void {
 		unacknowledged: [],
 		acknowledgedIndex: 0,
 		leases: createLeases(state),
+		chain: createChain(),
 		leaseFromRound: 1,
 		leaseForfeited: false,
 		waitingReads: takeReadsAsLeader(state),
@@ -71,7 +74,8 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	if (isFutile(state, leader)) return stepDown(state);
 	giveUpTransfer(state);
 	// The leases of who is waited for may have ended.
-	acknowledge(state, leader);
+	showMore(state, leader);
+	orderMembers(state, leader);
 	forgetDeparted(state, leader);
 	forgetEndedLeases(state, leader);
 	if (!continueChange(state, leader)) return;
@@ -122,7 +126,7 @@ export function onHeartbeatResponse(state: CoreState, leader: LeaderState, messa
 	replication.onHeartbeatResponse(state, leader, message);
 	onLeaseAsked(state, leader, message.from, message.round, message.appliedIndex);
 	confirmLeases(state, leader);
-	acknowledge(state, leader);
+	showMore(state, leader);
 	seeOff(leader, message.from, message.round);
 	releaseReads(state, leader);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
@@ -139,12 +143,13 @@ export function propose(
 		state.outputs.push({ type: "proposal-refused", reason: refusal });
 		return;
 	}
+	const leader = state.roleState;
+	if (leader.role !== "leader") return;
+	if (acknowledgement !== null) noteMode(state, leader, acknowledgement);
 	const firstIndex = state.log.last.index + 1;
 	replication.appendOwn(state, entries);
 	const lastIndex = state.log.last.index;
 	state.outputs.push({ type: "proposal-accepted", term: state.promise.term, firstIndex, lastIndex });
-	const leader = state.roleState;
-	if (leader.role !== "leader") return;
 	if (acknowledgement !== null) awaitAcknowledgement(leader, lastIndex, acknowledgement);
 	replication.sendAppendsToAll(state, leader);
 }
@@ -155,6 +160,7 @@ export function awaitIndex(
 	leader: LeaderState,
 	{ index, acknowledgement, waiter }: Extract<Input, { type: "await-acknowledgement" }>,
 ): void {
+	if (acknowledgement.mode === "chain") noteMode(state, leader, acknowledgement);
 	awaitAcknowledgement(leader, index, acknowledgement, waiter);
 	acknowledge(state, leader);
 	askToApply(state, leader);
@@ -194,8 +200,7 @@ function reasonToRefuse(
  */
 function moveOn(state: CoreState, leader: LeaderState): boolean {
 	const moved = replication.advanceCommitIndex(state, leader);
-	announceCommit(state);
-	acknowledge(state, leader);
+	showMore(state, leader);
 	if (!moved) return true;
 	leader.leases.commitTimes.advanced(state.commitIndex, state.now);
 	askToApply(state, leader);

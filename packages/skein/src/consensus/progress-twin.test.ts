@@ -6,15 +6,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ofRandomRuns } from "../world/testing/random-share.ts";
+import { createChain } from "./chain.ts";
 import { createCommitTimes } from "./commit-times.ts";
 import { createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
+import { inFlightBytes } from "./in-flight.ts";
 import { createLogView } from "./log-view.ts";
 import type { AppendResponse } from "./message.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { createRandomSource } from "./random.ts";
 import {
-	inFlightBytes,
 	onAppendResponse,
 	onHeartbeatResponse,
 	onSnapshotSent,
@@ -82,7 +83,10 @@ class World {
 				commitTimes: createCommitTimes(0),
 				confirmedRound: 0,
 				acknowledgedIndex: 0,
+				tail: null,
+				shownIndex: 0,
 			},
+			chain: createChain(),
 			waitingReads: [],
 			leaseFromRound: 1,
 			leaseForfeited: false,
@@ -239,6 +243,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		configurations: [{ index: 0, value }],
 		removalSeenAt: 0,
 		commitIndex: 0,
+		showsNothingUntil: 0,
 		announcedCommitIndex: 0,
 		appliedIndex: 0,
 		leader: "n1",

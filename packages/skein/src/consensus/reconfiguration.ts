@@ -7,6 +7,7 @@ import { beginDepartures } from "./departing.ts";
 import { becomeFollower } from "./follower.ts";
 import { heardSince, progressOf } from "./heartbeat.ts";
 import type { Input } from "./input.ts";
+import { isAnythingLent } from "./local-reads.ts";
 import { isJoint, leaveJoint, planChange } from "./membership.ts";
 import type { ChangeRefusal, Output } from "./output.ts";
 import { isQuorum, isVoter } from "./quorum.ts";
@@ -123,8 +124,8 @@ function promoteJoining(state: CoreState, leader: LeaderState, current: Configur
 function leave(state: CoreState, leader: LeaderState): false {
 	sendCommitIndex(state, leader);
 	const successor = bestTarget(state, leader);
-	// It may win or not; without it the others would wait for a whole timeout.
-	if (successor !== null) send(state, successor, { type: "timeout-now" });
+	// It may win or not; without it the others would wait for a whole timeout, as long as somebody may read by itself.
+	if (successor !== null && !isAnythingLent(state, leader)) send(state, successor, { type: "timeout-now" });
 	becomeFollower(state, null);
 	return false;
 }

@@ -1,5 +1,6 @@
 /** Everything a core knows, and the few things that every part of it does: emit, send, announce. */
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
+import type { Chain } from "./chain.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import type { DiskLedger } from "./disk-ledger.ts";
 import { isStalled } from "./disk-ledger.ts";
@@ -105,8 +106,9 @@ export interface LeaderState {
 	unacknowledged: Unacknowledged[];
 	/** The highest that was acknowledged in this leadership; above the commit index where a mode answers early. */
 	acknowledgedIndex: LogIndex;
-	/** Who may be in-sync. */
+	/** Who may be in-sync, and who may read by itself. */
 	readonly leases: Leases;
+	readonly chain: Chain;
 	/** Rounds that count for our own lease: those begun with the present configuration. */
 	leaseFromRound: number;
 	/** Somebody was told to stand, and that message may be on its way for however long: voters will not hold to us. */
@@ -147,6 +149,8 @@ export interface CoreState {
 	removalSeenAt: MonotonicTime;
 	commitIndex: LogIndex;
 	announcedCommitIndex: LogIndex;
+	/** We led, and lent read leases that last until then. */
+	showsNothingUntil: MonotonicTime;
 	/** In this member's database. */
 	appliedIndex: LogIndex;
 	leader: NodeId | null;
@@ -218,14 +222,6 @@ export function announceRole(state: CoreState): void {
 	if (isKnown) return;
 	state.announcedRole = { type: "role", role, term, leader, established };
 	state.outputs.push(state.announcedRole);
-}
-
-/** Says what may be applied: committed, and durable here (a leader may learn the first before the second). */
-export function announceCommit(state: CoreState): void {
-	const index = Math.min(state.commitIndex, state.disk.durableIndex);
-	if (index <= state.announcedCommitIndex) return;
-	state.announcedCommitIndex = index;
-	state.outputs.push({ type: "commit", index });
 }
 
 export function isDiskStalled(state: CoreState): boolean {

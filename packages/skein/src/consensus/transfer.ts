@@ -4,6 +4,7 @@
  * name says how it ended. A target that is dead or refuses costs one timeout; then we serve again.
  */
 import { heardSince } from "./heartbeat.ts";
+import { isAnythingLent } from "./local-reads.ts";
 import { neverLeads } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf, send } from "./state.ts";
@@ -37,8 +38,9 @@ export function tellTargetToStand(state: CoreState, leader: LeaderState): void {
 	if (state.transfer === null) return;
 	const progress = leader.progress.get(state.transfer.to);
 	if (progress?.matchIndex !== state.log.last.index) return;
+	// Whoever reads by itself is safe as long as voters hold to us.
+	if (isAnythingLent(state, leader)) return;
 	leader.leaseForfeited = true;
-
 	send(state, state.transfer.to, { type: "timeout-now" });
 }
 

@@ -3,11 +3,13 @@ import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { unacknowledgedBy } from "./acknowledging.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import { heldBackForMs } from "./holding-back.ts";
+import { inFlightBytes } from "./in-flight.ts";
 import { mayHold } from "./leases.ts";
+import { isAnythingLent } from "./local-reads.ts";
 import { isCaretaker } from "./priority.ts";
 import type { Progress, ProgressMode } from "./progress.ts";
 import { leasedIndex } from "./reading.ts";
-import { inFlightBytes } from "./replication.ts";
+import { isChainUsed } from "./relaying.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
 import type {
@@ -60,6 +62,12 @@ export interface CoreView {
 	readonly pendingReads: number;
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
+	/** On a leader: the followers through which entries travel, the tail last. Empty: each is sent to by itself. */
+	readonly chain: readonly NodeId[];
+	/** On a leader: entries travel along the chain, as far as somebody is there to stand in it. */
+	readonly isChainUsed: boolean;
+	/** On a leader: others may answer linearizable reads by themselves just now, and what they lack is held back. */
+	readonly isLending: boolean;
 	/** What a linearizable read must see while the leader's lease holds; null: no lease counts here. */
 	readonly leasedIndex: LogIndex | null;
 	termAt(index: LogIndex): Term | null;
@@ -144,6 +152,21 @@ class View implements CoreView {
 		const leader = this.#state.roleState;
 		if (leader.role !== "leader") return this.#state.followerReads.size;
 		return leader.waitingReads.length + leader.runningReads.length;
+	}
+
+	get chain(): readonly NodeId[] {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" ? leader.chain.order : [];
+	}
+
+	get isChainUsed(): boolean {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" && isChainUsed(this.#state, leader);
+	}
+
+	get isLending(): boolean {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" && isAnythingLent(this.#state, leader);
 	}
 
 	get leasedIndex(): LogIndex | null {

@@ -57,6 +57,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				// Each member reports what was in its own log: one of them may have lost what no other ever had.
 				lostTransactions: lostBy(members),
 				degraded: options.degraded,
+				chain: runner.core.view.chain,
 				members,
 			},
 		},

@@ -227,7 +227,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	}
 
 	function send(message: ConsensusMessage): void {
-		const before = message.type === "append-request" ? reading.get(message.to) : undefined;
+		const before = carriesEntries(message) ? reading.get(message.to) : undefined;
 		if (before === undefined) return transmit(message);
 		// It may be lost, as any message: the next answered heartbeat brings another.
 		if (before.waiting >= maxWaitingAppends) return;
@@ -260,7 +260,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 					{ to, firstIndex, lastIndex, error: String(error) },
 					"entries could not be read for a follower",
 				);
-				step({ type: "unreachable", node: to });
+				for (const node of [to, ...output.route]) step({ type: "unreachable", node });
 			}
 		});
 	}
@@ -291,16 +291,10 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 
 	function sendAppend(output: SendEntries, entries: readonly Entry[]): void {
 		if (!stillLeads(output.term)) return;
-		transmit({
-			type: "append-request",
-			group,
-			from: self,
-			to: output.to,
-			term: output.term,
-			previous: output.previous,
-			entries,
-			commitIndex: output.commitIndex,
-		});
+		const { to, term, previous, commitIndex, route } = output;
+		const append = { group, from: self, to, term, previous, entries, commitIndex };
+		if (route.length === 0) transmit({ type: "append-request", ...append });
+		else transmit({ type: "chain-append", ...append, leader: self, route });
 	}
 
 	function tick(dueAt: MonotonicTime): void {
@@ -367,5 +361,9 @@ function readState(core: Core): RoleState {
 
 /** Only entries are long; everything else is small and urgent. */
 function laneOf(message: ConsensusMessage): Lane {
-	return message.type === "append-request" ? "log" : "control";
+	return carriesEntries(message) ? "log" : "control";
+}
+
+function carriesEntries(message: ConsensusMessage): boolean {
+	return message.type === "append-request" || message.type === "chain-append";
 }

@@ -34,6 +34,7 @@ import { createFreshness } from "./freshness.ts";
 import { createInSync } from "./in-sync.ts";
 import { createLeaderLease } from "./leader-lease.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
+import { createLocalReads } from "./local-reads.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
 import { createMissingMembers } from "./missing-members.ts";
 import { createOperator } from "./operator.ts";
@@ -133,7 +134,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			...(await coreState({ log, database, bootstrap: options.bootstrap })),
 			self,
 			group,
-			settings: settings.consensus,
+			settings: { ...settings.consensus, chain: settings.acknowledgement.mode === "chain" },
 			seed: options.random.below(2 ** 31),
 			now: clock.now(),
 		}),
@@ -171,11 +172,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		term: () => runner.core.view.term,
 		appliedIndex: () => applied.position.index,
 	});
-	const leasedIndex = createLeaderLease({
-		view: () => runner.core.view,
-		inSync,
-		settings: settings.consensus,
-	});
+	const held = { view: () => runner.core.view, inSync, settings: settings.consensus };
+	const leasedIndex = createLeaderLease(held);
+	const localIndex = createLocalReads({ ...held, appliedIndex: () => applied.reflected });
 	const degradations = createDegradations({
 		view: () => runner.core.view,
 		clock,
@@ -187,7 +186,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const readIndex = createReadIndex({
 		...common,
 		freshness,
-		leasedIndex,
+		leasedIndex: () => leasedIndex() ?? localIndex(),
 		leaderWaitMs,
 		maxQueued: settings.maxQueuedReads,
 	});

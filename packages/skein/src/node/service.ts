@@ -99,6 +99,8 @@ export interface DatabaseView {
 	readonly lostTransactions: number;
 	/** Modes that are not met now, or only with fewer members. Known to the leader only; elsewhere empty. */
 	readonly degraded: readonly Degradation[];
+	/** The followers through which entries travel, the tail last. Known to the leader only; empty too where each is sent to directly. */
+	readonly chain: readonly NodeId[];
 	readonly members: Readonly<Record<NodeId, MemberView>>;
 }
 

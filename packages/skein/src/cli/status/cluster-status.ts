@@ -33,6 +33,7 @@ export interface ClusterStatus {
 	readonly leader: string | null;
 	readonly lostTransactions: number;
 	readonly degraded: DatabaseView["degraded"];
+	readonly chain: DatabaseView["chain"];
 	readonly nodes: readonly NodeStatus[];
 }
 
@@ -55,6 +56,7 @@ export async function clusterStatus(client: Client): Promise<ClusterStatus> {
 		lostTransactions: group.lostTransactions,
 		// Absent where an older node answers.
 		degraded: group.degraded ?? [],
+		chain: group.chain ?? [],
 		nodes: nodes.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true })),
 	};
 }
@@ -129,7 +131,9 @@ export function statusTable(status: ClusterStatus): string {
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
 	const degraded = status.degraded.map((one) => `\n${degradedText(one)}`).join("");
 	const elections = electionsText(status.nodes);
-	return `${drawTable(columns, rows, alignRight)}${leader}${elections}${degraded}${lost}`;
+	const chain =
+		status.chain.length === 0 ? "" : `\nchain: ${[status.leader ?? "?", ...status.chain].join(" -> ")}`;
+	return `${drawTable(columns, rows, alignRight)}${leader}${elections}${chain}${degraded}${lost}`;
 }
 
 function electionsText(nodes: readonly NodeStatus[]): string {

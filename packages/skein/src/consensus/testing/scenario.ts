@@ -4,7 +4,7 @@
  * `quiet` at its end a command says nothing.
  */
 import type { Acknowledgement } from "../acknowledge/acknowledgement.ts";
-import type { ConsensusMessage } from "../message.ts";
+import type { ConsensusMessage, ReadGrant } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
 import { defaultConsensusSettings } from "../settings.ts";
@@ -151,7 +151,7 @@ const commands: Readonly<Record<string, Command>> = {
 			}
 		}
 	},
-	/** propose n1 a b [mode=async|semi-sync/1|quorum|sync|sync/strict]: two entries, and who waits for them; without a mode nobody does. */
+	/** propose n1 a b [mode=async|semi-sync/1|quorum|sync|sync/strict|chain]: two entries, and who waits for them; without a mode nobody does. */
 	propose(_, simulation, { plain, options }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const entries = plain.slice(1).map((word) => ({ kind: "command" as const, payload: textBytes(word) }));
@@ -370,6 +370,7 @@ function acknowledgementOf(mode: string | undefined): Acknowledgement | null {
 			return null;
 		case "async":
 		case "quorum":
+		case "chain":
 			return { mode: name };
 		case "sync":
 			return { mode: name, strict: followers === "strict" };
@@ -399,7 +400,8 @@ function showOutput(node: SimulatedNode, output: Output): string {
 		case "send-entries": {
 			const entries = entriesBetween(node, output.firstIndex, output.lastIndex);
 			const rest = `after ${at(output.previous)}: ${entries.map(at).join(" ")} commit ${output.commitIndex}`;
-			return `-> ${output.to} term ${output.term} append-request ${rest}`;
+			if (output.route.length === 0) return `-> ${output.to} term ${output.term} append-request ${rest}`;
+			return `-> ${output.to} term ${output.term} chain-append of ${node.id}, then ${output.route.join(" ")}, ${rest}`;
 		}
 		case "send-snapshot":
 			return `-> ${output.to} term ${output.term} snapshot`;
@@ -412,7 +414,7 @@ function showOutput(node: SimulatedNode, output: Output): string {
 		case "lease-asked":
 			return `asks with round ${output.round}`;
 		case "leased":
-			return `is in-sync for ${output.durationMs} ms from round ${output.round} on, with ${output.index}`;
+			return `is in-sync for ${output.durationMs} ms from round ${output.round} on, with ${output.index}${showReads(output.reads)}`;
 		case "role": {
 			const { role, term, leader, established } = output;
 			return `is ${role} in term ${term}, leader ${leader ?? "unknown"}${established ? ", established" : ""}`;
@@ -466,6 +468,11 @@ function showBody(message: ConsensusMessage): string {
 			const entries = message.entries.length === 0 ? "nothing" : message.entries.map(at).join(" ");
 			return ` after ${at(message.previous)}: ${entries} commit ${message.commitIndex}`;
 		}
+		case "chain-append": {
+			const entries = message.entries.length === 0 ? "nothing" : message.entries.map(at).join(" ");
+			const route = message.route.length === 0 ? "" : ` then ${message.route.join(" ")},`;
+			return ` of ${message.leader},${route} after ${at(message.previous)}: ${entries} commit ${message.commitIndex}`;
+		}
 		case "append-response": {
 			const { result } = message;
 			if (result.accepted) return ` match ${result.matchIndex}`;
@@ -490,6 +497,11 @@ function showBody(message: ConsensusMessage): string {
 	}
 }
 
+function showReads(reads: ReadGrant | null): string {
+	if (reads === null) return "";
+	return `; reads${reads.tail ? " as the tail" : ""} for ${reads.durationMs} ms with ${reads.index}`;
+}
+
 function showLease({ appliedIndex, inSync }: ProgressView): string {
 	return ` applied ${appliedIndex ?? "unknown"}${inSync ? " in-sync" : ""}`;
 }
@@ -499,13 +511,14 @@ function showStatus(node: SimulatedNode, showsLeases: boolean): string[] {
 	if (view === undefined) return [`${node.id} is down`];
 	const { role, term, leader, established, commitIndex, durableIndex, base } = view;
 	const last = at({ index: view.lastIndex, term: view.lastTerm });
+	const chain = view.chain.length === 0 ? "" : ` chain ${view.chain.join(" ")}`;
 	const own = `${node.id} ${role}${established ? " established" : ""} term ${term} leader ${leader ?? "unknown"}`;
 	const log = `commit ${commitIndex} durable ${durableIndex} last ${last} base ${at(base)}`;
 	const lines = [...view.progress].map(
 		([id, one]) =>
 			`  ${id} ${one.state} match ${one.matchIndex} next ${one.nextIndex}${showsLeases ? showLease(one) : ""}`,
 	);
-	return [`${own} ${log}`, ...lines];
+	return [`${own} ${log}${chain}`, ...lines];
 }
 
 function showLog(node: SimulatedNode): string {

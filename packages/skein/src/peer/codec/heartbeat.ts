@@ -2,7 +2,8 @@
  * The leader's sign of life and its answer, and the read index, which rides on the same rounds.
  *
  *   heartbeat-request   = term:varint commitIndex:varint round:varint lease:option<lease>
- *   lease               = round:varint durationMs:varint index:varint
+ *   lease               = round:varint durationMs:varint index:varint reads:option<reads>
+ *   reads               = durationMs:varint index:varint tail:bool
  *   heartbeat-response  = term:varint round:varint lastIndex:varint appliedIndex:varint
  *   read-index-request  = term:varint readId:varint
  *   read-index-response = term:varint readId:varint index:varint commitIndex:varint
@@ -11,6 +12,7 @@ import type {
 	HeartbeatRequest,
 	HeartbeatResponse,
 	LeaseGrant,
+	ReadGrant,
 	ReadIndexRequest,
 	ReadIndexResponse,
 } from "../../consensus/message.ts";
@@ -29,12 +31,26 @@ function writeLease(writer: Writer, lease: LeaseGrant): void {
 	writer.varint(lease.round);
 	writer.varint(lease.durationMs);
 	writer.varint(lease.index);
+	writer.option(lease.reads, writeReads);
+}
+
+function writeReads(writer: Writer, reads: ReadGrant): void {
+	writer.varint(reads.durationMs);
+	writer.varint(reads.index);
+	writer.bool(reads.tail);
+}
+
+function readReads(reader: Reader): ReadGrant {
+	const durationMs = reader.varint();
+	const index = reader.varint();
+	return { durationMs, index, tail: reader.bool() };
 }
 
 function readLease(reader: Reader): LeaseGrant {
 	const round = reader.varint();
 	const durationMs = reader.varint();
-	return { round, durationMs, index: reader.varint() };
+	const index = reader.varint();
+	return { round, durationMs, index, reads: reader.option(readReads) };
 }
 
 export function readHeartbeatRequest(reader: Reader, { group, from, to }: Header): HeartbeatRequest {

@@ -6,7 +6,7 @@
  *                   acknowledgement timeoutMs:f64 program
  *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
  *   acknowledgement = 0:u8 (async) | 1:u8 followers:varint (semi-sync) | 2:u8 (quorum)
- *                   | 3:u8 strict:bool (sync)
+ *                   | 3:u8 strict:bool (sync) | 4:u8 (chain)
  *   close-stream  = streamId:varint
  *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 members, 20 format,
  *                   21 step-down, 22 elections) body:string
@@ -59,7 +59,7 @@ function readFailure(reader: Reader): FailureReport {
 	};
 }
 
-const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum", "sync"];
+const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum", "sync", "chain"];
 
 function writeAcknowledgement(writer: Writer, acknowledgement: Acknowledgement): void {
 	writer.u8(modes.indexOf(acknowledgement.mode));
