@@ -62,8 +62,19 @@ function bodyAt(bytes: Uint8Array): number {
 	return receiverAt + 1 + (bytes[receiverAt] ?? 0);
 }
 
+function nameAt(bytes: Uint8Array, at: number): NodeId {
+	return new TextDecoder().decode(bytes.subarray(at + 1, at + 1 + (bytes[at] ?? 0)));
+}
+
 export function senderOf(bytes: Uint8Array): NodeId {
-	return new TextDecoder().decode(bytes.subarray(namesAt + 1, namesAt + 1 + (bytes[namesAt] ?? 0)));
+	return nameAt(bytes, namesAt);
+}
+
+/** Of a chain-append: whose it is, whoever passes it on. */
+export function leaderOf(bytes: Uint8Array): NodeId {
+	let at = bodyAt(bytes);
+	while ((bytes[at] ?? 0) >= 0x80) at++;
+	return nameAt(bytes, at + 1);
 }
 
 /** Of a message of consensus. */

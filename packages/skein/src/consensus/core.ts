@@ -114,6 +114,7 @@ function createState(options: CoreOptions): CoreState {
 		removalSeenAt: now,
 		commitIndex,
 		announcedCommitIndex: commitIndex,
+		readsEnded: { term: 0, round: 0 },
 		showsNothingUntil: Number.NEGATIVE_INFINITY,
 		appliedIndex: commitIndex,
 		leader: null,

@@ -157,7 +157,12 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 	learnCommitIndex(state, follower, message.commitIndex);
 	const { round, lease } = message;
 	const { term } = state.promise;
-	if (lease !== null) state.outputs.push({ type: "leased", term, ...lease });
+	if (message.endsReads) endReads(state, round);
+	if (lease !== null) {
+		// What was lent before it was given up, and comes after that, is over.
+		const isOver = state.readsEnded.term === term && round <= state.readsEnded.round;
+		state.outputs.push({ type: "leased", term, ...lease, reads: isOver ? null : lease.reads });
+	}
 	follower.round = Math.max(follower.round, round);
 	state.outputs.push({ type: "lease-asked", term, round });
 	send(state, message.from, {
@@ -166,6 +171,13 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 		lastIndex: state.log.last.index,
 		appliedIndex: state.appliedIndex,
 	});
+}
+
+function endReads(state: CoreState, round: number): void {
+	const { term } = state.promise;
+	const before = state.readsEnded.term === term ? state.readsEnded.round : 0;
+	state.readsEnded = { term, round: Math.max(round, before) };
+	state.outputs.push({ type: "reads-ended" });
 }
 
 /** From the leader of the present term only. */

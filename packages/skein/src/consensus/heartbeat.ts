@@ -5,7 +5,7 @@
 
 import { noteTold } from "./departing.ts";
 import { confirmLeases, grantLease } from "./leases.ts";
-import { shownCommitIndex } from "./local-reads.ts";
+import { endsReads, shownCommitIndex } from "./local-reads.ts";
 import type { Progress } from "./progress.ts";
 import { createProgress } from "./progress.ts";
 import { isMember, isQuorum } from "./quorum.ts";
@@ -41,7 +41,9 @@ export function beginRound(state: CoreState, leader: LeaderState): boolean {
 		const lease = grantLease(state, leader, node);
 		const commitIndex = Math.min(matchIndex, shownCommitIndex(state, leader, node));
 		noteTold(leader, node, commitIndex);
-		send(state, node, { type: "heartbeat-request", commitIndex, round: leader.round, lease });
+		const { round } = leader;
+		const ends = endsReads(state, leader, node);
+		send(state, node, { type: "heartbeat-request", commitIndex, round, lease, endsReads: ends });
 	}
 	confirmLeases(state, leader);
 	return true;

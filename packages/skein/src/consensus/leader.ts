@@ -9,6 +9,7 @@ import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat
 import { askToApply, showMore } from "./in-sync.ts";
 import type { Input, ProposedEntry } from "./input.ts";
 import { confirmLeases, createLeases, forgetEndedLeases, onLeaseAsked } from "./leases.ts";
+import { noteReadsEnded } from "./local-reads.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
 import { handOverAsCaretaker, isCaretaker, isUseless } from "./priority.ts";
@@ -125,6 +126,7 @@ export function onAppendResponse(state: CoreState, leader: LeaderState, message:
 export function onHeartbeatResponse(state: CoreState, leader: LeaderState, message: HeartbeatResponse): void {
 	replication.onHeartbeatResponse(state, leader, message);
 	onLeaseAsked(state, leader, message.from, message.round, message.appliedIndex);
+	noteReadsEnded(leader, message.from, message.round);
 	confirmLeases(state, leader);
 	showMore(state, leader);
 	seeOff(leader, message.from, message.round);

@@ -24,6 +24,8 @@ export interface Lease {
 	ready: Report | null;
 	/** It may answer linearizable reads by itself until then, however wrong both clocks are. */
 	readsUntil: MonotonicTime;
+	/** The round in which it was first told to give that up; null: it was not. Every later one says it again. */
+	readsEndIn: number | null;
 }
 
 export interface Leases {

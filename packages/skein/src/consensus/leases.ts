@@ -40,7 +40,7 @@ export function createLeases(state: CoreState): Leases {
 function unknownLease(state: CoreState, beganBy: MonotonicTime): Lease {
 	const endsAt = beganBy + longest(state, state.settings.syncLeaseMs);
 	const readsUntil = Number.NEGATIVE_INFINITY;
-	return { round: 0, appliedIndex: 0, endsAt, pending: null, ready: null, readsUntil };
+	return { round: 0, appliedIndex: 0, endsAt, pending: null, ready: null, readsUntil, readsEndIn: null };
 }
 
 /** The member may be in-sync by its own knowledge. */

@@ -73,9 +73,29 @@ export function lendReads(
 	const until = report.at + longest(state, durationMs);
 	const tail = chain.order.at(-1) === to && (tailOf(state, leader) ?? to) === to;
 	lease.readsUntil = Math.max(lease.readsUntil, until);
+	lease.readsEndIn = null;
 	if (tail)
 		leases.tail = { node: to, until: Math.max(until, leases.tail?.node === to ? leases.tail.until : until) };
 	return { durationMs, index: leases.shownIndex, tail };
+}
+
+/** Whether the heartbeat of the present round tells `to` to give up its read lease: somebody is in a hurry. */
+export function endsReads(state: CoreState, leader: LeaderState, to: NodeId): boolean {
+	const lease = leader.leases.members.get(to);
+	if (lease === undefined || state.now > lease.readsUntil) return false;
+	const isWanted = state.transfer !== null || state.now < leader.chain.lendsFrom;
+	if (isWanted) lease.readsEndIn ??= leader.round;
+	// Also if nobody is in a hurry any more: or the answer to this round would say too much.
+	return lease.readsEndIn !== null;
+}
+
+/** `from` has answered the heartbeat of `round`. */
+export function noteReadsEnded({ leases }: LeaderState, from: NodeId, round: number): void {
+	const lease = leases.members.get(from);
+	if (lease === undefined || lease.readsEndIn === null || round < lease.readsEndIn) return;
+	lease.readsEndIn = null;
+	lease.readsUntil = Number.NEGATIVE_INFINITY;
+	if (leases.tail?.node === from) leases.tail = null;
 }
 
 function maySomebodyGet(state: CoreState, leader: LeaderState): boolean {

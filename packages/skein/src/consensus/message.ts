@@ -78,6 +78,8 @@ export interface HeartbeatRequest extends Envelope {
 	/** Grows with every heartbeat; an answer confirms leadership for all reads queued before this round began. */
 	readonly round: number;
 	readonly lease: LeaseGrant | null;
+	/** Whatever read lease the receiver has is over with its answer, which says so. */
+	readonly endsReads: boolean;
 }
 
 /** The receiver is in-sync for so long from its answer to `round` on, once it has applied `index`. */

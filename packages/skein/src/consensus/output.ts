@@ -88,6 +88,8 @@ export type Output =
 			/** It may answer linearizable reads by itself, from the same moment on. */
 			readonly reads: ReadGrant | null;
 	  }
+	/** The read lease of this term is over: the leader is told so next. */
+	| { readonly type: "reads-ended" }
 	/** The role, term, leader or establishment changed. Established: the barrier of this leader's term is committed. */
 	| {
 			readonly type: "role";

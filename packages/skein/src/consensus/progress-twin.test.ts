@@ -243,6 +243,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		configurations: [{ index: 0, value }],
 		removalSeenAt: 0,
 		commitIndex: 0,
+		readsEnded: { term: 0, round: 0 },
 		showsNothingUntil: 0,
 		announcedCommitIndex: 0,
 		appliedIndex: 0,

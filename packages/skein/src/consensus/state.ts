@@ -149,6 +149,8 @@ export interface CoreState {
 	removalSeenAt: MonotonicTime;
 	commitIndex: LogIndex;
 	announcedCommitIndex: LogIndex;
+	/** The latest heartbeat round that ended our read lease, and its term. */
+	readsEnded: { readonly term: Term; readonly round: number };
 	/** We led, and lent read leases that last until then. */
 	showsNothingUntil: MonotonicTime;
 	/** In this member's database. */

@@ -50,6 +50,7 @@ export interface CoreListener {
 	onApplyAtOnce(index: LogIndex): void;
 	onLeaseAsked(asked: LeaseAsked): void;
 	onLeased(leased: Leased): void;
+	onReadsEnded(): void;
 	onReadReady(readId: number, index: LogIndex): void;
 	onSnapshotNeeded(to: NodeId, term: Term): void;
 	onTransferEnded(end: TransferEnd): void;
@@ -188,6 +189,8 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 				return listener.onLeaseAsked(output);
 			case "leased":
 				return listener.onLeased(output);
+			case "reads-ended":
+				return listener.onReadsEnded();
 			case "role":
 				runner.state = {
 					role: output.role,

@@ -15,6 +15,8 @@ export type Leased = Extract<Output, { type: "leased" }>;
 export interface InSync {
 	onLeaseAsked(asked: LeaseAsked): void;
 	onLeased(leased: Leased): void;
+	/** It answers no linearizable reads by itself any more. */
+	onReadsEnded(): void;
 	holds(): boolean;
 	/** It may answer linearizable reads by itself, if it has what the lease asks for; null: it may not. */
 	readLease(): ReadGrant | null;
@@ -60,6 +62,9 @@ export function createInSync(options: {
 			const asked = lease.term === latest.term ? moments.get(lease.round) : undefined;
 			const isOlder = held?.lease.term === lease.term && held.lease.round > lease.round;
 			if (asked !== undefined && !isOlder) held = { asked, lease };
+		},
+		onReadsEnded() {
+			if (held !== null) held = { asked: held.asked, lease: { ...held.lease, reads: null } };
 		},
 		holds() {
 			if (held === null || held.lease.term !== options.term()) return false;

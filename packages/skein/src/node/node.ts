@@ -159,6 +159,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			onApplyAtOnce: (index) => stateMachine.onApplyAtOnce(index),
 			onLeaseAsked: (asked) => inSync.onLeaseAsked(asked),
 			onLeased: (leased) => inSync.onLeased(leased),
+			onReadsEnded: () => inSync.onReadsEnded(),
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
 			onTransferEnded: (end) => operator.transfer.onEnded(end),

@@ -92,6 +92,7 @@ export function watchLocalReads(simulation: Simulation): LocalReadChecker {
 		onOutput(node, output) {
 			if (output.type === "lease-asked") noteAsked(node, output.term, output.round);
 			if (output.type === "leased") noteLease(node, output);
+			if (output.type === "reads-ended") held.delete(node.id);
 			if (output.type === "acknowledged") {
 				const term = node.core?.view.term ?? 0;
 				acknowledged.set(term, Math.max(acknowledged.get(term) ?? 0, output.index));

@@ -411,6 +411,8 @@ function showOutput(node: SimulatedNode, output: Output): string {
 			return `acknowledged ${output.index}`;
 		case "apply-at-once":
 			return `is to apply ${output.index} at once`;
+		case "reads-ended":
+			return "reads no more by itself";
 		case "lease-asked":
 			return `asks with round ${output.round}`;
 		case "leased":
@@ -479,7 +481,7 @@ function showBody(message: ConsensusMessage): string {
 			return ` refused at ${result.previousIndex}, hint ${at(result.hint)}`;
 		}
 		case "heartbeat-request":
-			return ` round ${message.round} commit ${message.commitIndex}${message.lease === null ? "" : ` lease of round ${message.lease.round}`}`;
+			return ` round ${message.round} commit ${message.commitIndex}${message.lease === null ? "" : ` lease of round ${message.lease.round}`}${message.endsReads ? " ends reads" : ""}`;
 		case "apply-request":
 			return ` ${message.index}`;
 		case "applied-response":

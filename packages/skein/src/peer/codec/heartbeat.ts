@@ -2,6 +2,7 @@
  * The leader's sign of life and its answer, and the read index, which rides on the same rounds.
  *
  *   heartbeat-request   = term:varint commitIndex:varint round:varint lease:option<lease>
+ *                         endsReads:bool
  *   lease               = round:varint durationMs:varint index:varint reads:option<reads>
  *   reads               = durationMs:varint index:varint tail:bool
  *   heartbeat-response  = term:varint round:varint lastIndex:varint appliedIndex:varint
@@ -25,6 +26,7 @@ export function writeHeartbeatRequest(writer: Writer, message: HeartbeatRequest)
 	writer.varint(message.commitIndex);
 	writer.varint(message.round);
 	writer.option(message.lease, writeLease);
+	writer.bool(message.endsReads);
 }
 
 function writeLease(writer: Writer, lease: LeaseGrant): void {
@@ -58,7 +60,8 @@ export function readHeartbeatRequest(reader: Reader, { group, from, to }: Header
 	const commitIndex = reader.varint();
 	const round = reader.varint();
 	const lease = reader.option(readLease);
-	return { type: "heartbeat-request", group, from, to, term, commitIndex, round, lease };
+	const endsReads = reader.bool();
+	return { type: "heartbeat-request", group, from, to, term, commitIndex, round, lease, endsReads };
 }
 
 export function writeHeartbeatResponse(writer: Writer, message: HeartbeatResponse): void {

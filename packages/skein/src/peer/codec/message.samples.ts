@@ -70,6 +70,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		commitIndex: 1042,
 		round: 70000,
 		lease: null,
+		endsReads: true,
 	},
 	"heartbeat-request with a lease": {
 		...envelope,
@@ -78,6 +79,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		commitIndex: 1042,
 		round: 70000,
 		lease: { round: 69998, durationMs: 1_000, index: 1041, reads: null },
+		endsReads: false,
 	},
 	"heartbeat-request with a lease to read": {
 		...envelope,
@@ -91,6 +93,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 			index: 1041,
 			reads: { durationMs: 300, index: 1042, tail: true },
 		},
+		endsReads: false,
 	},
 	"heartbeat-response": {
 		...envelope,

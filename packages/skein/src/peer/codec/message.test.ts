@@ -126,6 +126,7 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 		type: fastCheck.constant("heartbeat-request"),
 		term: safe,
 		commitIndex: safe,
+		endsReads: fastCheck.boolean(),
 		round: safe,
 		lease: fastCheck.option(
 			fastCheck.record({
