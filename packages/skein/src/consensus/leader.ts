@@ -15,7 +15,7 @@ import type { RefusalReason } from "./output.ts";
 import { handOverAsCaretaker, isCaretaker, isUseless } from "./priority.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
 import { continueChange } from "./reconfiguration.ts";
-import { noteMode, orderMembers } from "./relaying.ts";
+import { leaveBehind, noteMode, orderMembers } from "./relaying.ts";
 import * as replication from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { announceRole, configurationOf, isDiskStalled } from "./state.ts";
@@ -74,6 +74,7 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	}
 	if (isFutile(state, leader)) return stepDown(state);
 	giveUpTransfer(state);
+	leaveBehind(state, leader);
 	// The leases of who is waited for may have ended.
 	showMore(state, leader);
 	orderMembers(state, leader);

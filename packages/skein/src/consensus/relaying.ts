@@ -56,8 +56,38 @@ export function orderMembers(state: CoreState, leader: LeaderState): void {
 		const progress = progressOf(state, leader, node);
 		if (progress?.mode !== "replicating" || !isHeard(state, leader, node)) continue;
 		if (progress.nextIndex <= state.log.last.index) continue;
+		if (isBehind(state, leader, Math.min(progress.matchIndex, appliedBy(leader, node)))) continue;
 		if (join(chain, state.self, node, state.now)) progress.owed = null;
 	}
+}
+
+/**
+ * Whose disk or database hangs, or is slow, answers heartbeats all the same, and all would wait for it: for its window, and for
+ * what they asked for. As in mode `sync`, no longer than `syncLeaseMs` after the commit.
+ */
+export function leaveBehind(state: CoreState, leader: LeaderState): void {
+	const { chain, progress } = leader;
+	for (const node of chain.order)
+		if (isBehind(state, leader, progress.get(node)?.matchIndex ?? 0)) leave(chain, node);
+	for (let tail = chain.order.at(-1); tail !== undefined; tail = chain.order.at(-1)) {
+		const applied = appliedBy(leader, tail);
+		const awaited = leader.unacknowledged.find(
+			({ index, acknowledgement }) => acknowledgement.mode === "chain" && index > applied,
+		);
+		// Not all that it lacks: the pieces of a large transaction are applied at its end.
+		if (awaited === undefined || !isBehind(state, leader, awaited.index - 1)) return;
+		leave(chain, tail);
+	}
+}
+
+/** What follows `index` has been committed for longer than anybody should wait for it. */
+function isBehind(state: CoreState, { leases, since }: LeaderState, index: LogIndex): boolean {
+	const lacksSince = leases.commitTimes.firstAbove(index);
+	return lacksSince !== null && state.now - Math.max(lacksSince, since) > state.settings.syncLeaseMs;
+}
+
+function appliedBy({ leases }: LeaderState, node: NodeId): LogIndex {
+	return leases.members.get(node)?.appliedIndex ?? 0;
 }
 
 function isHeard(state: CoreState, leader: LeaderState, node: NodeId): boolean {
