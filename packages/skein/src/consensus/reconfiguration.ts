@@ -10,6 +10,7 @@ import type { Input } from "./input.ts";
 import { isAnythingLent } from "./local-reads.ts";
 import { isJoint, leaveJoint, planChange } from "./membership.ts";
 import type { ChangeRefusal, Output } from "./output.ts";
+import { isCaretaker } from "./priority.ts";
 import { isQuorum, isVoter } from "./quorum.ts";
 import { appendOwn, sendAppendsToAll, sendCommitIndex } from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
@@ -54,7 +55,7 @@ function judgeChange(state: CoreState, { changes, force }: Request): Verdict {
 	const plan = planChange(current, changes);
 	if (plan.type === "refused") return refuse(plan.reason, plan.why);
 	if (plan.type === "nothing-to-do") return { type: "begin", next: null, target: current };
-	if (state.transfer !== null) return refuse("transferring", `${state.transfer.to} is about to take over`);
+	if (isHandingOver(state)) return refuse("transferring", `${state.transfer?.to} is about to take over`);
 	if (leader.isInTransaction) return refuse("in-transaction", "a large transaction is on its way");
 	if (isDiskStalled(state)) return refuse("disk-stalled", "the leader's disk hangs");
 	const { next, target } = plan;
@@ -70,6 +71,11 @@ function judgeChange(state: CoreState, { changes, force }: Request): Verdict {
 		);
 	}
 	return { type: "begin", next, target };
+}
+
+/** A caretaker tries it all the time, also with one that cannot: other members are what may help. */
+function isHandingOver(state: CoreState): boolean {
+	return state.transfer !== null && !isCaretaker(state);
 }
 
 function refuse(reason: ChangeRefusal, why: string, missing: readonly NodeId[] = []): Verdict {
@@ -104,7 +110,7 @@ export function continueChange(state: CoreState, leader: LeaderState): boolean {
 	if (!isJoint(value) && !isVoter(value, state.self)) return leave(state, leader);
 	// A transfer waits for a log that stands still; who takes over goes on from here. The pieces of a large transaction
 	// follow each other: its end, or that of this leadership, comes.
-	if (state.transfer !== null || leader.isInTransaction || isDiskStalled(state)) return true;
+	if (isHandingOver(state) || leader.isInTransaction || isDiskStalled(state)) return true;
 	if (isJoint(value)) appendConfiguration(state, leader, leaveJoint(value));
 	else if (value.joining.length > 0) promoteJoining(state, leader, value);
 	return true;
