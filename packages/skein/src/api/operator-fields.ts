@@ -8,6 +8,11 @@ type Fields = Readonly<Record<string, unknown>>;
 export function fieldsOf(body: unknown, known: readonly string[]): Fields {
 	if (!isRecord(body)) throw badRequest(`the body must be an object with ${known.join(", ")}`);
 	const unknown = Object.keys(body).find((key) => !known.includes(key));
+	if (unknown === "force" && known.includes("confirm")) {
+		throw badRequest(
+			'there is no "force": what can lose something is refused with a sentence that says what; send that as "confirm"',
+		);
+	}
 	if (unknown !== undefined) {
 		throw badRequest(`unknown field ${JSON.stringify(unknown)}: there are ${known.join(", ")}`);
 	}

@@ -244,13 +244,14 @@ function addCommand<Table extends OptionTable>(
 		const commanderOption = new CommanderOption(`${short}${flagName(key)}${value}`, description);
 		if (key in consensusTuning || key in nodeTuning) commanderOption.helpGroup("Tuning:");
 		command.addOption(commanderOption);
-		refuseTwice(command, commanderOption.name());
+		refuseTwice(command, path, commanderOption.name());
 	}
+	if ("confirm" in table) refuseForce(command, path);
 	command.option(
 		"--config <file>",
 		`options from this file (default: ${configurationFileName} if it is there)`,
 	);
-	refuseTwice(command, "config");
+	refuseTwice(command, path, "config");
 	command.addHelpText("after", `\nExamples:\n${definition.examples.map((line) => `  $ ${line}`).join("\n")}`);
 	command.action(async () => {
 		const given: Record<string, unknown> = command.opts();
@@ -267,11 +268,22 @@ function addCommand<Table extends OptionTable>(
 }
 
 /** The last of two would win, and the first be ignored without a word. */
-function refuseTwice(command: Command, option: string): void {
+function refuseTwice(command: Command, path: string, option: string): void {
 	let isGiven = false;
 	command.on(`option:${option}`, () => {
-		if (isGiven) throw new UsageError(`--${option} is given twice`, command.name());
+		if (isGiven) throw new UsageError(`--${option} is given twice`, path);
 		isGiven = true;
+	});
+}
+
+/** It confirmed whatever was so at that moment, and old scripts have it. */
+function refuseForce(command: Command, path: string): void {
+	command.addOption(new CommanderOption("--force").hideHelp());
+	command.on("option:force", () => {
+		throw new UsageError(
+			'there is no --force: what can lose something is refused with a sentence that says what; type that, or give it: --confirm "…"',
+			path,
+		);
 	});
 }
 

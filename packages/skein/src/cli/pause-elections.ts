@@ -29,7 +29,10 @@ async function ask(
 	const told = (answer.told as string[]).join(", ");
 	const notTold = answer.notTold as string[];
 	const changed = "changed" in answer && answer.changed === true;
-	if (dryRun) return console.log(`${told} would be told`);
+	if (dryRun) {
+		const would = pausedForMs > 0 ? `be paused for ${Math.ceil(pausedForMs / 1_000)} s` : "go on";
+		return console.log(`elections would ${would} on ${told}`);
+	}
 	const what =
 		pausedForMs > 0
 			? `elections are paused for ${Math.ceil(pausedForMs / 1_000)} s on ${told}: nobody stands by itself, also if the leader dies`

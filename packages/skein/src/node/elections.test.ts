@@ -1,7 +1,16 @@
 /** Pausing elections of running nodes: who is told, what nobody does meanwhile, and how it ends. */
 import { expect, test } from "vitest";
 import type { PauseAnswer, PauseRequest } from "./elections.ts";
-import { type Cluster, createCluster, type Member, type Watched, watch } from "./testing/cluster.ts";
+import {
+	type Cluster,
+	createCluster,
+	insert,
+	type Member,
+	program,
+	request,
+	type Watched,
+	watch,
+} from "./testing/cluster.ts";
 
 function pause(member: Member | undefined, request: Partial<PauseRequest>): Watched<PauseAnswer> {
 	const asked = { forMs: 60_000, confirm: null, dryRun: false, ...request };
@@ -27,8 +36,13 @@ test("nobody takes over while elections are paused; resumed, somebody does", asy
 	await cluster.clock.run(10_000);
 	for (const { node } of cluster.members) {
 		expect([node?.core.established, node?.core.leader]).toEqual([false, null]);
-		expect(node?.service.readiness().reason).toMatch(/no leader/);
+		expect(node?.service.readiness().reason).toMatch(/no leader, and elections are paused for \d+ s/);
 	}
+	// A majority is there: what keeps clients waiting is the pause, and they are told how it ends.
+	const stream = asked.node?.service.openStream();
+	const write = watch(stream?.run(program(insert("kept waiting")), request) ?? Promise.reject());
+	await cluster.clock.run(10_000);
+	expect(String(write.error)).toMatch(/elections are paused for \d+ s: skein resume-elections/);
 	// Who led last goes on by itself: leadership has not moved.
 	cluster.network.cut(leader.id, false);
 	await cluster.clock.run(2_000);

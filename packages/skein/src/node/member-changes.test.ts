@@ -151,11 +151,11 @@ test("what would leave no majority is refused with the reason; two at once are c
 	const refused = change(leader, { change: "remove", id: here.id });
 	await cluster.clock.run(200);
 	expect(String(refused.error)).toMatch(new RegExp(`no majority would be left.*${away.id}`));
-	const sentence = `writes stop until ${away.id} answer`;
+	const sentence = `writes stop until ${away.id} answers`;
 	expect(refused.error).toMatchObject({ code: "NEEDS_CONFIRMATION" });
 	expect(String(refused.error)).toContain(`confirm: "${sentence}"`);
 	// The sentence of another situation is none.
-	const confirm = `writes stop until ${here.id} answer`;
+	const confirm = `writes stop until ${here.id} answers`;
 	const changes = [{ change: "remove", id: here.id }] as const;
 	const mistyped = watch(
 		leader.node?.service.changeMembers({ changes, confirm, dryRun: false }) ?? Promise.reject(),

@@ -205,7 +205,7 @@ export function createMemberChanges(options: MemberChangesOptions): MemberChange
 
 /** What may be lost when the voters that are left are no quorum just now. */
 function atRisk(missing: readonly NodeId[]): string {
-	return `writes stop until ${missing.join(" and ")} answer`;
+	return `writes stop until ${missing.join(" and ")} ${missing.length === 1 ? "answers" : "answer"}`;
 }
 
 /** Asking the next leader again does nothing twice. */

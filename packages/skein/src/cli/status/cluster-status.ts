@@ -39,10 +39,12 @@ export interface ClusterStatus {
 
 const databaseName = "default";
 const requestTimeoutMs = 2_000;
+/** Longer than the client takes to find out that a node hangs, so that it asks the next: status is for just then. */
+const anyNodeTimeoutMs = 8_000;
 
 /** Throws when no node answers. */
 export async function clusterStatus(client: Client): Promise<ClusterStatus> {
-	const answer = await client.call("GET", "cluster", undefined, { timeoutMs: requestTimeoutMs });
+	const answer = await client.call("GET", "cluster", undefined, { timeoutMs: anyNodeTimeoutMs });
 	const view = readView(answer);
 	const group = databaseOf(view);
 	const members = Object.entries(group.members);
