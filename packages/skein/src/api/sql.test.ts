@@ -47,6 +47,7 @@ test("a write says when it is to be answered, else its node does", async () => {
 		{ mode: "quorum" },
 		{ mode: "sync", strict: false },
 		{ mode: "sync", strict: true },
+		{ mode: "chain" },
 		null,
 	]);
 });
