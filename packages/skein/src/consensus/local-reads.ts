@@ -4,8 +4,10 @@
  * committed. The argument: docs/decisions/chain.md.
  */
 import type { ReadGrant } from "./message.ts";
+import { isMember } from "./quorum.ts";
 import { leaderLeaseMs } from "./settings.ts";
 import type { CoreState, LeaderState } from "./state.ts";
+import { configurationOf } from "./state.ts";
 import type { LogIndex, Milliseconds, MonotonicTime, NodeId } from "./types.ts";
 
 /** When the last read lease has ended that was lent. */
@@ -79,11 +81,15 @@ export function lendReads(
 	return { durationMs, index: leases.shownIndex, tail };
 }
 
-/** Whether the heartbeat of the present round tells `to` to give up its read lease: somebody is in a hurry. */
+/**
+ * Whether the heartbeat of the present round tells `to` to give up its read lease: somebody is in a hurry, or it is a member no
+ * more, and would hold up all that is shown, since it is soon forgotten what it has.
+ */
 export function endsReads(state: CoreState, leader: LeaderState, to: NodeId): boolean {
 	const lease = leader.leases.members.get(to);
 	if (lease === undefined || state.now > lease.readsUntil) return false;
-	const isWanted = state.transfer !== null || state.now < leader.chain.lendsFrom;
+	const isInHurry = state.transfer !== null || state.now < leader.chain.lendsFrom;
+	const isWanted = isInHurry || !isMember(configurationOf(state), to);
 	if (isWanted) lease.readsEndIn ??= leader.round;
 	// Also if nobody is in a hurry any more: or the answer to this round would say too much.
 	return lease.readsEndIn !== null;
