@@ -100,3 +100,19 @@ test("a node alone steps down only if it is said that writes stop, and leads aga
 	await cluster.clock.run(4_000);
 	expect(await cluster.leader()).toBe(leader);
 });
+
+test("a leader that loses its term meanwhile is not said to lead on, and is not deposed in another term", async () => {
+	const cluster = await createCluster({ size: 3, seed: 35 });
+	const leader = await cluster.leader();
+	cluster.network.intercept = (sent) => (isOfType(sent, "timeout-now") ? null : sent.bytes);
+	const asked = stepDown(leader, {});
+	await cluster.clock.run(200);
+	cluster.network.cut(leader.id, true);
+	await cluster.clock.run(1_000);
+	cluster.network.cut(leader.id, false);
+	await cluster.clock.run(5_000);
+	const next = await cluster.leader();
+	expect(next).not.toBe(leader);
+	expect(asked.error).toBe(null);
+	expect(asked.value).toMatchObject({ changed: false, leader: next.id });
+});

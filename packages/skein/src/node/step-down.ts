@@ -68,6 +68,8 @@ export function createStepDown(options: StepDownOptions): StepDown {
 		} catch (error) {
 			// Also a node that stops, or hands over to somebody already: that says nothing about who could lead.
 			if (transfer.busy || (error instanceof SkeinError && error.code === "NO_LEADER")) throw error;
+			const now = options.runner().state;
+			if (now.role !== "leader" || now.term !== term) return over(now.leader);
 			refuse(request, error);
 		}
 		return await goAllTheSame(request, term);
