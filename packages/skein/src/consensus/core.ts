@@ -118,7 +118,7 @@ function createState(options: CoreOptions): CoreState {
 		showsNothingUntil: Number.NEGATIVE_INFINITY,
 		appliedIndex: commitIndex,
 		leader: null,
-		ledLast: false,
+		lastLeader: null,
 		uselessReigns: 0,
 		heldBackUntil: { paused: now, "stepped-down": now },
 		// A group that never had a term had no leader either, and need not wait.

@@ -54,7 +54,7 @@ export function hearLeader(state: CoreState, leader: NodeId): FollowerState {
 		() => `two leaders in term ${state.promise.term}: ${state.leader} and ${leader}`,
 	);
 	state.lastLeaderContact = state.now;
-	state.ledLast = false;
+	state.lastLeader = leader;
 	if (!neverLeads(latestConfiguration(state).value, leader)) state.uselessReigns = 0;
 	state.elector.rest(state.now);
 	return becomeFollower(state, leader);

@@ -51,7 +51,7 @@ export function becomeLeader(state: CoreState): void {
 		runningReads: [],
 	};
 	state.roleState = leader;
-	state.ledLast = true;
+	state.lastLeader = state.self;
 	state.leader = state.self;
 	announceRole(state);
 	judgeTransfer(state, state.self);

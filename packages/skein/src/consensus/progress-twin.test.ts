@@ -234,7 +234,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		log: createLogView({ index: 0, term: 0 }, headers),
 		disk: createDiskLedger(terms.length),
 		now: 0,
-		ledLast: true,
+		lastLeader: null,
 		uselessReigns: 0,
 		heldBackUntil: { paused: 0, "stepped-down": 0 },
 		outputs: [],

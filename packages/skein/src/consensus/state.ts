@@ -156,8 +156,8 @@ export interface CoreState {
 	/** In this member's database. */
 	appliedIndex: LogIndex;
 	leader: NodeId | null;
-	/** No other leader is known since this member led, in this life. */
-	ledLast: boolean;
+	/** Who was last known to lead, in this life. */
+	lastLeader: NodeId | null;
 	/** How often this member gave way as a caretaker since it last followed one that may lead. */
 	uselessReigns: number;
 	/** Until then this member does not stand by itself (holding-back.ts). */
