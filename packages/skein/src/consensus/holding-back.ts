@@ -1,5 +1,5 @@
 /**
- * Not standing for a while, because an operator said so. It only ever keeps a member from asking for leadership: it
+ * Not standing for a while: because an operator said so, or for want of a database that fits the log. It only ever keeps a member from asking for leadership: it
  * votes, promises, follows and steps down as ever, so that it costs availability at most, and ends by itself.
  */
 import { isVoter } from "./quorum.ts";
@@ -14,8 +14,13 @@ export function holdBack(state: CoreState, reason: HoldBackReason, forMs: Millis
 
 /** It is not to stand by itself. Who is told to by the leader stands all the same. */
 export function isHeldBack(state: CoreState): boolean {
-	if (heldBackForMs(state, "stepped-down") > 0) return true;
+	if (isUnfit(state) || heldBackForMs(state, "stepped-down") > 0) return true;
 	return heldBackForMs(state, "paused") > 0 && !isLeadershipOpen(state);
+}
+
+/** Nor when the leader tells it to: it could not serve, and whoever leads has the copy that it waits for. */
+export function isUnfit(state: CoreState): boolean {
+	return heldBackForMs(state, "unfit") > 0;
 }
 
 /** It is ours to take up again; or whoever had it was removed, and nobody else would before the pause is over. */

@@ -16,6 +16,7 @@ import {
 	onHeartbeatRequest,
 } from "./follower.ts";
 import { hasFreshQuorum } from "./heartbeat.ts";
+import { isUnfit } from "./holding-back.ts";
 import { onAppliedResponse, onApplyRequest } from "./in-sync.ts";
 import * as leader from "./leader.ts";
 import type { ConsensusMessage, PreVoteRequest, VoteRequest } from "./message.ts";
@@ -88,7 +89,7 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 			return role.role === "leader" ? onAppliedResponse(state, role, message) : undefined;
 		case "timeout-now":
 			hearLeader(state, message.from);
-			return stand(state, true);
+			return isUnfit(state) ? undefined : stand(state, true);
 		case "read-index-response":
 			// Whoever asks for a read index need not wait to hear by another message that it is committed, if it is.
 			if (role.role === "follower") learnCommitIndex(state, role, message.commitIndex);

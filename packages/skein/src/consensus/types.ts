@@ -86,7 +86,7 @@ export type MemberChange =
  * Why a member does not stand by itself. paused: elections are. Leadership does not move by itself then: only who led
  * last stands, to go on after a break. stepped-down: it gave leadership up, and is not to have it again soon.
  */
-export type HoldBackReason = "paused" | "stepped-down";
+export type HoldBackReason = "paused" | "stepped-down" | "unfit";
 
 /** The durable word of a voter: at most one candidate a term, ever. `votedFor` null: none yet in this term. */
 export interface VotePromise {

@@ -145,7 +145,7 @@ class View implements CoreView {
 
 	get heldBackForMs(): Readonly<Record<HoldBackReason, Milliseconds>> {
 		const forMs = (reason: HoldBackReason): Milliseconds => heldBackForMs(this.#state, reason);
-		return { paused: forMs("paused"), "stepped-down": forMs("stepped-down") };
+		return { paused: forMs("paused"), "stepped-down": forMs("stepped-down"), unfit: forMs("unfit") };
 	}
 
 	get pendingReads(): number {

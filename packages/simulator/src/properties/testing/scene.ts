@@ -82,7 +82,7 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"], elected
 			leader: given.leader ?? null,
 			leasedIndex: null,
 			caretaker: false,
-			heldBackForMs: { paused: 0, "stepped-down": 0 },
+			heldBackForMs: { paused: 0, "stepped-down": 0, unfit: 0 },
 			chain: [],
 			isChainUsed: false,
 			isLending: false,

@@ -220,7 +220,7 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 
 /** It ends long before all must be well again. */
 function holdBack(run: Run, node: SimulatedNode): void {
-	const reason = pick(run, ["paused", "stepped-down"] as const) ?? "paused";
+	const reason = pick(run, ["paused", "stepped-down", "unfit"] as const) ?? "paused";
 	const forMs = Math.floor(run.random() * 500);
 	run.simulation.step(node, { type: "hold-back", reason, forMs });
 }
