@@ -120,6 +120,7 @@ function createState(options: CoreOptions): CoreState {
 		leader: null,
 		lastLeader: null,
 		uselessReigns: 0,
+		gaveWayAt: Number.NEGATIVE_INFINITY,
 		heldBackUntil: { paused: now, "stepped-down": now, unfit: now },
 		// A group that never had a term had no leader either, and need not wait.
 		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,

@@ -70,6 +70,7 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	}
 	if (isUseless(state, leader)) {
 		state.uselessReigns++;
+		state.gaveWayAt = state.now;
 		return stepDown(state);
 	}
 	if (isFutile(state, leader)) return stepDown(state);

@@ -26,7 +26,10 @@ const mostDoublings = 6;
 /** It is not to stand by itself, or not yet. */
 export function isSpared(state: CoreState): boolean {
 	if (!neverLeads(configurationOf(state), state.self)) return false;
-	return state.now - state.lastLeaderContact < caretakerTimeouts * state.settings.electionTimeoutMs;
+	// Who has led so in vain lets others that never lead go first: they may reach whom it does not (found by simulation).
+	const timeouts = caretakerTimeouts * 2 ** Math.min(state.uselessReigns, mostDoublings);
+	const since = Math.max(state.lastLeaderContact, state.gaveWayAt);
+	return state.now - since < timeouts * state.settings.electionTimeoutMs;
 }
 
 /** It leads only until somebody who may has everything. */

@@ -236,6 +236,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		now: 0,
 		lastLeader: null,
 		uselessReigns: 0,
+		gaveWayAt: Number.NEGATIVE_INFINITY,
 		heldBackUntil: { paused: 0, "stepped-down": 0, unfit: 0 },
 		outputs: [],
 		promise: { term: 101, votedFor: "n1" },

@@ -160,6 +160,8 @@ export interface CoreState {
 	lastLeader: NodeId | null;
 	/** How often this member gave way as a caretaker since it last followed one that may lead. */
 	uselessReigns: number;
+	/** When the last of them ended. */
+	gaveWayAt: MonotonicTime;
 	/** Until then this member does not stand by itself (holding-back.ts). */
 	readonly heldBackUntil: Record<HoldBackReason, MonotonicTime>;
 	/** When a leader was heard last. An earlier life may have heard one just before it ended: so a start counts as well. */

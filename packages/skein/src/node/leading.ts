@@ -414,6 +414,8 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (owner.stream !== null || open.last !== null) return false;
 		if (passing.newConfiguration(runner().commitIndex) === null) return false;
 		await commitSettled();
+		// What was committed meanwhile is perhaps another leader's: its rows are not in here (found by simulation).
+		if (!stillLeading()) return false;
 		const configuration = passing.newConfiguration(runner().commitIndex);
 		if (configuration === null || commitFailed) return commitFailed;
 		const { index } = configuration;
