@@ -2,7 +2,7 @@
 import type { Disk, DiskFile } from "../../world/disk.ts";
 
 export interface Step {
-	readonly type: "read" | "write" | "sync" | "size" | "truncate" | "close";
+	readonly type: "open" | "read" | "write" | "sync" | "size" | "truncate" | "close";
 	/** Under which the file was opened. */
 	readonly path: string;
 	readonly offset: number;
@@ -32,17 +32,21 @@ export function watchDisk(disk: Disk): WatchedDisk {
 		syncDirectory: (directory) => disk.syncDirectory(directory),
 		checksum: disk.checksum,
 		async open(path, options) {
+			await begin({ type: "open", path, offset: 0, sizeBytes: 0 });
 			const file = await disk.open(path, options);
 			open.set(file, path);
 			return watchFile(file, path);
 		},
 	};
 
+	async function begin(step: Step): Promise<void> {
+		watched.steps.push(step);
+		await watched.before(step);
+	}
+
 	function watchFile(file: DiskFile, path: string): DiskFile {
 		async function take(type: Step["type"], offset = 0, sizeBytes = 0): Promise<void> {
-			const step = { type, path, offset, sizeBytes };
-			watched.steps.push(step);
-			await watched.before(step);
+			await begin({ type, path, offset, sizeBytes });
 			if (!open.has(file))
 				throw Object.assign(new Error(`${type} of ${path}, which is closed`), { code: "EBADF" });
 		}
