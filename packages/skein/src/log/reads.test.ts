@@ -95,8 +95,11 @@ test.each([
 	[10, 30, 1e9, 3],
 	[35, 35, 1, 1],
 ])("from disk, entries %i to %i within %i bytes are %i", async (first, last, maxBytes, count) => {
-	const log = await openSmallLog(await filledDisk(35));
+	const disk = watchDisk(await filledDisk(35));
+	const log = await openSmallLog(disk);
+	disk.steps.length = 0;
 	expect(await log.read(first, last, maxBytes)).toEqual(entries(first, first + count - 1));
+	expect(disk.steps).toMatchObject([{ type: "read", sizeBytes: count * 80 }]);
 	await log.close();
 });
 

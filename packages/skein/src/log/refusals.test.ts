@@ -24,9 +24,9 @@ async function lastIndexOn(disk: MemoryDisk): Promise<LogIndex> {
 	return base.index + headers.length;
 }
 
-function tooLarge(index: LogIndex): Entry {
-	// As long as it says only for who asks: a gibibyte and a byte.
-	const payload = Object.defineProperty(new Uint8Array(), "length", { value: 2 ** 30 + 1 });
+/** As long as it says only for who asks. */
+function entryOf(sizeBytes: number, index: LogIndex): Entry {
+	const payload = Object.defineProperty(new Uint8Array(), "length", { value: sizeBytes });
 	return { index, term: 2, kind: "command", payload };
 }
 
@@ -37,7 +37,13 @@ test.each<[string, LogIndex | null, Entry[], string]>([
 	["entries that are not at the cut", 4, entries(5, 5), "entry 5 where 4 should be"],
 	["a cut behind the end", 8, entries(8, 8), "cannot cut at 8: the log ends at 6"],
 	["a cut behind the end, of nothing", 8, [], "cannot cut at 8: the log ends at 6"],
-	["a payload of more than a gibibyte", null, [tooLarge(7)], "entry 7 has 1073741825 bytes"],
+	["a payload of more than a gibibyte", null, [entryOf(2 ** 30 + 1, 7)], "entry 7 has 1073741825 bytes"],
+	[
+		"a gap behind one of a gibibyte",
+		null,
+		[entryOf(2 ** 30, 7), ...entries(9, 9)],
+		"entry 9 where 8 should be",
+	],
 ])("%s is refused, and the log goes on", async (_what, truncateFrom, some, message) => {
 	const disk = await filledDisk(6);
 	const log = await openSmallLog(disk);

@@ -26,6 +26,16 @@ test("the size is that of the records", async () => {
 	await log.close();
 });
 
+test("a cut reads the record before it, and no more", async () => {
+	const disk = watchDisk(await filledDisk(35));
+	const log = await openSmallLog(disk);
+	disk.steps.length = 0;
+	await log.append({ truncateFrom: 30, entries: [] });
+	const reads = disk.steps.filter(({ type }) => type === "read");
+	expect(reads).toMatchObject([{ path: segmentPath(25), offset: 64 + 4 * 80, sizeBytes: 80 }]);
+	await log.close();
+});
+
 test.each([
 	[11, 0],
 	[12, 12],
