@@ -1,4 +1,5 @@
 /** The cache against a twin that is a plain list, and what it does in a long life. */
+import { memoryUsage } from "node:process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Entry, LogIndex } from "../consensus/types.ts";
@@ -111,4 +112,18 @@ test("what was evicted long ago leaves no trace", () => {
 		expect(held?.at(-1)?.index).toBe(index);
 		expect(cache.slice(index - 10, index, 1e9)).toBe(null);
 	}
+});
+
+test.each([10, 5_000])("nor does it cost memory, with %i entries held", (held) => {
+	const cache = createEntryCache(held * 100);
+	// One that takes every index in turn: what else is there is the cache's.
+	const passing = { ...entry(0, 0), index: 0 };
+	const before = memoryUsage().heapUsed;
+	for (let index = 1; index <= 2_000_000; index++) {
+		passing.index = index;
+		cache.push(passing);
+		cache.evict(index + 1);
+	}
+	// A place for each would be 16 MB.
+	expect(memoryUsage().heapUsed - before).toBeLessThan(8e6);
 });

@@ -135,6 +135,7 @@ test.each<[string, number, (log: Log) => Promise<unknown>]>([
 	const gate = Promise.withResolvers<void>();
 	watched.before = ({ type }) => (type === "read" ? gate.promise : undefined);
 	const read = log.read(index, index, 1);
+	// It has begun, and waits; what takes the entry away does not.
 	watched.before = () => {};
 	await takeAway(log);
 	gate.resolve();
