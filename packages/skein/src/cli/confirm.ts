@@ -13,7 +13,7 @@ export async function confirmed(
 		const sentence = error instanceof Error ? sentenceIn(error.message) : null;
 		if (sentence === null) throw error;
 		if (given !== null || !process.stdin.isTTY || !process.stderr.isTTY) throw withHint(error, sentence);
-		if (!(await isTyped(error, sentence))) throw new Error("nothing was done: that was not the sentence");
+		if (!(await isTyped(error, sentence))) throw new Error("nothing was done: the sentence was not typed");
 		return await ask(sentence);
 	}
 }
@@ -22,7 +22,9 @@ async function isTyped(error: unknown, sentence: string): Promise<boolean> {
 	const lines = createInterface({ input: process.stdin, output: process.stderr });
 	try {
 		console.error(error instanceof Error ? error.message : String(error));
-		return (await lines.question("type that sentence: ")).trim() === sentence;
+		// Ctrl-C and Ctrl-D end the question with an error: that is a no as well.
+		const typed = await lines.question("type that sentence: ").catch(() => "");
+		return typed.trim() === sentence;
 	} finally {
 		lines.close();
 	}

@@ -22,9 +22,13 @@ export async function stepDown(values: OptionValues<typeof stepDownOptions>): Pr
 	const leader = typeof answer.leader === "string" ? answer.leader : null;
 	const from = "from" in answer && typeof answer.from === "string" ? answer.from : "nobody";
 	const pausedMs = "pausedMs" in answer ? Math.round(Number(answer.pausedMs)) : 0;
-	const next = leader === null ? "nobody leads now: writes wait" : `${leader} leads now`;
+	const next =
+		leader === null
+			? `nobody leads now: writes wait, for ${pausedMs} ms so far`
+			: `${leader} leads now; writes paused for ${pausedMs} ms`;
 	const forLong = `it does not stand for ${Math.ceil(restMs / 1_000)} s`;
 	if (dryRun) console.log(`${from} would step down, and ${leader ?? "nobody"} lead`);
-	else if (!changed) console.log(`nothing to do, the leader of that term leads no more: ${next}`);
-	else console.log(`${from} stepped down, ${forLong}; ${next}; writes paused for ${pausedMs} ms`);
+	else if (!changed)
+		console.log(`nothing to do, the leader of that term leads no more: ${leader ?? "nobody"} leads now`);
+	else console.log(`${from} stepped down, ${forLong}; ${next}`);
 }

@@ -114,6 +114,8 @@ test("one that never leads is not asked to, refuses, and serves no writes where 
 	);
 	await cluster.clock.run(3_000);
 	expect(written.error).toMatchObject({ code: "NO_LEADER", outcome: "did-not-happen" });
+	// A majority is there, so that is not what keeps it from being written.
+	expect(String(written.error)).toContain(`${caretaker?.id} never leads, by its priority`);
 	// It can be asked for other priorities all the same.
 	await setPriority(cluster, [first, "normal"]);
 	await cluster.clock.run(3_000);

@@ -85,6 +85,20 @@ test("where nobody can take over it is refused, unless what may be lost is said"
 	expect((await cluster.leader()).id).toBe(forced.value?.leader);
 });
 
+test("the sentence names nobody who never leads: writes would not go on with it", async () => {
+	const cluster = await createCluster({ size: 3, seed: 35 });
+	const leader = await cluster.leader();
+	const others = cluster.members.filter((member) => member !== leader);
+	const changes = others.map(({ id }) => ({ change: "priority", id, priority: "never" }) as const);
+	watch(leader.node?.service.changeMembers({ changes, confirm: null, dryRun: false }) ?? Promise.reject());
+	await cluster.clock.run(1_000);
+	const refused = stepDown(leader, { dryRun: true });
+	await cluster.clock.run(100);
+	expect(String(refused.error)).toContain(
+		'confirm: "writes stop for up to 5 s, and early answers may be lost"',
+	);
+});
+
 test("a node alone steps down only if it is said that writes stop, and leads again after its rest", async () => {
 	const cluster = await createCluster({ size: 1, seed: 34 });
 	const leader = await cluster.leader();

@@ -3,6 +3,7 @@
  * not stand for a while. Where nobody can take over it is refused, unless the operator says what is lost by it.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import { neverLeads } from "../consensus/quorum.ts";
 import type { NodeId, Term } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
@@ -87,8 +88,11 @@ export function createStepDown(options: StepDownOptions): StepDown {
 	}
 
 	function refuse({ restMs, confirm }: StepDownRequest, error: unknown): void {
-		const { voters } = options.runner().core.view.configuration;
-		const others = voters.filter((voter) => voter !== self);
+		const { configuration } = options.runner().core.view;
+		// Who never leads would do so without writes.
+		const others = configuration.voters.filter(
+			(voter) => voter !== self && !neverLeads(configuration, voter),
+		);
 		const forLong = `writes stop for up to ${Math.ceil(restMs / 1_000)} s`;
 		const until = others.length === 0 ? "" : ` or until ${anyOf(others)} leads`;
 		const sentence = `${forLong}${until}, and early answers may be lost`;
