@@ -415,8 +415,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (passing.newConfiguration(runner().commitIndex) === null) return false;
 		await commitSettled();
 		// What was committed meanwhile is perhaps another leader's: its rows are not in here (found by simulation).
-		if (!stillLeading()) return false;
-		const configuration = passing.newConfiguration(runner().commitIndex);
+		const configuration = stillLeading() ? passing.newConfiguration(runner().commitIndex) : null;
 		if (configuration === null || commitFailed) return commitFailed;
 		const { index } = configuration;
 		commitSqlite({ index, term: runner().core.view.termAt(index) ?? 0 });
