@@ -113,7 +113,7 @@ test("what comes later is refused, never silently less", async () => {
 		{ "skein-consistency": "bounded" },
 		{ "skein-session": "nonsense" },
 		{ "skein-consistency": "nonsense" },
-		{ "skein-ack": "chain" },
+		{ "skein-ack": "chain;k=2" },
 		{ "skein-ack": "semi-sync;k=0" },
 	]) {
 		expect(await sql(url, { sql: "select 1" }, { headers })).toMatchObject({

@@ -5,7 +5,7 @@ import { openSkein, type SkeinCluster } from "../skein/cluster.ts";
 
 const clients = 64;
 /** `sync;strict` is left out where a follower is stopped: it waits, as it promises. */
-const modes = ["async", "semi-sync", "quorum", "sync", "sync;strict"] as const;
+const modes = ["async", "semi-sync", "quorum", "sync", "sync;strict", "chain"] as const;
 const healthyMs = 1_500;
 
 interface Figures {

@@ -244,6 +244,14 @@ test("one try with an unknown outcome makes the whole unknown, whatever the late
 	expect(received).toHaveLength(2);
 });
 
+test("a last try that had no time left hides nothing of what the one before was told", async () => {
+	const { url } = await serverWith(refuse(503, "NO_LEADER", "did-not-happen"), () => {});
+	const asked = connect([url]).call("POST", "cluster/transfer", {}, { timeoutMs: 300 });
+	const error: unknown = await asked.catch((thrown: unknown) => thrown);
+	expect(error).toMatchObject({ code: "TIMEOUT", outcome: "unknown" });
+	expect(String(error)).toMatch(/no answer from .*; before that: .*NO_LEADER/);
+});
+
 test("a server that never answers ends in TIMEOUT, outcome unknown", async () => {
 	const { url } = await serverWith(() => {});
 	const error = await failureOf(connect(url, { timeoutMs: 200 }).execute("insert into t values (1)"));

@@ -17,6 +17,7 @@ export const errorCodes = [
 	"BAD_REQUEST",
 	"PAYLOAD_TOO_LARGE",
 	"UNSUPPORTED_SQL",
+	"NEEDS_CONFIRMATION",
 ] as const;
 export type SkeinErrorCode = (typeof errorCodes)[number];
 

@@ -45,7 +45,8 @@ export type Acknowledgement =
 	| `semi-sync;k=${number}`
 	| "quorum"
 	| "sync"
-	| "sync;strict";
+	| "sync;strict"
+	| "chain";
 
 export interface RequestOptions {
 	readonly timeoutMs?: number;

@@ -70,6 +70,7 @@ export function createRouter(urls: readonly string[], session: Session): Router 
 			/** Moved to the end of all time by the first sign of life. */
 			let connectDeadline = startedAt + request.connectTimeoutMs;
 			let hasUnknownTry = false;
+			let before: SkeinError | null = null;
 			for (let tries = 1; ; tries++) {
 				const url = base();
 				const tried = current;
@@ -85,8 +86,9 @@ export function createRouter(urls: readonly string[], session: Session): Router 
 					const resumesAt = performance.now() + pause;
 					const isLate = resumesAt >= deadline || (tries >= bases.length && resumesAt >= connectDeadline);
 					if (isLate || !mayRepeat(error, request.isRepeatable)) {
-						throw withOutcome(error, hasUnknownTry);
+						throw withOutcome(explained(error, before), hasUnknownTry);
 					}
+					before = error;
 					// Another request may have moved on already.
 					if (current === tried) current = (tried + 1) % bases.length;
 					await new Promise((resolve) => setTimeout(resolve, pause));
@@ -116,6 +118,13 @@ const passing: ReadonlySet<string> = new Set([
 function mayRepeat(error: SkeinError, isRepeatable: boolean): boolean {
 	if (!passing.has(error.code)) return false;
 	return error.outcome === "did-not-happen" || isRepeatable;
+}
+
+/** The last try had what was left of the time: what the one before was told says more. */
+function explained(error: SkeinError, before: SkeinError | null): SkeinError {
+	if (error.code !== "TIMEOUT" || before?.code !== "NO_LEADER") return error;
+	const { code, outcome } = error;
+	return new SkeinError(`${error.message}; before that: ${before.message}`, { code, outcome, cause: error });
 }
 
 function withOutcome(error: SkeinError, hasUnknownTry: boolean): SkeinError {

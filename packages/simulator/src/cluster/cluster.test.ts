@@ -174,7 +174,7 @@ test("who has never taken part does not wait for a member that was removed", asy
 	const removed = members.find((member) => member !== late && member !== asked);
 	if (late === undefined || asked === undefined || removed === undefined) throw new Error("a leader");
 	const changes = [{ change: "remove", id: removed.id }] as const;
-	const change = asked.server?.service.changeMembers({ changes, force: false, dryRun: false });
+	const change = asked.server?.service.changeMembers({ changes, confirm: null, dryRun: false });
 	await run(1_000);
 	expect((await change)?.changed).toBe(true);
 	removed.crash("power");

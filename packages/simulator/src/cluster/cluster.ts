@@ -67,7 +67,8 @@ export function createCluster(options: ClusterOptions): Cluster {
 	const { size, scheduler, chance, profile, settings, tell } = options;
 	/** Few, most often one. */
 	let touched: Member[] = [];
-	const nobody: readonly Member[] = [];
+	/** Of the event before: used again. */
+	let shownLast: Member[] = [];
 	const shown = new Map<NodeId, Shown>();
 
 	/** Inside production code: what an observer throws must not be taken for a failure of the code that it watches. */
@@ -198,9 +199,11 @@ export function createCluster(options: ClusterOptions): Cluster {
 			return found;
 		},
 		look() {
-			if (touched.length === 0) return nobody;
 			const members = touched;
-			touched = [];
+			touched = shownLast;
+			// Not by its length: that would give its memory back.
+			while (touched.length > 0) touched.pop();
+			shownLast = members;
 			for (const member of members) show(member);
 			return members;
 		},

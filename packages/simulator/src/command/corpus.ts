@@ -58,6 +58,17 @@ export const corpus: readonly Known[] = [
 	registers(314001692, "a leader that cannot commit its barrier led on", 60),
 	registers(900016, "a member that a snapshot brought up said that its disk was full", 30),
 	registers(620600008, "a majority of empty disks founds the cluster again", 60),
+	registers(
+		109,
+		"a deposed leader stored its successor's configuration, and passed over the rows before it",
+		60,
+	),
+	registers(335, "a caretaker that reached nobody who may lead stood again and again before all others", 60),
+	registers(
+		255476928,
+		"the only member that may lead had a database that did not fit, and led on and on",
+		60,
+	),
 	{
 		seed: 630040004,
 		profile: "sqlite",

@@ -34,9 +34,9 @@ interface Run {
 
 /**
  * A world makes many objects that live for a simulated second or two. In the space that V8 gives to new ones by itself
- * they outlive one collection too many and are copied: a twentieth of the processor's time.
+ * they outlive one collection too many and are copied: a tenth of the processor's time.
  */
-const youngGenerationMb = 192;
+const youngGenerationMb = 384;
 
 /** Null: it was stopped. */
 type Ending = Outcome | null;

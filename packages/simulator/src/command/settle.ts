@@ -17,9 +17,12 @@ export function createSettle(): Settle {
 		else process.nextTick(resolve);
 	};
 	const settled = Promise.resolve();
+	let onSettled: () => void = () => {};
+	const waitForIt = (): void => wait(onSettled);
 	const whenSettled = (then: () => void): void => {
+		onSettled = then;
 		// A tick that is asked for outside of a promise callback would come before all of these.
-		void settled.then(() => wait(then));
+		void settled.then(waitForIt);
 	};
 	return Object.assign(() => new Promise<void>(wait), { whenSettled });
 }

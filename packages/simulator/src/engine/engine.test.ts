@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createChance } from "./chance.ts";
-import { createScheduler, Livelock } from "./scheduler.ts";
+import { createScheduler, Livelock, onlyLooked } from "./scheduler.ts";
 
 test("the same seed gives the same chances, a fork takes none of them", () => {
 	const draw = (chance: ReturnType<typeof createChance>) => Array.from({ length: 20 }, () => chance.next());
@@ -45,6 +45,29 @@ test("events happen by time, then in the order of their scheduling; cancelled on
 	expect(seen.length).toBe(500 - cancelled.size);
 	expect(seen.some(({ number }) => cancelled.has(number))).toBe(false);
 	expect(seen).toEqual(seen.toSorted((a, b) => a.at - b.at || a.number - b.number));
+});
+
+test("nobody waits after an event that only looked, nor looks what it changed", async () => {
+	let settles = 0;
+	const scheduler = createScheduler(() => {
+		settles++;
+		return Promise.resolve();
+	});
+	const seen: string[] = [];
+	scheduler.at(1, () => {
+		seen.push("looks");
+		return onlyLooked;
+	});
+	scheduler.at(2, () => seen.push("works"));
+	scheduler.at(3, () => {
+		seen.push("looks again");
+		return onlyLooked;
+	});
+	await scheduler.runUntil(4, () => seen.push("afterwards"));
+	expect(seen).toEqual(["looks", "works", "afterwards", "looks again"]);
+	expect(scheduler.events).toBe(3);
+	// Once before the first, and once for the one that worked.
+	expect(settles).toBe(2);
 });
 
 test("what an event sets off is settled before the next", async () => {

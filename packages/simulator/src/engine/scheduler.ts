@@ -14,11 +14,17 @@ export interface ScheduledEvent {
 	cancel(): void;
 }
 
+/**
+ * What an event gives back that has only looked at the world: it set nothing off, so there is nothing to settle, and
+ * nobody need look what it changed. There are many of these.
+ */
+export const onlyLooked = "only looked";
+
 export interface Scheduler {
 	readonly now: WorldTime;
-	/** Not before now. */
-	at(time: WorldTime, callback: () => void): ScheduledEvent;
-	after(delayMs: Milliseconds, callback: () => void): ScheduledEvent;
+	/** Not before now. The callback gives `onlyLooked` back, or what counts for nothing. */
+	at(time: WorldTime, callback: () => unknown): ScheduledEvent;
+	after(delayMs: Milliseconds, callback: () => unknown): ScheduledEvent;
 	/** Carries out all events up to `time`, which it then is. `afterEach` is called when an event and what it set off have settled. */
 	runUntil(time: WorldTime, afterEach?: () => void): Promise<void>;
 	/** Events carried out so far. */
@@ -47,9 +53,9 @@ export class Livelock extends Error {
 class Pending implements ScheduledEvent {
 	readonly at: WorldTime;
 	readonly number: number;
-	callback: (() => void) | null;
+	callback: (() => unknown) | null;
 
-	constructor(at: WorldTime, number: number, callback: () => void) {
+	constructor(at: WorldTime, number: number, callback: () => unknown) {
 		this.at = at;
 		this.number = number;
 		this.callback = callback;
@@ -114,7 +120,7 @@ export function createScheduler(settle: Settle): Scheduler {
 		return first;
 	}
 
-	function at(time: WorldTime, callback: () => void): ScheduledEvent {
+	function at(time: WorldTime, callback: () => unknown): ScheduledEvent {
 		if (!(time >= scheduler.now)) throw new RangeError(`an event at ${time}, and it is ${scheduler.now}`);
 		const event = new Pending(time, numbers++, callback);
 		push(event);
@@ -130,8 +136,7 @@ export function createScheduler(settle: Settle): Scheduler {
 			scheduler.now = next.at;
 			scheduler.events++;
 			count(next.at);
-			callback();
-			return true;
+			if (callback() !== onlyLooked) return true;
 		}
 		return false;
 	}

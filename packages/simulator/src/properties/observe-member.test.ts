@@ -39,6 +39,13 @@ test("who sends appends, in which terms", () => {
 	);
 });
 
+test("who passes an append on does not lead", () => {
+	const append = { ...ofType("chain-append"), from: "n1" } as PeerMessage & { readonly term: number };
+	expect(observedOf([append])).toEqual([]);
+	const own = { ...append, leader: "n1" } as PeerMessage;
+	expect(observedOf([own])).toEqual([{ type: "append-sent", node: "n1", term: append.term }]);
+});
+
 test("what properties ask for is observed whole", () => {
 	for (const type of [
 		"vote-request",

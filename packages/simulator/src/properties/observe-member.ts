@@ -11,7 +11,7 @@ import { LogFailedError } from "../../../skein/src/log/errors.ts";
 import type { Log } from "../../../skein/src/log/log.ts";
 import { decodeMessage } from "../../../skein/src/peer/codec/message.ts";
 import type { Network } from "../../../skein/src/world/network.ts";
-import { senderOf, termOf } from "../trace/message-head.ts";
+import { leaderOf, senderOf, termOf } from "../trace/message-head.ts";
 import type { LogWork, Observation } from "./observation.ts";
 
 export type Observe = (observation: Observation) => void;
@@ -112,6 +112,7 @@ function isOfTheDisk(error: unknown): boolean {
 const observedTypes: ReadonlySet<number | undefined> = new Set([3, 4, 6, 7, 9]);
 /** Of these the head only: to decode entries again would cost as much as to receive them. */
 const appendRequest = 5;
+const chainAppend = 14;
 
 /** For one life of a member. */
 export function observeNetwork(network: Network, observe: Observe): Network {
@@ -128,6 +129,8 @@ export function observeNetwork(network: Network, observe: Observe): Network {
 		start: (receiver) => network.start(receiver),
 		send(to, lane, bytes) {
 			if (bytes[1] === appendRequest) observeAppend(bytes);
+			// Who passes one on does not lead.
+			if (bytes[1] === chainAppend && leaderOf(bytes) === senderOf(bytes)) observeAppend(bytes);
 			if (lane === "control" && observedTypes.has(bytes[1])) {
 				const message = decodeMessage(bytes);
 				switch (message.type) {

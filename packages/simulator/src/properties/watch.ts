@@ -39,6 +39,14 @@ export interface Watch {
 	readonly asked: ReadonlyMap<string, number>;
 }
 
+/** That a property hears of one type of observation. */
+interface Hearing {
+	readonly type: string;
+	readonly name: string;
+	readonly hear: (observation: never) => void;
+	times: number;
+}
+
 /** `leftOut`: for histories that a test makes up, whose leaders nobody has elected. */
 export function createWatch(leftOut: readonly string[] = []): Watch {
 	const logs = createMemberLogs();
@@ -63,15 +71,11 @@ export function createWatch(leftOut: readonly string[] = []): Watch {
 		monotonic(),
 	];
 	const properties = all.filter(({ name }) => !leftOut.includes(name));
-	const asked = new Map(properties.map(({ name }) => [name, 0]));
-	const byType = new Map<Observation["type"], { name: string; hear: (observation: never) => void }[]>();
-	for (const { name, on } of properties) {
-		for (const [type, hear] of Object.entries(on)) {
-			const list = byType.get(type as Observation["type"]) ?? [];
-			byType.set(type as Observation["type"], list);
-			list.push({ name, hear });
-		}
-	}
+	const hearings = properties.flatMap(({ name, on }) =>
+		Object.entries(on).map(([type, hear]): Hearing => ({ type, name, hear, times: 0 })),
+	);
+	const byType = new Map<string, Hearing[]>();
+	for (const one of hearings) byType.set(one.type, [...(byType.get(one.type) ?? []), one]);
 	/** What a process still computes after its end has no effect, and is nobody's. */
 	const ended = new Set<NodeId>();
 
@@ -85,10 +89,12 @@ export function createWatch(leftOut: readonly string[] = []): Watch {
 
 	function look(observation: Observation): void {
 		logs.update(observation);
-		for (const { name, hear } of byType.get(observation.type) ?? []) {
-			asked.set(name, (asked.get(name) ?? 0) + 1);
+		const list = byType.get(observation.type);
+		if (list === undefined) return;
+		for (const one of list) {
+			one.times++;
 			// The list holds those that want this type.
-			hear(observation as never);
+			one.hear(observation as never);
 		}
 	}
 
@@ -104,7 +110,11 @@ export function createWatch(leftOut: readonly string[] = []): Watch {
 			}
 		},
 		committedIndex: () => committed.index,
-		asked,
+		get asked() {
+			const asked = new Map(properties.map(({ name }) => [name, 0]));
+			for (const { name, times } of hearings) asked.set(name, (asked.get(name) ?? 0) + times);
+			return asked;
+		},
 	};
 	return watch;
 }

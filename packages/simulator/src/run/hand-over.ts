@@ -1,4 +1,5 @@
 /** In a healed majority leadership can be handed over: asked of the leader again and again until it succeeds. */
+import { neverLeads } from "../../../skein/src/consensus/quorum.ts";
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
@@ -46,7 +47,13 @@ export function handOver({ members, scheduler, tell, onOutrage }: HandOverOption
 	function goOn(): void {
 		if (done || stopped) return;
 		const leader = members.find(({ core }) => core?.established === true);
-		const target = members.find((member) => member !== leader && member.core !== null);
+		const mayLead = (id: NodeId): boolean => {
+			const configuration = leader?.core?.configuration;
+			return configuration !== undefined && !neverLeads(configuration, id);
+		};
+		const others = members.filter((member) => member !== leader && member.core !== null);
+		const target = others.find(({ id }) => mayLead(id));
+		if (leader !== undefined && others.length > 0 && target === undefined) done = true;
 		const again = (): void => void scheduler.after(pauseMs, goOn);
 		if (leader === undefined || target === undefined) again();
 		else ask(leader, target.id, again);

@@ -7,7 +7,7 @@ import { maxClockDrift } from "../../../skein/src/world/clock.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
-import type { Scheduler } from "../engine/scheduler.ts";
+import { onlyLooked, type Scheduler } from "../engine/scheduler.ts";
 import { connect } from "../load/connection.ts";
 import type { Tell } from "../trace/event.ts";
 import { createFaultAtlas } from "../world/fault-atlas.ts";
@@ -32,6 +32,10 @@ export interface Nemesis {
 	readonly sound: readonly NodeId[];
 	/** All sets of voters of which a majority may be needed. */
 	voters(): readonly (readonly NodeId[])[];
+	/** An operator asks this member that somebody is to lead, or never is. */
+	prioritize(asked: Member, chance: Chance): void;
+	/** For each configuration that may count: the voters that may lead. */
+	mayLead(): readonly (readonly NodeId[])[];
 	/** It is a member, and will be one whatever comes of the changes that are under way. */
 	staysMember(node: NodeId): boolean;
 	/** More disks may be damaged than Skein promises to survive. */
@@ -115,10 +119,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		return state === "down" || state === "failed" || state === "refused";
 	}
 
-	function later(delayMs: number, work: () => void): void {
-		scheduler.after(delayMs, () => {
-			if (!stopped) work();
-		});
+	function later(delayMs: number, work: () => unknown): void {
+		scheduler.after(delayMs, () => (stopped ? onlyLooked : work()));
 	}
 
 	function arm(kind: FaultKind): void {
@@ -257,6 +259,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 
 	/** The first members have more than the first entry on disk, or had. */
 	function isFounded(): boolean {
+		if (founded.size === first.length) return true;
 		for (const { id, core } of first) if ((core?.durableIndex ?? 0) > 1) founded.add(id);
 		return founded.size === first.length;
 	}
@@ -332,10 +335,12 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 	/** Looks now and then who has ended, as a supervisor does. */
 	function supervise(member: Member): void {
 		later(chance.exponential(restartMs), () => {
+			const isUp = !isDown(member);
 			// Who refuses to start is left alone most often: it will refuse again.
 			if (member.state !== "refused" || chance.happens(0.1)) start(member);
 			isFounded();
 			supervise(member);
+			return isUp ? onlyLooked : undefined;
 		});
 	}
 
@@ -362,6 +367,10 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				.map(({ id }) => id);
 		},
 		voters: () => operator.voters(),
+		prioritize(asked, ofPriorities) {
+			if (isFounded()) operator.prioritize(asked, ofPriorities);
+		},
+		mayLead: () => operator.mayLead(),
 		staysMember: (node) => operator.staysMember(node),
 		isBeyond: settings.atlas === "beyond",
 		hasDamaged: (node) => damaged.has(node) || cluster.member(node).hasLostDisk,

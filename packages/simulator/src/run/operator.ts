@@ -5,7 +5,9 @@
  * asked for before: that nobody promises to survive.
  */
 import { planChange } from "../../../skein/src/consensus/membership.ts";
+import { neverLeads } from "../../../skein/src/consensus/quorum.ts";
 import type { Configuration, MemberChange, NodeId } from "../../../skein/src/consensus/types.ts";
+import { sentenceIn } from "../../../skein/src/node/confirmation.ts";
 import type { MembersRequest } from "../../../skein/src/node/member-changes.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { halvesOf, settledOf } from "../cluster/configurations.ts";
@@ -17,6 +19,10 @@ import { leavesMajority } from "../world/fault-atlas.ts";
 export interface Operator {
 	/** Asks for some change: this member, or any. */
 	change(asked: Member | null): void;
+	/** Asks that some member is to lead, or never is. */
+	prioritize(asked: Member, chance: Chance): void;
+	/** For each configuration that may count: the voters that may lead. */
+	mayLead(): readonly (readonly NodeId[])[];
 	/** All sets of voters that may count, now or when what was asked for has happened. */
 	voters(): readonly (readonly NodeId[])[];
 	/** A member now, and whatever comes of what was asked for. */
@@ -142,14 +148,13 @@ export function createOperator(options: OperatorOptions): Operator {
 		);
 	}
 
-	function ask(member: Member, request: MembersRequest): void {
+	/** `insists`: what may be lost is confirmed. */
+	function ask(member: Member, request: MembersRequest, insists: boolean): void {
 		const { server } = member;
 		if (server === null) return;
 		const wish = request.changes;
-		const what = wish
-			.map((one) => `${one.change} ${one.id}${one.change === "add" ? ` as ${one.as}` : ""}`)
-			.join(", ");
-		tell({ type: "change-members", node: member.id, what, force: request.force });
+		const what = wish.map((one) => `${one.change} ${one.id}${detailOf(one)}`).join(", ");
+		tell({ type: "change-members", node: member.id, what, force: request.confirm !== null });
 		open.add(wish);
 		server.life.enter(() => {
 			server.service.changeMembers(request).then(
@@ -162,6 +167,10 @@ export function createOperator(options: OperatorOptions): Operator {
 					if (error.outcome === "did-not-happen") open.delete(wish);
 					const outcome = `${String(error.outcome)}, ${String(error.code)}`;
 					tell({ type: "members-changed", node: member.id, outcome, why: error.message });
+					const sentence = sentenceIn(error.message);
+					// Or it was the same one, and the situation has changed meanwhile.
+					if (sentence === null || request.confirm !== null || !insists) return;
+					if (isSafe(wish)) ask(member, { ...request, confirm: sentence }, false);
 				},
 			);
 		});
@@ -173,8 +182,17 @@ export function createOperator(options: OperatorOptions): Operator {
 			const changes = draw(chance.pick(kinds));
 			const running = cluster.members.filter(({ server }) => server !== null);
 			if (changes.length === 0 || running.length === 0 || !isSafe(changes)) return;
-			ask(asked ?? chance.pick(running), { changes, force: chance.happens(0.15), dryRun: false });
+			const member = asked ?? chance.pick(running);
+			ask(member, { changes, confirm: null, dryRun: false }, chance.happens(0.15));
 		},
+		prioritize(asked, ofPriorities) {
+			if (open.size >= mostOpen) return;
+			const { id } = ofPriorities.pick(latest().members);
+			const priority = ofPriorities.pick(["never", "never", "preferred", "normal"] as const);
+			const changes = [{ change: "priority", id, priority }] as const;
+			ask(asked, { changes, confirm: null, dryRun: false }, false);
+		},
+		mayLead: () => possible().map((one) => one.voters.filter((voter) => !neverLeads(one, voter))),
 		voters: () => halvesOf(possible()),
 		staysMember(node) {
 			return possible().every(({ members, voters, learners }) =>
@@ -182,4 +200,9 @@ export function createOperator(options: OperatorOptions): Operator {
 			);
 		},
 	};
+}
+
+function detailOf(change: MemberChange): string {
+	if (change.change === "add") return ` as ${change.as}`;
+	return change.change === "priority" ? ` ${change.priority}` : "";
 }

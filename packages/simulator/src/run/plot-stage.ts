@@ -3,6 +3,7 @@ import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
+import { onlyLooked } from "../engine/scheduler.ts";
 import type { Connection } from "../load/connection.ts";
 import type { OperationKind } from "../load/settings.ts";
 import type { Tell } from "../trace/event.ts";
@@ -13,7 +14,7 @@ export interface PlotOptions {
 	readonly tell: Tell;
 	readonly electionTimeoutMs: number;
 	/** Does nothing when the safety phase is over. */
-	readonly later: (delayMs: number, work: () => void) => void;
+	readonly later: (delayMs: number, work: () => unknown) => void;
 	readonly transfer: (from: Member, to: NodeId) => void;
 	/** Somebody comes to a member and asks for something, also where clients are kept out. */
 	readonly visit: (member: Member, kind: OperationKind, beforeCommit?: () => void) => void;
@@ -53,8 +54,9 @@ export function createStage(options: PlotOptions): Stage {
 
 	function look(everyMs: number, holds: () => boolean, looks: number, then: () => void): void {
 		later(everyMs, () => {
-			if (looks <= 0 || holds()) then();
-			else look(everyMs, holds, looks - 1, then);
+			if (looks <= 0 || holds()) return then();
+			look(everyMs, holds, looks - 1, then);
+			return onlyLooked;
 		});
 	}
 

@@ -180,6 +180,9 @@ const blows = ["none", "down", "disk-hangs", "pause", "deaf", "mute", "isolate"]
 const leaderBlows = [
 	"disk-hangs",
 	"disk-hangs",
+	// Often none begins any more.
+	"hangs-in-checkpoint",
+	"hangs-in-checkpoint",
 	"hangs-in-checkpoint",
 	"hangs-in-checkpoint",
 	"deaf",

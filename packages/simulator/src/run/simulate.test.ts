@@ -85,8 +85,8 @@ test("a snapshot that says more than its database was asked to hold is noticed w
 		},
 	};
 	let failure: RunResult["failure"] = null;
-	// Not every run makes one.
-	for (let seed = 1; seed <= 20 && failure === null; seed++) {
+	// Not every run makes one, and in some the member that takes it is noticed first.
+	for (let seed = 1; seed <= 20 && failure?.property !== "orderings"; seed++) {
 		({ failure } = await simulate(seed, boastful, { seconds: 4 }));
 	}
 	expect(failure?.property).toBe("orderings");

@@ -24,6 +24,7 @@ import { createEffectsFromLog } from "./effects-from-log.ts";
 import { startFormatChanges } from "./format-changes.ts";
 import { handOver } from "./hand-over.ts";
 import { hashOf } from "./hash-of-history.ts";
+import { startLeadershipChanges } from "./leadership-changes.ts";
 import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
@@ -52,6 +53,8 @@ export interface RunResult {
 }
 
 const keptEvents = 200;
+/** So long is waited for a last blow that waits for something itself. */
+const blowMs = 3_000;
 /** Who comes when a plot needs somebody. */
 const visitorCount = 6;
 
@@ -194,6 +197,15 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		everyMs: profile.name === "sqlite" ? plan.store.format.changesEveryMs : null,
 		onOutrage,
 	});
+	const leadership = startLeadershipChanges({
+		cluster,
+		scheduler,
+		chance: chance.fork("leadership changes"),
+		tell: trace.tell,
+		everyMs: plan.leadershipEveryMs,
+		prioritize: (member, ofPriorities) => nemesis.prioritize(member, ofPriorities),
+		onOutrage,
+	});
 	const clients: Client[] = [
 		...Array.from({ length: plan.load.clients }, (_, number) => clientOf(`c${number + 1}`, false)),
 		...visitors,
@@ -325,7 +337,9 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 
 	return {
 		recorder,
-		asked: watch.asked,
+		get asked() {
+			return watch.asked;
+		},
 		onOutrage,
 		throwOutrage,
 		get lostWrites() {
@@ -341,11 +355,16 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		async liveness() {
 			nemesis.stop();
 			formatChanges.stop();
+			leadership.stop();
 			const draw = chance.fork("majority");
 			healed = drawHealed(draw);
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
 			nemesis.heal(healed);
 			if (nemesis.isBeyond) return await withoutPromise();
+			// Under the load, and before anybody is asked: who was served before that would count.
+			await runWhile(() => cluster.members.some(({ disk }) => disk.hangsSoon), blowMs);
+			if (!nemesis.mayLead().every((voters) => voters.some((voter) => healed.has(voter))))
+				leadership.permit(cluster.members.filter(({ id }) => healed.has(id)));
 			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
 			const mustServe = ({ id }: Member): boolean => nemesis.staysMember(id);
 			// A leader that is not healed must serve somebody, who may be about to leave (seed 700000474).
@@ -466,6 +485,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		dispose() {
 			nemesis.stop();
 			formatChanges.stop();
+			leadership.stop();
 			for (const member of cluster.members) member.crash("kill");
 			cluster.dispose();
 		},

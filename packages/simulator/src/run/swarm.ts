@@ -20,6 +20,8 @@ export interface RunPlan {
 	readonly store: StoreSettings;
 	readonly load: LoadSettings;
 	readonly faults: FaultSettings;
+	/** Between two changes of leadership by an operator, on average; null: none. */
+	readonly leadershipEveryMs: number | null;
 	readonly network: NetworkSettings;
 	readonly diskOf: (node: NodeId) => DiskSettings;
 	/** Simulated time with faults. */
@@ -45,6 +47,7 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		store: drawStore(chance.fork("store")),
 		load: drawLoad(chance.fork("load"), size, settings.acknowledgement),
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
+		leadershipEveryMs: chance.fork("leadership").pick([null, null, 500, 3_000]),
 		network: drawNetworkSettings(chance.fork("network")),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
@@ -63,9 +66,10 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 	// Each alone does little: a log that is cut at once needs all of them.
 	const isEager = chance.happens(0.25);
 	const modes = chance.fork("modes");
+	const acknowledgement = drawNodeMode(chance.fork("acknowledgement"), size);
 	return {
 		...defaultNodeSettings,
-		acknowledgement: drawNodeMode(chance.fork("acknowledgement"), size),
+		acknowledgement,
 		consensus: {
 			heartbeatIntervalMs,
 			electionTimeoutMs: heartbeatIntervalMs * chance.pick([5, 7, 10, 20]),
@@ -78,7 +82,10 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 			transferTimeoutMs: chance.pick([500, 2_000]),
 			syncLeaseMs: chance.fork("sync").pick([150, 400, 1_000]),
 			maxClockDrift: defaultNodeSettings.consensus.maxClockDrift,
-			leaderLease: chance.fork("lease").happens(0.5),
+			// Without it nobody reads by himself, and chains are long for nothing.
+			leaderLease: chance.fork("lease").happens(acknowledgement.mode === "chain" ? 0.8 : 0.5),
+			// As the node's own mode says.
+			chain: false,
 		},
 		tickIntervalMs,
 		leaderWaitMs: chance.pick([500, 3_000, 8_000]),
@@ -93,7 +100,9 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 		maxProposedBytes: chance.pick([256, 4_096, 8_388_608]),
 		maxApplyBytes: chance.pick([1, 1_024, 4_194_304]),
 		applyDelayMs: chance.pick([0, 5, 20]),
-		statusIntervalMs: chance.pick([100, 500]),
+		// Nothing rests on it: where it came ten times a second it was most of what members sent.
+		statusIntervalMs: chance.pick([250, 500, 1_000]),
+		takeoverDelayMs: chance.fork("takeover").pick([300, 2_000, defaultNodeSettings.takeoverDelayMs]),
 		compactionIntervalMs: isEager ? 50 : chance.pick([100, 500, 1_000]),
 		checkpointBytes: isEager ? 256 : chance.pick([1_024, 16_384, 1_048_576]),
 		compactLogBytes: isEager ? 512 : chance.pick([1_024, 2_048, 16_384, 67_108_864]),
@@ -131,6 +140,7 @@ function drawFormat(chance: Chance): FormatSettings {
 
 /** What holds for writes that do not say: production's own in half of the runs. */
 function drawNodeMode(chance: Chance, size: number): Acknowledgement {
+	if (chance.fork("chain").happens(0.2)) return { mode: "chain" };
 	if (chance.happens(0.5)) return defaultNodeSettings.acknowledgement;
 	const modes: Acknowledgement[] = [
 		{ mode: "async" },
@@ -157,7 +167,8 @@ function drawSync(chance: Chance): Acknowledgement[] {
 	const sync: Acknowledgement = { mode: "sync", strict: false };
 	const strict: Acknowledgement = { mode: "sync", strict: true };
 	// Where it is half of the load its promise is often asked.
-	return chance.pick([[], [sync], [sync, sync, sync], [sync, strict], [strict]]);
+	const modes = chance.pick([[], [sync], [sync, sync, sync], [sync, strict], [strict]]);
+	return chance.fork("chain").happens(0.2) ? [...modes, { mode: "chain" }] : modes;
 }
 
 /** In most runs some writes leave their mode out, in some all do. */
@@ -184,10 +195,14 @@ function drawLoad(chance: Chance, size: number, nodeMode: Acknowledgement): Load
 		attempts: chance.pick([1, 3, 8]),
 		timeoutMs: chance.pick([50, 500, 3_000, 10_000]),
 		patience: chance.pick([0.5, 1, 3]),
-		modes: drawAskedModes(chance.fork("asked"), [
-			...drawModes(chance.fork("modes"), size),
-			...drawSync(chance.fork("sync")),
-		]),
+		// Beside writes of other modes nobody in a chain reads by himself.
+		modes:
+			nodeMode.mode === "chain" && chance.fork("chain").happens(0.7)
+				? ["node's", nodeMode]
+				: drawAskedModes(chance.fork("asked"), [
+						...drawModes(chance.fork("modes"), size),
+						...drawSync(chance.fork("sync")),
+					]),
 		nodeMode,
 		goneShare: chance.pick([0, 0, 0.1]),
 		wanders: chance.happens(0.5),

@@ -14,6 +14,7 @@ function expected(message: PeerMessage): Partial<MessageHead> {
 		case "vote-response":
 			return { granted: message.granted };
 		case "append-request":
+		case "chain-append":
 			return {
 				commit: message.commitIndex,
 				previous: message.previous.index,
@@ -37,7 +38,7 @@ function expected(message: PeerMessage): Partial<MessageHead> {
 	}
 }
 
-const consensus = /^(pre-)?vote-|^append-|^heartbeat-|^timeout-now$|^read-index-|^appl/u;
+const consensus = /^(pre-)?vote-|^append-|^chain-|^heartbeat-|^timeout-now$|^read-index-|^appl/u;
 const none = { previous: null, first: null, last: null, commit: null, match: null, granted: null };
 
 test.for(Object.entries(samples))("the head of %s", ([, message]) => {

@@ -38,6 +38,7 @@ const kinds: ReadonlyMap<number, string> = new Map([
 	[11, "read-index-response"],
 	[12, "apply-request"],
 	[13, "applied-response"],
+	[14, "chain-append"],
 	[20, "run-request"],
 	[21, "run-response"],
 	[22, "close-stream"],
@@ -51,7 +52,7 @@ const kinds: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The highest number of a message of consensus, which begins with its term. */
-const lastOfConsensus = 13;
+const lastOfConsensus = 14;
 
 /** Behind version, type and group stand the names of sender and receiver, each behind its length. */
 const namesAt = 6;
@@ -61,8 +62,19 @@ function bodyAt(bytes: Uint8Array): number {
 	return receiverAt + 1 + (bytes[receiverAt] ?? 0);
 }
 
+function nameAt(bytes: Uint8Array, at: number): NodeId {
+	return new TextDecoder().decode(bytes.subarray(at + 1, at + 1 + (bytes[at] ?? 0)));
+}
+
 export function senderOf(bytes: Uint8Array): NodeId {
-	return new TextDecoder().decode(bytes.subarray(namesAt + 1, namesAt + 1 + (bytes[namesAt] ?? 0)));
+	return nameAt(bytes, namesAt);
+}
+
+/** Of a chain-append: whose it is, whoever passes it on. */
+export function leaderOf(bytes: Uint8Array): NodeId {
+	let at = bodyAt(bytes);
+	while ((bytes[at] ?? 0) >= 0x80) at++;
+	return nameAt(bytes, at + 1);
 }
 
 /** Of a message of consensus. */
@@ -90,6 +102,12 @@ export function headOf(bytes: Uint8Array): MessageHead {
 		}
 	}
 
+	/** The leader's name, and those of the members that come after the receiver. */
+	function skipRoute(): void {
+		at += 1 + (bytes[at] ?? 0);
+		for (let left = next(); left > 0; left--) at += 1 + (bytes[at] ?? 0);
+	}
+
 	let previous: LogIndex | null = null;
 	let first: LogIndex | null = null;
 	let last: LogIndex | null = null;
@@ -110,7 +128,9 @@ export function headOf(bytes: Uint8Array): MessageHead {
 		case "vote-response":
 			granted = next() === 1;
 			break;
+		case "chain-append":
 		case "append-request": {
+			if (kind === "chain-append") skipRoute();
 			commit = next();
 			next();
 			previous = next();

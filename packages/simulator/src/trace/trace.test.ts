@@ -55,6 +55,7 @@ test("what a message says is in the hash, and in the events that are kept", () =
 			term: 3,
 			round: 1,
 			lease: null,
+			endsReads: false,
 		} as const;
 		trace.tell({ type: "message", from: "n1" }, encodeMessage({ ...head, commitIndex }));
 		return trace;

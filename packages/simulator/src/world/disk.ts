@@ -26,9 +26,11 @@ export interface SimulatedDisk extends Disk {
 	/** Operations neither happen nor end until `resume`. The rest of the node lives on. */
 	hang(): void;
 	resume(): void;
-	/** Everything takes so many times longer; 1: as it should. */
 	/** As `hang`, from the moment at which the next checkpoint begins. */
 	hangInCheckpoint(): void;
+	/** That checkpoint has not begun yet. */
+	readonly hangsSoon: boolean;
+	/** Everything takes so many times longer; 1: as it should. */
 	slow(factor: number): void;
 	/**
 	 * No more room than is used now and `slackBytes`. "taken": somebody else takes what becomes free, so removing
@@ -448,6 +450,9 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		files: () => names.all(),
 		get hasHeldUp() {
 			return hasHeldUp;
+		},
+		get hangsSoon() {
+			return hangsInCheckpoint;
 		},
 		device: {
 			get slowness() {

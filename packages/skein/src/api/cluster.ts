@@ -7,6 +7,7 @@ import { badRequest } from "./errors.ts";
 import { isRecord } from "./hrana/values.ts";
 import { registerMemberRoutes } from "./members.ts";
 import { metricsText } from "./metrics.ts";
+import { registerOperatorRoutes } from "./operator.ts";
 
 interface ClusterRoutes {
 	readonly service: Service;
@@ -44,11 +45,7 @@ export function registerClusterRoutes(
 		answer.text(reply, metricsText(service.ownView()));
 		return reply;
 	});
-	app.post("/cluster/transfer", async (request, reply) => {
-		const result = await service.transfer(transferTarget(request.body));
-		answer.json(reply, JSON.stringify(result));
-		return reply;
-	});
+	registerOperatorRoutes(app, service, answer);
 	registerMemberRoutes(app, service, answer);
 	app.post("/cluster/format", async (request, reply) => {
 		const result = await service.changeFormat(formatFrom(request.body));
@@ -65,18 +62,6 @@ function formatFrom(body: unknown): LogFormat {
 	return format;
 }
 
-function transferTarget(body: unknown): string | null {
-	if (body === undefined || body === null) return null;
-	if (!isRecord(body)) throw badRequest('the body must be {"to": "NODE"} or empty');
-	const unknown = Object.keys(body).find((key) => key !== "to");
-	// Ignored, a misspelt target would move leadership to any node.
-	if (unknown !== undefined)
-		throw badRequest(`unknown field ${JSON.stringify(unknown)}: the body must be {"to": "NODE"} or empty`);
-	const to = body["to"] ?? null;
-	if (to !== null && (typeof to !== "string" || to === "")) throw badRequest("to must be the id of a node");
-	return to;
-}
-
 function welcome(nodeId: string, version: string): string {
 	return `Skein ${version}, node ${nodeId}
 
@@ -86,7 +71,10 @@ POST /explain           {"sql": "…"}: how it would be logged, and why
      /db/NAME/…         the same for the database NAME
 GET  /cluster           members, roles, indexes, lag
 POST /cluster/transfer  {"to": "NODE"}: hand leadership over
-POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move
+POST /cluster/step-down {"restMs": 60000}: whoever leads stops to
+POST /cluster/elections {"pausedForMs": 600000}: nobody stands by itself; 0: all do again
+GET  /cluster/members   who they are
+POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move, priority
 DELETE /cluster/members {"node": "NODE"}
 POST /cluster/format    {"format": "row" | "statement"}: what the log holds from now on
 GET  /health  /ready  /version  /metrics

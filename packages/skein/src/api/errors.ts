@@ -13,6 +13,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
 	["FORBIDDEN", 403],
 	["NOT_FOUND", 404],
 	["METHOD_NOT_ALLOWED", 405],
+	["NEEDS_CONFIRMATION", 409],
 	["PAYLOAD_TOO_LARGE", 413],
 	["UNSUPPORTED_MEDIA_TYPE", 415],
 	["INTERNAL", 500],

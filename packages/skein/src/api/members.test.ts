@@ -21,12 +21,13 @@ test("changes are handed on, and the answer names everybody", async () => {
 	expect(answer.body["changed"]).toBe(false);
 	expect(answer.body["members"]).toMatchObject({ n4: { kind: "voter" } });
 	expect(asked).toEqual([
-		{ changes: [{ ...changes[0], as: "joining" }, changes[1], changes[2]], force: false, dryRun: true },
+		{ changes: [{ ...changes[0], as: "joining" }, changes[1], changes[2]], confirm: null, dryRun: true },
 	]);
-	const body = JSON.stringify({ node: "n2", force: true });
+	const body = JSON.stringify({ node: "n2", confirm: "writes stop until n2 answers" });
 	const removed = await answerOf(await fetch(`${api.url}/cluster/members`, { method: "DELETE", body }));
 	expect(removed.status).toBe(200);
-	expect(asked.at(-1)).toEqual({ changes: [{ change: "remove", id: "n2" }], force: true, dryRun: false });
+	const confirm = "writes stop until n2 answers";
+	expect(asked.at(-1)).toEqual({ changes: [{ change: "remove", id: "n2" }], confirm, dryRun: false });
 });
 
 test.each([
@@ -37,7 +38,8 @@ test.each([
 	['{"changes":[{"change":"add","id":"n4","peer":"a:1","as":"king"}]}', /as must be/],
 	['{"changes":[{"change":"expel","id":"n4"}]}', /change must be/],
 	['{"changes":[{"change":"remove","id":"n4"}],"dryrun":true}', /unknown field "dryrun"/],
-	['{"changes":[{"change":"remove","id":"n4"}],"force":"yes"}', /force must be true or false/],
+	['{"changes":[{"change":"remove","id":"n4"}],"confirm":true}', /confirm must be the sentence/],
+	['{"changes":[{"change":"remove","id":"n4"}],"force":true}', /there is no "force".*send that as "confirm"/],
 ])("%s is refused", async (body, says) => {
 	await using api = await startTestApi();
 	const answer = await api.post("/cluster/members", body);

@@ -1,20 +1,24 @@
-/** `POST` and `DELETE /cluster/members`: who belongs to the cluster, and who votes. */
+/** `GET`, `POST` and `DELETE /cluster/members`: who belongs to the cluster, and who votes. */
 import type { FastifyInstance } from "fastify";
-import type { Configuration, MemberChange } from "../consensus/types.ts";
+import type { Configuration, MemberChange, Priority } from "../consensus/types.ts";
 import { memberKind } from "../node/cluster-view.ts";
 import type { MembersRequest } from "../node/member-changes.ts";
-import type { Service } from "../node/service.ts";
+import type { ClusterView, Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
 import { badRequest } from "./errors.ts";
-import { isRecord } from "./hrana/values.ts";
+import { confirmationOf, fieldsOf, flagOf } from "./operator-fields.ts";
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const peerPattern = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/;
 const mostChanges = 64;
 
 export function registerMemberRoutes(app: FastifyInstance, service: Service, answer: Answerer): void {
+	app.get("/cluster/members", async (_request, reply) => {
+		answer.json(reply, JSON.stringify({ members: membersOf(await service.cluster()) }));
+		return reply;
+	});
 	app.post("/cluster/members", async (request, reply) => {
-		const body = fieldsOf(request.body, ["changes", "force", "dryRun"]);
+		const body = fieldsOf(request.body, ["changes", "confirm", "dryRun"]);
 		const { changes } = body;
 		if (!Array.isArray(changes) || changes.length === 0 || changes.length > mostChanges) {
 			throw badRequest(`changes must be a list of 1 to ${mostChanges} changes`);
@@ -24,7 +28,7 @@ export function registerMemberRoutes(app: FastifyInstance, service: Service, ans
 		return reply;
 	});
 	app.delete("/cluster/members", async (request, reply) => {
-		const body = fieldsOf(request.body, ["node", "force", "dryRun"]);
+		const body = fieldsOf(request.body, ["node", "confirm", "dryRun"]);
 		const result = await service.changeMembers(
 			requestOf([{ change: "remove", id: idOf(body["node"], "node") }], body),
 		);
@@ -37,39 +41,25 @@ function requestOf(
 	changes: readonly MemberChange[],
 	body: Readonly<Record<string, unknown>>,
 ): MembersRequest {
-	return { changes, force: flagOf(body, "force"), dryRun: flagOf(body, "dryRun") };
-}
-
-/** A misspelt field would be ignored, and with it what it was meant to prevent. */
-function fieldsOf(body: unknown, known: readonly string[]): Record<string, unknown> {
-	if (!isRecord(body)) throw badRequest(`the body must be an object with ${known.join(", ")}`);
-	const unknown = Object.keys(body).find((key) => !known.includes(key));
-	if (unknown !== undefined) {
-		throw badRequest(`unknown field ${JSON.stringify(unknown)}: there are ${known.join(", ")}`);
-	}
-	return body;
-}
-
-function flagOf(body: Readonly<Record<string, unknown>>, name: string): boolean {
-	const value = body[name] ?? false;
-	if (typeof value !== "boolean") throw badRequest(`${name} must be true or false`);
-	return value;
+	return { changes, confirm: confirmationOf(body), dryRun: flagOf(body, "dryRun") };
 }
 
 function changeOf(value: unknown): MemberChange {
-	const fields = fieldsOf(value, ["change", "id", "peer", "as"]);
+	const fields = fieldsOf(value, ["change", "id", "peer", "as", "priority"]);
 	const id = idOf(fields["id"], "id");
 	switch (fields["change"]) {
 		case "add":
 			return { change: "add", id, peer: peerOf(fields["peer"]), as: kindOf(fields["as"]) };
 		case "move":
 			return { change: "move", id, peer: peerOf(fields["peer"]) };
+		case "priority":
+			return { change: "priority", id, priority: priorityOf(fields["priority"]) };
 		case "remove":
 		case "promote":
 		case "demote":
 			return { change: fields["change"], id };
 		default:
-			throw badRequest("change must be add, remove, promote, demote or move");
+			throw badRequest("change must be add, remove, promote, demote, move or priority");
 	}
 }
 
@@ -89,9 +79,28 @@ function kindOf(value: unknown): "voter" | "joining" | "learner" {
 	throw badRequest("as must be joining, learner or voter");
 }
 
+function priorityOf(value: unknown): Priority {
+	if (value === "preferred" || value === "normal" || value === "never") return value;
+	throw badRequest("priority must be preferred, normal or never");
+}
+
+/** Who they are, and what whoever leads knows of them. */
+function membersOf({ databases }: ClusterView): object {
+	const group = databases["default"];
+	return Object.fromEntries(
+		Object.entries(group?.members ?? {}).map(([id, member]) => {
+			const { kind, priority, role, peer, url, version, lagEntries, reachable } = member;
+			return [id, { kind, priority, role, peer, url, version, lagEntries, reachable }];
+		}),
+	);
+}
+
 /** Who belongs to the cluster, by name. */
 function shown(configuration: Configuration): object {
 	return Object.fromEntries(
-		configuration.members.map(({ id, peer }) => [id, { kind: memberKind(configuration, id), peer }]),
+		configuration.members.map(({ id, peer, priority }) => [
+			id,
+			{ kind: memberKind(configuration, id), priority: priority ?? "normal", peer },
+		]),
 	);
 }

@@ -4,6 +4,7 @@ import { metricsText } from "./metrics.ts";
 import { startTestApi } from "./testing/test-api.ts";
 
 const member: MemberView = {
+	priority: "normal",
 	kind: "voter",
 	role: "follower",
 	url: null,
@@ -28,9 +29,11 @@ const view: ClusterView = {
 			term: 7,
 			leader: "n1",
 			commitIndex: 42,
+			elections: { pausedForMs: 1_500, restsForMs: 0 },
 			acknowledgement: "quorum",
 			format: "row",
 			lostTransactions: 1,
+			chain: [],
 			degraded: [
 				{
 					acknowledgement: "sync;strict",
@@ -66,6 +69,8 @@ test("a leader tells the lag of its followers, and which modes are degraded", ()
 	expect(linesOf(view)).toEqual([
 		'skein_term{database="default"} 7',
 		'skein_leader{database="default"} 1',
+		'skein_elections_paused_ms{database="default"} 1500',
+		'skein_stepped_down_ms{database="default"} 0',
 		'skein_commit_index{database="default"} 42',
 		'skein_applied_index{database="default",member="n1"} 42',
 		'skein_in_sync{database="default",member="n1"} 1',

@@ -41,6 +41,16 @@ function metricsOf(name: string, database: DatabaseView, node: string): Metric[]
 	return [
 		{ name: "skein_term", help: "The term that this node is in.", samples: one(database.term) },
 		{ name: "skein_leader", help: "1 where this node leads.", samples: one(Number(leads)) },
+		{
+			name: "skein_elections_paused_ms",
+			help: "For how long elections are paused on this node: it does not stand by itself.",
+			samples: one(database.elections.pausedForMs),
+		},
+		{
+			name: "skein_stepped_down_ms",
+			help: "For how long this node does not stand by itself, since it stepped down for an operator.",
+			samples: one(database.elections.restsForMs),
+		},
 		{ name: "skein_commit_index", help: "Known to be committed.", samples: one(database.commitIndex) },
 		{
 			name: "skein_applied_index",

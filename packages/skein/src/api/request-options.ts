@@ -37,8 +37,6 @@ function sessionToken(header: string | string[] | undefined): Position | null {
 function acknowledgement(header: string | string[] | undefined): Acknowledgement | null {
 	if (header === undefined) return null;
 	const text = String(header);
-	if (/^chain\b/.test(text))
-		throw badRequest(`Skein-Ack: ${text} is not there yet; use ${acknowledgementForms}`);
 	const parsed = parseAcknowledgement(text);
 	if (parsed === null)
 		throw badRequest(`Skein-Ack must be ${acknowledgementForms}, not ${JSON.stringify(text)}`);

@@ -29,7 +29,7 @@ test.each([
 		400,
 		"BAD_REQUEST",
 	],
-	["POST", "/sql", { "skein-ack": "chain" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
+	["POST", "/sql", { "skein-ack": "chain;k=1" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "skein-ack": "semi-sync;k=0" }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],
 	["POST", "/v3/pipeline", { "skein-ack": "some" }, '{"requests":[]}', 400, "BAD_REQUEST"],
 	["POST", "/sql", { "idempotency-key": "x".repeat(256) }, '{"sql":"SELECT 1"}', 400, "BAD_REQUEST"],

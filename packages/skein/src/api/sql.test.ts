@@ -37,7 +37,7 @@ test("an answer says what it reflects, how old that is at most, and what its ses
 
 test("a write says when it is to be answered, else its node does", async () => {
 	await using api = await startTestApi();
-	for (const mode of ["async", "semi-sync", "semi-sync;k=2", "quorum", "sync", "sync;strict"])
+	for (const mode of ["async", "semi-sync", "semi-sync;k=2", "quorum", "sync", "sync;strict", "chain"])
 		await api.post("/sql", { sql: "SELECT 1" }, { "skein-ack": mode });
 	await api.post("/sql", { sql: "SELECT 1" });
 	expect(api.service.programs.map(({ options }) => options.acknowledgement)).toEqual([
@@ -47,6 +47,7 @@ test("a write says when it is to be answered, else its node does", async () => {
 		{ mode: "quorum" },
 		{ mode: "sync", strict: false },
 		{ mode: "sync", strict: true },
+		{ mode: "chain" },
 		null,
 	]);
 });

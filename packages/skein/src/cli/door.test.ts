@@ -53,6 +53,12 @@ const cases: readonly Case[] = [
 	{ commandLine: ["start", "--help"], exitCode: 0, says: /--cluster[^]*Examples:/ },
 	{ commandLine: ["member", "--help"], exitCode: 0, says: /add[^]*remove[^]*promote[^]*demote/ },
 	{ commandLine: ["member", "add", "n4"], exitCode: 2, says: /--peer is missing/ },
+	{
+		commandLine: ["member", "remove", "n4", "--force"],
+		exitCode: 2,
+		says: /there is no --force[^]*--confirm[^]*Try: skein member remove --help/,
+	},
+	{ commandLine: ["format", "page"], exitCode: 2, says: /it is row or statement/ },
 	{ commandLine: ["member", "ad"], exitCode: 2, says: /Did you mean add/ },
 	{
 		commandLine: ["start", "--id", "n1", "--join", "8080", "--cluster", "n1=a:1"],

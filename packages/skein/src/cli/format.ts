@@ -2,6 +2,7 @@
 
 import { connect } from "../../../client/src/index.ts";
 import { isLogFormat, logFormats } from "../database/log-format.ts";
+import { anyOf } from "../node/confirmation.ts";
 import { commandLineClient } from "./client-options.ts";
 import type { formatOptions, OptionValues } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
@@ -11,7 +12,7 @@ export async function format(
 	wanted: string | undefined,
 ): Promise<void> {
 	if (wanted !== undefined && !isLogFormat(wanted))
-		throw new UsageError(`"${wanted}" is no log format: it is ${logFormats.join(" or ")}`);
+		throw new UsageError(`"${wanted}" is no log format: it is ${anyOf(logFormats)}`);
 	const client = connect(values.url, commandLineClient);
 	if (wanted === undefined) {
 		const current = formatIn(await client.call("GET", "cluster"));

@@ -12,13 +12,17 @@ import {
 	lostOptions,
 	memberAddOptions,
 	memberOptions,
+	membersOptions,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
+	pauseElectionsOptions,
 	resolveOptions,
+	resumeElectionsOptions,
 	sqlOptions,
 	startOptions,
 	statusOptions,
+	stepDownOptions,
 	transferOptions,
 } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
@@ -105,6 +109,26 @@ function program(): Command {
 		examples: ["skein transfer n2", "skein transfer"],
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
 	});
+	addCommand(root, "step-down", stepDownOptions, {
+		description: "whoever leads stops to, and does not stand for a while; somebody else leads",
+		examples: ["skein step-down", "skein step-down --rest-ms 300000", "skein step-down --dry-run"],
+		run: async (values) => (await import("./step-down.ts")).stepDown(values),
+	});
+	addCommand(root, "pause-elections", pauseElectionsOptions, {
+		description: "for maintenance: for a while no node takes leadership by itself, also if the leader dies",
+		examples: ["skein pause-elections", "skein pause-elections --for-ms 1800000"],
+		run: async (values) => (await import("./pause-elections.ts")).pauseElections(values),
+	});
+	addCommand(root, "resume-elections", resumeElectionsOptions, {
+		description: "ends a pause of elections",
+		examples: ["skein resume-elections"],
+		run: async (values) => (await import("./pause-elections.ts")).resumeElections(values),
+	});
+	addCommand(root, "members", membersOptions, {
+		description: "show who belongs to the cluster, who votes and who leads",
+		examples: ["skein members", "skein members --json"],
+		run: async (values) => (await import("./members.ts")).members(values),
+	});
 	addCommand(root, "lost", lostOptions, {
 		argument: ["[action]", "list, show, replay or dismiss"],
 		second: ["[name]", "which one: TERM-INDEX, as the list has it"],
@@ -120,7 +144,9 @@ function program(): Command {
 	});
 	const member = root
 		.command("member")
-		.description("add, remove, promote or demote a node: add, remove, promote, demote");
+		.description(
+			"add, remove, promote or demote a node, or say whether it is to lead: add, remove, promote, demote, priority",
+		);
 	addCommand(member, "add", memberAddOptions, {
 		argument: ["<node>", "its id: a new one, that no node of this cluster ever had"],
 		description: "a node joins: as a learner until it keeps pace, then it votes; with --learner it stays one",
@@ -143,6 +169,14 @@ function program(): Command {
 			run: async (values, argument) => (await import("./member.ts")).changeMember(kind, values, argument),
 		});
 	}
+	addCommand(member, "priority", memberOptions, {
+		argument: ["<node>", "its id"],
+		second: ["<priority>", "preferred: it gets leadership when it is well; never: it does not lead; normal"],
+		description: "whether a node is to lead",
+		examples: ["skein member priority n1 preferred", "skein member priority n3 never --dry-run"],
+		run: async (values, node, priority) =>
+			(await import("./member.ts")).changePriority(values, node, priority),
+	});
 	addCommand(root, "format", formatOptions, {
 		argument: ["[format]", "row or statement; without: tells which one it is"],
 		description: "choose what the log holds: the rows that changed, or SQL where that is safe",
@@ -210,13 +244,14 @@ function addCommand<Table extends OptionTable>(
 		const commanderOption = new CommanderOption(`${short}${flagName(key)}${value}`, description);
 		if (key in consensusTuning || key in nodeTuning) commanderOption.helpGroup("Tuning:");
 		command.addOption(commanderOption);
-		refuseTwice(command, commanderOption.name());
+		refuseTwice(command, path, commanderOption.name());
 	}
+	if ("confirm" in table) refuseForce(command, path);
 	command.option(
 		"--config <file>",
 		`options from this file (default: ${configurationFileName} if it is there)`,
 	);
-	refuseTwice(command, "config");
+	refuseTwice(command, path, "config");
 	command.addHelpText("after", `\nExamples:\n${definition.examples.map((line) => `  $ ${line}`).join("\n")}`);
 	command.action(async () => {
 		const given: Record<string, unknown> = command.opts();
@@ -233,11 +268,22 @@ function addCommand<Table extends OptionTable>(
 }
 
 /** The last of two would win, and the first be ignored without a word. */
-function refuseTwice(command: Command, option: string): void {
+function refuseTwice(command: Command, path: string, option: string): void {
 	let isGiven = false;
 	command.on(`option:${option}`, () => {
-		if (isGiven) throw new UsageError(`--${option} is given twice`, command.name());
+		if (isGiven) throw new UsageError(`--${option} is given twice`, path);
 		isGiven = true;
+	});
+}
+
+/** It confirmed whatever was so at that moment, and old scripts have it. */
+function refuseForce(command: Command, path: string): void {
+	command.addOption(new CommanderOption("--force").hideHelp());
+	command.on("option:force", () => {
+		throw new UsageError(
+			'there is no --force: what can lose something is refused with a sentence that says what; type that, or give it: --confirm "…"',
+			path,
+		);
 	});
 }
 

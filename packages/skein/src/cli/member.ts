@@ -2,16 +2,18 @@
 
 import { connect } from "../../../client/src/index.ts";
 import { commandLineClient } from "./client-options.ts";
+import { confirmed } from "./confirm.ts";
 import type { HostPort, memberAddOptions, memberOptions, OptionValues } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Values = OptionValues<typeof memberOptions>;
 
 interface Change {
-	readonly change: "add" | "remove" | "promote" | "demote";
+	readonly change: "add" | "remove" | "promote" | "demote" | "priority";
 	readonly id: string;
 	readonly peer?: string;
 	readonly as?: "joining" | "learner";
+	readonly priority?: string;
 }
 
 export async function addMember(
@@ -36,15 +38,28 @@ export async function changeMember(
 	await change(values, { change: kind, id: named(node) });
 }
 
+export async function changePriority(
+	values: Values,
+	node: string | undefined,
+	priority: string | undefined,
+): Promise<void> {
+	if (priority !== "preferred" && priority !== "normal" && priority !== "never") {
+		throw new UsageError("the priority is missing: preferred, normal or never");
+	}
+	await change(values, { change: "priority", id: named(node), priority });
+}
+
 function named(node: string | undefined): string {
 	if (node === undefined) throw new UsageError("the id of the node is missing");
 	return node;
 }
 
 async function change(values: Values, one: Change): Promise<void> {
-	const { force, dryRun } = values;
+	const { dryRun } = values;
 	const client = connect(values.url, commandLineClient);
-	const answer = await client.call("POST", "cluster/members", { changes: [one], force, dryRun });
+	const answer = await confirmed(values.confirm, (confirm) =>
+		client.call("POST", "cluster/members", { changes: [one], confirm, dryRun }),
+	);
 	if (values.json) {
 		console.log(JSON.stringify(answer));
 		return;
@@ -61,8 +76,14 @@ function outcome(dryRun: boolean, changed: boolean): string {
 }
 
 function listed(members: unknown): string {
-	const entries = Object.entries(members as Record<string, { kind?: unknown }>);
-	return entries.map(([id, { kind }]) => `${id} (${String(kind)})`).join(", ");
+	const entries = Object.entries(members as Record<string, { kind?: unknown; priority?: unknown }>);
+	return entries.map(([id, one]) => `${id} (${kindText(String(one.kind), one.priority)})`).join(", ");
+}
+
+/** "voter", "voter, preferred", "voter, never leads" */
+export function kindText(kind: string, priority: unknown): string {
+	if (priority === "preferred") return `${kind}, preferred`;
+	return priority === "never" ? `${kind}, never leads` : kind;
 }
 
 function formatHostPort({ host, port }: HostPort): string {

@@ -84,7 +84,8 @@ test("when writes are answered", () => {
 	expect(resolveOptions(devOptions, { ...nothing, environment }).acknowledgement).toEqual({ mode: "async" });
 	expect(resolve("sync")).toEqual({ mode: "sync", strict: false });
 	expect(resolve("sync;strict")).toEqual({ mode: "sync", strict: true });
-	for (const wrong of ["chain", "sync;k=1", "semi-sync;k=0", "semi-sync;k=x", "Quorum"])
+	expect(resolve("chain")).toEqual({ mode: "chain" });
+	for (const wrong of ["chains", "sync;k=1", "semi-sync;k=0", "semi-sync;k=x", "Quorum"])
 		expect(() => resolve(wrong)).toThrow(/--acknowledgement is ".*": it must be async, semi-sync/);
 });
 
@@ -94,7 +95,8 @@ test("what writes wait for", () => {
 	expect(resolveOptions(sqlOptions, nothing).acknowledgement).toBe(null);
 	expect(resolve("semi-sync")).toBe("semi-sync;k=1");
 	expect(resolve("sync;strict")).toBe("sync;strict");
-	expect(() => resolve("chain")).toThrow(/it must be async, semi-sync/);
+	expect(resolve("chain")).toBe("chain");
+	expect(() => resolve("chains")).toThrow(/it must be async, semi-sync/);
 });
 
 test("what reads promise", () => {

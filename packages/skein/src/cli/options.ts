@@ -226,6 +226,10 @@ export const nodeTuning = {
 		defaultNodeSettings.leaderWaitMs,
 		"how long a request waits for a leader before it fails with NO_LEADER",
 	),
+	takeoverDelayMs: durationMs(
+		defaultNodeSettings.takeoverDelayMs,
+		"a preferred node gets leadership when it has been well for so long",
+	),
 	maxQueuedWrites: integer({
 		description: "writes that wait; one more is refused with OVERLOADED",
 		minimum: 1,
@@ -385,7 +389,27 @@ export const statusOptions = {
 	json,
 	watch: flag({ description: "draw again every second", short: "w" }),
 } satisfies OptionTable;
-export const transferOptions = { url, json } satisfies OptionTable;
+const dryRun = flag({ description: "only says what would happen" });
+const confirm = text({
+	placeholder: "sentence",
+	description: "goes on although something may be lost: the sentence that says what, as the refusal has it",
+	default: null,
+});
+export const transferOptions = { url, json, dryRun } satisfies OptionTable;
+export const membersOptions = { url, json } satisfies OptionTable;
+export const stepDownOptions = {
+	url,
+	json,
+	dryRun,
+	confirm,
+	restMs: durationMs(60_000, "for how long who stepped down does not stand by itself"),
+} satisfies OptionTable;
+export const resumeElectionsOptions = { url, json, dryRun } satisfies OptionTable;
+export const pauseElectionsOptions = {
+	...resumeElectionsOptions,
+	confirm,
+	forMs: durationMs(600_000, "for how long; then they go on by themselves"),
+} satisfies OptionTable;
 export const lostOptions = {
 	url,
 	data: text({
@@ -403,8 +427,8 @@ export const lostOptions = {
 const changing = {
 	url,
 	json,
-	force: flag({ description: "also if no majority of the voters that are left answers just now" }),
-	dryRun: flag({ description: "only says what would happen" }),
+	confirm,
+	dryRun,
 } satisfies OptionTable;
 export const memberOptions = changing;
 export const memberAddOptions = {
@@ -450,6 +474,8 @@ export const everyOption: OptionTable = {
 	...benchOptions,
 	...statusOptions,
 	...memberOptions,
+	...stepDownOptions,
+	...pauseElectionsOptions,
 	...sqlOptions,
 	...devOptions,
 	...startOptions,

@@ -7,6 +7,7 @@ import { type Acknowledgement, acknowledgedIndex, waitsForFollowers } from "./ac
 import type { Standing } from "./acknowledge/standing.ts";
 import type { Input } from "./input.ts";
 import { mayHold } from "./leases.ts";
+import { acknowledgeableIndex, showableIndex } from "./local-reads.ts";
 import { allVoters } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
@@ -48,15 +49,18 @@ export function unacknowledgedBy({ unacknowledged }: LeaderState, acknowledgemen
 function asksForNoMore(one: Acknowledgement, than: Acknowledgement): boolean {
 	if (one.mode === "semi-sync") return than.mode === "semi-sync" && one.followers <= than.followers;
 	if (one.mode === "sync") return than.mode === "sync" && (than.strict || !one.strict);
+	if (one.mode === "chain") return than.mode === "chain";
 	return false;
 }
 
 /** Says of every proposal whose mode is met now that it may be answered. */
 export function acknowledge(state: CoreState, leader: LeaderState): void {
 	if (leader.unacknowledged.length === 0) return;
-	const standing = standingOf(state, leader);
+	const standing = new LeaderStanding(state, leader);
+	const limit = acknowledgeableIndex(state, leader);
 	const waiting = leader.unacknowledged.filter(({ index, acknowledgement, waiter }) => {
-		if (acknowledgedIndex(standing, acknowledgement) < index) return true;
+		if (Math.min(acknowledgedIndex(standing, acknowledgement), limit) < index) return true;
+		leader.leases.shownIndex = Math.max(leader.leases.shownIndex, index);
 		leader.acknowledgedIndex = Math.max(leader.acknowledgedIndex, index);
 		if (acknowledgement.mode === "sync")
 			leader.leases.acknowledgedIndex = Math.max(leader.leases.acknowledgedIndex, index);
@@ -66,28 +70,66 @@ export function acknowledge(state: CoreState, leader: LeaderState): void {
 	leader.unacknowledged = waiting;
 }
 
-/** What a linearizable read that begins now must see. */
+/** What a linearizable read that begins now must see: all that was shown. */
 export function readableIndex(state: CoreState, leader: LeaderState): LogIndex {
-	return Math.max(state.commitIndex, leader.acknowledgedIndex);
+	return Math.max(showableIndex(state, leader), leader.leases.shownIndex, leader.acknowledgedIndex);
 }
 
-function standingOf(state: CoreState, leader: LeaderState): Standing {
-	const configuration = configurationOf(state);
-	const isOther = (voter: NodeId): boolean => voter !== state.self;
-	const others = allVoters(configuration).filter(isOther);
-	const { voters, outgoingVoters } = configuration;
-	const halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
-	const { members } = leader.leases;
-	return {
-		durableIndex: state.disk.durableIndex,
-		commitIndex: state.commitIndex,
-		matchOfOthers: halves.map((half) =>
-			half.filter(isOther).map((voter) => leader.progress.get(voter)?.matchIndex ?? 0),
-		),
-		appliedIndex: state.appliedIndex,
-		appliedInSync: [...members.values()]
-			.filter((lease) => mayHold(state, lease))
-			.map((lease) => lease.appliedIndex),
-		appliedOfVoters: others.map((voter) => members.get(voter)?.appliedIndex ?? 0),
-	};
+/** Of the state as it is when it is asked: most modes look at little of it, and it is looked at with every answer. */
+class LeaderStanding implements Standing {
+	readonly #state: CoreState;
+	readonly #leader: LeaderState;
+
+	constructor(state: CoreState, leader: LeaderState) {
+		this.#state = state;
+		this.#leader = leader;
+	}
+
+	get durableIndex(): LogIndex {
+		return this.#state.disk.durableIndex;
+	}
+
+	get commitIndex(): LogIndex {
+		return this.#state.commitIndex;
+	}
+
+	get appliedIndex(): LogIndex {
+		return this.#state.appliedIndex;
+	}
+
+	get matchOfOthers(): readonly (readonly LogIndex[])[] {
+		const { voters, outgoingVoters } = configurationOf(this.#state);
+		const halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
+		const { progress } = this.#leader;
+		return halves.map((half) =>
+			half.filter(this.#isOther).map((voter) => progress.get(voter)?.matchIndex ?? 0),
+		);
+	}
+
+	get appliedInSync(): readonly LogIndex[] {
+		const applied: LogIndex[] = [];
+		for (const lease of this.#leader.leases.members.values()) {
+			if (mayHold(this.#state, lease)) applied.push(lease.appliedIndex);
+		}
+		return applied;
+	}
+
+	get appliedOfVoters(): readonly LogIndex[] {
+		const { members } = this.#leader.leases;
+		const others = allVoters(configurationOf(this.#state)).filter(this.#isOther);
+		return others.map((voter) => members.get(voter)?.appliedIndex ?? 0);
+	}
+
+	get matchInChain(): readonly LogIndex[] {
+		const { chain, progress } = this.#leader;
+		return chain.order.map((node) => progress.get(node)?.matchIndex ?? 0);
+	}
+
+	get appliedAtTail(): LogIndex {
+		const { chain, leases } = this.#leader;
+		const tail = chain.order.at(-1);
+		return tail === undefined ? this.#state.appliedIndex : (leases.members.get(tail)?.appliedIndex ?? 0);
+	}
+
+	readonly #isOther = (voter: NodeId): boolean => voter !== this.#state.self;
 }

@@ -5,8 +5,10 @@
  */
 import { isDurable } from "./disk-ledger.ts";
 import { becomeFollower } from "./follower.ts";
+import { isHeldBack } from "./holding-back.ts";
 import { becomeLeader } from "./leader.ts";
 import type { PreVoteResponse, VoteResponse } from "./message.ts";
+import { isSpared } from "./priority.ts";
 import { promiseToSelf } from "./promise.ts";
 import { allVoters, isQuorum, isVoter } from "./quorum.ts";
 import type { CandidateState, CoreState } from "./state.ts";
@@ -16,16 +18,17 @@ import type { NodeId } from "./types.ts";
 /** `transfer`: the leader asked for it. */
 export function stand(state: CoreState, transfer: boolean): void {
 	state.elector.rest(state.now);
-	if (!mayStand(state)) return forgetLeader(state);
+	if (!mayStand(state) || (!transfer && (isHeldBack(state) || isSpared(state)))) return forgetLeader(state);
 	// Who cannot write could not lead.
 	if (isDiskStalled(state)) return;
 	if (transfer) beginVote(state, true);
 	else beginPreVote(state);
 }
 
-/** Who is no voter has no business to stand, but should not take silence for a leader either. */
+/** Who is no voter, or held back, has no business to stand, but should not take silence for a leader either. */
 function forgetLeader(state: CoreState): void {
-	if (state.roleState.role !== "follower" || state.leader === null || isLeaderFresh(state)) return;
+	const { role } = state.roleState;
+	if (role === "leader" || (role === "follower" && (state.leader === null || isLeaderFresh(state)))) return;
 	becomeFollower(state, null);
 }
 
@@ -95,6 +98,8 @@ function tally(state: CoreState, candidate: CandidateState): void {
 	const configuration = configurationOf(state);
 	if (isQuorum(configuration, (voter) => candidate.granted.has(voter))) {
 		if (candidate.phase === "vote") return becomeLeader(state);
+		// It was said in the middle of the round, in which nothing is promised yet.
+		if (isHeldBack(state)) return void becomeFollower(state, null);
 		// The round takes its time from here on.
 		state.elector.rest(state.now);
 		return beginVote(state, false);

@@ -1,6 +1,7 @@
 /** The bytes of a configuration: there and back, and nothing that was cut or changed is taken for one. */
 import { expect, test } from "vitest";
 import { decodeConfiguration, encodeConfiguration, initialConfiguration } from "./configuration.ts";
+import type { Configuration } from "./types.ts";
 
 const members = [
 	{ id: "n2", peer: "b.example:7000" },
@@ -41,6 +42,27 @@ test("retired ids come back too; without any the bytes are those that earlier ve
 	expect(encodeConfiguration(initialConfiguration(members))[0]).toBe(1);
 	expect(() => encodeConfiguration({ ...configuration, joining: ["n1"] })).toThrow(/no learner/);
 	expect(() => encodeConfiguration({ ...configuration, retired: ["n1"] })).toThrow(/used up/);
+});
+
+test("priorities come back too, with all else; without any the bytes are as before", () => {
+	const first = initialConfiguration(members);
+	const configuration: Configuration = {
+		...first,
+		members: first.members.map((one) => (one.id === "n1" ? { ...one, priority: "preferred" } : one)),
+		voters: ["n1"],
+		learners: ["n2"],
+		joining: ["n2"],
+		retired: ["n0"],
+	};
+	const bytes = encodeConfiguration(configuration);
+	expect(bytes[0]).toBe(3);
+	expect(decodeConfiguration(bytes)).toEqual(configuration);
+	for (let length = 0; length < bytes.length; length++)
+		expect(() => decodeConfiguration(bytes.subarray(0, length))).toThrow(/too short|configuration/);
+	const place = bytes.indexOf(1, 3);
+	expect(() => decodeConfiguration(bytes.with(place, 7))).toThrow(/consensus/);
+	const nobody = { ...first, members: first.members.map((one) => ({ ...one, priority: "never" as const })) };
+	expect(() => encodeConfiguration(nobody)).toThrow(/may lead/);
 });
 
 test("what is too short, too long, of another version or without sense is refused", () => {

@@ -2,12 +2,16 @@
  * The bytes of a configuration entry, and what makes a configuration valid. Ids and addresses are
  * ASCII. Layout: version 1, then four lists (members as id and address, voters, outgoing voters,
  * learners): a two-byte count (big endian), then each string as one length byte and its bytes. Version 2
- * has two more, the joining and the retired ids; a configuration without any is written as version 1.
+ * has two more, the joining and the retired ids; a configuration without any is written as version 1. Version 3 is
+ * version 2 with a byte behind each member, its priority; written where one has any.
  */
 import { assert } from "./assert.ts";
-import type { Configuration, LogIndex, Member, NodeId } from "./types.ts";
+import { neverLeads } from "./quorum.ts";
+import type { Configuration, LogIndex, Member, NodeId, Priority } from "./types.ts";
 
-const latestFormatVersion = 2;
+const latestFormatVersion = 3;
+/** The byte of each: its place. Never changed. */
+const priorities: readonly Priority[] = ["normal", "preferred", "never"];
 const maxMembers = 64;
 const maxRetired = 1_000;
 const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
@@ -55,6 +59,10 @@ export function validateConfiguration(configuration: Configuration): void {
 		assert(peerPattern.test(peer), () => `peer address ${JSON.stringify(peer)}`);
 	}
 	assert(voters.length > 0, "a configuration without voters");
+	assert(
+		voters.some((voter) => !neverLeads(configuration, voter)),
+		() => `none of the voters ${voters.join(", ")} may lead`,
+	);
 	for (const list of [ids, voters, outgoingVoters, learners, joining]) {
 		assert(new Set(list).size === list.length, "a configuration that names a node twice");
 		for (const id of list) assert(ids.includes(id), () => `${id} is not a member`);
@@ -76,7 +84,8 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	validateConfiguration(configuration);
 	const { joining, retired } = configuration;
 	const isPlain = joining.length === 0 && retired.length === 0;
-	const bytes: number[] = [isPlain ? 1 : 2];
+	const hasPriorities = configuration.members.some(({ priority }) => priority !== undefined);
+	const bytes: number[] = [hasPriorities ? 3 : isPlain ? 1 : 2];
 	const putCount = (count: number): void => {
 		bytes.push(count >> 8, count & 0xff);
 	};
@@ -85,12 +94,18 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 		for (let place = 0; place < text.length; place++) bytes.push(text.charCodeAt(place));
 	};
 	putCount(configuration.members.length);
-	for (const { id, peer } of configuration.members) {
+	for (const { id, peer, priority } of configuration.members) {
 		putText(id);
 		putText(peer);
+		if (hasPriorities) bytes.push(priorities.indexOf(priority ?? "normal"));
 	}
 	const { voters, outgoingVoters, learners } = configuration;
-	for (const list of [voters, outgoingVoters, learners, ...(isPlain ? [] : [joining, retired])]) {
+	for (const list of [
+		voters,
+		outgoingVoters,
+		learners,
+		...(isPlain && !hasPriorities ? [] : [joining, retired]),
+	]) {
 		putCount(list.length);
 		for (const id of list) putText(id);
 	}
@@ -115,13 +130,19 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		assert(count <= most, () => `a list of ${count} nodes in a configuration entry`);
 		return Array.from({ length: count }, take);
 	};
+	const takeMember = (): Member => {
+		const [id, peer] = [takeText(), takeText()];
+		const priority = version < 3 ? "normal" : priorities[takeByte()];
+		assert(priority !== undefined, () => `an unknown priority of ${id}`);
+		return priority === "normal" ? { id, peer } : { id, peer, priority };
+	};
 	const version = takeByte();
 	assert(
 		version >= 1 && version <= latestFormatVersion,
 		() => `configuration format ${version}, this program knows those up to ${latestFormatVersion}`,
 	);
 	const configuration: Configuration = {
-		members: takeList(() => ({ id: takeText(), peer: takeText() })),
+		members: takeList(takeMember),
 		voters: takeList<NodeId>(takeText),
 		outgoingVoters: takeList<NodeId>(takeText),
 		learners: takeList<NodeId>(takeText),

@@ -1,8 +1,9 @@
 /** The invariants of DESIGN.md under random schedules (testing/random-run.ts). */
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { runSeed } from "./testing/random-run.ts";
 
-const runs = 60;
+const runs = ofRandomRuns(60);
 
 for (const size of [1, 2, 3, 4, 5]) {
 	test(`${size} nodes keep every invariant under random faults`, () => {
@@ -33,5 +34,24 @@ for (const size of [1, 2, 3, 4, 5]) {
 			expect(syncWithFollower).toBeGreaterThan(runs);
 			expect(leasesHeld).toBeGreaterThan(runs * 100);
 		}
+	});
+}
+
+const chainRuns = 20;
+
+for (const size of [2, 3, 4, 5]) {
+	test(`${size} nodes that read by themselves in a chain keep every invariant, also while members change`, () => {
+		let chain = 0;
+		let byTail = 0;
+		let byOthers = 0;
+		for (let seed = 1; seed <= chainRuns; seed++) {
+			const checker = runSeed(seed, size, 6_500, seed % 2 === 0 ? 0.02 : 0, true);
+			chain += checker.chainDone;
+			byTail += checker.readsByTail;
+			byOthers += checker.readsByOthers;
+		}
+		expect(chain).toBeGreaterThan(chainRuns * 2);
+		expect(byTail).toBeGreaterThan(chainRuns * 100);
+		expect(byOthers).toBeGreaterThan(chainRuns * 100);
 	});
 }

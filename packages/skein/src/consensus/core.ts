@@ -7,6 +7,7 @@ import { validateConfiguration } from "./configuration.ts";
 import { complete, createDiskLedger } from "./disk-ledger.ts";
 import { createRaftElector } from "./electors/raft.ts";
 import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
+import { holdBack } from "./holding-back.ts";
 import { onApplied } from "./in-sync.ts";
 import type { Input } from "./input.ts";
 import { awaitIndex, onLeaderDurable, onLeaderSlept, onLeaderTick, propose, stepDown } from "./leader.ts";
@@ -113,8 +114,14 @@ function createState(options: CoreOptions): CoreState {
 		removalSeenAt: now,
 		commitIndex,
 		announcedCommitIndex: commitIndex,
+		readsEnded: { term: 0, round: 0 },
+		showsNothingUntil: Number.NEGATIVE_INFINITY,
 		appliedIndex: commitIndex,
 		leader: null,
+		lastLeader: null,
+		uselessReigns: 0,
+		gaveWayAt: Number.NEGATIVE_INFINITY,
+		heldBackUntil: { paused: now, "stepped-down": now, unfit: now },
 		// A group that never had a term had no leader either, and need not wait.
 		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,
 		roleState: {
@@ -176,6 +183,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return beginTransfer(state, input.to);
 		case "step-down":
 			return stepDown(state);
+		case "hold-back":
+			return holdBack(state, input.reason, input.forMs);
 		default:
 			return unreachable(input);
 	}

@@ -1,13 +1,17 @@
 /** A follower keeps its log equal to the leader's, and acknowledges what is durable, nothing else. */
+import { announceCommit } from "./announce-commit.ts";
 import { assert } from "./assert.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import { decodeConfiguration } from "./configuration.ts";
 import { isPromisePending, issueAppend, issueReset } from "./disk-ledger.ts";
 import type { Input } from "./input.ts";
-import type { AppendRequest, HeartbeatRequest } from "./message.ts";
+import { isAnythingLent, lentUntil } from "./local-reads.ts";
+import type { AppendRequest, ChainAppend, HeartbeatRequest } from "./message.ts";
+import { neverLeads } from "./quorum.ts";
 import { askLeaderAgain, handReadsToFollower } from "./reading.ts";
+import { passOn } from "./relaying.ts";
 import type { CoreState, FollowerState } from "./state.ts";
-import { announceCommit, announceConfiguration, announceRole, latestConfiguration, send } from "./state.ts";
+import { announceConfiguration, announceRole, latestConfiguration, send } from "./state.ts";
 import { judgeTransfer } from "./transfer.ts";
 import type { Entry, LogIndex, NodeId } from "./types.ts";
 
@@ -26,6 +30,9 @@ export function becomeFollower(state: CoreState, leader: NodeId | null): Followe
 				awaitedIndex: 0,
 			};
 	if (before.role === "leader") {
+		// As a voter we counted ourselves for the leases that are lent: nobody else gets our vote while they last.
+		if (isAnythingLent(state, before)) state.lastLeaderContact = state.now;
+		state.showsNothingUntil = lentUntil(before);
 		handReadsToFollower(state, before);
 		state.elector.rest(state.now);
 	}
@@ -47,16 +54,30 @@ export function hearLeader(state: CoreState, leader: NodeId): FollowerState {
 		() => `two leaders in term ${state.promise.term}: ${state.leader} and ${leader}`,
 	);
 	state.lastLeaderContact = state.now;
+	state.lastLeader = leader;
+	if (!neverLeads(latestConfiguration(state).value, leader)) state.uselessReigns = 0;
 	state.elector.rest(state.now);
 	return becomeFollower(state, leader);
 }
 
+/** Whoever brought it, it is the leader's. */
+export function onChainAppend(state: CoreState, message: ChainAppend): void {
+	passOn(state, message);
+	onAppend(state, message.leader, message);
+}
+
 export function onAppendRequest(state: CoreState, message: AppendRequest): void {
-	const follower = hearLeader(state, message.from);
+	onAppend(state, message.from, message);
+}
+
+type Append = Pick<AppendRequest, "previous" | "entries" | "commitIndex">;
+
+function onAppend(state: CoreState, leader: NodeId, message: Append): void {
+	const follower = hearLeader(state, leader);
 	const { log } = state;
 	const end = message.previous.index + message.entries.length;
 	if (message.previous.index > state.commitIndex) {
-		if (log.termAt(message.previous.index) !== message.previous.term) return refuse(state, message);
+		if (log.termAt(message.previous.index) !== message.previous.term) return refuse(state, leader, message);
 	}
 	// What is committed equals the leader's log already (leader completeness) and may be compacted here.
 	const fresh = message.entries.filter((entry) => entry.index > state.commitIndex);
@@ -116,10 +137,9 @@ function addConfiguration(state: CoreState, added: ConfigurationAt): void {
 	if (state.roleState.role === "leader") state.roleState.leaseFromRound = state.roleState.round + 1;
 }
 
-function refuse(state: CoreState, message: AppendRequest): void {
-	const { previous } = message;
+function refuse(state: CoreState, leader: NodeId, { previous }: Append): void {
 	const hint = state.log.latestWithTermAtMost(previous.index, previous.term);
-	send(state, message.from, {
+	send(state, leader, {
 		type: "append-response",
 		result: { accepted: false, previousIndex: previous.index, hint },
 	});
@@ -137,7 +157,12 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 	learnCommitIndex(state, follower, message.commitIndex);
 	const { round, lease } = message;
 	const { term } = state.promise;
-	if (lease !== null) state.outputs.push({ type: "leased", term, ...lease });
+	if (message.endsReads) endReads(state, round);
+	if (lease !== null) {
+		// What was lent before it was given up, and comes after that, is over.
+		const isOver = state.readsEnded.term === term && round <= state.readsEnded.round;
+		state.outputs.push({ type: "leased", term, ...lease, reads: isOver ? null : lease.reads });
+	}
 	follower.round = Math.max(follower.round, round);
 	state.outputs.push({ type: "lease-asked", term, round });
 	send(state, message.from, {
@@ -146,6 +171,13 @@ export function onHeartbeatRequest(state: CoreState, message: HeartbeatRequest):
 		lastIndex: state.log.last.index,
 		appliedIndex: state.appliedIndex,
 	});
+}
+
+function endReads(state: CoreState, round: number): void {
+	const { term } = state.promise;
+	const before = state.readsEnded.term === term ? state.readsEnded.round : 0;
+	state.readsEnded = { term, round: Math.max(round, before) };
+	state.outputs.push({ type: "reads-ended" });
 }
 
 /** From the leader of the present term only. */

@@ -57,6 +57,23 @@ function world() {
 	};
 }
 
+test("a caretaker whom nobody relieves for twenty election timeouts gives way, as long as it sends no snapshot", () => {
+	const { simulation, n1, state, elect, run, role, settle } = world();
+	state.cutOff = "";
+	elect();
+	settle();
+	const changes = ["n1", "n2"].map((id) => ({ change: "priority", id, priority: "never" }) as const);
+	simulation.step(n1, { type: "change-members", changes, force: false, dryRun: false });
+	settle();
+	// n3 may lead, and is told to: it does not hear it.
+	simulation.inFlight.length = 0;
+	state.cutOff = "n3";
+	run(18 * electionTimeoutMs);
+	expect([role(), n1.core?.view.caretaker]).toEqual(["leader", true]);
+	run(3 * electionTimeoutMs);
+	expect([role(), n1.core?.view.caretaker]).toEqual(["follower", false]);
+});
+
 test("it leads on for ten election timeouts and no longer, and waits longer than others before it stands again", () => {
 	const { state, elect, role, isEstablished, run } = world();
 	elect();

@@ -5,6 +5,7 @@
 
 import { noteTold } from "./departing.ts";
 import { confirmLeases, grantLease } from "./leases.ts";
+import { endsReads, shownCommitIndex } from "./local-reads.ts";
 import type { Progress } from "./progress.ts";
 import { createProgress } from "./progress.ts";
 import { isMember, isQuorum } from "./quorum.ts";
@@ -37,10 +38,12 @@ export function beginRound(state: CoreState, leader: LeaderState): boolean {
 	state.outputs.push({ type: "lease-asked", term: state.promise.term, round: leader.round });
 	for (const node of followersOf(state, leader)) {
 		const matchIndex = progressOf(state, leader, node)?.matchIndex ?? 0;
-		const commitIndex = Math.min(matchIndex, state.commitIndex);
-		noteTold(leader, node, commitIndex);
 		const lease = grantLease(state, leader, node);
-		send(state, node, { type: "heartbeat-request", commitIndex, round: leader.round, lease });
+		const commitIndex = Math.min(matchIndex, shownCommitIndex(state, leader, node));
+		noteTold(leader, node, commitIndex);
+		const { round } = leader;
+		const ends = endsReads(state, leader, node);
+		send(state, node, { type: "heartbeat-request", commitIndex, round, lease, endsReads: ends });
 	}
 	confirmLeases(state, leader);
 	return true;

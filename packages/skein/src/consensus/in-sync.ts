@@ -3,20 +3,25 @@
  * they say how far they are. What is lost of this is made good by the next heartbeat, whose answer says the same.
  */
 import { acknowledge } from "./acknowledging.ts";
+import { announceCommit } from "./announce-commit.ts";
 import { learnCommitIndex } from "./follower.ts";
 import { believeApplied, mayHold } from "./leases.ts";
+import { isAnythingLent, shownCommitIndex, tailOf } from "./local-reads.ts";
 import type { AppliedResponse, ApplyRequest } from "./message.ts";
+import type { Progress } from "./progress.ts";
 import { isVoter } from "./quorum.ts";
 import type { CoreState, FollowerState, LeaderState } from "./state.ts";
 import { configurationOf, isDiskStalled, send } from "./state.ts";
-import type { LogIndex } from "./types.ts";
+import type { LogIndex, NodeId } from "./types.ts";
 
-/** Somebody waits in mode `sync` for what is committed: those who lack it are told. */
+/** Somebody waits until others have applied what is committed: those who lack it are told. */
 export function askToApply(state: CoreState, leader: LeaderState): void {
+	if (isDiskStalled(state)) return;
+	askTail(state, leader);
 	const waiting = leader.unacknowledged.filter(
 		({ index, acknowledgement }) => acknowledgement.mode === "sync" && index <= state.commitIndex,
 	);
-	if (waiting.length === 0 || isDiskStalled(state)) return;
+	if (waiting.length === 0) return;
 	const isStrict = waiting.some(
 		({ acknowledgement }) => acknowledgement.mode === "sync" && acknowledgement.strict,
 	);
@@ -26,9 +31,29 @@ export function askToApply(state: CoreState, leader: LeaderState): void {
 		// Also one that departs: it is waited for as long as its lease lasts.
 		if (progress === undefined || lease.appliedIndex >= state.commitIndex) continue;
 		if (!mayHold(state, lease) && !(isStrict && isVoter(configuration, to))) continue;
-		send(state, to, { type: "apply-request", index: state.commitIndex });
-		if (progress.matchIndex >= state.commitIndex) progress.sentCommitIndex = state.commitIndex;
+		tellToApply(state, leader, to, progress);
 	}
+}
+
+function tellToApply(state: CoreState, leader: LeaderState, to: NodeId, progress: Progress): void {
+	const index = shownCommitIndex(state, leader, to);
+	if (progress.askedIndex >= index || (leader.leases.members.get(to)?.appliedIndex ?? 0) >= index) return;
+	progress.askedIndex = index;
+	send(state, to, { type: "apply-request", index });
+	if (progress.matchIndex >= index) progress.sentCommitIndex = Math.max(progress.sentCommitIndex, index);
+}
+
+/** The tail of the chain, for who waits in mode `chain`, or for the tail's lease. */
+function askTail(state: CoreState, leader: LeaderState): void {
+	const lentTo = tailOf(state, leader);
+	const tail = lentTo ?? leader.chain.order.at(-1);
+	const progress = leader.progress.get(tail ?? "");
+	if (tail === undefined || progress === undefined) return;
+	const isAwaited = leader.unacknowledged.some(
+		({ index, acknowledgement }) =>
+			index <= state.commitIndex && (lentTo !== null || acknowledgement.mode === "chain"),
+	);
+	if (isAwaited) tellToApply(state, leader, tail, progress);
 }
 
 export function onApplyRequest(state: CoreState, follower: FollowerState, message: ApplyRequest): void {
@@ -43,7 +68,14 @@ export function onApplyRequest(state: CoreState, follower: FollowerState, messag
 
 export function onAppliedResponse(state: CoreState, leader: LeaderState, message: AppliedResponse): void {
 	if (believeApplied(state, leader, message.from, message.round, message.appliedIndex))
-		acknowledge(state, leader);
+		showMore(state, leader);
+}
+
+/** What is held back for others may be shown: leases have ended, or whoever holds them got further. */
+export function showMore(state: CoreState, leader: LeaderState): void {
+	announceCommit(state);
+	acknowledge(state, leader);
+	if (isAnythingLent(state, leader)) askToApply(state, leader);
 }
 
 /** This member's database got further. */

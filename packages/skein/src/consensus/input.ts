@@ -7,6 +7,7 @@ import type { ConsensusMessage } from "./message.ts";
 import type {
 	Configuration,
 	EntryKind,
+	HoldBackReason,
 	LogIndex,
 	MemberChange,
 	Milliseconds,
@@ -96,4 +97,6 @@ export type Input =
 	/** Hand leadership to `to`, or to the most up-to-date voter when null. */
 	| (At & { readonly type: "transfer"; readonly to: NodeId | null })
 	/** Stop leading at once (full disk, stuck writer): the others elect. A no-op when not leader. */
-	| (At & { readonly type: "step-down" });
+	| (At & { readonly type: "step-down" })
+	/** Do not stand by yourself for so long; 0: do again. */
+	| (At & { readonly type: "hold-back"; readonly reason: HoldBackReason; readonly forMs: Milliseconds });

@@ -2,19 +2,23 @@
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { acknowledge, awaitAcknowledgement, otherVoters, unacknowledgedBy } from "./acknowledging.ts";
 import { assert } from "./assert.ts";
+import { createChain } from "./chain.ts";
 import { forgetDeparted, seeOff } from "./departing.ts";
 import { becomeFollower } from "./follower.ts";
 import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
-import { askToApply } from "./in-sync.ts";
+import { askToApply, showMore } from "./in-sync.ts";
 import type { Input, ProposedEntry } from "./input.ts";
 import { confirmLeases, createLeases, forgetEndedLeases, onLeaseAsked } from "./leases.ts";
+import { noteReadsEnded } from "./local-reads.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
+import { handOverAsCaretaker, isCaretaker, isUseless } from "./priority.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
 import { continueChange } from "./reconfiguration.ts";
+import { leaveBehind, noteMode, orderMembers } from "./relaying.ts";
 import * as replication from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
-import { announceCommit, announceRole, configurationOf, isDiskStalled } from "./state.ts";
+import { announceRole, configurationOf, isDiskStalled } from "./state.ts";
 import { giveUpTransfer, judgeTransfer, tellTargetToStand } from "./transfer.ts";
 import type { Milliseconds } from "./types.ts";
 
@@ -40,12 +44,14 @@ export function becomeLeader(state: CoreState): void {
 		unacknowledged: [],
 		acknowledgedIndex: 0,
 		leases: createLeases(state),
+		chain: createChain(),
 		leaseFromRound: 1,
 		leaseForfeited: false,
 		waitingReads: takeReadsAsLeader(state),
 		runningReads: [],
 	};
 	state.roleState = leader;
+	state.lastLeader = state.self;
 	state.leader = state.self;
 	announceRole(state);
 	judgeTransfer(state, state.self);
@@ -62,13 +68,21 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 		becomeFollower(state, null);
 		return;
 	}
+	if (isUseless(state, leader)) {
+		state.uselessReigns++;
+		state.gaveWayAt = state.now;
+		return stepDown(state);
+	}
 	if (isFutile(state, leader)) return stepDown(state);
 	giveUpTransfer(state);
+	leaveBehind(state, leader);
 	// The leases of who is waited for may have ended.
-	acknowledge(state, leader);
+	showMore(state, leader);
+	orderMembers(state, leader);
 	forgetDeparted(state, leader);
 	forgetEndedLeases(state, leader);
 	if (!continueChange(state, leader)) return;
+	handOverAsCaretaker(state, leader);
 	replication.sendCommitIndex(state, leader);
 	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
 	if (!beginRound(state, leader)) return;
@@ -114,8 +128,9 @@ export function onAppendResponse(state: CoreState, leader: LeaderState, message:
 export function onHeartbeatResponse(state: CoreState, leader: LeaderState, message: HeartbeatResponse): void {
 	replication.onHeartbeatResponse(state, leader, message);
 	onLeaseAsked(state, leader, message.from, message.round, message.appliedIndex);
+	noteReadsEnded(leader, message.from, message.round);
 	confirmLeases(state, leader);
-	acknowledge(state, leader);
+	showMore(state, leader);
 	seeOff(leader, message.from, message.round);
 	releaseReads(state, leader);
 	if (message.from === state.transfer?.to) tellTargetToStand(state, leader);
@@ -132,12 +147,13 @@ export function propose(
 		state.outputs.push({ type: "proposal-refused", reason: refusal });
 		return;
 	}
+	const leader = state.roleState;
+	if (leader.role !== "leader") return;
+	if (acknowledgement !== null) noteMode(state, leader, acknowledgement);
 	const firstIndex = state.log.last.index + 1;
 	replication.appendOwn(state, entries);
 	const lastIndex = state.log.last.index;
 	state.outputs.push({ type: "proposal-accepted", term: state.promise.term, firstIndex, lastIndex });
-	const leader = state.roleState;
-	if (leader.role !== "leader") return;
 	if (acknowledgement !== null) awaitAcknowledgement(leader, lastIndex, acknowledgement);
 	replication.sendAppendsToAll(state, leader);
 }
@@ -148,6 +164,7 @@ export function awaitIndex(
 	leader: LeaderState,
 	{ index, acknowledgement, waiter }: Extract<Input, { type: "await-acknowledgement" }>,
 ): void {
+	if (acknowledgement.mode === "chain") noteMode(state, leader, acknowledgement);
 	awaitAcknowledgement(leader, index, acknowledgement, waiter);
 	acknowledge(state, leader);
 	askToApply(state, leader);
@@ -162,7 +179,7 @@ function reasonToRefuse(
 	const leader = state.roleState;
 	if (leader.role !== "leader") return "not-leader";
 	if (!leader.established) return "not-established";
-	if (state.transfer !== null) return "transferring";
+	if (state.transfer !== null || isCaretaker(state)) return "transferring";
 	if (
 		acknowledgement?.mode === "semi-sync" &&
 		acknowledgement.followers > otherVoters(configurationOf(state), state.self)
@@ -187,8 +204,7 @@ function reasonToRefuse(
  */
 function moveOn(state: CoreState, leader: LeaderState): boolean {
 	const moved = replication.advanceCommitIndex(state, leader);
-	announceCommit(state);
-	acknowledge(state, leader);
+	showMore(state, leader);
 	if (!moved) return true;
 	leader.leases.commitTimes.advanced(state.commitIndex, state.now);
 	askToApply(state, leader);

@@ -22,6 +22,10 @@ export interface Lease {
 	pending: Report | null;
 	/** Goes out with the next heartbeat. */
 	ready: Report | null;
+	/** It may answer linearizable reads by itself until then, however wrong both clocks are. */
+	readsUntil: MonotonicTime;
+	/** The round in which it was first told to give that up; null: it was not. Every later one says it again. */
+	readsEndIn: number | null;
 }
 
 export interface Leases {
@@ -32,4 +36,8 @@ export interface Leases {
 	confirmedRound: number;
 	/** The highest index that was acknowledged because everybody in-sync had applied it. */
 	acknowledgedIndex: LogIndex;
+	/** Who was last lent the read lease of the tail. */
+	tail: { readonly node: NodeId; readonly until: MonotonicTime } | null;
+	/** The highest index that was shown: acknowledged, or told to anybody as committed (local-reads.ts). */
+	shownIndex: LogIndex;
 }

@@ -5,11 +5,12 @@
  */
 import { createCommitTimes } from "./commit-times.ts";
 import type { Lease, Leases } from "./lease.ts";
+import { lendReads, longest } from "./local-reads.ts";
 import type { LeaseGrant } from "./message.ts";
 import { isMember, quorumValue } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
-import type { LogIndex, Milliseconds, MonotonicTime, NodeId } from "./types.ts";
+import type { LogIndex, MonotonicTime, NodeId } from "./types.ts";
 
 /**
  * Leadership begins: everybody may hold a lease of an earlier leader, which began before now. Whoever was removed, and
@@ -30,17 +31,16 @@ export function createLeases(state: CoreState): Leases {
 		commitTimes: createCommitTimes(state.commitIndex),
 		confirmedRound: 0,
 		acknowledgedIndex: 0,
+		tail: null,
+		// Earlier leaders showed nothing that is not below our barrier.
+		shownIndex: state.log.last.index + 1,
 	};
 }
 
 function unknownLease(state: CoreState, beganBy: MonotonicTime): Lease {
 	const endsAt = beganBy + longest(state, state.settings.syncLeaseMs);
-	return { round: 0, appliedIndex: 0, endsAt, pending: null, ready: null };
-}
-
-/** What must pass on our clock so that `ms` have truly passed. */
-function longest(state: CoreState, ms: Milliseconds): Milliseconds {
-	return ms * (1 + state.settings.maxClockDrift);
+	const readsUntil = Number.NEGATIVE_INFINITY;
+	return { round: 0, appliedIndex: 0, endsAt, pending: null, ready: null, readsUntil, readsEndIn: null };
 }
 
 /** The member may be in-sync by its own knowledge. */
@@ -62,7 +62,8 @@ export function forgetEndedLeases(state: CoreState, leader: LeaderState): void {
 	const { members } = leader.leases;
 	if (members.size < configurationOf(state).members.length) return;
 	for (const [id, lease] of members) {
-		if (!mayHold(state, lease) && !leader.progress.has(id)) members.delete(id);
+		const isOver = !mayHold(state, lease) && state.now > lease.readsUntil;
+		if (isOver && !leader.progress.has(id)) members.delete(id);
 	}
 }
 
@@ -134,6 +135,7 @@ export function confirmLeases(state: CoreState, leader: LeaderState): void {
 		round: confirmed,
 		durationMs: state.settings.syncLeaseMs,
 		index: leastApplied(leader),
+		reads: null,
 	});
 }
 
@@ -145,5 +147,6 @@ export function grantLease(state: CoreState, leader: LeaderState, to: NodeId): L
 	lease.ready = null;
 	if (!mayGet(state, to)) return null;
 	lease.endsAt = Math.max(lease.endsAt, report.at + longest(state, report.durationMs));
-	return { round: report.round, durationMs: report.durationMs, index: leastApplied(leader) };
+	const reads = lendReads(state, leader, to, report);
+	return { round: report.round, durationMs: report.durationMs, index: leastApplied(leader), reads };
 }

@@ -1,8 +1,9 @@
 /** As core.test.ts, while members come, go, learn and vote, several at once, and those who were removed live on. */
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { runSeed } from "./testing/random-run.ts";
 
-const runs = 60;
+const runs = ofRandomRuns(60);
 
 for (const size of [1, 2, 3, 4, 5]) {
 	test(`groups that begin with ${size} keep every invariant while their members change`, () => {

@@ -51,6 +51,21 @@ test("learners and addresses change in one step, voters through a joint configur
 	expect(isJoint(moved)).toBe(false);
 });
 
+test("a priority changes in one step, stays with its member, and goes with it", () => {
+	const one = planned(three, { change: "priority", id: "n1", priority: "never" });
+	expect(isJoint(one)).toBe(false);
+	expect(one.members[0]).toEqual({ id: "n1", peer: "n1:1", priority: "never" });
+	expect(planChange(one, [{ change: "priority", id: "n1", priority: "never" }]).type).toBe("nothing-to-do");
+	const moved = planned(one, { change: "move", id: "n1", peer: "elsewhere:7" });
+	expect(moved.members[0]).toEqual({ id: "n1", peer: "elsewhere:7", priority: "never" });
+	const joint = planned(one, { change: "demote", id: "n1" });
+	expect([joint, leaveJoint(joint)].map(({ members }) => members[0]?.priority)).toEqual(["never", "never"]);
+	expect(planned(one, { change: "priority", id: "n1", priority: "normal" })).toEqual(three);
+	const others = ["n2", "n3"].map((id): MemberChange => ({ change: "remove", id }));
+	expect(planChange(one, others)).toMatchObject({ type: "refused", reason: "invalid" });
+	expect(planChange(one, [{ change: "priority", id: "n9", priority: "never" }]).type).toBe("refused");
+});
+
 test("a voter that is demoted learns from the joint phase on, and still votes in it", () => {
 	const joint = planned(three, { change: "demote", id: "n3" });
 	expect(joint.learners).toEqual(["n3"]);

@@ -5,7 +5,7 @@
  */
 import { unreachable } from "./assert.ts";
 import { validateConfiguration } from "./configuration.ts";
-import type { Configuration, MemberChange, NodeId } from "./types.ts";
+import type { Configuration, MemberChange, NodeId, Priority } from "./types.ts";
 
 /** Ids that are remembered as used up; the oldest are forgotten first. */
 const maxRetired = 1_000;
@@ -82,8 +82,10 @@ function carryOut(from: Configuration, change: MemberChange): Configuration | st
 		case "move": {
 			if (member === undefined) return "there is no such member";
 			const { peer } = change;
-			return { ...from, members: from.members.map((one) => (one.id === id ? { id, peer } : one)) };
+			return { ...from, members: from.members.map((one) => (one.id === id ? { ...one, peer } : one)) };
 		}
+		case "priority":
+			return member === undefined ? "there is no such member" : setPriority(from, id, change.priority);
 		default:
 			return unreachable(change);
 	}
@@ -96,6 +98,15 @@ function add(
 	const other = from.members.find((one) => one.peer === peer);
 	if (other !== undefined) return `${other.id} is at ${peer} already`;
 	return setKind({ ...from, members: [...from.members, { id, peer }] }, id, as);
+}
+
+function setPriority(from: Configuration, id: NodeId, priority: Priority): Configuration {
+	const members = from.members.map((one) => {
+		if (one.id !== id) return one;
+		const { peer } = one;
+		return priority === "normal" ? { id, peer } : { id, peer, priority };
+	});
+	return { ...from, members };
 }
 
 function drop(from: Configuration, id: NodeId): Configuration {
@@ -154,8 +165,8 @@ function sorted(configuration: Configuration): Configuration {
 }
 
 function isEqual(one: Configuration, other: Configuration): boolean {
-	const isSameMember = ({ id, peer }: Configuration["members"][number]): boolean =>
-		other.members.some((member) => member.id === id && member.peer === peer);
+	const isSameMember = ({ id, peer, priority }: Configuration["members"][number]): boolean =>
+		other.members.some((member) => member.id === id && member.peer === peer && member.priority === priority);
 	return (
 		one.members.length === other.members.length &&
 		one.members.every(isSameMember) &&

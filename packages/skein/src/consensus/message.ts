@@ -46,6 +46,19 @@ export interface AppendRequest extends Envelope {
 	readonly commitIndex: LogIndex;
 }
 
+/**
+ * An append-request of the leader of this term that members pass on, one to the next: the receiver, then those in `route`.
+ * `from` is who passed it on, or the leader itself.
+ */
+export interface ChainAppend extends Envelope {
+	readonly type: "chain-append";
+	readonly leader: NodeId;
+	readonly previous: Position;
+	readonly entries: readonly Entry[];
+	readonly commitIndex: LogIndex;
+	readonly route: readonly NodeId[];
+}
+
 export interface AppendResponse extends Envelope {
 	readonly type: "append-response";
 	readonly result: /** Everything up to here is the leader's and durable on this follower. */
@@ -65,6 +78,8 @@ export interface HeartbeatRequest extends Envelope {
 	/** Grows with every heartbeat; an answer confirms leadership for all reads queued before this round began. */
 	readonly round: number;
 	readonly lease: LeaseGrant | null;
+	/** Whatever read lease the receiver has is over with its answer, which says so. */
+	readonly endsReads: boolean;
 }
 
 /** The receiver is in-sync for so long from its answer to `round` on, once it has applied `index`. */
@@ -72,6 +87,17 @@ export interface LeaseGrant {
 	readonly round: number;
 	readonly durationMs: number;
 	readonly index: LogIndex;
+	/** It may answer linearizable reads by itself; null: it asks. */
+	readonly reads: ReadGrant | null;
+}
+
+/** From the same answer on as the lease that it comes with. The argument: docs/decisions/chain.md. */
+export interface ReadGrant {
+	readonly durationMs: number;
+	/** What was shown to anybody before: the receiver must have it. */
+	readonly index: LogIndex;
+	/** What it has applied is what it may show. Anybody else must have applied all of its log. */
+	readonly tail: boolean;
 }
 
 export interface HeartbeatResponse extends Envelope {
@@ -123,6 +149,7 @@ export type ConsensusMessage =
 	| VoteRequest
 	| VoteResponse
 	| AppendRequest
+	| ChainAppend
 	| AppendResponse
 	| HeartbeatRequest
 	| HeartbeatResponse

@@ -4,7 +4,7 @@
  * ticket with a `durable` input. The core itself holds back every message that depends on disk
  * work until that input, so the runtime may send messages at once.
  */
-import type { ConsensusMessage } from "./message.ts";
+import type { ConsensusMessage, ReadGrant } from "./message.ts";
 import type {
 	Configuration,
 	Entry,
@@ -60,6 +60,8 @@ export type Output =
 			readonly firstIndex: LogIndex;
 			readonly lastIndex: LogIndex;
 			readonly commitIndex: LogIndex;
+			/** As a chain-append that goes on to these; empty: as an append-request. */
+			readonly route: readonly NodeId[];
 	  }
 	/** The log no longer reaches back far enough for `to`: send it a snapshot, then say `snapshot-sent`. */
 	| { readonly type: "send-snapshot"; readonly to: NodeId; readonly term: Term }
@@ -83,7 +85,11 @@ export type Output =
 			readonly round: number;
 			readonly durationMs: Milliseconds;
 			readonly index: LogIndex;
+			/** It may answer linearizable reads by itself, from the same moment on. */
+			readonly reads: ReadGrant | null;
 	  }
+	/** The read lease of this term is over: the leader is told so next. */
+	| { readonly type: "reads-ended" }
 	/** The role, term, leader or establishment changed. Established: the barrier of this leader's term is committed. */
 	| {
 			readonly type: "role";
@@ -111,7 +117,13 @@ export type Output =
 			readonly target: Configuration;
 	  }
 	/** The answer to `change-members`, in the same step: nothing happens. `why` is for people. */
-	| { readonly type: "change-refused"; readonly reason: ChangeRefusal; readonly why: string }
+	| {
+			readonly type: "change-refused";
+			readonly reason: ChangeRefusal;
+			readonly why: string;
+			/** quorum-at-risk: who did not answer lately, or lacks too much. Else empty. */
+			readonly missing: readonly NodeId[];
+	  }
 	/** The last configuration in this member's log is another: appended, cut, or from a snapshot. It counts at once. */
 	| { readonly type: "configuration"; readonly index: LogIndex; readonly value: Configuration }
 	/** A read may be answered once this member has applied `index`. */

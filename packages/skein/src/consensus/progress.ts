@@ -27,6 +27,18 @@ export interface Progress {
 	confirmedRound: number;
 	/** The commit index that the follower was last told with its entries. */
 	sentCommitIndex: LogIndex;
+	/** It was asked to apply this at once. */
+	askedIndex: LogIndex;
+	/** In the order of the chain only: what it was to get, at one of the last answers to a heartbeat. */
+	owed: Owed | null;
+}
+
+interface Owed {
+	readonly index: LogIndex;
+	readonly matchIndex: LogIndex;
+	/** The end of its log. */
+	readonly lastIndex: LogIndex;
+	readonly at: MonotonicTime;
 }
 
 export function createProgress(lastIndex: LogIndex, since: MonotonicTime): Progress {
@@ -41,6 +53,8 @@ export function createProgress(lastIndex: LogIndex, since: MonotonicTime): Progr
 		lastContact: null,
 		confirmedRound: 0,
 		sentCommitIndex: 0,
+		askedIndex: 0,
+		owed: null,
 	};
 }
 

@@ -1,6 +1,7 @@
 /** The quorum against a twin that asks the question itself: is there a majority that has reached v? */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { isQuorum, majorityValue, quorumValue } from "./quorum.ts";
 import type { Configuration, NodeId } from "./types.ts";
 
@@ -33,7 +34,7 @@ test("a quorum's value is what the naive twin finds", () => {
 		const found = quorumValue(configuration, (voter) => values.get(voter) ?? 0);
 		expect(found).toBe(naiveQuorumValue(configuration, values));
 	});
-	fc.assert(property, { numRuns: 20_000 });
+	fc.assert(property, { numRuns: ofRandomRuns(20_000) });
 });
 
 test("two quorums of one configuration always share a voter", () => {
@@ -42,7 +43,7 @@ test("two quorums of one configuration always share a voter", () => {
 		const isOther = isQuorum(configuration, (voter) => !ones.includes(voter));
 		expect(isOne && isOther).toBe(false);
 	});
-	fc.assert(property, { numRuns: 10_000 });
+	fc.assert(property, { numRuns: ofRandomRuns(10_000) });
 });
 
 test("nobody is a quorum where nobody votes", () => {

@@ -8,8 +8,19 @@ import type { Configuration, NodeId } from "./types.ts";
 export function majorityValue(voters: readonly NodeId[], valueOf: (voter: NodeId) => number): number {
 	if (voters.length === 0) return Number.POSITIVE_INFINITY;
 	// Sorted anew each time: an incrementally kept order went wrong elsewhere (openraft issue 1802).
-	const values = voters.map(valueOf).sort((a, b) => b - a);
+	const values = sortDown(voters.map(valueOf));
 	return values[Math.floor(values.length / 2)] ?? Number.POSITIVE_INFINITY;
+}
+
+/** In place, by insertion: of a few values that is several times faster than the general sort, and needs no memory. */
+function sortDown(values: number[]): number[] {
+	for (let sorted = 1; sorted < values.length; sorted++) {
+		const value = values[sorted] ?? 0;
+		let place = sorted;
+		for (; place > 0 && (values[place - 1] ?? 0) < value; place--) values[place] = values[place - 1] ?? 0;
+		values[place] = value;
+	}
+	return values;
 }
 
 /**
@@ -39,4 +50,9 @@ export function isVoter(configuration: Configuration, node: NodeId): boolean {
 
 export function isMember(configuration: Configuration, node: NodeId): boolean {
 	return configuration.members.some((member) => member.id === node);
+}
+
+/** By its priority. */
+export function neverLeads({ members }: Configuration, node: NodeId): boolean {
+	return members.find(({ id }) => id === node)?.priority === "never";
 }

@@ -6,6 +6,7 @@
  */
 import { readableIndex } from "./acknowledging.ts";
 import { beginRound } from "./heartbeat.ts";
+import { shownCommitIndex } from "./local-reads.ts";
 import { quorumValue } from "./quorum.ts";
 import type { CoreState, LeaderRead, LeaderState } from "./state.ts";
 import { configurationOf, send } from "./state.ts";
@@ -58,7 +59,18 @@ export function leasedIndex(state: CoreState, leader: LeaderState): LogIndex | n
 export function answerUnderLease(state: CoreState, leader: LeaderState, from: NodeId, readId: number): void {
 	const index = leasedIndex(state, leader);
 	if (index === null) return addLeaderRead(state, leader, { from, readId });
-	send(state, from, { type: "read-index-response", readId, index, commitIndex: state.commitIndex });
+	answerRead(state, leader, from, readId, index);
+}
+
+function answerRead(
+	state: CoreState,
+	leader: LeaderState,
+	to: NodeId,
+	readId: number,
+	index: LogIndex,
+): void {
+	const commitIndex = shownCommitIndex(state, leader, to);
+	send(state, to, { type: "read-index-response", readId, index, commitIndex });
 }
 
 /** Begins a round for the reads that wait, unless one is under way: they share the next. */
@@ -88,7 +100,7 @@ export function releaseReads(state: CoreState, leader: LeaderState): void {
 	leader.runningReads = leader.runningReads.slice(ready.length);
 	for (const { from, readId, index } of ready) {
 		if (from === null) state.outputs.push({ type: "read-ready", readId, index });
-		else send(state, from, { type: "read-index-response", readId, index, commitIndex: state.commitIndex });
+		else answerRead(state, leader, from, readId, index);
 	}
 	beginWaitingReads(state, leader);
 }

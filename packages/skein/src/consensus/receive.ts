@@ -12,9 +12,11 @@ import {
 	hearLeader,
 	learnCommitIndex,
 	onAppendRequest,
+	onChainAppend,
 	onHeartbeatRequest,
 } from "./follower.ts";
 import { hasFreshQuorum } from "./heartbeat.ts";
+import { isUnfit } from "./holding-back.ts";
 import { onAppliedResponse, onApplyRequest } from "./in-sync.ts";
 import * as leader from "./leader.ts";
 import type { ConsensusMessage, PreVoteRequest, VoteRequest } from "./message.ts";
@@ -23,10 +25,12 @@ import { isMember } from "./quorum.ts";
 import { addLeaderRead, onReadIndexResponse } from "./reading.ts";
 import type { CoreState } from "./state.ts";
 import { configurationOf, isDiskStalled, isLeaderFresh, send } from "./state.ts";
+import type { NodeId } from "./types.ts";
 
 export function receive(state: CoreState, message: ConsensusMessage): void {
 	// Somebody else's mistake must not stop this member.
 	if (message.to !== state.self || message.group !== state.group || message.from === state.self) return;
+	if (message.type === "chain-append" && message.leader === state.self) return;
 	switch (message.type) {
 		case "pre-vote-request":
 			return onPreVoteRequest(state, message);
@@ -41,7 +45,7 @@ export function receive(state: CoreState, message: ConsensusMessage): void {
 	}
 	if (message.term > state.promise.term) {
 		adoptTerm(state, message.term);
-		becomeFollower(state, comesFromLeader(message) ? message.from : null);
+		becomeFollower(state, comesFromLeader(message) ? leaderNamedIn(message) : null);
 	}
 	if (message.term < state.promise.term) return answerOlderTerm(state, message);
 	handle(state, message);
@@ -51,11 +55,16 @@ export function receive(state: CoreState, message: ConsensusMessage): void {
 function comesFromLeader(message: ConsensusMessage): boolean {
 	return (
 		message.type === "append-request" ||
+		message.type === "chain-append" ||
 		message.type === "heartbeat-request" ||
 		message.type === "apply-request" ||
 		message.type === "timeout-now" ||
 		message.type === "read-index-response"
 	);
+}
+
+function leaderNamedIn(message: ConsensusMessage): NodeId {
+	return message.type === "chain-append" ? message.leader : message.from;
 }
 
 /** Nobody's business here. One that departs may answer us, but takes nobody into another term any more (bug 9). */
@@ -70,6 +79,8 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 	switch (message.type) {
 		case "append-request":
 			return onAppendRequest(state, message);
+		case "chain-append":
+			return onChainAppend(state, message);
 		case "heartbeat-request":
 			return onHeartbeatRequest(state, message);
 		case "apply-request":
@@ -78,7 +89,7 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 			return role.role === "leader" ? onAppliedResponse(state, role, message) : undefined;
 		case "timeout-now":
 			hearLeader(state, message.from);
-			return stand(state, true);
+			return isUnfit(state) ? undefined : stand(state, true);
 		case "read-index-response":
 			// Whoever asks for a read index need not wait to hear by another message that it is committed, if it is.
 			if (role.role === "follower") learnCommitIndex(state, role, message.commitIndex);
@@ -108,9 +119,10 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
  */
 function answerOlderTerm(state: CoreState, message: ConsensusMessage): void {
 	switch (message.type) {
-		case "append-request": {
+		case "append-request":
+		case "chain-append": {
 			const result = { accepted: false, previousIndex: 0, hint: { index: 0, term: 0 } } as const;
-			return send(state, message.from, { type: "append-response", result });
+			return send(state, leaderNamedIn(message), { type: "append-response", result });
 		}
 		case "heartbeat-request": {
 			const lastIndex = state.log.last.index;

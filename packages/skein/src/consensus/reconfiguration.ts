@@ -7,8 +7,10 @@ import { beginDepartures } from "./departing.ts";
 import { becomeFollower } from "./follower.ts";
 import { heardSince, progressOf } from "./heartbeat.ts";
 import type { Input } from "./input.ts";
+import { isAnythingLent } from "./local-reads.ts";
 import { isJoint, leaveJoint, planChange } from "./membership.ts";
 import type { ChangeRefusal, Output } from "./output.ts";
+import { isCaretaker } from "./priority.ts";
 import { isQuorum, isVoter } from "./quorum.ts";
 import { appendOwn, sendAppendsToAll, sendCommitIndex } from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
@@ -53,7 +55,7 @@ function judgeChange(state: CoreState, { changes, force }: Request): Verdict {
 	const plan = planChange(current, changes);
 	if (plan.type === "refused") return refuse(plan.reason, plan.why);
 	if (plan.type === "nothing-to-do") return { type: "begin", next: null, target: current };
-	if (state.transfer !== null) return refuse("transferring", `${state.transfer.to} is about to take over`);
+	if (isHandingOver(state)) return refuse("transferring", `${state.transfer?.to} is about to take over`);
 	if (leader.isInTransaction) return refuse("in-transaction", "a large transaction is on its way");
 	if (isDiskStalled(state)) return refuse("disk-stalled", "the leader's disk hangs");
 	const { next, target } = plan;
@@ -65,13 +67,19 @@ function judgeChange(state: CoreState, { changes, force }: Request): Verdict {
 		return refuse(
 			"quorum-at-risk",
 			`of the voters ${target.voters.join(", ")} no majority would be left: not heard from, or too far behind: ${missing.join(", ")}`,
+			missing,
 		);
 	}
 	return { type: "begin", next, target };
 }
 
-function refuse(reason: ChangeRefusal, why: string): Verdict {
-	return { type: "change-refused", reason, why };
+/** A caretaker tries it all the time, also with one that cannot: other members are what may help. */
+function isHandingOver(state: CoreState): boolean {
+	return state.transfer !== null && !isCaretaker(state);
+}
+
+function refuse(reason: ChangeRefusal, why: string, missing: readonly NodeId[] = []): Verdict {
+	return { type: "change-refused", reason, why, missing };
 }
 
 /** Heard lately, and it lacks no more than so many bytes. Who is no member yet was never heard. */
@@ -102,7 +110,7 @@ export function continueChange(state: CoreState, leader: LeaderState): boolean {
 	if (!isJoint(value) && !isVoter(value, state.self)) return leave(state, leader);
 	// A transfer waits for a log that stands still; who takes over goes on from here. The pieces of a large transaction
 	// follow each other: its end, or that of this leadership, comes.
-	if (state.transfer !== null || leader.isInTransaction || isDiskStalled(state)) return true;
+	if (isHandingOver(state) || leader.isInTransaction || isDiskStalled(state)) return true;
 	if (isJoint(value)) appendConfiguration(state, leader, leaveJoint(value));
 	else if (value.joining.length > 0) promoteJoining(state, leader, value);
 	return true;
@@ -122,8 +130,8 @@ function promoteJoining(state: CoreState, leader: LeaderState, current: Configur
 function leave(state: CoreState, leader: LeaderState): false {
 	sendCommitIndex(state, leader);
 	const successor = bestTarget(state, leader);
-	// It may win or not; without it the others would wait for a whole timeout.
-	if (successor !== null) send(state, successor, { type: "timeout-now" });
+	// It may win or not; without it the others would wait for a whole timeout, as long as somebody may read by itself.
+	if (successor !== null && !isAnythingLent(state, leader)) send(state, successor, { type: "timeout-now" });
 	becomeFollower(state, null);
 	return false;
 }

@@ -1,11 +1,21 @@
 /** A leader brings the members' logs to equal its own: what to send to whom, and what answers mean. */
 import { assert } from "./assert.ts";
+import { leave } from "./chain.ts";
 import { appendToLog } from "./follower.ts";
 import { followersOf, heardSince, progressOf } from "./heartbeat.ts";
+import { inFlightBytes, previousOf } from "./in-flight.ts";
+import { shownCommitIndex } from "./local-reads.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { acceptUpTo, becomeProbing, becomeSnapshot, rejectAt } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
+import {
+	isOverdue,
+	onRefusedInChain,
+	orderMembers,
+	sendAlongChain,
+	sendCommitIndexAlongChain,
+} from "./relaying.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf, isDiskStalled, send } from "./state.ts";
 import type { Entry, EntryKind, LogIndex, NodeId, Position } from "./types.ts";
@@ -28,6 +38,8 @@ export function appendOwn(
 }
 
 export function sendAppendsToAll(state: CoreState, leader: LeaderState): void {
+	orderMembers(state, leader);
+	sendAlongChain(state, leader);
 	for (const node of followersOf(state, leader)) sendAppends(state, leader, node);
 }
 
@@ -36,6 +48,9 @@ export function sendAppends(state: CoreState, leader: LeaderState, to: NodeId): 
 	const progress = progressOf(state, leader, to);
 	// Entries are a sign of life like heartbeats: a leader with a hanging disk sends neither (bug 46).
 	if (progress === null || isDiskStalled(state)) return;
+	if (leader.chain.order.includes(to)) sendAlongChain(state, leader);
+	// What it lacks then comes along the chain, when the slowest has room.
+	if (leader.chain.order.includes(to)) return;
 	if (progress.mode === "probing") sendProbe(state, leader, to, progress);
 	else if (progress.mode === "replicating") stream(state, leader, to, progress);
 }
@@ -46,8 +61,8 @@ function sendProbe(state: CoreState, leader: LeaderState, to: NodeId, progress: 
 	if (previous === null) return sendSnapshot(state, leader, to, progress);
 	progress.probeSent = true;
 	progress.probeRound = leader.round;
-	if (progress.nextIndex > state.log.last.index) sendNoEntries(state, to, progress, previous);
-	else sendEntries(state, to, progress, previous, Math.min(maxProbeBytes, state.settings.maxAppendBytes));
+	if (progress.nextIndex > state.log.last.index) return sendNoEntries(state, leader, to, progress, previous);
+	sendEntries(state, leader, to, progress, previous, Math.min(maxProbeBytes, state.settings.maxAppendBytes));
 }
 
 function stream(state: CoreState, leader: LeaderState, to: NodeId, progress: Progress): void {
@@ -55,25 +70,14 @@ function stream(state: CoreState, leader: LeaderState, to: NodeId, progress: Pro
 		if (inFlightBytes(state, progress) >= state.settings.maxInFlightBytes) return;
 		const previous = previousOf(state, progress);
 		if (previous === null) return sendSnapshot(state, leader, to, progress);
-		const lastIndex = sendEntries(state, to, progress, previous, state.settings.maxAppendBytes);
+		const lastIndex = sendEntries(state, leader, to, progress, previous, state.settings.maxAppendBytes);
 		progress.nextIndex = lastIndex + 1;
 	}
 }
 
-export function inFlightBytes(state: CoreState, progress: Progress): number {
-	if (progress.mode !== "replicating") return 0;
-	return state.log.sizeBetween(progress.matchIndex, progress.nextIndex - 1);
-}
-
-/** The place before the next entry; null: compacted away. */
-function previousOf(state: CoreState, progress: Progress): Position | null {
-	const index = progress.nextIndex - 1;
-	const term = state.log.termAt(index);
-	return term === null ? null : { term, index };
-}
-
 function sendEntries(
 	state: CoreState,
+	leader: LeaderState,
 	to: NodeId,
 	progress: Progress,
 	previous: Position,
@@ -81,15 +85,22 @@ function sendEntries(
 ): LogIndex {
 	const firstIndex = progress.nextIndex;
 	const lastIndex = state.log.lastWithin(firstIndex, maxBytes);
-	const { commitIndex } = state;
+	const commitIndex = shownCommitIndex(state, leader, to);
 	const { term } = state.promise;
-	state.outputs.push({ type: "send-entries", to, term, previous, firstIndex, lastIndex, commitIndex });
+	const route: NodeId[] = [];
+	state.outputs.push({ type: "send-entries", to, term, previous, firstIndex, lastIndex, commitIndex, route });
 	progress.sentCommitIndex = commitIndex;
 	return lastIndex;
 }
 
-function sendNoEntries(state: CoreState, to: NodeId, progress: Progress, previous: Position): void {
-	const { commitIndex } = state;
+function sendNoEntries(
+	state: CoreState,
+	leader: LeaderState,
+	to: NodeId,
+	progress: Progress,
+	previous: Position,
+): void {
+	const commitIndex = shownCommitIndex(state, leader, to);
 	progress.sentCommitIndex = commitIndex;
 	send(state, to, { type: "append-request", previous, entries: [], commitIndex });
 }
@@ -99,6 +110,7 @@ function sendSnapshot(state: CoreState, leader: LeaderState, to: NodeId, progres
 	if (leader.departing.has(to) || state.now - heardSince(leader, to) >= state.settings.electionTimeoutMs)
 		return;
 	becomeSnapshot(progress);
+	leave(leader.chain, to);
 	state.outputs.push({ type: "send-snapshot", to, term: state.promise.term });
 }
 
@@ -117,7 +129,9 @@ export function onAppendResponse(state: CoreState, leader: LeaderState, message:
 		return true;
 	}
 	const agree = state.log.latestWithTermAtMost(result.hint.index, result.hint.term);
-	if (rejectAt(progress, result.previousIndex, agree.index)) sendAppends(state, leader, message.from);
+	if (!rejectAt(progress, result.previousIndex, agree.index)) return false;
+	onRefusedInChain(state, leader, message.from, result);
+	sendAppends(state, leader, message.from);
 	return false;
 }
 
@@ -132,11 +146,13 @@ export function onHeartbeatResponse(state: CoreState, leader: LeaderState, messa
 	progress.lastContact = state.now;
 	progress.confirmedRound = Math.max(progress.confirmedRound, message.round);
 	if (message.round > progress.probeRound) progress.probeSent = false;
-	const silent = !progress.moved && progress.nextIndex - 1 > progress.matchIndex;
+	const silent = leader.chain.order.includes(message.from)
+		? isOverdue(state, progress, message)
+		: !progress.moved && progress.nextIndex - 1 > progress.matchIndex;
 	progress.moved = false;
 	if (progress.mode === "replicating" && silent && !isDiskStalled(state)) {
 		const previous = previousOf(state, progress);
-		if (previous !== null) sendNoEntries(state, message.from, progress, previous);
+		if (previous !== null) sendNoEntries(state, leader, message.from, progress, previous);
 	}
 	sendAppends(state, leader, message.from);
 }
@@ -161,6 +177,7 @@ export function advanceCommitIndex(state: CoreState, leader: LeaderState): boole
  * follower that is asked to read learns it with the read index.
  */
 export function sendCommitIndex(state: CoreState, leader: LeaderState): void {
+	sendCommitIndexAlongChain(state, leader);
 	for (const node of followersOf(state, leader)) sendCommitIndexTo(state, leader, node);
 }
 
@@ -168,13 +185,23 @@ function sendCommitIndexTo(state: CoreState, leader: LeaderState, to: NodeId): v
 	const progress = progressOf(state, leader, to);
 	if (progress?.mode !== "replicating" || progress.sentCommitIndex >= state.commitIndex) return;
 	if (progress.nextIndex <= state.log.last.index || isDiskStalled(state)) return;
+	if (progress.sentCommitIndex >= shownCommitIndex(state, leader, to)) return;
+	if (leader.chain.order.includes(to)) return tellTail(state, leader, progress, to);
 	const previous = previousOf(state, progress);
-	if (previous !== null) sendNoEntries(state, to, progress, previous);
+	if (previous !== null) sendNoEntries(state, leader, to, progress, previous);
+}
+
+/** It is told more than the others. An append of its own could overtake what is on its way along the chain. */
+function tellTail(state: CoreState, leader: LeaderState, progress: Progress, to: NodeId): void {
+	const index = shownCommitIndex(state, leader, to);
+	progress.sentCommitIndex = index;
+	send(state, to, { type: "apply-request", index });
 }
 
 export function onUnreachable(leader: LeaderState, node: NodeId): void {
 	const progress = leader.progress.get(node);
 	if (progress === undefined || progress.mode === "snapshot") return;
+	leave(leader.chain, node);
 	// A probe stays where it is: what matches may not be known at all yet.
 	if (progress.mode === "replicating") becomeProbing(progress);
 	// What was in flight is lost, and so would be a probe now: the next answered heartbeat sends it.

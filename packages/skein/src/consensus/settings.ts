@@ -33,6 +33,8 @@ export interface ConsensusSettings {
 	 * and on the same `electionTimeoutMs` everywhere; without it each read (or batch of them) costs a round.
 	 */
 	readonly leaderLease: boolean;
+	/** Entries travel along the chain, and members read by themselves, also before a write asks for mode `chain`. */
+	readonly chain: boolean;
 	/** A leadership transfer that takes longer is given up, and the leader serves again. */
 	readonly transferTimeoutMs: Milliseconds;
 }
@@ -49,6 +51,7 @@ export const defaultConsensusSettings: ConsensusSettings = {
 	syncLeaseMs: 1_000,
 	maxClockDrift: 0.01,
 	leaderLease: true,
+	chain: false,
 	transferTimeoutMs: 2_000,
 };
 

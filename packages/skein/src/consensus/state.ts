@@ -1,5 +1,6 @@
 /** Everything a core knows, and the few things that every part of it does: emit, send, announce. */
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
+import type { Chain } from "./chain.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import type { DiskLedger } from "./disk-ledger.ts";
 import { isStalled } from "./disk-ledger.ts";
@@ -14,6 +15,7 @@ import type { ConsensusSettings } from "./settings.ts";
 import type {
 	Configuration,
 	GroupId,
+	HoldBackReason,
 	LogIndex,
 	MonotonicTime,
 	NodeId,
@@ -104,8 +106,9 @@ export interface LeaderState {
 	unacknowledged: Unacknowledged[];
 	/** The highest that was acknowledged in this leadership; above the commit index where a mode answers early. */
 	acknowledgedIndex: LogIndex;
-	/** Who may be in-sync. */
+	/** Who may be in-sync, and who may read by itself. */
 	readonly leases: Leases;
+	readonly chain: Chain;
 	/** Rounds that count for our own lease: those begun with the present configuration. */
 	leaseFromRound: number;
 	/** Somebody was told to stand, and that message may be on its way for however long: voters will not hold to us. */
@@ -146,9 +149,21 @@ export interface CoreState {
 	removalSeenAt: MonotonicTime;
 	commitIndex: LogIndex;
 	announcedCommitIndex: LogIndex;
+	/** The latest heartbeat round that ended our read lease, and its term. */
+	readsEnded: { readonly term: Term; readonly round: number };
+	/** We led, and lent read leases that last until then. */
+	showsNothingUntil: MonotonicTime;
 	/** In this member's database. */
 	appliedIndex: LogIndex;
 	leader: NodeId | null;
+	/** Who was last known to lead, in this life. */
+	lastLeader: NodeId | null;
+	/** How often this member gave way as a caretaker since it last followed one that may lead. */
+	uselessReigns: number;
+	/** When the last of them ended. */
+	gaveWayAt: MonotonicTime;
+	/** Until then this member does not stand by itself (holding-back.ts). */
+	readonly heldBackUntil: Record<HoldBackReason, MonotonicTime>;
 	/** When a leader was heard last. An earlier life may have heard one just before it ended: so a start counts as well. */
 	lastLeaderContact: MonotonicTime;
 	roleState: FollowerState | CandidateState | LeaderState;
@@ -211,14 +226,6 @@ export function announceRole(state: CoreState): void {
 	if (isKnown) return;
 	state.announcedRole = { type: "role", role, term, leader, established };
 	state.outputs.push(state.announcedRole);
-}
-
-/** Says what may be applied: committed, and durable here (a leader may learn the first before the second). */
-export function announceCommit(state: CoreState): void {
-	const index = Math.min(state.commitIndex, state.disk.durableIndex);
-	if (index <= state.announcedCommitIndex) return;
-	state.announcedCommitIndex = index;
-	state.outputs.push({ type: "commit", index });
 }
 
 export function isDiskStalled(state: CoreState): boolean {

@@ -4,6 +4,8 @@
  * name says how it ended. A target that is dead or refuses costs one timeout; then we serve again.
  */
 import { heardSince } from "./heartbeat.ts";
+import { isAnythingLent } from "./local-reads.ts";
+import { neverLeads } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf, send } from "./state.ts";
 import type { NodeId } from "./types.ts";
@@ -22,8 +24,10 @@ export function beginTransfer(state: CoreState, asked: NodeId | null): void {
 	if (asked !== null && !configurationOf(state).voters.includes(asked)) {
 		return end(state, asked, "refused", `${asked} is not a voter`);
 	}
+	if (asked !== null && neverLeads(configurationOf(state), asked))
+		return end(state, asked, "refused", `${asked} never leads`);
 	const to = asked ?? bestTarget(state, leader);
-	if (to === null) return end(state, asked, "refused", "no other voter was heard from");
+	if (to === null) return end(state, asked, "refused", "no other voter that may lead was heard from");
 	if (!isFresh(state, leader, to)) return end(state, to, "refused", `${to} was not heard from`);
 	state.transfer = { to, deadline: state.now + state.settings.transferTimeoutMs };
 	tellTargetToStand(state, leader);
@@ -34,8 +38,9 @@ export function tellTargetToStand(state: CoreState, leader: LeaderState): void {
 	if (state.transfer === null) return;
 	const progress = leader.progress.get(state.transfer.to);
 	if (progress?.matchIndex !== state.log.last.index) return;
+	// Whoever reads by itself is safe as long as voters hold to us.
+	if (isAnythingLent(state, leader)) return;
 	leader.leaseForfeited = true;
-
 	send(state, state.transfer.to, { type: "timeout-now" });
 }
 
@@ -58,6 +63,7 @@ export function bestTarget(state: CoreState, leader: LeaderState): NodeId | null
 	for (const voter of configurationOf(state).voters) {
 		const progress = leader.progress.get(voter);
 		if (progress === undefined || !isFresh(state, leader, voter)) continue;
+		if (neverLeads(configurationOf(state), voter)) continue;
 		if (progress.matchIndex <= bestMatch) continue;
 		best = voter;
 		bestMatch = progress.matchIndex;

@@ -40,7 +40,13 @@ export interface Member {
 	readonly id: NodeId;
 	/** HOST:PORT of the connection between nodes. */
 	readonly peer: string;
+	/**
+	 * preferred: it gets leadership when it is well. never: it leads only to bring somebody else up to date. Absent: any other.
+	 */
+	readonly priority?: "preferred" | "never";
 }
+
+export type Priority = "preferred" | "normal" | "never";
 
 /**
  * Who takes part. A change of voters goes through a joint configuration, where `outgoingVoters` is not
@@ -72,7 +78,15 @@ export type MemberChange =
 	/** A voter becomes a learner. */
 	| { readonly change: "demote"; readonly id: NodeId }
 	/** Its address is another one. */
-	| { readonly change: "move"; readonly id: NodeId; readonly peer: string };
+	| { readonly change: "move"; readonly id: NodeId; readonly peer: string }
+	/** Whether it is to lead. */
+	| { readonly change: "priority"; readonly id: NodeId; readonly priority: Priority };
+
+/**
+ * Why a member does not stand by itself. paused: elections are. Leadership does not move by itself then: only who led
+ * last stands, to go on after a break. stepped-down: it gave leadership up, and is not to have it again soon.
+ */
+export type HoldBackReason = "paused" | "stepped-down" | "unfit";
 
 /** The durable word of a voter: at most one candidate a term, ever. `votedFor` null: none yet in this term. */
 export interface VotePromise {

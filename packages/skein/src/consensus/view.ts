@@ -2,14 +2,19 @@
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { unacknowledgedBy } from "./acknowledging.ts";
 import type { ConfigurationAt } from "./configuration.ts";
+import { heldBackForMs } from "./holding-back.ts";
+import { inFlightBytes } from "./in-flight.ts";
 import { mayHold } from "./leases.ts";
+import { isAnythingLent } from "./local-reads.ts";
+import { isCaretaker } from "./priority.ts";
 import type { Progress, ProgressMode } from "./progress.ts";
 import { leasedIndex } from "./reading.ts";
-import { inFlightBytes } from "./replication.ts";
+import { isChainUsed } from "./relaying.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
 import type {
 	Configuration,
+	HoldBackReason,
 	LogIndex,
 	Milliseconds,
 	MonotonicTime,
@@ -41,6 +46,8 @@ export interface CoreView {
 	readonly leader: NodeId | null;
 	/** This member leads, and its barrier is committed. */
 	readonly established: boolean;
+	/** This member leads and never is to: it takes no writes, and hands over to whoever may. */
+	readonly caretaker: boolean;
 	/** Known to be committed; may be above `durableIndex` on a leader. */
 	readonly commitIndex: LogIndex;
 	readonly base: Position;
@@ -50,9 +57,17 @@ export interface CoreView {
 	readonly configuration: Configuration;
 	readonly configurationIndex: LogIndex;
 	readonly transferTo: NodeId | null;
+	/** For how long this member does not stand by itself, and why; 0: it does. */
+	readonly heldBackForMs: Readonly<Record<HoldBackReason, Milliseconds>>;
 	readonly pendingReads: number;
 	/** On a leader: every other member it has to do with. Empty otherwise. */
 	readonly progress: ReadonlyMap<NodeId, ProgressView>;
+	/** On a leader: the followers through which entries travel, the tail last. Empty: each is sent to by itself. */
+	readonly chain: readonly NodeId[];
+	/** On a leader: entries travel along the chain, as far as somebody is there to stand in it. */
+	readonly isChainUsed: boolean;
+	/** On a leader: others may answer linearizable reads by themselves just now, and what they lack is held back. */
+	readonly isLending: boolean;
 	/** What a linearizable read must see while the leader's lease holds; null: no lease counts here. */
 	readonly leasedIndex: LogIndex | null;
 	termAt(index: LogIndex): Term | null;
@@ -92,6 +107,10 @@ class View implements CoreView {
 		return this.#state.roleState.role === "leader" && this.#state.roleState.established;
 	}
 
+	get caretaker(): boolean {
+		return isCaretaker(this.#state);
+	}
+
 	get commitIndex(): LogIndex {
 		return this.#state.commitIndex;
 	}
@@ -124,10 +143,30 @@ class View implements CoreView {
 		return this.#state.transfer?.to ?? null;
 	}
 
+	get heldBackForMs(): Readonly<Record<HoldBackReason, Milliseconds>> {
+		const forMs = (reason: HoldBackReason): Milliseconds => heldBackForMs(this.#state, reason);
+		return { paused: forMs("paused"), "stepped-down": forMs("stepped-down"), unfit: forMs("unfit") };
+	}
+
 	get pendingReads(): number {
 		const leader = this.#state.roleState;
 		if (leader.role !== "leader") return this.#state.followerReads.size;
 		return leader.waitingReads.length + leader.runningReads.length;
+	}
+
+	get chain(): readonly NodeId[] {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" ? leader.chain.order : [];
+	}
+
+	get isChainUsed(): boolean {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" && isChainUsed(this.#state, leader);
+	}
+
+	get isLending(): boolean {
+		const leader = this.#state.roleState;
+		return leader.role === "leader" && isAnythingLent(this.#state, leader);
 	}
 
 	get leasedIndex(): LogIndex | null {

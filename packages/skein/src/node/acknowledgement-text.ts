@@ -2,14 +2,14 @@
 import type { Acknowledgement as AcknowledgementText } from "../../../client/src/index.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 
-export const acknowledgementForms = "async, semi-sync, semi-sync;k=N, quorum, sync or sync;strict";
+export const acknowledgementForms = "async, semi-sync, semi-sync;k=N, quorum, sync, sync;strict or chain";
 
 /** More could not be met by any cluster of sense. */
 const mostFollowers = 1_000;
 
 /** Null: it is none of `acknowledgementForms`. */
 export function parseAcknowledgement(text: string): Acknowledgement | null {
-	if (text === "async" || text === "quorum") return { mode: text };
+	if (text === "async" || text === "quorum" || text === "chain") return { mode: text };
 	const sync = /^sync(?:; ?(strict))?$/.exec(text);
 	if (sync !== null) return { mode: "sync", strict: sync[1] !== undefined };
 	const followers = /^semi-sync(?:; ?k=(\d{1,4}))?$/.exec(text);
@@ -22,6 +22,7 @@ export function acknowledgementText(acknowledgement: Acknowledgement): Acknowled
 	switch (acknowledgement.mode) {
 		case "async":
 		case "quorum":
+		case "chain":
 			return acknowledgement.mode;
 		case "sync":
 			return acknowledgement.strict ? "sync;strict" : "sync";

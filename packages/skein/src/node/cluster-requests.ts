@@ -13,7 +13,7 @@ import type { FormatRequests } from "./format-requests.ts";
 import type { Forwarding } from "./forwarding.ts";
 import type { InSync } from "./in-sync.ts";
 import type { LostTransactions } from "./lost-transactions.ts";
-import type { ClusterView } from "./service.ts";
+import type { ClusterView, ElectionsView } from "./service.ts";
 import type { NodeSettings } from "./settings.ts";
 
 export interface ClusterRequests {
@@ -59,6 +59,7 @@ export function createClusterRequests(options: ClusterRequestsOptions): ClusterR
 				inSync: inSync.holds(),
 				acknowledgement: settings.acknowledgement,
 				lostTransactions: options.lost.count,
+				elections: elections(),
 			},
 			runner,
 			configuration: view.configuration,
@@ -68,6 +69,11 @@ export function createClusterRequests(options: ClusterRequestsOptions): ClusterR
 			bytesAfter: (index) => view.bytesAfter(index),
 			degraded: options.degradations.list(),
 		});
+	}
+
+	function elections(): ElectionsView {
+		const { paused, "stepped-down": rests } = options.runner().core.view.heldBackForMs;
+		return { pausedForMs: Math.round(paused), restsForMs: Math.round(rests) };
 	}
 
 	async function own(): Promise<ClusterView> {
@@ -91,6 +97,7 @@ export function createClusterRequests(options: ClusterRequestsOptions): ClusterR
 					acknowledgement: settings.acknowledgement,
 					inSync: inSync.holds(),
 					lostTransactions: options.lost.count,
+					elections: elections(),
 				});
 			} catch {
 				return await own();

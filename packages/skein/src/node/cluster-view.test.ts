@@ -60,9 +60,11 @@ test("of its own lease a node shows what it knows itself, and of the others what
 		Object.values(view.databases["default"]?.members ?? {}).map(({ inSync }) => inSync);
 	expect(inSyncOf(seen)).toEqual([true, true, true]);
 	const acknowledgement = { mode: "sync", strict: false } as const;
-	const own = { self: "n2", version: "v", acknowledgement, inSync: false, lostTransactions: 4 };
+	const elections = { pausedForMs: 7, restsForMs: 0 };
+	const own = { self: "n2", version: "v", acknowledgement, inSync: false, lostTransactions: 4, elections };
 	const shown = shownBy(seen, own);
 	expect(inSyncOf(shown)).toEqual([true, false, true]);
+	expect(shown.databases["default"]?.elections).toEqual(elections);
 	expect([shown.node, shown.version, shown.databases["default"]?.acknowledgement]).toEqual([
 		"n2",
 		"v",

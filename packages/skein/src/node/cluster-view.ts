@@ -1,12 +1,12 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import type { Configuration, LogIndex, NodeId, Role } from "../consensus/types.ts";
+import type { Configuration, LogIndex, Member, NodeId, Role } from "../consensus/types.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Degradation } from "./degradation.ts";
 import type { PeerStatus } from "./directory.ts";
-import type { ClusterView, MemberView } from "./service.ts";
+import type { ClusterView, ElectionsView, MemberView } from "./service.ts";
 
 export interface OwnStatus {
 	readonly self: NodeId;
@@ -19,6 +19,7 @@ export interface OwnStatus {
 	/** Of writes that do not ask for another mode. */
 	readonly acknowledgement: Acknowledgement;
 	readonly lostTransactions: number;
+	readonly elections: ElectionsView;
 }
 
 export interface ClusterViewOptions {
@@ -39,9 +40,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 	for (const member of configuration.members) {
 		const kind = memberKind(configuration, member.id);
 		members[member.id] =
-			member.id === own.self
-				? ownView(options, kind, member.peer)
-				: otherView(options, member.id, kind, member.peer);
+			member.id === own.self ? ownView(options, kind, member) : otherView(options, kind, member);
 	}
 	return {
 		cluster: own.clusterId,
@@ -54,9 +53,11 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				commitIndex: runner.commitIndex,
 				acknowledgement: acknowledgementText(own.acknowledgement),
 				format: options.format,
+				elections: own.elections,
 				// Each member reports what was in its own log: one of them may have lost what no other ever had.
 				lostTransactions: lostBy(members),
 				degraded: options.degraded,
+				chain: runner.core.view.chain,
 				members,
 			},
 		},
@@ -69,9 +70,10 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
  */
 export function shownBy(
 	seen: ClusterView,
-	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync" | "lostTransactions">,
+	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync" | "lostTransactions" | "elections">,
 ): ClusterView {
 	const acknowledgement = acknowledgementText(own.acknowledgement);
+	const { elections } = own;
 	const databases = Object.entries(seen.databases).map(([name, database]) => {
 		const member = database.members[own.self];
 		const members =
@@ -81,7 +83,8 @@ export function shownBy(
 						...database.members,
 						[own.self]: { ...member, inSync: own.inSync, lostTransactions: own.lostTransactions },
 					};
-		return [name, { ...database, acknowledgement, members, lostTransactions: lostBy(members) }] as const;
+		const lostTransactions = lostBy(members);
+		return [name, { ...database, acknowledgement, elections, members, lostTransactions }] as const;
 	});
 	return { ...seen, node: own.self, version: own.version, databases: Object.fromEntries(databases) };
 }
@@ -96,10 +99,15 @@ export function memberKind({ voters, learners, joining }: Configuration, id: Nod
 	return learners.includes(id) ? "learner" : "leaving";
 }
 
-function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], peer: string): MemberView {
+function ownView(
+	{ own, runner }: ClusterViewOptions,
+	kind: MemberView["kind"],
+	{ peer, priority }: Member,
+): MemberView {
 	const { durableIndex } = runner.core.view;
 	return {
 		kind,
+		priority: priority ?? "normal",
 		role: runner.state.role,
 		url: own.url,
 		peer,
@@ -117,9 +125,8 @@ function ownView({ own, runner }: ClusterViewOptions, kind: MemberView["kind"], 
 
 function otherView(
 	options: ClusterViewOptions,
-	id: NodeId,
 	kind: MemberView["kind"],
-	peer: string,
+	{ id, peer, priority }: Member,
 ): MemberView {
 	const { runner } = options;
 	const status = options.statusOf(id);
@@ -130,6 +137,7 @@ function otherView(
 	const lagMs = progress?.lacksForMs ?? status?.behindMs ?? null;
 	return {
 		kind,
+		priority: priority ?? "normal",
 		role: roleOf(options, id, status),
 		url: status?.url ?? null,
 		peer,

@@ -50,6 +50,7 @@ export interface CoreListener {
 	onApplyAtOnce(index: LogIndex): void;
 	onLeaseAsked(asked: LeaseAsked): void;
 	onLeased(leased: Leased): void;
+	onReadsEnded(): void;
 	onReadReady(readId: number, index: LogIndex): void;
 	onSnapshotNeeded(to: NodeId, term: Term): void;
 	onTransferEnded(end: TransferEnd): void;
@@ -142,11 +143,14 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 
 	function step(input: TimelessInput): void {
 		if (stopped) return;
-		inputs.push({ ...input, now: clock.now() } as Input);
-		if (busy) return;
+		const first = { ...input, now: clock.now() } as Input;
+		if (busy) {
+			inputs.push(first);
+			return;
+		}
 		busy = true;
 		try {
-			for (let next = inputs.shift(); next !== undefined && !stopped; next = inputs.shift()) {
+			for (let next: Input | undefined = first; next !== undefined && !stopped; next = inputs.shift()) {
 				for (const output of core.step(next)) carryOut(output);
 			}
 		} catch (error) {
@@ -185,6 +189,8 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 				return listener.onLeaseAsked(output);
 			case "leased":
 				return listener.onLeased(output);
+			case "reads-ended":
+				return listener.onReadsEnded();
 			case "role":
 				runner.state = {
 					role: output.role,
@@ -224,7 +230,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	}
 
 	function send(message: ConsensusMessage): void {
-		const before = message.type === "append-request" ? reading.get(message.to) : undefined;
+		const before = carriesEntries(message) ? reading.get(message.to) : undefined;
 		if (before === undefined) return transmit(message);
 		// It may be lost, as any message: the next answered heartbeat brings another.
 		if (before.waiting >= maxWaitingAppends) return;
@@ -257,7 +263,7 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 					{ to, firstIndex, lastIndex, error: String(error) },
 					"entries could not be read for a follower",
 				);
-				step({ type: "unreachable", node: to });
+				for (const node of [to, ...output.route]) step({ type: "unreachable", node });
 			}
 		});
 	}
@@ -288,16 +294,10 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 
 	function sendAppend(output: SendEntries, entries: readonly Entry[]): void {
 		if (!stillLeads(output.term)) return;
-		transmit({
-			type: "append-request",
-			group,
-			from: self,
-			to: output.to,
-			term: output.term,
-			previous: output.previous,
-			entries,
-			commitIndex: output.commitIndex,
-		});
+		const { to, term, previous, commitIndex, route } = output;
+		const append = { group, from: self, to, term, previous, entries, commitIndex };
+		if (route.length === 0) transmit({ type: "append-request", ...append });
+		else transmit({ type: "chain-append", ...append, leader: self, route });
 	}
 
 	function tick(dueAt: MonotonicTime): void {
@@ -342,7 +342,14 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 			if (busy) throw new Error("a change of members from inside a step");
 			changeAnswer = null;
 			step({ type: "change-members", ...request });
-			return changeAnswer ?? { type: "change-refused", reason: "not-leader", why: "this member is stopping" };
+			return (
+				changeAnswer ?? {
+					type: "change-refused",
+					reason: "not-leader",
+					why: "this member is stopping",
+					missing: [],
+				}
+			);
 		},
 		read,
 		stop,
@@ -357,5 +364,9 @@ function readState(core: Core): RoleState {
 
 /** Only entries are long; everything else is small and urgent. */
 function laneOf(message: ConsensusMessage): Lane {
-	return message.type === "append-request" ? "log" : "control";
+	return carriesEntries(message) ? "log" : "control";
+}
+
+function carriesEntries(message: ConsensusMessage): boolean {
+	return message.type === "append-request" || message.type === "chain-append";
 }

@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { degradedModes, type VoterState } from "./degradation.ts";
 import { createCluster, type Member } from "./testing/cluster.ts";
 
-const good = (id: string): VoterState => ({ id, stores: true, inSync: true });
-const gone = (id: string): VoterState => ({ id, stores: false, inSync: false });
-const slow = (id: string): VoterState => ({ id, stores: true, inSync: false });
+const good = (id: string): VoterState => ({ id, stores: true, inSync: true, inChain: null });
+const gone = (id: string): VoterState => ({ id, stores: false, inSync: false, inChain: null });
+const slow = (id: string): VoterState => ({ id, stores: true, inSync: false, inChain: null });
 
 test("from voters to modes", () => {
 	expect(degradedModes([])).toEqual([]);
@@ -34,6 +34,20 @@ test("from voters to modes", () => {
 		"sync",
 		"sync;strict",
 	]);
+});
+
+test("a chain without somebody", () => {
+	const inChain = (id: string): VoterState => ({ ...good(id), inChain: true });
+	const out = (one: VoterState): VoterState => ({ ...one, inChain: false });
+	expect(degradedModes([inChain("n2"), inChain("n3")])).toEqual([]);
+	expect(degradedModes([inChain("n2"), out(good("n3"))])).toEqual([
+		{ acknowledgement: "chain", effect: "answers-without", members: ["n3"] },
+	]);
+	expect(degradedModes([out(gone("n2")), out(gone("n3"))])).toContainEqual({
+		acknowledgement: "chain",
+		effect: "waits",
+		members: ["n2", "n3"],
+	});
 });
 
 test("a leader says it in its view and its log, with the beginning, and when it is over", async () => {

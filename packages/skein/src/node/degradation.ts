@@ -29,6 +29,8 @@ export interface VoterState {
 	/** It was heard lately, and has on disk what the leader had a while ago. */
 	readonly stores: boolean;
 	readonly inSync: boolean;
+	/** Entries reach it along the chain; null: nothing travels along one. */
+	readonly inChain: boolean | null;
 }
 
 /** From what is seen of the other voters to the modes: a pure function. */
@@ -47,6 +49,11 @@ export function degradedModes(others: readonly VoterState[]): DegradedMode[] {
 		modes.push({ acknowledgement: "sync", effect: "answers-without", members: outOfSync });
 	if (outOfSync.length > 0)
 		modes.push({ acknowledgement: "sync;strict", effect: "waits", members: outOfSync });
+	const outOfChain = others.filter(({ inChain }) => inChain === false).map(({ id }) => id);
+	const isUsed = others.some(({ inChain }) => inChain !== null);
+	if (isUsed && !hasMajority) modes.push({ acknowledgement: "chain", effect: "waits", members: lacking });
+	else if (outOfChain.length > 0)
+		modes.push({ acknowledgement: "chain", effect: "answers-without", members: outOfChain });
 	return modes;
 }
 
@@ -81,12 +88,15 @@ export function createDegradations(options: DegradationsOptions): Degradations {
 	let durableBefore: readonly [LogIndex, LogIndex] = [0, 0];
 
 	function othersOf(core: CoreView): VoterState[] {
+		// Made anew each time it is asked for.
+		const { progress } = core;
 		return core.configuration.voters.flatMap((id): VoterState[] => {
-			const progress = core.progress.get(id);
-			if (progress === undefined) return [];
-			const { lastContact, matchIndex, inSync } = progress;
+			const ofVoter = progress.get(id);
+			if (ofVoter === undefined) return [];
+			const { lastContact, matchIndex, inSync } = ofVoter;
 			const heard = lastContact !== null && clock.now() - lastContact <= silentMs;
-			return [{ id, stores: heard && matchIndex >= durableBefore[0], inSync }];
+			const inChain = core.isChainUsed ? core.chain.includes(id) : null;
+			return [{ id, stores: heard && matchIndex >= durableBefore[0], inSync, inChain }];
 		});
 	}
 

@@ -35,6 +35,31 @@ test("a member whose database an entry does not fit gets a copy of the leader's,
 	expect(read.value === null ? null : rowsOf(read.value)).toEqual(["before", "bad", "after"]);
 });
 
+test("it leaves room for a member that never leads, which has what it lacks", async () => {
+	const cluster = await createCluster({ size: 3, seed: 9 });
+	const leader = await cluster.leader();
+	const [unfit, never] = cluster.members.filter((member) => member !== leader);
+	if (unfit === undefined || never === undefined) throw new Error("no members");
+	const changes = [{ change: "priority", id: never.id, priority: "never" } as const];
+	const changed = watch(
+		leader.node?.service.changeMembers({ changes, confirm: null, dryRun: false }) ?? Promise.reject(),
+	);
+	await cluster.clock.run(500);
+	expect(changed.error).toBe(null);
+	unfit.file.unfitFor = "bad";
+	cluster.network.isFull = ({ from, lane }) => lane === "bulk" && from === leader.id;
+	const written = watch(
+		leader.node?.service.openStream().run(program(insert("bad")), request) ?? Promise.reject(),
+	);
+	await cluster.clock.run(1_000);
+	expect(written.value).not.toBe(null);
+	await cluster.stop(leader);
+	await cluster.clock.run(30_000);
+	expect(unfit.node?.core.established).toBe(true);
+	expect(unfit.node?.service.readiness()).toEqual({ ready: true, reason: "" });
+	expect(unfit.file.content.items).toEqual(["bad"]);
+});
+
 test("it does not lead before that: whoever has the leader's place and cannot apply gives it up", async () => {
 	const cluster = await createCluster({ size: 3, seed: 8 });
 	const leader = await cluster.leader();

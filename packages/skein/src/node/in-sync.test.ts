@@ -26,7 +26,7 @@ function begin() {
 	};
 	const asked = (round: number, term = 5) => inSync.onLeaseAsked({ type: "lease-asked", term, round });
 	const leased = (round: number, index = 10, term = 5, durationMs = 1_000) =>
-		inSync.onLeased({ type: "leased", term, round, durationMs, index });
+		inSync.onLeased({ type: "leased", term, round, durationMs, index, reads: null });
 	return { time, state, inSync, pass, asked, leased };
 }
 

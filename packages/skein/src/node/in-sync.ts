@@ -4,6 +4,7 @@
  *
  * Of now, and of reads that begin after it was asked: what they find is not older. Nothing of this outlives the process.
  */
+import type { ReadGrant } from "../consensus/message.ts";
 import type { Output } from "../consensus/output.ts";
 import type { LogIndex, Milliseconds, Term } from "../consensus/types.ts";
 import type { Freshness, Moment } from "./freshness.ts";
@@ -14,7 +15,11 @@ export type Leased = Extract<Output, { type: "leased" }>;
 export interface InSync {
 	onLeaseAsked(asked: LeaseAsked): void;
 	onLeased(leased: Leased): void;
+	/** It answers no linearizable reads by itself any more. */
+	onReadsEnded(): void;
 	holds(): boolean;
+	/** It may answer linearizable reads by itself, if it has what the lease asks for; null: it may not. */
+	readLease(): ReadGrant | null;
 	/**
 	 * The most that has passed since the beginning of the latest round that a quorum is known to have answered, on a leader;
 	 * null: unknown, or this process cannot tell.
@@ -58,11 +63,20 @@ export function createInSync(options: {
 			const isOlder = held?.lease.term === lease.term && held.lease.round > lease.round;
 			if (asked !== undefined && !isOlder) held = { asked, lease };
 		},
+		onReadsEnded() {
+			if (held !== null) held = { asked: held.asked, lease: { ...held.lease, reads: null } };
+		},
 		holds() {
 			if (held === null || held.lease.term !== options.term()) return false;
 			if (options.appliedIndex() < held.lease.index) return false;
 			const ageMs = freshness.age(held.asked);
 			return ageMs !== null && ageMs < held.lease.durationMs;
+		},
+		readLease() {
+			if (held === null || held.lease.term !== options.term()) return null;
+			const { reads } = held.lease;
+			const ageMs = reads === null ? null : freshness.age(held.asked);
+			return reads !== null && ageMs !== null && ageMs < reads.durationMs ? reads : null;
 		},
 		confirmedForMs() {
 			return held === null || held.lease.term !== options.term() ? null : freshness.age(held.asked);

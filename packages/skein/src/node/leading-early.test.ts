@@ -258,6 +258,34 @@ test("a leader that loses with a committed configuration in front of what is ope
 	expect(file.content.items).toEqual([]);
 });
 
+test("a configuration that another leader committed while SQLite's commit lasted is not stored: what came before it is missing here", async () => {
+	const { clock, network, member, members, file, leading, answers, submit, work } = await createBench(3);
+	const commit = Promise.withResolvers<void>();
+	file.hanging = commit.promise;
+	submit("a", quorum);
+	await work();
+	expect(answers).toEqual(["a done"]);
+	const { lastIndex } = member.runner.core.view;
+	member.runner.changeMembers(addLearner);
+	await clock.run(100);
+	// It waits for SQLite, to store the configuration.
+	expect(await work()).toBe("worked");
+	network.cut(member.id, true);
+	await clock.run(3_000);
+	const successor = members.find(({ id, runner }) => id !== member.id && runner.core.view.established);
+	expect(
+		successor?.runner.changeMembers({ ...addLearner, changes: [{ change: "remove", id: "n4" }] }).type,
+	).toBe("change-accepted");
+	network.cut(member.id, false);
+	await clock.run(1_000);
+	expect(leading.stillLeading()).toBe(false);
+	expect(member.runner.commitIndex).toBeGreaterThan(lastIndex + 2);
+	commit.resolve();
+	file.hanging = null;
+	await clock.run(10);
+	expect(file.content.applied.index).toBe(lastIndex);
+});
+
 test("while something that was answered early is open, the connection is free for no checkpoint", async () => {
 	const { clock, network, member, leading, submit, work } = await createBench(3);
 	expect(await leading.isFree()).toBe(true);

@@ -414,7 +414,8 @@ export function createLeading(options: LeadingOptions): Leading {
 		if (owner.stream !== null || open.last !== null) return false;
 		if (passing.newConfiguration(runner().commitIndex) === null) return false;
 		await commitSettled();
-		const configuration = passing.newConfiguration(runner().commitIndex);
+		// What was committed meanwhile is perhaps another leader's: its rows are not in here (found by simulation).
+		const configuration = stillLeading() ? passing.newConfiguration(runner().commitIndex) : null;
 		if (configuration === null || commitFailed) return commitFailed;
 		const { index } = configuration;
 		commitSqlite({ index, term: runner().core.view.termAt(index) ?? 0 });

@@ -15,7 +15,7 @@ import {
 } from "./testing/cluster.ts";
 
 function change(member: Member, ...changes: MemberChange[]) {
-	const asked = { changes, force: false, dryRun: false };
+	const asked = { changes, confirm: null, dryRun: false };
 	return watch(member.node?.service.changeMembers(asked) ?? Promise.reject(new Error("not running")));
 }
 
@@ -151,6 +151,21 @@ test("what would leave no majority is refused with the reason; two at once are c
 	const refused = change(leader, { change: "remove", id: here.id });
 	await cluster.clock.run(200);
 	expect(String(refused.error)).toMatch(new RegExp(`no majority would be left.*${away.id}`));
+	const sentence = `writes stop until ${away.id} answers`;
+	expect(refused.error).toMatchObject({ code: "NEEDS_CONFIRMATION" });
+	expect(String(refused.error)).toContain(`confirm: "${sentence}"`);
+	// The sentence of another situation is none.
+	const confirm = `writes stop until ${here.id} answers`;
+	const changes = [{ change: "remove", id: here.id }] as const;
+	const mistyped = watch(
+		leader.node?.service.changeMembers({ changes, confirm, dryRun: false }) ?? Promise.reject(),
+	);
+	const rehearsed = watch(
+		leader.node?.service.changeMembers({ changes, confirm: sentence, dryRun: true }) ?? Promise.reject(),
+	);
+	await cluster.clock.run(200);
+	expect(mistyped.error).toMatchObject({ code: "NEEDS_CONFIRMATION" });
+	expect(rehearsed.value?.members.voters).not.toContain(here.id);
 	await cluster.join("n4");
 	await cluster.join("n5");
 	const one = change(leader, add("n4", "learner"));

@@ -6,10 +6,12 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import { isJoint } from "../consensus/membership.ts";
 import type { ChangeRefusal } from "../consensus/output.ts";
+import { neverLeads } from "../consensus/quorum.ts";
 import type { Configuration, LogIndex, MemberChange, NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
-import type { CoreRunner } from "./core-runner.ts";
+import { needsConfirmation } from "./confirmation.ts";
+import type { ChangeAnswer, CoreRunner } from "./core-runner.ts";
 import type { Forwarding } from "./forwarding.ts";
 import type { LeaderRequests } from "./leader-requests.ts";
 import { hasMoved } from "./leader-requests.ts";
@@ -18,8 +20,8 @@ import type { Transfer } from "./transfer.ts";
 
 export interface MembersRequest {
 	readonly changes: readonly MemberChange[];
-	/** Also if no quorum of the new voters answers just now. */
-	readonly force: boolean;
+	/** The sentence that says what may be lost, typed: then also if no quorum of the new voters answers just now. */
+	readonly confirm: string | null;
 	/** Only says what would come of it. */
 	readonly dryRun: boolean;
 }
@@ -70,12 +72,13 @@ export function createMemberChanges(options: MemberChangesOptions): MemberChange
 
 	async function carryOut(request: MembersRequest): Promise<MembersAnswer> {
 		const deadlineAt = clock.now() + options.timeoutMs;
-		const planned = await ask({ ...request, dryRun: true }, deadlineAt);
+		const planned = await plan(request, deadlineAt);
 		if (request.dryRun) return { changed: false, members: planned };
-		if (!planned.voters.includes(self)) await giveLeadershipAway(planned);
+		const leadsOn = planned.voters.includes(self) && !neverLeads(planned, self);
+		if (!leadsOn) await giveLeadershipAway(planned);
 		for (;;) {
 			const change = watch.change();
-			const answer = options.runner().changeMembers(request);
+			const answer = ask(request, false);
 			if (answer.type === "change-accepted") {
 				if (answer.index === null) return { changed: false, members: answer.target };
 				logger.info({ changes: request.changes, index: answer.index }, "members change");
@@ -87,25 +90,35 @@ export function createMemberChanges(options: MemberChangesOptions): MemberChange
 	}
 
 	/** What the core would make of it. Who is refused for the moment only asks again. */
-	async function ask(request: MembersRequest, deadlineAt: MonotonicTime): Promise<Configuration> {
+	async function plan(request: MembersRequest, deadlineAt: MonotonicTime): Promise<Configuration> {
 		for (;;) {
 			const change = watch.change();
-			const answer = options.runner().changeMembers(request);
+			const answer = ask(request, true);
 			if (answer.type === "change-accepted") return answer.target;
 			await waitFor(answer, change, deadlineAt);
 		}
 	}
 
+	/** Forced only where what was confirmed is what would be forced. */
+	function ask({ changes, confirm }: MembersRequest, dryRun: boolean): ChangeAnswer {
+		const runner = options.runner();
+		const answer = runner.changeMembers({ changes, force: false, dryRun });
+		if (answer.type !== "change-refused" || answer.missing.length === 0) return answer;
+		if (confirm !== atRisk(answer.missing)) return answer;
+		logger.warn({ changes, missing: answer.missing }, "members change although no majority answers");
+		return runner.changeMembers({ changes, force: true, dryRun });
+	}
+
 	async function waitFor(
-		answer: { readonly reason: ChangeRefusal; readonly why: string },
+		answer: Extract<ChangeAnswer, { type: "change-refused" }>,
 		change: ReturnType<LeaderWatch["change"]>,
 		deadlineAt: MonotonicTime,
 	): Promise<void> {
 		if (answer.reason === "not-leader") throw notLeading();
 		if (!passing.has(answer.reason)) {
-			const risk = answer.reason === "quorum-at-risk";
-			const hint = risk ? " (--force goes on all the same; without a majority nothing can be written)" : "";
-			throw new SkeinError(`the members stay as they are: ${answer.why}${hint}`, { code: "BAD_REQUEST" });
+			const why = `the members stay as they are: ${answer.why}`;
+			if (answer.missing.length > 0) throw needsConfirmation(why, atRisk(answer.missing));
+			throw new SkeinError(why, { code: "BAD_REQUEST" });
 		}
 		if (clock.now() >= deadlineAt) {
 			throw new SkeinError(`the members stay as they are: ${answer.why}`, { code: "TIMEOUT" });
@@ -115,7 +128,8 @@ export function createMemberChanges(options: MemberChangesOptions): MemberChange
 
 	/** Whoever takes over goes on with the request. If nobody can, the core steps down when it is done. */
 	async function giveLeadershipAway(planned: Configuration): Promise<void> {
-		const isOther = (voter: NodeId): boolean => voter !== self && planned.voters.includes(voter);
+		const isOther = (voter: NodeId): boolean =>
+			voter !== self && planned.voters.includes(voter) && !neverLeads(planned, voter);
 		const { voters } = options.runner().core.view.configuration;
 		// Who votes now and will vote; a new voter may be far behind.
 		if (!voters.some(isOther)) return;
@@ -187,6 +201,11 @@ export function createMemberChanges(options: MemberChangesOptions): MemberChange
 			watch.changed();
 		},
 	};
+}
+
+/** What may be lost when the voters that are left are no quorum just now. */
+function atRisk(missing: readonly NodeId[]): string {
+	return `writes stop until ${missing.join(" and ")} ${missing.length === 1 ? "answers" : "answer"}`;
 }
 
 /** Asking the next leader again does nothing twice. */

@@ -41,7 +41,7 @@ test("who does not vote is not waited for, and not named", async () => {
 	await cluster.join("n4");
 	const changes = [{ change: "add", id: "n4", peer: "n4:1", as: "learner" }] as const;
 	const changed = watch(
-		leader.node?.service.changeMembers({ changes, force: false, dryRun: false }) ?? Promise.resolve(null),
+		leader.node?.service.changeMembers({ changes, confirm: null, dryRun: false }) ?? Promise.resolve(null),
 	);
 	await clock.run(1_000);
 	expect(changed.error).toBe(null);

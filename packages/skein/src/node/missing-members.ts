@@ -33,14 +33,14 @@ export function createMissingMembers({
 	let asking: Promise<ClusterView | null> | null = null;
 
 	function known(acknowledgement: Acknowledgement): string {
-		const { progress, durableIndex, commitIndex, configuration } = runner().core.view;
+		const { progress, durableIndex, commitIndex, configuration, chain } = runner().core.view;
 		const names: NodeId[] = [];
 		for (const [id, one] of progress) {
-			if (!isWaitedFor(acknowledgement, isVoter(configuration, id), one.inSync)) continue;
-			const isBehind =
-				acknowledgement.mode === "sync"
-					? (one.appliedIndex ?? 0) < commitIndex
-					: one.matchIndex < durableIndex;
+			const isInChain = chain.includes(id);
+			if (!isWaitedFor(acknowledgement, isVoter(configuration, id), one.inSync, isInChain)) continue;
+			const isBehind = isApplyAwaited(acknowledgement, chain.at(-1) === id)
+				? (one.appliedIndex ?? 0) < commitIndex
+				: one.matchIndex < durableIndex;
 			if (isBehind) names.push(id);
 		}
 		return listed(names);
@@ -70,22 +70,33 @@ export function createMissingMembers({
 	};
 }
 
-/** `sync` waits for databases, whoever's they are; all other modes for the logs of voters. */
-function isWaitedFor(acknowledgement: Acknowledgement, votes: boolean, inSync: boolean | null): boolean {
+/** `sync` waits for databases, whoever's they are; `chain` for all in the chain; all other modes for the logs of voters. */
+function isWaitedFor(
+	acknowledgement: Acknowledgement,
+	votes: boolean,
+	inSync: boolean | null,
+	isInChain: boolean,
+): boolean {
+	if (acknowledgement.mode === "chain" && isInChain) return true;
 	if (acknowledgement.mode !== "sync") return votes;
 	return inSync === true || (acknowledgement.strict && votes);
+}
+
+function isApplyAwaited({ mode }: Acknowledgement, isTail: boolean): boolean {
+	return mode === "sync" || (mode === "chain" && isTail);
 }
 
 function behindIn({ databases }: ClusterView, acknowledgement: Acknowledgement): NodeId[] {
 	const database = databases["default"];
 	if (database === undefined) return [];
-	const { leader, members } = database;
+	const { leader, members, chain } = database;
 	const end = (leader === null ? null : members[leader]?.matchIndex) ?? null;
 	if (end === null) return [];
 	return Object.entries(members).flatMap(([id, { kind, matchIndex, appliedIndex, inSync }]) => {
 		const votes = kind === "voter" || kind === "leaving";
-		if (!isWaitedFor(acknowledgement, votes, inSync)) return [];
-		if (acknowledgement.mode === "sync") return (appliedIndex ?? 0) < database.commitIndex ? id : [];
+		if (!isWaitedFor(acknowledgement, votes, inSync, chain.includes(id))) return [];
+		if (isApplyAwaited(acknowledgement, chain.at(-1) === id))
+			return (appliedIndex ?? 0) < database.commitIndex ? id : [];
 		return matchIndex !== null && matchIndex < end ? id : [];
 	});
 }

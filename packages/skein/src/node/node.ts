@@ -12,7 +12,7 @@ import type { Log } from "../log/log.ts";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
 import { defaultPeerLimits } from "../peer/limits.ts";
 import type { PeerMessage } from "../peer/message.ts";
-import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
+import type { Clock, Timer } from "../world/clock.ts";
 import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Network } from "../world/network.ts";
@@ -33,11 +33,11 @@ import { createForwarding } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createInSync } from "./in-sync.ts";
 import { createLeaderLease } from "./leader-lease.ts";
-import { createLeaderRequests } from "./leader-requests.ts";
 import { createLeaderWatch } from "./leader-watch.ts";
+import { createLocalReads } from "./local-reads.ts";
 import { createLostTransactions, type LostTransactionsOptions } from "./lost-transactions.ts";
-import { createMemberChanges } from "./member-changes.ts";
 import { createMissingMembers } from "./missing-members.ts";
+import { createOperator } from "./operator.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPlanner } from "./plan.ts";
 import { createReadIndex } from "./read-index.ts";
@@ -57,14 +57,10 @@ import { createSnapshotSender } from "./snapshot-sender.ts";
 import { createStateMachine } from "./state-machine.ts";
 import { createStatusSender } from "./status-sender.ts";
 import { createStream } from "./stream.ts";
-import { createTransfer, handOverToAnybody } from "./transfer.ts";
-import { createTransferRequests } from "./transfer-requests.ts";
+import { handOverToAnybody } from "./transfer.ts";
 
 /** The one group there is so far: the database `default`. */
 export const defaultGroup: GroupId = 1;
-
-/** How long a leader waits for a change of members, or for the one before it to end. */
-const memberChangeMs: Milliseconds = 10_000;
 
 export interface NodeOptions {
 	readonly self: NodeId;
@@ -104,7 +100,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		resolveFailed = resolve;
 	});
 	const onFailure = (error: unknown): void => {
-		transfer.stop();
+		operator.transfer.stop();
 		resolveFailed(error instanceof Error ? error : new Error(String(error)));
 	};
 
@@ -138,7 +134,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			...(await coreState({ log, database, bootstrap: options.bootstrap })),
 			self,
 			group,
-			settings: settings.consensus,
+			settings: { ...settings.consensus, chain: settings.acknowledgement.mode === "chain" },
 			seed: options.random.below(2 ** 31),
 			now: clock.now(),
 		}),
@@ -156,16 +152,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			onRole,
 			onCommit(index) {
 				stateMachine.onCommit(index);
-				memberChanges.onCommit();
+				operator.memberChanges.onCommit();
 			},
 			onAcknowledged: (index) => stateMachine.onAcknowledged(index),
 			onAwaited: (waiter) => stateMachine.onAwaited(waiter),
 			onApplyAtOnce: (index) => stateMachine.onApplyAtOnce(index),
 			onLeaseAsked: (asked) => inSync.onLeaseAsked(asked),
 			onLeased: (leased) => inSync.onLeased(leased),
+			onReadsEnded: () => inSync.onReadsEnded(),
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
 			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
-			onTransferEnded: (end) => transfer.onEnded(end),
+			onTransferEnded: (end) => operator.transfer.onEnded(end),
 			onConfiguration,
 			onFailure,
 		},
@@ -176,11 +173,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		term: () => runner.core.view.term,
 		appliedIndex: () => applied.position.index,
 	});
-	const leasedIndex = createLeaderLease({
-		view: () => runner.core.view,
-		inSync,
-		settings: settings.consensus,
-	});
+	const held = { view: () => runner.core.view, inSync, settings: settings.consensus };
+	const leasedIndex = createLeaderLease(held);
+	const localIndex = createLocalReads({ ...held, appliedIndex: () => applied.reflected });
 	const degradations = createDegradations({
 		view: () => runner.core.view,
 		clock,
@@ -192,7 +187,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const readIndex = createReadIndex({
 		...common,
 		freshness,
-		leasedIndex,
+		leasedIndex: () => leasedIndex() ?? localIndex(),
 		leaderWaitMs,
 		maxQueued: settings.maxQueuedReads,
 	});
@@ -267,32 +262,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		install: (path, sha256, position) => stateMachine.installSnapshot(path, sha256, position),
 	});
 	const compaction = createCompaction({ ...common, holds, checkpoint: () => stateMachine.checkpoint() });
-	const transfer = createTransfer({
+	const operator = createOperator({
 		...common,
 		self,
+		group,
+		configuration,
 		stateMachine,
 		leaderWatch,
-		statusOf: (node) => directory.statusOf(node),
-		electionTimeoutMs: settings.consensus.electionTimeoutMs,
-		timeoutMs: settings.consensus.transferTimeoutMs,
-	});
-	const askLeader = createLeaderRequests({ ...common, leaderWatch, stopped: () => stopped });
-	const transferTo = createTransferRequests({
-		...common,
-		self,
-		transfer,
+		directory,
 		forwarding,
-		askLeader,
-		timeoutMs: settings.consensus.transferTimeoutMs,
-	});
-	const memberChanges = createMemberChanges({
-		...common,
-		self,
-		transfer,
-		forwarding,
-		askLeader,
-		watch: createLeaderWatch(clock, deadlines),
-		timeoutMs: memberChangeMs,
+		stopped: () => stopped,
 	});
 	const tellStatus = createStatusSender({ self, group, network });
 	const formats = createFormatRequests({
@@ -332,9 +311,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		handlers: {
 			cluster: () => clusterRequests.own(),
 			format: (_, body) => formats.changeHere(JSON.parse(body)),
-			transfer: (_, body) => transfer.handOver(JSON.parse(body)),
 			snapshot: (from, body) => snapshotRequests.answer(from, body),
-			members: (_, body) => memberChanges.carryOut(JSON.parse(body)),
+			...operator.handlers,
 		},
 	});
 
@@ -360,7 +338,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		warnIfNeverMet(settings.acknowledgement, { voters }, logger);
 		logger.info({ voters, outgoingVoters, learners }, "members");
 		network.meet(members);
-		memberChanges.onConfiguration();
+		operator.memberChanges.onConfiguration();
 	}
 
 	function onMessage(from: NodeId, bytes: Uint8Array): void {
@@ -403,6 +381,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		logger.info({ peer: node }, reachable ? "connected to peer" : "lost the connection to peer");
 		if (reachable) {
 			snapshotSender.onReachable(node);
+			operator.elections.onReachable(node);
 			sendStatus();
 		} else {
 			runner.step({ type: "unreachable", node });
@@ -430,6 +409,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		void lost.recount().catch(() => {});
 		sendStatus();
 		degradations.check();
+		operator.check();
 		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
 	}
 
@@ -489,8 +469,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			cluster: () => clusterRequests.cluster(),
 			ownView: () => clusterRequests.ownNow(),
 			readiness,
-			transfer: transferTo,
-			changeMembers: (request) => memberChanges.request(request),
+			...operator.service,
 			changeFormat: (format) => formats.change(format),
 			explain: (sql, format) => readable.explain(sql, format),
 		},
@@ -512,12 +491,12 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		async handOver() {
 			if (runner.state.role !== "leader") return;
 			if (!configuration().voters.some((voter) => voter !== self && network.reachable(voter))) return;
-			await handOverToAnybody(transfer, logger);
+			await handOverToAnybody(operator.transfer, logger);
 		},
 		async stop() {
 			if (stopped) return;
 			stopped = true;
-			transfer.stop();
+			operator.transfer.stop();
 			statusTimer?.cancel();
 			await compaction.stop();
 			await snapshotSender.stop();

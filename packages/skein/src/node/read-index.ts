@@ -11,6 +11,7 @@ import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import type { Freshness, Moment } from "./freshness.ts";
+import { whyNobodyLeads } from "./why-nobody-leads.ts";
 
 interface Waiting {
 	readonly resolve: (index: LogIndex) => void;
@@ -116,9 +117,7 @@ function stopping(): SkeinError {
 
 function noAnswer(runner: CoreRunner): SkeinError {
 	if (runner.state.leader === null) {
-		return new SkeinError("there is no leader: fewer than a majority of the voters can be reached", {
-			code: "NO_LEADER",
-		});
+		return new SkeinError(whyNobodyLeads(runner), { code: "NO_LEADER" });
 	}
 	return new SkeinError("the read was not confirmed by the leader in time", { code: "TIMEOUT" });
 }

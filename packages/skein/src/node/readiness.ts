@@ -1,10 +1,11 @@
 /** Whether load balancers should send clients to this node, and why not, in words for an operator. */
-import { isMember } from "../consensus/quorum.ts";
+import { isMember, neverLeads } from "../consensus/quorum.ts";
 import type { Configuration, LogIndex, NodeId } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Readiness } from "./service.ts";
 import type { StateMachine } from "./state-machine.ts";
+import { pauseInWords } from "./why-nobody-leads.ts";
 
 /** A leader that commits nothing of what it is given for so long is not ready. */
 const standsStillMs: Milliseconds = 3_000;
@@ -16,7 +17,7 @@ export interface ReadinessOptions {
 	readonly stopped: boolean;
 	readonly diskFull: boolean;
 	readonly stateMachine: Pick<StateMachine, "unfit" | "serving" | "commitStandsStill">;
-	readonly runner: Pick<CoreRunner, "state" | "commitIndex">;
+	readonly runner: Pick<CoreRunner, "core" | "state" | "commitIndex">;
 	readonly appliedIndex: LogIndex;
 	/** A node that is further behind is not ready. */
 	readonly logTailEntries: number;
@@ -35,8 +36,16 @@ export function readinessOf(options: ReadinessOptions): Readiness {
 		};
 	}
 	const { role, leader } = runner.state;
-	if (leader === null) return { ready: false, reason: "there is no leader" };
+	if (leader === null) {
+		const paused = pauseInWords(runner);
+		return { ready: false, reason: `there is no leader${paused === null ? "" : `, and ${paused}`}` };
+	}
 	if (role === "leader") {
+		if (neverLeads(configuration, self)) {
+			const reason =
+				"this node never leads, by its priority, and does so until one that may has its log: it takes no writes";
+			return { ready: false, reason };
+		}
 		if (!stateMachine.serving) return { ready: false, reason: "just elected, not serving yet" };
 		const { forMs, missing } = stateMachine.commitStandsStill();
 		if (forMs < standsStillMs) return { ready: true, reason: "" };

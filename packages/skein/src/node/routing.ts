@@ -15,6 +15,7 @@ import type { Forwarded, Forwarding } from "./forwarding.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
 import { createMissingMembers } from "./missing-members.ts";
 import type { StateMachine } from "./state-machine.ts";
+import { whyNobodyLeads } from "./why-nobody-leads.ts";
 import { noRoom } from "./write-errors.ts";
 import { cancel, type QueuedWrite } from "./write-queue.ts";
 import { writeRequest } from "./write-request.ts";
@@ -251,7 +252,5 @@ function noLeader(runner: CoreRunner): SkeinError {
 			code: "DISK_FULL",
 		});
 	}
-	return new SkeinError("there is no leader: fewer than a majority of the voters can be reached", {
-		code: "NO_LEADER",
-	});
+	return new SkeinError(whyNobodyLeads(runner), { code: "NO_LEADER" });
 }

@@ -4,13 +4,16 @@
  */
 
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import type { LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
+import type { LogIndex, NodeId, Position, Priority, Role } from "../consensus/types.ts";
 import type { LogExplanation } from "../database/explanation.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { Degradation } from "./degradation.ts";
+import type { PauseAnswer, PauseRequest } from "./elections.ts";
 import type { MembersAnswer, MembersRequest } from "./member-changes.ts";
+import type { StepDownAnswer, StepDownRequest } from "./step-down.ts";
+import type { TransferAnswer } from "./transfer-requests.ts";
 
 export type Consistency =
 	| { readonly level: "linearizable" }
@@ -59,6 +62,7 @@ export interface Stream {
 export interface MemberView {
 	/** joining: a learner that votes as soon as it keeps pace. leaving: it votes until the change under way is over. */
 	readonly kind: "voter" | "learner" | "joining" | "leaving";
+	readonly priority: Priority;
 	/** What this node knows: exact for itself, for others as last heard; null: unknown. */
 	readonly role: Role | null;
 	readonly url: string | null;
@@ -75,6 +79,13 @@ export interface MemberView {
 	readonly lostTransactions: number | null;
 }
 
+export interface ElectionsView {
+	/** Elections are paused for so long; 0: they are not. */
+	readonly pausedForMs: Milliseconds;
+	/** It stepped down for an operator, and does not stand for so long. */
+	readonly restsForMs: Milliseconds;
+}
+
 export interface DatabaseView {
 	readonly term: number;
 	readonly leader: NodeId | null;
@@ -82,10 +93,14 @@ export interface DatabaseView {
 	/** Of writes that this node is asked and that name no other: the default of the node that answers, whoever leads. */
 	readonly acknowledgement: string;
 	readonly format: LogFormat;
+	/** Of the node that answers: whether it stands by itself. */
+	readonly elections: ElectionsView;
 	/** At most so many: the sum over the members that were heard. What several of them report counts as often. */
 	readonly lostTransactions: number;
 	/** Modes that are not met now, or only with fewer members. Known to the leader only; elsewhere empty. */
 	readonly degraded: readonly Degradation[];
+	/** The followers through which entries travel, the tail last. Known to the leader only; empty too where each is sent to directly. */
+	readonly chain: readonly NodeId[];
 	readonly members: Readonly<Record<NodeId, MemberView>>;
 }
 
@@ -111,7 +126,11 @@ export interface Service {
 	ownView(): ClusterView;
 	readiness(): Readiness;
 	/** Resolves when the new leader serves. `to` null: the most up-to-date voter. */
-	transfer(to: NodeId | null): Promise<{ readonly leader: NodeId; readonly pausedMs: Milliseconds }>;
+	transfer(to: NodeId | null, dryRun?: boolean): Promise<TransferAnswer>;
+	/** Whoever leads stops to, and somebody else gets it; refused where nobody can, unless that is confirmed. */
+	stepDown(request: StepDownRequest): Promise<StepDownAnswer>;
+	/** No member stands by itself for a while, or all do again. */
+	pauseElections(request: PauseRequest): Promise<PauseAnswer>;
 	/** Resolves when the change is committed; asked again, it changes nothing twice. */
 	changeMembers(request: MembersRequest): Promise<MembersAnswer>;
 	/** How statements would be logged, by the schema that this node has; null: in the database's own format. */

@@ -47,6 +47,11 @@ export interface NodeSettings {
 	readonly applyDelayMs: Milliseconds;
 	/** How often a node tells the others about itself. */
 	readonly statusIntervalMs: Milliseconds;
+	/**
+	 * A preferred member gets leadership when it has been well for so long, and another has led for so long; then
+	 * after twice that, and so on.
+	 */
+	readonly takeoverDelayMs: Milliseconds;
 	/** How often it is looked whether the log can be cut. */
 	readonly compactionIntervalMs: Milliseconds;
 	/** SQLite's own write-ahead file is copied back when larger. */
@@ -95,6 +100,7 @@ export const defaultNodeSettings: NodeSettings = {
 	maxApplyBytes: 4 * 1024 * 1024,
 	applyDelayMs: 20,
 	statusIntervalMs: 500,
+	takeoverDelayMs: 10_000,
 	compactionIntervalMs: 1_000,
 	checkpointBytes: 4 * 1024 * 1024,
 	compactLogBytes: 64 * 1024 * 1024,

@@ -15,7 +15,7 @@ import type { Entry, LogIndex, NodeId, Position, Term } from "../consensus/types
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
-import { isDiskFull } from "../world/disk.ts";
+import { isDiskFailing, isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { createCheckpoints } from "./checkpoints.ts";
@@ -34,7 +34,11 @@ import type { PauseLimits } from "./write-pause.ts";
 import type { QueuedWrite, StreamKey } from "./write-queue.ts";
 
 const diskFullPauseMs: Milliseconds = 500;
+/** So often an entry is tried again that a failing disk refused, about ten seconds; a page that cannot be read at all wants another file. */
+const mostDiskFailures = 20;
 const askAgainMs: Milliseconds = 2_000;
+/** So many election timeouts who cannot apply does not stand, when the others have had its log: more than a caretaker waits for (consensus/priority.ts). */
+const restTimeouts = 12;
 
 export interface StateMachine {
 	submit(write: QueuedWrite): void;
@@ -115,6 +119,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	let full = false;
 	/** That this member led when it last asked. */
 	let ledTerm: Term | null = null;
+	/** One after the other, while entries were applied. */
+	let diskFailures = 0;
 	applied.onWait = () => {
 		// Past the loop, which may be inside a batch that runs for long.
 		database.hurry();
@@ -171,7 +177,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	}
 
 	async function step(): Promise<boolean> {
-		if (leading.active && !leading.stillLeading()) await stopServing();
+		const { caretaker } = options.runner().core.view;
+		if (leading.active && (caretaker || !leading.stillLeading())) await stopServing();
 		if (installation !== null) {
 			await stopServing();
 			return await install();
@@ -180,7 +187,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		if (!leading.active) {
 			if (await applyCommitted()) return true;
 			const { state, core } = options.runner();
-			if (state.role !== "leader") leading.refuseQueued();
+			if (state.role !== "leader" || caretaker) leading.refuseQueued();
+			if (caretaker) return false;
 			// All that is in the log: the others may have the barrier before our own disk has it, and only then we
 			// are told to apply it (found by simulation); and what this leader proposed before SQLite failed it is
 			// on its way still.
@@ -239,6 +247,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			}
 			applied.advance(last.position);
 			full = false;
+			diskFailures = 0;
 		}
 		cursor += entries.length;
 		// What is not applied of them are pieces.
@@ -254,10 +263,13 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			full = false;
 			return true;
 		}
-		if (!isDiskFull(error)) return doesNotFit(error, entries);
-		full = true;
+		const isFull = isDiskFull(error);
+		if (!isFull && !(isDiskFailing(error) && diskFailures++ < mostDiskFailures))
+			return doesNotFit(error, entries);
+		full = isFull;
+		const what = isFull ? "the disk is full" : `the disk fails (${String(error)})`;
 		if (isLineDue("full"))
-			logger.error({}, "the disk is full: this node does not lead, and committed entries wait to be applied");
+			logger.error({}, `${what}: this node does not lead, and committed entries wait to be applied`);
 		// A leader that cannot apply serves nobody: somebody with room shall lead (found by simulation).
 		options.runner().step({ type: "step-down" });
 		await pauseFor(diskFullPauseMs);
@@ -286,9 +298,14 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	function seekSnapshot(index: LogIndex): false {
 		leading.refuseQueued();
 		if (asking !== null) return false;
-		const { role, term } = options.runner().state;
+		const { role, term, leader } = options.runner().state;
 		// Whoever cannot apply cannot serve. Not at once: the others need our log first, or they could never win.
-		if (role === "leader" && term === ledTerm) options.runner().step({ type: "step-down" });
+		const givesWay = role === "leader" && term === ledTerm;
+		if (givesWay) options.runner().step({ type: "step-down" });
+		// It would win again and again before a member stands in that never leads, and that may be all that can serve; and
+		// that one would hand over to it at once.
+		if (givesWay || (role === "follower" && leader !== null))
+			standBack(restTimeouts * settings.consensus.electionTimeoutMs + askAgainMs);
 		ledTerm = role === "leader" ? term : null;
 		options.askForSnapshot(index);
 		asking = clock.setTimer(askAgainMs, () => {
@@ -296,6 +313,10 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			signal.wake();
 		});
 		return false;
+	}
+
+	function standBack(forMs: Milliseconds): void {
+		options.runner().step({ type: "hold-back", reason: "unfit", forMs });
 	}
 
 	function prepare(entry: Entry): AppliedEntry | null {
@@ -336,6 +357,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			joiner.reset();
 			cursor = state.applied.index + 1;
 			unfitAt = null;
+			standBack(0);
 			// There was room for all of it (found by simulation: nobody has to write before this member is ready again).
 			full = false;
 			applied.advance(state.applied);

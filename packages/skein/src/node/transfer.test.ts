@@ -238,7 +238,7 @@ test("one transfer right after another waits until the new leader serves", async
 	// Whoever leads already need not be told how.
 	const again = ask(first, third?.id);
 	await cluster.clock.run(100);
-	expect(again.value).toEqual({ leader: third?.id, pausedMs: 0 });
+	expect(again.value).toEqual({ changed: false, leader: third?.id, pausedMs: 0 });
 });
 
 test("a leader that was just elected and reaches nobody says that it cannot hand over, in time", async () => {

@@ -4,6 +4,7 @@
  */
 
 import { SkeinError } from "../../../client/src/errors.ts";
+import { neverLeads } from "../consensus/quorum.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
@@ -31,6 +32,10 @@ export interface TransferDone {
 export interface Transfer {
 	/** Only on the leader. Resolves when another leader is known. */
 	handOver(to: NodeId | null): Promise<TransferDone>;
+	/** Who would take over; throws what asking for it would be refused with. */
+	wouldTake(to: NodeId | null): NodeId;
+	/** A transfer is under way. */
+	readonly busy: boolean;
 	onEnded(end: TransferEnd): void;
 	/** The core failed, or will: it never says how a transfer ends. Who waits for that is told, now and later. */
 	stop(): void;
@@ -103,7 +108,12 @@ export function createTransfer(options: TransferOptions): Transfer {
 			});
 		}
 		if (to !== null && to !== self) refuseUnready(to);
-		if (to === null && voters.length < 2) {
+		if (to !== null && neverLeads(core.view.configuration, to)) {
+			throw new SkeinError(`"${to}" never leads, by its priority: skein member priority ${to} normal`, {
+				code: "BAD_REQUEST",
+			});
+		}
+		if (to === null && otherVoters().length === 0) {
 			throw new SkeinError("there is no other voter to hand leadership to", { code: "BAD_REQUEST" });
 		}
 	}
@@ -113,15 +123,26 @@ export function createTransfer(options: TransferOptions): Transfer {
 	 * nobody. Null: all are alike, and the core chooses.
 	 */
 	function bestReady(): NodeId | null {
-		const { configuration, progress } = options.runner().core.view;
-		const others = configuration.voters.filter((voter) => voter !== self);
-		if (!others.some((voter) => options.statusOf(voter)?.ready === false)) return null;
+		const isUnready = (voter: NodeId): boolean => options.statusOf(voter)?.ready === false;
+		if (!otherVoters().some(isUnready)) return null;
+		return bestOf(otherVoters().filter((voter) => options.statusOf(voter)?.ready === true));
+	}
+
+	/** That may lead. */
+	function otherVoters(): NodeId[] {
+		const { configuration } = options.runner().core.view;
+		return configuration.voters.filter((voter) => voter !== self && !neverLeads(configuration, voter));
+	}
+
+	/** Of those that were heard lately the one that holds most. */
+	function bestOf(voters: readonly NodeId[]): NodeId | null {
+		const { progress } = options.runner().core.view;
 		const heardSince = clock.now() - options.electionTimeoutMs;
 		let best: NodeId | null = null;
 		let bestMatch = -1;
-		for (const voter of others) {
+		for (const voter of voters) {
 			const known = progress.get(voter);
-			if (options.statusOf(voter)?.ready !== true || known === undefined) continue;
+			if (known === undefined) continue;
 			if ((known.lastContact ?? Number.NEGATIVE_INFINITY) <= heardSince || known.matchIndex <= bestMatch)
 				continue;
 			best = voter;
@@ -139,6 +160,14 @@ export function createTransfer(options: TransferOptions): Transfer {
 		);
 	}
 
+	function wouldTake(to: NodeId | null): NodeId {
+		check(to);
+		const target = to ?? bestReady() ?? bestOf(otherVoters());
+		if (target !== null && (target === self || bestOf([target]) !== null)) return target;
+		const why = target === null ? "no other voter was heard from" : `${target} was not heard from`;
+		throw new SkeinError(`leadership would not be handed over: ${why}`, { code: "TIMEOUT" });
+	}
+
 	async function nextLeader(until: MonotonicTime): Promise<NodeId | null> {
 		for (;;) {
 			const change = leaderWatch.change();
@@ -150,6 +179,10 @@ export function createTransfer(options: TransferOptions): Transfer {
 
 	return {
 		handOver,
+		wouldTake,
+		get busy() {
+			return waiting !== null;
+		},
 		onEnded(end) {
 			waiting?.(end);
 		},

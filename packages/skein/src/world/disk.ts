@@ -36,6 +36,12 @@ export interface Disk {
 	checksum(this: void, bytes: Uint8Array, seed?: number): number;
 }
 
+/** What a device looks like that refuses work, perhaps for now only: an Error whose `code` is EIO, or SQLite's words for it. */
+export function isDiskFailing(error: unknown): boolean {
+	if (!(error instanceof Error)) return false;
+	return ("code" in error && error.code === "EIO") || error.message.includes("disk I/O error");
+}
+
 /** What a full disk looks like on every implementation: an Error whose `code` is ENOSPC (or EDQUOT), or SQLite's word for it. */
 export function isDiskFull(error: unknown): boolean {
 	const code = error instanceof Error && "code" in error ? error.code : undefined;

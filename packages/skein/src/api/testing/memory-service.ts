@@ -146,8 +146,14 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		},
 		ownView: () => ({ cluster: "test", node: nodeId, version: "0.0.0", databases: {} }),
 		readiness: () => readiness,
-		async transfer(to) {
-			return { leader: to ?? "n2", pausedMs: 1 };
+		async transfer(to, dryRun = false) {
+			return { changed: !dryRun, leader: to ?? "n2", pausedMs: 1 };
+		},
+		async stepDown({ dryRun }) {
+			return { changed: !dryRun, from: nodeId, leader: "n2", pausedMs: 1 };
+		},
+		async pauseElections({ forMs, dryRun }) {
+			return { changed: !dryRun, pausedForMs: forMs, told: [nodeId], notTold: ["n2"] };
 		},
 		async changeMembers({ changes, dryRun }) {
 			const members = initialConfiguration(

@@ -5,6 +5,7 @@ const node = {
 	id: "n1",
 	role: "leader",
 	kind: "voter",
+	priority: "normal",
 	term: 2,
 	commitIndex: 9,
 	appliedIndex: 9,
@@ -14,6 +15,7 @@ const node = {
 	health: "ready",
 	version: "0",
 	url: "http://n1",
+	elections: { pausedForMs: 0, restsForMs: 0 },
 };
 
 test("the table says who is in-sync, and which modes wait or are answered without whom", () => {
@@ -22,6 +24,7 @@ test("the table says who is in-sync, and which modes wait or are answered withou
 		view: { cluster: "c", node: "n1", version: "0", databases: {} },
 		leader: "n1",
 		lostTransactions: 0,
+		chain: ["n2", "n3"],
 		degraded: [
 			{
 				acknowledgement: "sync",
@@ -47,7 +50,8 @@ test("the table says who is in-sync, and which modes wait or are answered withou
 	const lines = statusTable(status).split("\n");
 	expect(lines.find((line) => line.includes("n1"))).toMatch(/yes/);
 	expect(lines.find((line) => line.includes("n2"))).toMatch(/ no /);
-	expect(lines.slice(-2)).toEqual([
+	expect(lines.slice(-3)).toEqual([
+		"chain: n1 -> n2 -> n3",
 		"sync: answered without n2, since 2026-01-01T00:00:00.000Z",
 		"sync;strict: writes wait for n2, since 2026-01-01T00:00:00.000Z",
 	]);

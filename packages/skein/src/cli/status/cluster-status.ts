@@ -1,6 +1,7 @@
 // The cluster's state for people: each node's own word where it answers, what another last heard of it where not.
 import type { Client } from "../../../../client/src/index.ts";
 import type { ClusterView, DatabaseView, MemberView } from "../../node/service.ts";
+import { kindText } from "../member.ts";
 import { drawTable } from "../sql/show-result.ts";
 
 export interface NodeStatus {
@@ -8,6 +9,8 @@ export interface NodeStatus {
 	readonly role: string;
 	/** voter, learner, joining or leaving. */
 	readonly kind: string;
+	/** preferred, normal or never; null where an older node answers. */
+	readonly priority: string | null;
 	readonly term: number | null;
 	readonly commitIndex: number | null;
 	readonly appliedIndex: number | null;
@@ -19,6 +22,8 @@ export interface NodeStatus {
 	readonly health: string;
 	readonly version: string | null;
 	readonly url: string | null;
+	/** Why it does not stand by itself, and for how long; null: it does, or it is not known. */
+	readonly elections: DatabaseView["elections"] | null;
 }
 
 export interface ClusterStatus {
@@ -28,15 +33,18 @@ export interface ClusterStatus {
 	readonly leader: string | null;
 	readonly lostTransactions: number;
 	readonly degraded: DatabaseView["degraded"];
+	readonly chain: DatabaseView["chain"];
 	readonly nodes: readonly NodeStatus[];
 }
 
 const databaseName = "default";
 const requestTimeoutMs = 2_000;
+/** Longer than the client takes to find out that a node hangs, so that it asks the next: status is for just then. */
+const anyNodeTimeoutMs = 8_000;
 
 /** Throws when no node answers. */
 export async function clusterStatus(client: Client): Promise<ClusterStatus> {
-	const answer = await client.call("GET", "cluster", undefined, { timeoutMs: requestTimeoutMs });
+	const answer = await client.call("GET", "cluster", undefined, { timeoutMs: anyNodeTimeoutMs });
 	const view = readView(answer);
 	const group = databaseOf(view);
 	const members = Object.entries(group.members);
@@ -50,6 +58,7 @@ export async function clusterStatus(client: Client): Promise<ClusterStatus> {
 		lostTransactions: group.lostTransactions,
 		// Absent where an older node answers.
 		degraded: group.degraded ?? [],
+		chain: group.chain ?? [],
 		nodes: nodes.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true })),
 	};
 }
@@ -59,6 +68,7 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		id,
 		role: member.role ?? "unknown",
 		kind: member.kind,
+		priority: member.priority ?? null,
 		term: null,
 		commitIndex: null,
 		appliedIndex: member.appliedIndex,
@@ -67,6 +77,7 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		inSync: member.inSync,
 		version: member.version,
 		url: member.url,
+		elections: null,
 	};
 	if (member.url === null) return { ...heard, health: "unreachable" };
 	const [own, ready] = await Promise.all([
@@ -87,7 +98,14 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		inSync: ownMember?.inSync ?? null,
 		health: ready?.ok === true ? "ready" : `not ready${reasonOf(ready?.body)}`,
 		version: own.version,
+		// Absent where an older node answers.
+		elections: ownGroup.elections ?? null,
 	};
+}
+
+function roleText({ role, kind, priority }: NodeStatus): string {
+	const text = kindText(kind, priority);
+	return text === "voter" ? role : `${role} (${text})`;
 }
 
 function lagBehind(commitIndex: number, appliedIndex: number | null): number | null {
@@ -98,7 +116,7 @@ export function statusTable(status: ClusterStatus): string {
 	const columns = ["node", "role", "term", "commit", "applied", "lag", "in-sync", "health", "version"];
 	const rows = status.nodes.map((node) => [
 		node.id,
-		node.kind === "voter" ? node.role : `${node.role} (${node.kind})`,
+		roleText(node),
 		dash(node.term),
 		dash(node.commitIndex),
 		dash(node.appliedIndex),
@@ -114,7 +132,26 @@ export function statusTable(status: ClusterStatus): string {
 			: `\nat most ${status.lostTransactions} lost transactions (two members may report the same): skein lost list --data DIR on the nodes`;
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
 	const degraded = status.degraded.map((one) => `\n${degradedText(one)}`).join("");
-	return `${drawTable(columns, rows, alignRight)}${leader}${degraded}${lost}`;
+	const elections = electionsText(status.nodes);
+	const chain =
+		status.chain.length === 0 ? "" : `\nchain: ${[status.leader ?? "?", ...status.chain].join(" -> ")}`;
+	return `${drawTable(columns, rows, alignRight)}${leader}${elections}${chain}${degraded}${lost}`;
+}
+
+function electionsText(nodes: readonly NodeStatus[]): string {
+	const seconds = (ms: number): string => `${Math.ceil(ms / 1_000)} s`;
+	const paused = nodes.filter(({ elections }) => (elections?.pausedForMs ?? 0) > 0);
+	const longestMs = Math.max(...paused.map(({ elections }) => elections?.pausedForMs ?? 0));
+	const pause =
+		paused.length === 0
+			? ""
+			: `\nelections are paused for ${seconds(longestMs)} on ${paused.map(({ id }) => id).join(", ")}: skein resume-elections`;
+	const resting = nodes.flatMap(({ id, elections }) =>
+		(elections?.restsForMs ?? 0) > 0
+			? `\n${id} stepped down, and does not stand for ${seconds(elections?.restsForMs ?? 0)}`
+			: [],
+	);
+	return `${pause}${resting.join("")}`;
 }
 
 function degradedText({

@@ -12,12 +12,15 @@ const anyStanding: fc.Arbitrary<Standing> = fc.record({
 	appliedIndex: anyIndex,
 	appliedInSync: fc.array(anyIndex, { maxLength: 6 }),
 	appliedOfVoters: fc.array(anyIndex, { maxLength: 6 }),
+	matchInChain: fc.array(anyIndex, { maxLength: 6 }),
+	appliedAtTail: anyIndex,
 });
 const anyAcknowledgement: fc.Arbitrary<Acknowledgement> = fc.oneof(
 	fc.constant<Acknowledgement>({ mode: "async" }),
 	fc.record({ mode: fc.constant("semi-sync" as const), followers: fc.integer({ min: 1, max: 7 }) }),
 	fc.constant<Acknowledgement>({ mode: "quorum" }),
 	fc.record({ mode: fc.constant("sync" as const), strict: fc.boolean() }),
+	fc.constant<Acknowledgement>({ mode: "chain" }),
 );
 
 function isMet(standing: Standing, acknowledgement: Acknowledgement, index: number): boolean {
@@ -31,6 +34,12 @@ function isMet(standing: Standing, acknowledgement: Acknowledgement, index: numb
 			);
 		case "quorum":
 			return standing.commitIndex >= index;
+		case "chain":
+			return (
+				standing.commitIndex >= index &&
+				standing.appliedAtTail >= index &&
+				standing.matchInChain.every((match) => match >= index)
+			);
 		case "sync":
 			return (
 				standing.commitIndex >= index &&
@@ -55,4 +64,5 @@ test("only what is not committed by its answer can be lost", () => {
 	expect(isEarly({ mode: "semi-sync", followers: 1 })).toBe(true);
 	expect(isEarly({ mode: "quorum" })).toBe(false);
 	expect(isEarly({ mode: "sync", strict: false })).toBe(false);
+	expect(isEarly({ mode: "chain" })).toBe(false);
 });

@@ -5,6 +5,7 @@
  */
 import type { LogIndex } from "../types.ts";
 import { asyncIndex } from "./async.ts";
+import { chainIndex } from "./chain.ts";
 import { quorumIndex } from "./quorum.ts";
 import { semiSyncIndex } from "./semi-sync.ts";
 import type { Standing } from "./standing.ts";
@@ -18,7 +19,9 @@ export type Acknowledgement =
 	/** It is committed: it can no longer be lost. */
 	| { readonly mode: "quorum" }
 	/** Everybody who is in-sync has applied it; strict: every voter. */
-	| { readonly mode: "sync"; readonly strict: boolean };
+	| { readonly mode: "sync"; readonly strict: boolean }
+	/** Everybody in the chain has it on disk, and its tail has applied it. */
+	| { readonly mode: "chain" };
 
 /** Everything up to here may be answered to those who asked for this mode. Never beyond the leader's own disk. */
 export function acknowledgedIndex(standing: Standing, acknowledgement: Acknowledgement): LogIndex {
@@ -31,6 +34,8 @@ export function acknowledgedIndex(standing: Standing, acknowledgement: Acknowled
 			return quorumIndex(standing);
 		case "sync":
 			return syncIndex(standing, acknowledgement.strict);
+		case "chain":
+			return chainIndex(standing);
 	}
 }
 
@@ -41,5 +46,6 @@ export function isEarly(acknowledgement: Acknowledgement): boolean {
 
 /** Whether it may be met long after the commit, or never, for want of followers. */
 export function waitsForFollowers(acknowledgement: Acknowledgement): boolean {
-	return acknowledgement.mode === "semi-sync" || acknowledgement.mode === "sync";
+	const { mode } = acknowledgement;
+	return mode === "semi-sync" || mode === "sync" || mode === "chain";
 }

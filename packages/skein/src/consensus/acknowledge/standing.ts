@@ -15,6 +15,10 @@ export interface Standing {
 	readonly appliedIndex: LogIndex;
 	/** In the database of each other member that may hold an in-sync lease. */
 	readonly appliedInSync: readonly LogIndex[];
+	/** Of each follower in the order of the chain: what it has on disk. */
+	readonly matchInChain: readonly LogIndex[];
+	/** In the database of the last one, or of a leader that nobody follows in the chain. */
+	readonly appliedAtTail: LogIndex;
 	/** In the database of each other voter. */
 	readonly appliedOfVoters: readonly LogIndex[];
 }

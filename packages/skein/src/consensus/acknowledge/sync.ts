@@ -7,6 +7,7 @@ import { quorumIndex } from "./quorum.ts";
 import type { Standing } from "./standing.ts";
 
 export function syncIndex(standing: Standing, strict: boolean): LogIndex {
-	const { appliedIndex, appliedInSync, appliedOfVoters } = standing;
-	return Math.min(quorumIndex(standing), appliedIndex, ...appliedInSync, ...(strict ? appliedOfVoters : []));
+	const { appliedIndex, appliedInSync } = standing;
+	const ofVoters = strict ? standing.appliedOfVoters : [];
+	return Math.min(quorumIndex(standing), appliedIndex, ...appliedInSync, ...ofVoters);
 }

@@ -2,6 +2,7 @@
 import type { Output } from "../output.ts";
 import type { Entry, LogIndex, NodeId, Term } from "../types.ts";
 import { watchLeaderLease } from "./leader-lease-checker.ts";
+import { watchLocalReads } from "./local-read-checker.ts";
 import { isStored, must, watchMembers } from "./member-checker.ts";
 import type { SimulatedNode, Simulation } from "./simulation.ts";
 
@@ -24,6 +25,11 @@ export interface Checker {
 	readonly changesDone: number;
 	/** How often it was seen that a leader of several held its lease. */
 	readonly leasesHeld: number;
+	/** How often it was seen that the tail, or another member of the chain, could answer reads by itself. */
+	readonly readsByTail: number;
+	readonly readsByOthers: number;
+	/** Of mode `chain`. */
+	readonly chainDone: number;
 }
 
 /** What a member holds, as it would judge it itself; all clocks are right here. */
@@ -42,6 +48,7 @@ export function watch(simulation: Simulation): Checker {
 	const entries = new Map<string, { readonly payload: string; readonly previousTerm: Term }>();
 	const members = watchMembers(simulation);
 	const leaderLease = watchLeaderLease(simulation);
+	const localReads = watchLocalReads(simulation);
 	const committed = new Map<LogIndex, Entry>();
 	const readFloor = new Map<number, LogIndex>();
 	const announced = new Map<string, LogIndex>();
@@ -52,6 +59,7 @@ export function watch(simulation: Simulation): Checker {
 	const awaited = new Map<number, LogIndex>();
 	let awaitedDone = 0;
 	let syncDone = 0;
+	let chainDone = 0;
 	let syncWithFollower = 0;
 	/** The highest that was answered in mode sync, by whoever led. */
 	let syncIndex = 0;
@@ -200,8 +208,29 @@ export function watch(simulation: Simulation): Checker {
 			}
 		}
 		// What a leader counts is recounted by the disks (member-checker.ts).
-		if (acknowledgement.mode === "quorum")
+		if (acknowledgement.mode === "chain") onChainAcknowledged(node, entry, key);
+		if (acknowledgement.mode === "quorum" || acknowledgement.mode === "chain")
 			must(index <= members.countedIndex, `${key} acknowledged as committed, and no leader counted it`);
+	}
+
+	/** Everybody in the order that the leader had before this step, or has now, holds it; the tail has applied it. */
+	function onChainAcknowledged(node: SimulatedNode, entry: Entry, key: string): void {
+		chainDone++;
+		const orders = [members.chainBefore(), node.core?.view.chain ?? []];
+		must(
+			orders.some((order) => isAtAll(order, node, entry)),
+			`${key} acknowledged as chain, not all of ${orders.map((order) => order.join()).join(" or ")} have it`,
+		);
+	}
+
+	function isAtAll(order: readonly NodeId[], leader: SimulatedNode, entry: Entry): boolean {
+		const all = order.flatMap((id) => simulation.nodes.get(id) ?? []);
+		const tail = all.at(-1) ?? leader;
+		return (
+			all.every((one) => isStored(one, entry) || entry.index <= one.stored.applied) &&
+			// One that has ended since may have less.
+			(tail.database >= entry.index || tail.core === null || tail.lives > 1)
+		);
 	}
 
 	/** The leader of a later term begins without it. Others may hold it for a while (sweep seed 2024). */
@@ -261,6 +290,7 @@ export function watch(simulation: Simulation): Checker {
 		}
 		seesSync();
 		leaderLease.onOutput(node, output);
+		localReads.onOutput(node, output);
 	};
 
 	return {
@@ -274,7 +304,10 @@ export function watch(simulation: Simulation): Checker {
 			return awaitedDone;
 		},
 		readBegan(readId) {
-			const known = [...simulation.nodes.values()].map((node) => node.core?.view.commitIndex ?? 0);
+			// What is held back was shown to nobody.
+			const known = [...simulation.nodes.values()].map(({ core }) =>
+				core === null || core.view.isLending ? 0 : core.view.commitIndex,
+			);
 			acknowledgedBefore.set(readId, new Map(acknowledged));
 			readFloor.set(readId, Math.max(committedIndex, ...known));
 		},
@@ -295,6 +328,15 @@ export function watch(simulation: Simulation): Checker {
 		},
 		get leasesHeld() {
 			return leaderLease.held;
+		},
+		get readsByTail() {
+			return localReads.byTail;
+		},
+		get readsByOthers() {
+			return localReads.byOthers;
+		},
+		get chainDone() {
+			return chainDone;
 		},
 		get readsDone() {
 			return readsDone;

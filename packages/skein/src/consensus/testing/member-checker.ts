@@ -12,6 +12,8 @@ export interface MemberChecker {
 	/** Configurations that were committed. */
 	readonly changesDone: number;
 	/** Who voted when the last step began, on either side of a joint phase. */
+	/** The order of the chain that the node which has just stepped had before. */
+	chainBefore(): readonly NodeId[];
 	halvesBefore(): readonly (readonly NodeId[])[];
 	onPromiseTold(term: Term, candidate: NodeId, voter: NodeId): void;
 	onElected(node: SimulatedNode, term: Term): void;
@@ -36,6 +38,7 @@ export function watchMembers(simulation: Simulation): MemberChecker {
 	let committedMembers: readonly NodeId[] = [];
 	let countedIndex = 0;
 	let changesDone = 0;
+	let chain: readonly NodeId[] = [];
 	let halves: readonly (readonly NodeId[])[] = [];
 
 	function countCommit(node: SimulatedNode, before: Before): void {
@@ -93,6 +96,7 @@ export function watchMembers(simulation: Simulation): MemberChecker {
 	}
 
 	simulation.onStepped = (node, before) => {
+		chain = before.chain;
 		const { voters, outgoingVoters } = before.configuration;
 		halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
 		checkLastCounts(node, before);
@@ -108,6 +112,7 @@ export function watchMembers(simulation: Simulation): MemberChecker {
 			return changesDone;
 		},
 		halvesBefore: () => halves,
+		chainBefore: () => chain,
 		onPromiseTold(term, candidate, voter) {
 			const key = `${term} ${candidate}`;
 			const voters = told.get(key) ?? new Set();

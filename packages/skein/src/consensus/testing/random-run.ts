@@ -30,7 +30,10 @@ const modes: readonly (Acknowledgement | null)[] = [
 	{ mode: "quorum" },
 	{ mode: "sync", strict: false },
 	{ mode: "sync", strict: true },
+	{ mode: "chain" },
 ];
+/** Where others come in between nobody is lent a read lease. */
+const onlyChain: readonly (Acknowledgement | null)[] = [null, { mode: "chain" }, { mode: "chain" }];
 
 interface Run {
 	readonly simulation: Simulation;
@@ -46,13 +49,15 @@ interface Run {
 		readonly term: number;
 		readonly by: NodeId;
 	} | null;
+	/** What is asked for. */
+	readonly modes: readonly (Acknowledgement | null)[];
 	/** The part of all actions that change members. */
 	readonly changes: number;
 }
 
-function begin(seed: number, size: number, changes: number): Run {
+function begin(seed: number, size: number, changes: number, isChain: boolean): Run {
 	const ids = Array.from({ length: size }, (_, place) => `n${place + 1}`);
-	const simulation = createSimulation({ ids, settings, seed });
+	const simulation = createSimulation({ ids, settings: { ...settings, chain: isChain }, seed });
 	const checker = watch(simulation);
 	const run: Run = {
 		simulation,
@@ -63,6 +68,7 @@ function begin(seed: number, size: number, changes: number): Run {
 		counter: 0,
 		lastAwaited: null,
 		changes,
+		modes: isChain ? onlyChain : modes,
 	};
 	const check = simulation.onOutput;
 	simulation.onOutput = (node, output) => {
@@ -147,7 +153,7 @@ function proposeAny(run: Run, node: SimulatedNode): void {
 	const { simulation } = run;
 	const payload = textBytes(`${run.counter++}${"x".repeat(Math.floor(run.random() * 60))}`);
 	const kind = run.random() < 0.2 ? "fragment" : "command";
-	const possible = modes.filter(
+	const possible = run.modes.filter(
 		(mode) => mode?.mode !== "semi-sync" || mode.followers < simulation.nodes.size,
 	);
 	const acknowledgement = kind === "fragment" ? null : (possible[run.counter % possible.length] ?? null);
@@ -194,6 +200,10 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 	if (dice < 0.2) return { change: "promote", id };
 	if (dice < 0.3) return { change: "demote", id };
 	if (dice < 0.32) return { change: "move", id, peer: `${id}:${run.counter++}` };
+	if (dice < 0.45) {
+		const priority = pick(run, ["never", "never", "normal", "preferred"] as const) ?? "normal";
+		return { change: "priority", id, priority };
+	}
 	// Few members: a majority is soon gone, and groups of one and two have their own troubles.
 	if (members.length > 2 + run.random() * 5) return { change: "remove", id };
 	const isOld = run.random() < 0.1;
@@ -206,6 +216,13 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 		peer: `${name}:1`,
 		as: pick(run, ["voter", "joining", "learner"] as const) ?? "voter",
 	};
+}
+
+/** It ends long before all must be well again. */
+function holdBack(run: Run, node: SimulatedNode): void {
+	const reason = pick(run, ["paused", "stepped-down", "unfit"] as const) ?? "paused";
+	const forMs = Math.floor(run.random() * 500);
+	run.simulation.step(node, { type: "hold-back", reason, forMs });
 }
 
 function act(run: Run): void {
@@ -236,7 +253,8 @@ function act(run: Run): void {
 	if (dice < 0.987) return cutLinks(run, [...simulation.nodes.keys()]);
 	if (dice < 0.993) return simulation.compact(node, node.stored.applied - Math.floor(run.random() * 3));
 	if (dice < 0.995) return simulation.step(node, { type: "unreachable", node: "n1" });
-	if (dice < 0.9955) return simulation.step(node, { type: "step-down" });
+	if (dice < 0.9952) return simulation.step(node, { type: "step-down" });
+	if (dice < 0.9955) return holdBack(run, node);
 	if (dice < 0.9971) return awaitAgain(run, node);
 	if (dice < 0.998) return forget(run, node);
 	run.cut.clear();
@@ -289,9 +307,10 @@ function passTime(run: Run, nodes: readonly SimulatedNode[]): void {
 	}
 }
 
-export function runSeed(seed: number, size: number, steps: number, changes = 0): Checker {
+/** `isChain`: nothing but mode chain, so that members read by themselves. */
+export function runSeed(seed: number, size: number, steps: number, changes = 0, isChain = false): Checker {
 	try {
-		const run = begin(seed, size, changes);
+		const run = begin(seed, size, changes, isChain);
 		for (let each = 0; each < steps; each++) act(run);
 		heal(run);
 		return run.checker;

@@ -4,11 +4,11 @@
  * `quiet` at its end a command says nothing.
  */
 import type { Acknowledgement } from "../acknowledge/acknowledgement.ts";
-import type { ConsensusMessage } from "../message.ts";
+import type { ConsensusMessage, ReadGrant } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
 import { defaultConsensusSettings } from "../settings.ts";
-import type { Configuration, MemberChange, NodeId, Position } from "../types.ts";
+import type { Configuration, Member, MemberChange, NodeId, Position } from "../types.ts";
 import type { ProgressView } from "../view.ts";
 import type { Checker } from "./checker.ts";
 import { watch } from "./checker.ts";
@@ -151,7 +151,7 @@ const commands: Readonly<Record<string, Command>> = {
 			}
 		}
 	},
-	/** propose n1 a b [mode=async|semi-sync/1|quorum|sync|sync/strict]: two entries, and who waits for them; without a mode nobody does. */
+	/** propose n1 a b [mode=async|semi-sync/1|quorum|sync|sync/strict|chain]: two entries, and who waits for them; without a mode nobody does. */
 	propose(_, simulation, { plain, options }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const entries = plain.slice(1).map((word) => ({ kind: "command" as const, payload: textBytes(word) }));
@@ -175,6 +175,18 @@ const commands: Readonly<Record<string, Command>> = {
 	},
 	"step-down"(_, simulation, { plain }) {
 		for (const node of nodesOf(simulation, plain)) simulation.step(node, { type: "step-down" });
+	},
+	/** pause [n1] 5000: elections are paused there for so long; 0: no more. */
+	pause(_, simulation, { plain }) {
+		const forMs = Number(plain.find((word) => /^\d+$/.test(word)) ?? 0);
+		for (const node of nodesOf(simulation, plain))
+			simulation.step(node, { type: "hold-back", reason: "paused", forMs });
+	},
+	/** rest n1 5000: it stepped down, and does not stand for so long. */
+	rest(_, simulation, { plain }) {
+		const [node] = nodesOf(simulation, plain.slice(0, 1));
+		const forMs = Number(plain[1]);
+		if (node !== undefined) simulation.step(node, { type: "hold-back", reason: "stepped-down", forMs });
 	},
 	/** unreachable n1->n2: n1 notices that its connection to n2 broke. */
 	unreachable(_, simulation, { from, to }) {
@@ -233,7 +245,7 @@ const commands: Readonly<Record<string, Command>> = {
 	node(_, simulation, { plain }) {
 		for (const id of plain) simulation.addNode(id);
 	},
-	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 [force] [dry]: as one change. */
+	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 [force] [dry]: as one change. */
 	change(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
@@ -331,6 +343,11 @@ function parseChange(word: string): MemberChange {
 			return { change: "add", id, peer: `${id}:1`, as: "joining" };
 		case "move":
 			return { change, id, peer: `${id}:2` };
+		case "prefer":
+			return { change: "priority", id, priority: "preferred" };
+		case "normal":
+		case "never":
+			return { change: "priority", id, priority: change };
 		case "remove":
 		case "promote":
 		case "demote":
@@ -353,6 +370,7 @@ function acknowledgementOf(mode: string | undefined): Acknowledgement | null {
 			return null;
 		case "async":
 		case "quorum":
+		case "chain":
 			return { mode: name };
 		case "sync":
 			return { mode: name, strict: followers === "strict" };
@@ -382,7 +400,8 @@ function showOutput(node: SimulatedNode, output: Output): string {
 		case "send-entries": {
 			const entries = entriesBetween(node, output.firstIndex, output.lastIndex);
 			const rest = `after ${at(output.previous)}: ${entries.map(at).join(" ")} commit ${output.commitIndex}`;
-			return `-> ${output.to} term ${output.term} append-request ${rest}`;
+			if (output.route.length === 0) return `-> ${output.to} term ${output.term} append-request ${rest}`;
+			return `-> ${output.to} term ${output.term} chain-append of ${node.id}, then ${output.route.join(" ")}, ${rest}`;
 		}
 		case "send-snapshot":
 			return `-> ${output.to} term ${output.term} snapshot`;
@@ -392,10 +411,12 @@ function showOutput(node: SimulatedNode, output: Output): string {
 			return `acknowledged ${output.index}`;
 		case "apply-at-once":
 			return `is to apply ${output.index} at once`;
+		case "reads-ended":
+			return "reads no more by itself";
 		case "lease-asked":
 			return `asks with round ${output.round}`;
 		case "leased":
-			return `is in-sync for ${output.durationMs} ms from round ${output.round} on, with ${output.index}`;
+			return `is in-sync for ${output.durationMs} ms from round ${output.round} on, with ${output.index}${showReads(output.reads)}`;
 		case "role": {
 			const { role, term, leader, established } = output;
 			return `is ${role} in term ${term}, leader ${leader ?? "unknown"}${established ? ", established" : ""}`;
@@ -425,7 +446,10 @@ function showConfiguration(configuration: Configuration): string {
 		list.length === 0 ? "" : ` ${name} ${list.join(" ")}`;
 	const joint = outgoingVoters.length === 0 ? "" : ` and of ${outgoingVoters.join(" ")}`;
 	const rest = `${show("learners", learners)}${show("joining", joining)}${show("retired", retired)}`;
-	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}`;
+	const having = (priority: Member["priority"]): readonly NodeId[] =>
+		configuration.members.filter((one) => one.priority === priority).map(({ id }) => id);
+	const priorities = show("preferred", having("preferred")) + show("never", having("never"));
+	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}${priorities}`;
 }
 
 function showMessage(message: ConsensusMessage): string {
@@ -446,13 +470,18 @@ function showBody(message: ConsensusMessage): string {
 			const entries = message.entries.length === 0 ? "nothing" : message.entries.map(at).join(" ");
 			return ` after ${at(message.previous)}: ${entries} commit ${message.commitIndex}`;
 		}
+		case "chain-append": {
+			const entries = message.entries.length === 0 ? "nothing" : message.entries.map(at).join(" ");
+			const route = message.route.length === 0 ? "" : ` then ${message.route.join(" ")},`;
+			return ` of ${message.leader},${route} after ${at(message.previous)}: ${entries} commit ${message.commitIndex}`;
+		}
 		case "append-response": {
 			const { result } = message;
 			if (result.accepted) return ` match ${result.matchIndex}`;
 			return ` refused at ${result.previousIndex}, hint ${at(result.hint)}`;
 		}
 		case "heartbeat-request":
-			return ` round ${message.round} commit ${message.commitIndex}${message.lease === null ? "" : ` lease of round ${message.lease.round}`}`;
+			return ` round ${message.round} commit ${message.commitIndex}${message.lease === null ? "" : ` lease of round ${message.lease.round}`}${message.endsReads ? " ends reads" : ""}`;
 		case "apply-request":
 			return ` ${message.index}`;
 		case "applied-response":
@@ -470,6 +499,11 @@ function showBody(message: ConsensusMessage): string {
 	}
 }
 
+function showReads(reads: ReadGrant | null): string {
+	if (reads === null) return "";
+	return `; reads${reads.tail ? " as the tail" : ""} for ${reads.durationMs} ms with ${reads.index}`;
+}
+
 function showLease({ appliedIndex, inSync }: ProgressView): string {
 	return ` applied ${appliedIndex ?? "unknown"}${inSync ? " in-sync" : ""}`;
 }
@@ -479,13 +513,14 @@ function showStatus(node: SimulatedNode, showsLeases: boolean): string[] {
 	if (view === undefined) return [`${node.id} is down`];
 	const { role, term, leader, established, commitIndex, durableIndex, base } = view;
 	const last = at({ index: view.lastIndex, term: view.lastTerm });
+	const chain = view.chain.length === 0 ? "" : ` chain ${view.chain.join(" ")}`;
 	const own = `${node.id} ${role}${established ? " established" : ""} term ${term} leader ${leader ?? "unknown"}`;
 	const log = `commit ${commitIndex} durable ${durableIndex} last ${last} base ${at(base)}`;
 	const lines = [...view.progress].map(
 		([id, one]) =>
 			`  ${id} ${one.state} match ${one.matchIndex} next ${one.nextIndex}${showsLeases ? showLease(one) : ""}`,
 	);
-	return [`${own} ${log}`, ...lines];
+	return [`${own} ${log}${chain}`, ...lines];
 }
 
 function showLog(node: SimulatedNode): string {

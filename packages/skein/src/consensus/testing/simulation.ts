@@ -54,7 +54,10 @@ export interface SimulatedNode {
 }
 
 /** What a core knew before a step. */
-export type Before = Pick<CoreView, "configuration" | "configurationIndex" | "role" | "commitIndex">;
+export type Before = Pick<
+	CoreView,
+	"configuration" | "configurationIndex" | "role" | "commitIndex" | "chain"
+>;
 
 export interface Simulation {
 	readonly nodes: Map<NodeId, SimulatedNode>;
@@ -153,8 +156,8 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		const { core } = node;
 		if (core === null) return;
 		const isEarly = input.type === "tick" && simulation.now < core.tickDueAt();
-		const { configuration, configurationIndex, role, commitIndex } = core.view;
-		const before = { configuration, configurationIndex, role, commitIndex };
+		const { configuration, configurationIndex, role, commitIndex, chain } = core.view;
+		const before = { configuration, configurationIndex, role, commitIndex, chain };
 		const outputs = core.step({ ...input, now: simulation.now } as Input);
 		simulation.onStepped(node, before);
 		if (isEarly && outputs.length > 0) throw new Error("a tick that was not due did something");
@@ -184,19 +187,14 @@ export function createSimulation(options: SimulationOptions): Simulation {
 				simulation.inFlight.push(output.message);
 				return;
 			case "send-entries": {
-				const { to, term, previous, firstIndex, lastIndex, commitIndex } = output;
+				const { to, term, previous, firstIndex, lastIndex, commitIndex, route } = output;
 				const entries = entriesBetween(node, firstIndex, lastIndex);
-				const message = {
-					type: "append-request",
-					group,
-					from: node.id,
-					to,
-					term,
-					previous,
-					entries,
-					commitIndex,
-				};
-				simulation.inFlight.push(message as ConsensusMessage);
+				const append = { group, from: node.id, to, term, previous, entries, commitIndex };
+				simulation.inFlight.push(
+					route.length === 0
+						? { type: "append-request", ...append }
+						: { type: "chain-append", ...append, leader: node.id, route },
+				);
 				return;
 			}
 			case "commit":

@@ -139,6 +139,7 @@ export async function createRunners(options: {
 				onApplyAtOnce: (index) => listener.onApplyAtOnce?.(index),
 				onLeaseAsked: (asked) => listener.onLeaseAsked?.(asked),
 				onLeased: (leased) => listener.onLeased?.(leased),
+				onReadsEnded: () => listener.onReadsEnded?.(),
 				onReadReady: (readId, index) => listener.onReadReady?.(readId, index),
 				onSnapshotNeeded: (to, term) => listener.onSnapshotNeeded?.(to, term),
 				onTransferEnded: (end) => listener.onTransferEnded?.(end),

@@ -36,11 +36,11 @@ export function readRole(reader: Reader): Role {
 	return reader.choice(roles, "role");
 }
 
-function writeName(writer: Writer, name: string): void {
+export function writeName(writer: Writer, name: string): void {
 	writer.name(name);
 }
 
-function readName(reader: Reader): string {
+export function readName(reader: Reader): string {
 	return reader.name();
 }
 

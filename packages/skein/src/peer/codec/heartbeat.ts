@@ -2,7 +2,9 @@
  * The leader's sign of life and its answer, and the read index, which rides on the same rounds.
  *
  *   heartbeat-request   = term:varint commitIndex:varint round:varint lease:option<lease>
- *   lease               = round:varint durationMs:varint index:varint
+ *                         endsReads:bool
+ *   lease               = round:varint durationMs:varint index:varint reads:option<reads>
+ *   reads               = durationMs:varint index:varint tail:bool
  *   heartbeat-response  = term:varint round:varint lastIndex:varint appliedIndex:varint
  *   read-index-request  = term:varint readId:varint
  *   read-index-response = term:varint readId:varint index:varint commitIndex:varint
@@ -11,6 +13,7 @@ import type {
 	HeartbeatRequest,
 	HeartbeatResponse,
 	LeaseGrant,
+	ReadGrant,
 	ReadIndexRequest,
 	ReadIndexResponse,
 } from "../../consensus/message.ts";
@@ -23,18 +26,33 @@ export function writeHeartbeatRequest(writer: Writer, message: HeartbeatRequest)
 	writer.varint(message.commitIndex);
 	writer.varint(message.round);
 	writer.option(message.lease, writeLease);
+	writer.bool(message.endsReads);
 }
 
 function writeLease(writer: Writer, lease: LeaseGrant): void {
 	writer.varint(lease.round);
 	writer.varint(lease.durationMs);
 	writer.varint(lease.index);
+	writer.option(lease.reads, writeReads);
+}
+
+function writeReads(writer: Writer, reads: ReadGrant): void {
+	writer.varint(reads.durationMs);
+	writer.varint(reads.index);
+	writer.bool(reads.tail);
+}
+
+function readReads(reader: Reader): ReadGrant {
+	const durationMs = reader.varint();
+	const index = reader.varint();
+	return { durationMs, index, tail: reader.bool() };
 }
 
 function readLease(reader: Reader): LeaseGrant {
 	const round = reader.varint();
 	const durationMs = reader.varint();
-	return { round, durationMs, index: reader.varint() };
+	const index = reader.varint();
+	return { round, durationMs, index, reads: reader.option(readReads) };
 }
 
 export function readHeartbeatRequest(reader: Reader, { group, from, to }: Header): HeartbeatRequest {
@@ -42,7 +60,8 @@ export function readHeartbeatRequest(reader: Reader, { group, from, to }: Header
 	const commitIndex = reader.varint();
 	const round = reader.varint();
 	const lease = reader.option(readLease);
-	return { type: "heartbeat-request", group, from, to, term, commitIndex, round, lease };
+	const endsReads = reader.bool();
+	return { type: "heartbeat-request", group, from, to, term, commitIndex, round, lease, endsReads };
 }
 
 export function writeHeartbeatResponse(writer: Writer, message: HeartbeatResponse): void {

@@ -41,6 +41,16 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		],
 		commitIndex: 1042,
 	},
+	"chain-append": {
+		...envelope,
+		type: "chain-append",
+		term: 8,
+		leader: "n7",
+		route: ["n4", "n5"],
+		previous: { term: 7, index: 1042 },
+		entries: [{ index: 1043, term: 8, kind: "command", payload: Uint8Array.of(1, 2) }],
+		commitIndex: 1041,
+	},
 	"append-response accepted": {
 		...envelope,
 		type: "append-response",
@@ -60,6 +70,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		commitIndex: 1042,
 		round: 70000,
 		lease: null,
+		endsReads: true,
 	},
 	"heartbeat-request with a lease": {
 		...envelope,
@@ -67,7 +78,22 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		term: 8,
 		commitIndex: 1042,
 		round: 70000,
-		lease: { round: 69998, durationMs: 1_000, index: 1041 },
+		lease: { round: 69998, durationMs: 1_000, index: 1041, reads: null },
+		endsReads: false,
+	},
+	"heartbeat-request with a lease to read": {
+		...envelope,
+		type: "heartbeat-request",
+		term: 8,
+		commitIndex: 1042,
+		round: 70000,
+		lease: {
+			round: 69998,
+			durationMs: 1_000,
+			index: 1041,
+			reads: { durationMs: 300, index: 1042, tail: true },
+		},
+		endsReads: false,
 	},
 	"heartbeat-response": {
 		...envelope,

@@ -30,7 +30,7 @@ test("the bytes of every message are those of the golden file", () => {
 	const lines = Object.entries(samples).map(([name, message]) => `${name}: ${hex(encodeMessage(message))}\n`);
 	if (process.env["UPDATE_GOLDEN"]) writeFileSync(goldenFile, lines.join(""));
 	expect(lines.join("")).toBe(readFileSync(goldenFile, "utf8"));
-	expect(new Set(Object.values(samples).map((message) => message.type)).size).toBe(23);
+	expect(new Set(Object.values(samples).map((message) => message.type)).size).toBe(24);
 });
 
 test.each(Object.entries(samples))("%s: there and back", (_, message) => {
@@ -50,7 +50,7 @@ test.each(Object.entries(samples))("%s: cut or lengthened anywhere is a WireErro
 });
 
 test("payloads of entries and blobs do not share memory with the received bytes", () => {
-	for (const name of ["append-request", "run-request"]) {
+	for (const name of ["append-request", "chain-append", "run-request"]) {
 		const sample = samples[name];
 		if (sample === undefined) throw new Error("no sample");
 		const received = Buffer.from(encodeMessage(sample));
@@ -113,11 +113,31 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 	}),
 	fastCheck.record({
 		...header,
+		type: fastCheck.constant("chain-append"),
+		term: safe,
+		leader: name,
+		route: fastCheck.array(name, { maxLength: 6 }),
+		previous: position,
+		entries: fastCheck.array(entry),
+		commitIndex: safe,
+	}),
+	fastCheck.record({
+		...header,
 		type: fastCheck.constant("heartbeat-request"),
 		term: safe,
 		commitIndex: safe,
+		endsReads: fastCheck.boolean(),
 		round: safe,
-		lease: fastCheck.option(fastCheck.record({ round: safe, durationMs: safe, index: safe })),
+		lease: fastCheck.option(
+			fastCheck.record({
+				round: safe,
+				durationMs: safe,
+				index: safe,
+				reads: fastCheck.option(
+					fastCheck.record({ durationMs: safe, index: safe, tail: fastCheck.boolean() }),
+				),
+			}),
+		),
 	}),
 	fastCheck.record({
 		...header,
@@ -135,7 +155,7 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 		snapshotIndex: fastCheck.option(safe),
 		idempotencyKey: fastCheck.option(text),
 		acknowledgement: fastCheck.oneof(
-			fastCheck.constantFrom<Acknowledgement>({ mode: "async" }, { mode: "quorum" }),
+			fastCheck.constantFrom<Acknowledgement>({ mode: "async" }, { mode: "quorum" }, { mode: "chain" }),
 			fastCheck.record({
 				mode: fastCheck.constant("semi-sync" as const),
 				followers: fastCheck.integer({ min: 1 }),

@@ -5,10 +5,13 @@
 import type { PeerMessage } from "../message.ts";
 import {
 	appendRequestSize,
+	chainAppendSize,
 	readAppendRequest,
 	readAppendResponse,
+	readChainAppend,
 	writeAppendRequest,
 	writeAppendResponse,
+	writeChainAppend,
 } from "./append.ts";
 import {
 	readPreVoteRequest,
@@ -62,7 +65,7 @@ import { WireError } from "./wire-error.ts";
 import { Writer } from "./writer.ts";
 
 /** Grows when a message changes its bytes. The handshake agrees on one; each message repeats it. */
-export const wireVersion = 4;
+export const wireVersion = 5;
 
 /** The number of each type on the wire: never changed, never used again. */
 const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
@@ -79,6 +82,7 @@ const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
 	"read-index-response": 11,
 	"apply-request": 12,
 	"applied-response": 13,
+	"chain-append": 14,
 	"run-request": 20,
 	"run-response": 21,
 	"close-stream": 22,
@@ -95,6 +99,7 @@ const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
 function capacity(message: PeerMessage): number {
 	const headerBytes = 2 + 4 + 2 * 65;
 	if (message.type === "append-request") return headerBytes + appendRequestSize(message);
+	if (message.type === "chain-append") return headerBytes + chainAppendSize(message);
 	if (message.type === "snapshot-chunk") return headerBytes + message.bytes.length + 128;
 	if (message.type === "run-request" || message.type === "run-response") return 512;
 	return 64;
@@ -124,6 +129,8 @@ function writeBody(writer: Writer, message: PeerMessage): void {
 			return writeVoteResponse(writer, message);
 		case "append-request":
 			return writeAppendRequest(writer, message);
+		case "chain-append":
+			return writeChainAppend(writer, message);
 		case "append-response":
 			return writeAppendResponse(writer, message);
 		case "heartbeat-request":
@@ -209,6 +216,8 @@ function readBody(reader: Reader, type: number, header: Header): PeerMessage {
 			return readApplyRequest(reader, header);
 		case 13:
 			return readAppliedResponse(reader, header);
+		case 14:
+			return readChainAppend(reader, header);
 		case 20:
 			return readRunRequest(reader, header);
 		case 21:

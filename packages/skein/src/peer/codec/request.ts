@@ -6,9 +6,10 @@
  *                   acknowledgement timeoutMs:f64 program
  *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
  *   acknowledgement = 0:u8 (async) | 1:u8 followers:varint (semi-sync) | 2:u8 (quorum)
- *                   | 3:u8 strict:bool (sync)
+ *                   | 3:u8 strict:bool (sync) | 4:u8 (chain)
  *   close-stream  = streamId:varint
- *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 members, 20 format) body:string
+ *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 members, 20 format,
+ *                   21 step-down, 22 elections) body:string
  *   call-response = requestId:varint ok:bool (body:string | failure)
  *   failure       = code:string message:string outcome:u8 extendedCode:option<string> notLeader:bool
  *   outcome of a failure = 0 happened, 1 did-not-happen, 2 unknown
@@ -36,6 +37,8 @@ const operationNumbers: { readonly [Operation in CallRequest["operation"]]: numb
 	snapshot: 2,
 	members: 3,
 	format: 20,
+	"step-down": 21,
+	elections: 22,
 };
 
 function writeFailure(writer: Writer, failure: FailureReport): void {
@@ -56,7 +59,7 @@ function readFailure(reader: Reader): FailureReport {
 	};
 }
 
-const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum", "sync"];
+const modes: readonly Acknowledgement["mode"][] = ["async", "semi-sync", "quorum", "sync", "chain"];
 
 function writeAcknowledgement(writer: Writer, acknowledgement: Acknowledgement): void {
 	writer.u8(modes.indexOf(acknowledgement.mode));
