@@ -100,10 +100,10 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 		maxProposedBytes: chance.pick([256, 4_096, 8_388_608]),
 		maxApplyBytes: chance.pick([1, 1_024, 4_194_304]),
 		applyDelayMs: chance.pick([0, 5, 20]),
-		// Nothing rests on it: where it came ten times a second it was most of what members sent.
-		statusIntervalMs: chance.pick([250, 500, 1_000]),
+		// Nothing rests on these two: where they came ten times a second, they were most of what members did.
+		statusIntervalMs: chance.pick([500, 1_000]),
 		takeoverDelayMs: chance.fork("takeover").pick([300, 2_000, defaultNodeSettings.takeoverDelayMs]),
-		compactionIntervalMs: isEager ? 50 : chance.pick([100, 500, 1_000]),
+		compactionIntervalMs: isEager ? 100 : chance.pick([500, 1_000]),
 		checkpointBytes: isEager ? 256 : chance.pick([1_024, 16_384, 1_048_576]),
 		compactLogBytes: isEager ? 512 : chance.pick([1_024, 2_048, 16_384, 67_108_864]),
 		logTailEntries: isEager ? 0 : chance.pick([0, 5, 50, 500]),

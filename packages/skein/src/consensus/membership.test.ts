@@ -1,6 +1,7 @@
 /** From one configuration to the next: what a change leads to, and that neighbours always share a voter. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { initialConfiguration, validateConfiguration } from "./configuration.ts";
 import { isJoint, leaveJoint, planChange } from "./membership.ts";
 import type { Configuration, MemberChange, NodeId } from "./types.ts";
@@ -153,5 +154,5 @@ test("after any changes: valid, neighbours share a voter, nobody comes back, ask
 			current = after;
 		}
 	});
-	fc.assert(property, { numRuns: 3_000 });
+	fc.assert(property, { numRuns: ofRandomRuns(3_000) });
 });

@@ -382,7 +382,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		if (reachable) {
 			snapshotSender.onReachable(node);
 			operator.elections.onReachable(node);
-			sendStatus();
+			sendStatus([node]);
 		} else {
 			runner.step({ type: "unreachable", node });
 			outbox.onUnreachable(node);
@@ -392,8 +392,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		leaderWatch.changed();
 	}
 
-	function sendStatus(): void {
-		tellStatus(configuration().members, {
+	function sendStatus(to: readonly NodeId[] = configuration().members.map(({ id }) => id)): void {
+		tellStatus(to, {
 			...runner.state,
 			url: options.url,
 			version: options.version,
