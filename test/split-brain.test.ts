@@ -11,7 +11,8 @@ import { until } from "./support/until.ts";
 const obstacle = whyNoNamespaces();
 if (obstacle !== null) console.warn(`skipped, the tests of split networks: ${obstacle}`);
 
-/** A client of a node that cannot serve is told so, or gives up after this. */
+/** Who hears no leader says so sooner than by default: these tests wait for that. */
+const settings = { leaderWaitMs: 1_500 };
 const patient = { timeoutMs: 2_500 };
 const impatient = { requestTimeoutMs: 1_000 };
 /** The longest that a leader may take to notice that nobody hears it: the default election timeout, and what a busy machine adds. */
@@ -19,7 +20,7 @@ const leaseMs = 350;
 const slackMs = 650;
 
 describe.skipIf(obstacle !== null)("four nodes", () => {
-	const cluster = useCluster({ nodes: 4, namespaces: true });
+	const cluster = useCluster({ nodes: 4, namespaces: true, settings });
 
 	test("split two and two: neither side serves, and both heal", async () => {
 		const leader = await cluster().leader();
@@ -49,7 +50,7 @@ describe.skipIf(obstacle !== null)("four nodes", () => {
 });
 
 describe.skipIf(obstacle !== null)("five nodes", () => {
-	const cluster = useCluster({ nodes: 5, namespaces: true });
+	const cluster = useCluster({ nodes: 5, namespaces: true, settings });
 
 	test("split three and two: the majority serves, the leader in the minority does not", async () => {
 		const old = await cluster().leader();
