@@ -25,7 +25,7 @@ export interface CalmWorld {
 	readonly events: readonly WorldEvent[];
 	readonly tell: Tell;
 	/** One client, one request, one answer. */
-	ask(member: Member, step: Step, patienceMs: number): Promise<Reply>;
+	readonly ask: (member: Member, step: Step, patienceMs: number) => Promise<Reply>;
 }
 
 export interface CalmWorldOptions {
