@@ -8,6 +8,7 @@ import { latency } from "./measurements/latency.ts";
 import { longWork } from "./measurements/long-work.ts";
 import { memory } from "./measurements/memory.ts";
 import { modesOfWrites } from "./measurements/modes.ts";
+import { readScaling } from "./measurements/read-scaling.ts";
 import { reads } from "./measurements/reads.ts";
 import { simulation } from "./measurements/simulation.ts";
 import { writes } from "./measurements/writes.ts";
@@ -22,6 +23,7 @@ const measurements: readonly Measurement[] = [
 	latency,
 	modesOfWrites,
 	reads,
+	readScaling,
 	memory,
 	longWork,
 	formats,
