@@ -135,6 +135,7 @@ function createState(options: CoreOptions): CoreState {
 		// Apart from those of earlier lives of this member: an answer to one of them must not count.
 		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
 		transfer: null,
+		alwaysChains: settings.chain,
 		announcedConfiguration: configurations.at(-1) ?? options.configuration,
 		announcedRole: null,
 	};
@@ -185,6 +186,9 @@ function dispatch(state: CoreState, input: Input): void {
 			return stepDown(state);
 		case "hold-back":
 			return holdBack(state, input.reason, input.forMs);
+		case "use-chain":
+			state.alwaysChains = input.always;
+			return;
 		default:
 			return unreachable(input);
 	}

@@ -13,6 +13,7 @@ const done: RunResponse["result"] = {
 	outcome,
 	position: { term: 2, index: 7 },
 	replayed: false,
+	acknowledgement: { mode: "quorum" },
 };
 
 function failed(code: string, what: FailureReport["outcome"]): RunResponse["result"] {
