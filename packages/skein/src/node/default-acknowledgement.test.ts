@@ -2,6 +2,8 @@
 import { expect, test } from "vitest";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { SettingChange } from "../database/setting-change.ts";
+import { silentLogger } from "../world/logger.ts";
+import { createDefaultAcknowledgement } from "./default-acknowledgement.ts";
 import {
 	type Cluster,
 	createCluster,
@@ -139,4 +141,21 @@ test("who gets the choice inside a snapshot knows it, and the chain is used whil
 	await cluster.clock.run(11_000);
 	expect(leader.node?.core.isChainUsed).toBe(false);
 	for (const member of cluster.members) await cluster.stop(member);
+});
+
+test("where a choice can never be met each node says so, also when voters go later", () => {
+	const lines: string[] = [];
+	const warn = (_: unknown, line: string): void => void lines.push(line);
+	const mode = createDefaultAcknowledgement({
+		own: null,
+		opened: { mode: "semi-sync", followers: 2 },
+		logger: { ...silentLogger, warn },
+		onChange() {},
+	});
+	mode.onVoters(["n1", "n2", "n3"]);
+	expect(lines).toEqual([]);
+	mode.onVoters(["n1", "n2"]);
+	expect(lines).toEqual([
+		expect.stringMatching(/^the default mode semi-sync;k=2 asks for more .* will be refused$/),
+	]);
 });

@@ -116,7 +116,7 @@ test("a node alone steps down only if it is said that writes stop, and leads aga
 });
 
 test("a leader that loses its term meanwhile is not said to lead on, and is not deposed in another term", async () => {
-	const cluster = await createCluster({ size: 3, seed: 35 });
+	const cluster = await createCluster({ size: 3, seed: 36 });
 	const leader = await cluster.leader();
 	cluster.network.intercept = (sent) => (isOfType(sent, "timeout-now") ? null : sent.bytes);
 	const asked = stepDown(leader, {});
