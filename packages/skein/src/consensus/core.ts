@@ -122,8 +122,8 @@ function createState(options: CoreOptions): CoreState {
 		uselessReigns: 0,
 		gaveWayAt: Number.NEGATIVE_INFINITY,
 		heldBackUntil: { paused: now, "stepped-down": now, unfit: now },
-		// A group that never had a term had no leader either, and need not wait.
-		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,
+		// Also without any term: a heartbeat may have been answered before its term was durable.
+		lastLeaderContact: now,
 		roleState: {
 			role: "follower",
 			verifiedIndex: commitIndex,
