@@ -112,9 +112,10 @@ function program(): Command {
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
 	});
 	addCommand(root, "step-down", stepDownOptions, {
-		description: "whoever leads stops to, and does not stand for a while; somebody else leads",
-		examples: ["skein step-down", "skein step-down --rest-ms 300000", "skein step-down --dry-run"],
-		run: async (values) => (await import("./step-down.ts")).stepDown(values),
+		argument: ["[node]", "only if it leads: then it may be said twice; without: whoever leads, each time"],
+		description: "the leader stops to lead, and does not stand for a while; somebody else leads",
+		examples: ["skein step-down n1", "skein step-down --rest-ms 300000", "skein step-down --dry-run"],
+		run: async (values, argument) => (await import("./step-down.ts")).stepDown(values, argument),
 	});
 	addCommand(root, "pause-elections", pauseElectionsOptions, {
 		description: "for maintenance: for a while no node takes leadership by itself, also if the leader dies",
