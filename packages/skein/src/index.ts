@@ -4,8 +4,8 @@ import type { Acknowledgement, ConsistencyText, Result, StatementInput } from ".
 import { type Argument, type Arguments, encodeArgument, type Value } from "../../client/src/values.ts";
 import type { Acknowledgement as ConsensusAcknowledgement } from "./consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "./consensus/types.ts";
+import { acknowledgementForms, parseAcknowledgement } from "./database/acknowledgement-text.ts";
 import type { Program, Statement, StatementResult, Value as StoredValue } from "./database/program.ts";
-import { acknowledgementForms, parseAcknowledgement } from "./node/acknowledgement-text.ts";
 import { parseConsistency } from "./node/consistency.ts";
 import type { Answer, ClusterView, RequestOptions } from "./node/service.ts";
 import { afterFailure, formatToken, laterOf, parseToken } from "./node/session-token.ts";
@@ -32,7 +32,10 @@ export interface OpenOptions {
 	/** What all members share to know each other. */
 	readonly secret?: string;
 	readonly advertiseUrl?: string;
-	/** When writes are answered that do not say so. Default "quorum"; "async" and "semi-sync" can lose them. */
+	/**
+	 * In a new cluster, when writes are answered that do not say so. Default "quorum"; "async" and "semi-sync" can lose
+	 * them. Later it is a setting of the cluster: `skein mode`.
+	 */
 	readonly acknowledgement?: Acknowledgement;
 	/** Default: says nothing. */
 	readonly logger?: Logger;
@@ -46,7 +49,7 @@ export interface ExecuteOptions {
 	readonly session?: string;
 	/** Makes a write safe to send again after an unknown outcome. */
 	readonly idempotencyKey?: string;
-	/** When a write is answered. Default: as the member is set up. */
+	/** When a write is answered. Default: as is chosen for the cluster. */
 	readonly acknowledgement?: Acknowledgement;
 }
 

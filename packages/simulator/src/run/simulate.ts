@@ -12,22 +12,24 @@ import type { Member } from "../cluster/member.ts";
 import { type Chance, createChance } from "../engine/chance.ts";
 import { createScheduler, Livelock, type Scheduler } from "../engine/scheduler.ts";
 import { createRecorder, type Key, type Recorder, type Value } from "../history/history.ts";
+import type { AnsweredMode } from "../load/caller.ts";
 import { type Client, startClient } from "../load/client.ts";
 import type { Profile } from "../machine/store.ts";
 import { BrokenProperty } from "../properties/property.ts";
 import { createWatch } from "../properties/watch.ts";
 import type { TimedEvent } from "../trace/event.ts";
 import { createTrace, type Trace, withHead } from "../trace/trace.ts";
+import { checkAnsweredModes } from "./answered-modes.ts";
 import { checkAll } from "./checks.ts";
 import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
-import { startFormatChanges } from "./format-changes.ts";
 import { handOver } from "./hand-over.ts";
 import { hashOf } from "./hash-of-history.ts";
 import { startLeadershipChanges } from "./leadership-changes.ts";
 import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
+import { startSettingChanges } from "./setting-changes.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
 
 export type FailureKind = "crash" | "liveness" | "safety";
@@ -134,6 +136,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	let everApplied = 0;
 	const recorder: Recorder = createRecorder(() => scheduler.now);
 	const refusedTokens: Position[] = [];
+	const answeredModes: AnsweredMode[] = [];
 	let outrage: unknown = null;
 	const onOutrage = (error: unknown): void => {
 		outrage ??= error;
@@ -177,6 +180,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			isVisitor,
 			others: profile.otherStatements(plan.store),
 			onOutrage,
+			onAnsweredMode: (mode) => answeredModes.push(mode),
 			onRefusedToken: (token) => refusedTokens.push(token),
 		});
 	const visitors = Array.from({ length: visitorCount }, (_, number) => clientOf(`v${number + 1}`, true));
@@ -189,13 +193,18 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		visit: (...visit) => void visitors.some((visitor) => visitor.visit(...visit)),
 		onOutrage,
 	});
-	const formatChanges = startFormatChanges({
-		cluster,
-		scheduler,
+	const changing = { cluster, scheduler, tell: trace.tell, onOutrage };
+	const formatChanges = startSettingChanges({
+		...changing,
 		chance: chance.fork("format changes"),
-		tell: trace.tell,
 		everyMs: profile.name === "sqlite" ? plan.store.format.changesEveryMs : null,
-		onOutrage,
+		draw: (draw) => ({ name: "format", value: draw.pick(["row", "statement"] as const) }),
+	});
+	const modeChanges = startSettingChanges({
+		...changing,
+		chance: chance.fork("mode changes"),
+		everyMs: plan.load.modeChangesEveryMs,
+		draw: (draw) => ({ name: "acknowledgement", value: draw.pick(plan.load.chosenModes) }),
 	});
 	const leadership = startLeadershipChanges({
 		cluster,
@@ -355,6 +364,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		async liveness() {
 			nemesis.stop();
 			formatChanges.stop();
+			modeChanges.stop();
 			leadership.stop();
 			const draw = chance.fork("majority");
 			healed = drawHealed(draw);
@@ -478,13 +488,20 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					isBackAndSound(node) && committed.termAt(index) === term;
 				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
 				checkRefusedTokens(refusedTokens, committed);
-				formatChanges.check((index) => effects.chosenFormat(index));
+				for (const changes of [formatChanges, modeChanges]) changes.check((index) => effects.chosenAt(index));
+				checkAnsweredModes(answeredModes, {
+					first: plan.load.nodeMode,
+					choices: effects.choices,
+					termAt: committed.termAt,
+					answered: modeChanges.answered,
+				});
 			}
 			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;
 		},
 		dispose() {
 			nemesis.stop();
 			formatChanges.stop();
+			modeChanges.stop();
 			leadership.stop();
 			for (const member of cluster.members) member.crash("kill");
 			cluster.dispose();

@@ -45,7 +45,10 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		size,
 		settings,
 		store: drawStore(chance.fork("store")),
-		load: drawLoad(chance.fork("load"), size, settings.acknowledgement),
+		load: {
+			...drawLoad(chance.fork("load"), size, settings.acknowledgement ?? quorum),
+			...drawModeChanges(chance.fork("mode changes"), size),
+		},
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
 		leadershipEveryMs: chance.fork("leadership").pick([null, null, 500, 3_000]),
 		network: drawNetworkSettings(chance.fork("network")),
@@ -83,7 +86,7 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 			syncLeaseMs: chance.fork("sync").pick([150, 400, 1_000]),
 			maxClockDrift: defaultNodeSettings.consensus.maxClockDrift,
 			// Without it nobody reads by himself, and chains are long for nothing.
-			leaderLease: chance.fork("lease").happens(acknowledgement.mode === "chain" ? 0.8 : 0.5),
+			leaderLease: chance.fork("lease").happens(acknowledgement?.mode === "chain" ? 0.8 : 0.5),
 			// As the node's own mode says.
 			chain: false,
 		},
@@ -138,8 +141,10 @@ function drawFormat(chance: Chance): FormatSettings {
 	return { first, changesEveryMs: chance.pick([null, null, 300, 2_000]) };
 }
 
+const quorum: Acknowledgement = { mode: "quorum" };
+
 /** What holds for writes that do not say: production's own in half of the runs. */
-function drawNodeMode(chance: Chance, size: number): Acknowledgement {
+function drawNodeMode(chance: Chance, size: number): Acknowledgement | null {
 	if (chance.fork("chain").happens(0.2)) return { mode: "chain" };
 	if (chance.happens(0.5)) return defaultNodeSettings.acknowledgement;
 	const modes: Acknowledgement[] = [
@@ -153,7 +158,6 @@ function drawNodeMode(chance: Chance, size: number): Acknowledgement {
 
 /** Most runs mix them: whoever waits for more must not be answered with less. */
 function drawModes(chance: Chance, size: number): Acknowledgement[] {
-	const quorum: Acknowledgement = { mode: "quorum" };
 	if (chance.happens(0.3)) return [quorum];
 	const others: Acknowledgement[] = [{ mode: "async" }];
 	// One more than there are, now and then: that is an error.
@@ -161,6 +165,17 @@ function drawModes(chance: Chance, size: number): Acknowledgement[] {
 	for (let followers = 1; followers <= most; followers++) others.push({ mode: "semi-sync", followers });
 	const some = chance.shuffle(others).slice(0, chance.integer(1, others.length));
 	return chance.happens(0.8) ? [quorum, ...some] : some;
+}
+
+/** In some runs an operator chooses others while they go on. */
+function drawModeChanges(
+	chance: Chance,
+	size: number,
+): Pick<LoadSettings, "chosenModes" | "modeChangesEveryMs"> {
+	const modeChangesEveryMs = chance.pick([null, null, 300, 2_000]);
+	if (modeChangesEveryMs === null) return { chosenModes: [], modeChangesEveryMs };
+	const drawn = ["one", "another"].map((name) => drawNodeMode(chance.fork(name), size) ?? quorum);
+	return { chosenModes: [quorum, ...drawn], modeChangesEveryMs };
 }
 
 function drawSync(chance: Chance): Acknowledgement[] {
@@ -177,7 +192,11 @@ function drawAskedModes(chance: Chance, modes: readonly AskedMode[]): readonly A
 	return chance.happens(0.2) ? ["node's"] : [...modes, ...Array(chance.integer(1, 2)).fill("node's")];
 }
 
-function drawLoad(chance: Chance, size: number, nodeMode: Acknowledgement): LoadSettings {
+function drawLoad(
+	chance: Chance,
+	size: number,
+	nodeMode: Acknowledgement,
+): Omit<LoadSettings, "chosenModes" | "modeChangesEveryMs"> {
 	const weights = Object.fromEntries(
 		operationKinds.map((kind) => [kind, chance.happens(0.6) ? chance.next() : 0]),
 	) as Record<OperationKind, number>;

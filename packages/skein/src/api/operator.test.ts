@@ -44,6 +44,7 @@ test.each([
 	["/cluster/elections", '{"pauseForMs":1}', /unknown field "pauseForMs"/],
 	["/cluster/step-down", '{"term":"7"}', /term must be a whole number/],
 	["/cluster/step-down", '{"confirm":7}', /confirm must be the sentence/],
+	["/cluster/step-down", '{"node":7}', /node must be the id of a node/],
 	["/cluster/transfer", '{"to":"n3","dryRun":1}', /dryRun must be true or false/],
 ])("%s %s is refused", async (path, body, says) => {
 	await using api = await startTestApi();

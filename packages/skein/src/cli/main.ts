@@ -1,6 +1,7 @@
 // The command line: commands and their help, made from the table of options; each command's code is loaded when it runs.
 import { existsSync } from "node:fs";
 import { Command, CommanderError, Option as CommanderOption } from "commander";
+import { acknowledgementForms } from "../database/acknowledgement-text.ts";
 import {
 	benchOptions,
 	consensusTuning,
@@ -13,6 +14,7 @@ import {
 	memberAddOptions,
 	memberOptions,
 	membersOptions,
+	modeOptions,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
@@ -110,9 +112,10 @@ function program(): Command {
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
 	});
 	addCommand(root, "step-down", stepDownOptions, {
-		description: "whoever leads stops to, and does not stand for a while; somebody else leads",
-		examples: ["skein step-down", "skein step-down --rest-ms 300000", "skein step-down --dry-run"],
-		run: async (values) => (await import("./step-down.ts")).stepDown(values),
+		argument: ["[node]", "only if it leads: then it may be said twice; without: whoever leads, each time"],
+		description: "the leader stops to lead, and does not stand for a while; somebody else leads",
+		examples: ["skein step-down n1", "skein step-down --rest-ms 300000", "skein step-down --dry-run"],
+		run: async (values, argument) => (await import("./step-down.ts")).stepDown(values, argument),
 	});
 	addCommand(root, "pause-elections", pauseElectionsOptions, {
 		description: "for maintenance: for a while no node takes leadership by itself, also if the leader dies",
@@ -182,6 +185,12 @@ function program(): Command {
 		description: "choose what the log holds: the rows that changed, or SQL where that is safe",
 		examples: ["skein format", "skein format statement"],
 		run: async (values, argument) => (await import("./format.ts")).format(values, argument),
+	});
+	addCommand(root, "mode", modeOptions, {
+		argument: ["[mode]", `${acknowledgementForms}; without: tells which one it is`],
+		description: "choose when writes are answered that do not say so themselves (Skein-Ack)",
+		examples: ["skein mode", "skein mode sync", 'skein mode "semi-sync;k=2"'],
+		run: async (values, argument) => (await import("./mode.ts")).mode(values, argument),
 	});
 	addCommand(root, "explain", explainOptions, {
 		argument: ["[sql]", "one or more statements; none of them runs"],

@@ -76,7 +76,7 @@ test("URLs: whole, without http://, or a port of this machine", () => {
 test("when writes are answered", () => {
 	const resolve = (acknowledgement: string) =>
 		resolveOptions(startOptions, { ...nothing, flags: { acknowledgement } }).acknowledgement;
-	expect(resolveOptions(startOptions, nothing).acknowledgement).toEqual({ mode: "quorum" });
+	expect(resolveOptions(startOptions, nothing).acknowledgement).toBeNull();
 	expect(resolve("async")).toEqual({ mode: "async" });
 	expect(resolve("semi-sync")).toEqual({ mode: "semi-sync", followers: 1 });
 	expect(resolve("semi-sync;k=2")).toEqual({ mode: "semi-sync", followers: 2 });

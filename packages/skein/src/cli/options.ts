@@ -6,7 +6,7 @@ import {
 	acknowledgementForms,
 	acknowledgementText,
 	parseAcknowledgement,
-} from "../node/acknowledgement-text.ts";
+} from "../database/acknowledgement-text.ts";
 import { defaultNodeSettings } from "../node/settings.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -207,9 +207,9 @@ export const consensusTuning = {
 	),
 } satisfies OptionTable;
 
-const acknowledgement = option<Acknowledgement>("text", "mode", acknowledgementOf, {
-	description: `when writes are answered that do not say so themselves: ${acknowledgementForms}; early modes can lose them`,
-	default: defaultNodeSettings.acknowledgement,
+const acknowledgement = option<Acknowledgement | null>("text", "mode", acknowledgementOf, {
+	description: `in a new cluster, when writes are answered that do not say so themselves: ${acknowledgementForms}; early modes can lose them; later: skein mode`,
+	default: null,
 	defaultText: "quorum",
 });
 
@@ -374,7 +374,7 @@ const acknowledgementOfWrites = option<AcknowledgementText | null>(
 	{
 		description: `what writes wait for: ${acknowledgementForms}`,
 		default: null,
-		defaultText: "the node's own",
+		defaultText: "the cluster's own",
 	},
 );
 
@@ -449,6 +449,7 @@ export const explainOptions = {
 	}),
 } satisfies OptionTable;
 export const formatOptions = { url, json } satisfies OptionTable;
+export const modeOptions = { url, json } satisfies OptionTable;
 export const benchOptions = {
 	url,
 	json,

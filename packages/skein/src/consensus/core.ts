@@ -122,8 +122,8 @@ function createState(options: CoreOptions): CoreState {
 		uselessReigns: 0,
 		gaveWayAt: Number.NEGATIVE_INFINITY,
 		heldBackUntil: { paused: now, "stepped-down": now, unfit: now },
-		// A group that never had a term had no leader either, and need not wait.
-		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,
+		// Also without any term: a heartbeat may have been answered before its term was durable.
+		lastLeaderContact: now,
 		roleState: {
 			role: "follower",
 			verifiedIndex: commitIndex,
@@ -135,6 +135,7 @@ function createState(options: CoreOptions): CoreState {
 		// Apart from those of earlier lives of this member: an answer to one of them must not count.
 		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
 		transfer: null,
+		alwaysChains: settings.chain,
 		announcedConfiguration: configurations.at(-1) ?? options.configuration,
 		announcedRole: null,
 	};
@@ -185,6 +186,9 @@ function dispatch(state: CoreState, input: Input): void {
 			return stepDown(state);
 		case "hold-back":
 			return holdBack(state, input.reason, input.forMs);
+		case "use-chain":
+			state.alwaysChains = input.always;
+			return;
 		default:
 			return unreachable(input);
 	}

@@ -98,5 +98,7 @@ export type Input =
 	| (At & { readonly type: "transfer"; readonly to: NodeId | null })
 	/** Stop leading at once (full disk, stuck writer): the others elect. A no-op when not leader. */
 	| (At & { readonly type: "step-down" })
+	/** Entries travel along the chain, and members read by themselves, also before a write asks for mode `chain`. */
+	| (At & { readonly type: "use-chain"; readonly always: boolean })
 	/** Do not stand by yourself for so long; 0: do again. */
 	| (At & { readonly type: "hold-back"; readonly reason: HoldBackReason; readonly forMs: Milliseconds });

@@ -254,6 +254,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		followerReads: new Map(),
 		nextRequestId: 1,
 		transfer: null,
+		alwaysChains: false,
 		announcedConfiguration: { index: 0, value },
 		announcedRole: null,
 	};

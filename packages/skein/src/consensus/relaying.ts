@@ -23,7 +23,7 @@ const lendsNothingForMs: Milliseconds = 1_000;
 const silentIntervals = 3;
 
 export function isChainUsed(state: CoreState, { chain }: LeaderState): boolean {
-	return state.settings.chain || state.now < chain.usedUntil;
+	return state.alwaysChains || state.now < chain.usedUntil;
 }
 
 /** Somebody is about to wait in this mode. */

@@ -33,7 +33,7 @@ export interface ConsensusSettings {
 	 * and on the same `electionTimeoutMs` everywhere; without it each read (or batch of them) costs a round.
 	 */
 	readonly leaderLease: boolean;
-	/** Entries travel along the chain, and members read by themselves, also before a write asks for mode `chain`. */
+	/** As `use-chain` says it, from the beginning. */
 	readonly chain: boolean;
 	/** A leadership transfer that takes longer is given up, and the leader serves again. */
 	readonly transferTimeoutMs: Milliseconds;

@@ -172,6 +172,8 @@ export interface CoreState {
 	nextRequestId: number;
 	/** A transfer that was asked for here; it outlives our own leadership. */
 	transfer: Transfer | null;
+	/** As `use-chain` says. */
+	alwaysChains: boolean;
 	announcedConfiguration: ConfigurationAt;
 	announcedRole: Extract<Output, { type: "role" }> | null;
 }

@@ -9,11 +9,13 @@
  * leader before its barrier). Calls on the writing connection are made one after the other; each
  * waits for the one before.
  */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, Position } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { LogExplanation } from "./explanation.ts";
 import type { LogFormat } from "./log-format.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
+import type { SettingChange } from "./setting-change.ts";
 import type { TransactionNote } from "./transaction-note.ts";
 
 /** Read from the file at the start, and from a snapshot after it was installed. */
@@ -22,6 +24,8 @@ export interface DatabaseState {
 	readonly applied: Position;
 	/** The configuration as of `applied`, and the index of its entry; null before any. */
 	readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
+	/** The mode of writes that name none, as it was chosen by a logged entry; null: by none so far. */
+	readonly acknowledgement: Acknowledgement | null;
 }
 
 export interface WriteRequest {
@@ -40,8 +44,8 @@ export interface WriteRequest {
 	/** By the leader's monotonic clock: what stored outcomes age by (outcome-clock.ts). */
 	readonly receivedAtMs: number;
 	readonly timeoutMs: Milliseconds;
-	/** Changes the database's log format, from the next entry on; the program is empty. Only alone in its batch. */
-	readonly format?: LogFormat;
+	/** Changes a setting of the database, from the next entry on; the program is empty. Only alone in its batch. */
+	readonly setting?: SettingChange;
 }
 
 export interface WriteOutcome {

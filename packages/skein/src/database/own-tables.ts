@@ -4,7 +4,7 @@
  * skein_state: one row. The last entry whose effects the file holds, and the configuration as of
  * then. Written in the same transaction as the effects (reference bug 43), never captured.
  *
- * skein_settings: what is chosen for this database by logged entries (so far: the log format). Written like
+ * skein_settings: what is chosen for this database by logged entries (setting-change.ts). Written like
  * skein_state, so that all members have the same at the same index, and a snapshot brings it along.
  *
  * skein_requests: outcomes stored for idempotency keys, so that a request that is sent again happens
@@ -14,9 +14,11 @@
  * (by `INSERT INTO skein_replays` only), in the transaction that makes it again; nobody may change or delete a row.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, Position } from "../consensus/types.ts";
 import type { DatabaseState } from "./database.ts";
 import { defaultLogFormat, isLogFormat, type LogFormat } from "./log-format.ts";
+import { type SettingChange, settingFrom, settingText } from "./setting-change.ts";
 
 export const ownSchema = `
 CREATE TABLE IF NOT EXISTS skein_state (
@@ -66,7 +68,16 @@ export function readState(connection: DatabaseSync): DatabaseState {
 		typeof text === "string"
 			? { index: Number(row["configuration_index"]), value: parseConfiguration(text) }
 			: null;
-	return { applied, configuration };
+	return { applied, configuration, acknowledgement: readAcknowledgement(connection) };
+}
+
+function readAcknowledgement(connection: DatabaseSync): Acknowledgement | null {
+	const text = connection.prepare("SELECT value FROM skein_settings WHERE name = 'acknowledgement'").get()?.[
+		"value"
+	];
+	if (typeof text !== "string") return null;
+	const setting = settingFrom("acknowledgement", text);
+	return setting.name === "acknowledgement" ? setting.value : null;
 }
 
 /** Files of before members could change know of nobody who joins or was removed. */
@@ -95,7 +106,7 @@ export function createFormatReader(connection: DatabaseSync): () => LogFormat {
 
 export interface StateWriter {
 	applied(position: Position): void;
-	format(format: LogFormat): void;
+	setting(change: SettingChange): void;
 	configuration(index: number, value: Configuration): void;
 }
 
@@ -109,8 +120,10 @@ export function createStateWriter(connection: DatabaseSync): StateWriter {
 			);
 			applied.run(position.index, position.term);
 		},
-		format(format) {
-			connection.prepare("INSERT OR REPLACE INTO skein_settings VALUES ('format', ?)").run(format);
+		setting(change) {
+			connection
+				.prepare("INSERT OR REPLACE INTO skein_settings VALUES (?, ?)")
+				.run(change.name, settingText(change));
 		},
 		configuration(index, value) {
 			connection

@@ -83,7 +83,7 @@ function commit(): void {
 }
 
 function choose(format: LogFormat): void {
-	follow(leader.execute([request("", { format })]));
+	follow(leader.execute([request("", { setting: { name: "format", value: format } })]));
 	commit();
 }
 
@@ -273,13 +273,15 @@ test("what was logged as SQL is told as SQL, with its values", () => {
 test("a change of the format that is taken back is none, and it runs behind nothing", () => {
 	follow(leader.execute([request("create table t (x)")]));
 	commit();
-	leader.execute([request("", { format: "statement" })]);
+	leader.execute([request("", { setting: { name: "format", value: "statement" } })]);
 	leader.rollback();
 	const [early1] = leader.execute([early("insert into t values (1)")]);
 	expect(formatOf(early1?.payload ?? new Uint8Array(0))).toBe("row");
-	expect(() => leader.execute([request("", { format: "statement" })], true)).toThrow("not alone");
+	expect(() =>
+		leader.execute([request("", { setting: { name: "format", value: "statement" } })], true),
+	).toThrow("not alone");
 	leader.rollback();
-	leader.execute([request("", { format: "statement" })]);
+	leader.execute([request("", { setting: { name: "format", value: "statement" } })]);
 	leader.rollbackGroup();
 	follow(leader.execute([early("insert into t values (1)")]));
 	commit();
@@ -293,7 +295,7 @@ test("whose beginning is all that there is, and who changes the format, has no n
 	expect(notedTransaction(payload.subarray(0, 1_000), false)).toBeNull();
 	expect(notedTransaction(payload, true)).toBeNull();
 	leader.rollback();
-	const [changed] = leader.execute([request("", { format: "statement" })]);
+	const [changed] = leader.execute([request("", { setting: { name: "format", value: "statement" } })]);
 	expect(notedTransaction(changed?.payload ?? new Uint8Array(0), true)).toBeNull();
 	expect(() => notedTransaction(Uint8Array.of(9), true)).toThrow("begins with 9");
 });

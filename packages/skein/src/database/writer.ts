@@ -6,7 +6,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Position } from "../consensus/types.ts";
 import type { Capture } from "./changes/format.ts";
-import { encodeFormatChange, readFormatChange } from "./changes/format-change.ts";
 import type { LogFormats } from "./changes/formats.ts";
 import { guardConnection, openWriting } from "./connection.ts";
 import { type ControlStatements, createControlStatements } from "./control-statements.ts";
@@ -24,6 +23,7 @@ import {
 } from "./own-tables.ts";
 import type { StatementKind } from "./parsed-statement.ts";
 import type { Program, ProgramOutcome, StatementFailure } from "./program.ts";
+import { encodeSettingChange, readSettingChange, type SettingChange } from "./setting-change.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import type { TransactionNote } from "./transaction-note.ts";
@@ -189,8 +189,8 @@ export function createWriter(options: {
 
 	function execute(requests: readonly WriteRequest[], behind = false): WriteOutcome[] {
 		if (session.mode !== "leading") throw new Error("execute before prepareToLead");
-		const changed = requests.find((request) => request.format !== undefined)?.format;
-		if (changed !== undefined) return [changeFormat(changed, requests.length)];
+		const setting = requests.find((request) => request.setting !== undefined)?.setting;
+		if (setting !== undefined) return [changeSetting(setting, requests.length)];
 		if (behind) beginBehind(requests);
 		else lastGroup = "whole";
 		if (requests.every(({ note }) => note === null)) return executeTogether(requests);
@@ -226,21 +226,21 @@ export function createWriter(options: {
 		return rest === null ? again : withPayload(again, rest);
 	}
 
-	/** In a transaction of its own: what is captured before it has the old format, what comes behind it the new one. */
-	function changeFormat(to: LogFormat, groupSize: number): WriteOutcome {
+	/** In a transaction of its own: what is captured before it has the old log format, what comes behind it the new one. */
+	function changeSetting(change: SettingChange, groupSize: number): WriteOutcome {
 		if (groupSize !== 1 || interactive !== null || session.connection.isTransaction)
-			throw new Error("a change of the log format is not alone in its transaction");
+			throw new Error("a change of a setting is not alone in its transaction");
 		lastGroup = "whole";
 		session.control.begin();
-		session.stateWriter.format(to);
+		session.stateWriter.setting(change);
 		const outcome: ProgramOutcome = { results: [], errors: [], autocommit: true, foreignKeys: true };
-		return { outcome, payload: encodeFormatChange(to), replayed: false };
+		return { outcome, payload: encodeSettingChange(change), replayed: false };
 	}
 
 	function applyCommand(payload: Uint8Array): void {
-		const changed = readFormatChange(payload);
-		if (changed === null) formats.apply(session.connection, payload);
-		else session.stateWriter.format(changed);
+		const change = readSettingChange(payload);
+		if (change === null) formats.apply(session.connection, payload);
+		else session.stateWriter.setting(change);
 	}
 
 	function finishCapture(note: TransactionNote | null): Uint8Array | null {

@@ -38,7 +38,13 @@ async function createBench(): Promise<Bench> {
 function resultOf(length: number, changed: Partial<ProgramOutcome> = {}): RunResponse["result"] {
 	const result = { columns: [], rows: [["x".repeat(length)]], changes: 0, lastInsertRowid: null };
 	const outcome = { results: [result], errors: [null], autocommit: true, foreignKeys: true, ...changed };
-	return { ok: true, outcome, position: { term: 2, index: 9 }, replayed: false };
+	return {
+		ok: true,
+		outcome,
+		position: { term: 2, index: 9 },
+		replayed: false,
+		acknowledgement: { mode: "quorum" },
+	};
 }
 
 function toldOf({ requestId, result }: RunResponse): unknown[] {

@@ -1,8 +1,8 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, Member, NodeId, Role } from "../consensus/types.ts";
+import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { LogFormat } from "../database/log-format.ts";
-import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Degradation } from "./degradation.ts";
 import type { PeerStatus } from "./directory.ts";
@@ -16,7 +16,7 @@ export interface OwnStatus {
 	readonly appliedIndex: LogIndex;
 	/** By this member's own knowledge. */
 	readonly inSync: boolean;
-	/** Of writes that do not ask for another mode. */
+	/** Of writes that do not ask for another mode, as far as this member has applied. */
 	readonly acknowledgement: Acknowledgement;
 	readonly lostTransactions: number;
 	readonly elections: ElectionsView;
@@ -65,14 +65,12 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 }
 
 /**
- * A view that the leader made, as this node shows it: with its own default mode, and with what it knows itself of its
- * lease, since the leader's end of that comes later, and of what it lost, which the leader hears of within a second.
+ * A view that the leader made, as this node shows it: with what it knows itself of its lease, since the leader's end of that comes later, and of what it lost, which the leader hears of within a second.
  */
 export function shownBy(
 	seen: ClusterView,
-	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync" | "lostTransactions" | "elections">,
+	own: Pick<OwnStatus, "self" | "version" | "inSync" | "lostTransactions" | "elections">,
 ): ClusterView {
-	const acknowledgement = acknowledgementText(own.acknowledgement);
 	const { elections } = own;
 	const databases = Object.entries(seen.databases).map(([name, database]) => {
 		const member = database.members[own.self];
@@ -84,7 +82,7 @@ export function shownBy(
 						[own.self]: { ...member, inSync: own.inSync, lostTransactions: own.lostTransactions },
 					};
 		const lostTransactions = lostBy(members);
-		return [name, { ...database, acknowledgement, elections, members, lostTransactions }] as const;
+		return [name, { ...database, elections, members, lostTransactions }] as const;
 	});
 	return { ...seen, node: own.self, version: own.version, databases: Object.fromEntries(databases) };
 }

@@ -4,6 +4,7 @@
  * What could not be sent certainly did not.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { GroupId, NodeId, Position } from "../consensus/types.ts";
 import type { ProgramOutcome } from "../database/program.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
@@ -22,6 +23,8 @@ export type Forwarded =
 			readonly outcome: ProgramOutcome;
 			readonly position: Position;
 			readonly replayed: boolean;
+			/** The mode that it was answered in. */
+			readonly acknowledgement: Acknowledgement;
 	  }
 	| { readonly type: "failed"; readonly error: SkeinError }
 	| { readonly type: "not-leader" }
@@ -167,8 +170,8 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 		onRunResponse(message) {
 			const { result } = message;
 			if (result.ok) {
-				const { outcome, position, replayed } = result;
-				return settleRun(message.requestId, { type: "done", outcome, position, replayed });
+				const { ok: _, ...done } = result;
+				return settleRun(message.requestId, { type: "done", ...done });
 			}
 			if (result.failure.notLeader) return settleRun(message.requestId, { type: "not-leader" });
 			settleRun(message.requestId, { type: "failed", error: fromReport(result.failure) });

@@ -61,6 +61,7 @@ async function createBench(
 		logger: silentLogger,
 		watch: createDiskWatch({ ...common, logger: silentLogger }),
 		mustRunAlone: () => false,
+		onAcknowledgement() {},
 		wake() {},
 		onFailure: (error) => member.failures.push(error),
 	});

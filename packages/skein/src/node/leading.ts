@@ -23,7 +23,7 @@ import { createAnswering } from "./answering.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { createCommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
-import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { DiskWatch } from "./disk-watch.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import { createOpenTransaction } from "./open-transaction.ts";
@@ -33,6 +33,7 @@ import type { ReadIndex } from "./read-index.ts";
 import { readyAnswers, unchangedAnswers } from "./ready-answers.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
+import { watchWriter } from "./stuck-writer.ts";
 import {
 	commitsNothing,
 	leadershipLost,
@@ -45,9 +46,6 @@ import {
 } from "./write-errors.ts";
 import { createWritePause, type PauseLimits } from "./write-pause.ts";
 import { cancel, createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
-
-/** Beyond the time limit of a statement, after which it would be rolled back when it ends. */
-const stuckWriterMs: Milliseconds = 30_000;
 
 export type LeadingResult =
 	/** Nothing to do until somebody wakes the loop. */
@@ -99,6 +97,8 @@ export interface LeadingOptions {
 	readonly settings: NodeSettings;
 	readonly watch: DiskWatch;
 	readonly mustRunAlone: (request: WriteRequest) => boolean;
+	/** Such a change is committed. */
+	readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
 	readonly wake: () => void;
 	readonly onFailure: (error: unknown) => void;
 }
@@ -190,7 +190,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			behind: open.last !== null,
 			// A group has one log format: a change of it is no part of any.
 			mustRunAlone: (request) =>
-				request.interactive || request.format !== undefined || options.mustRunAlone(request),
+				request.interactive || request.setting !== undefined || options.mustRunAlone(request),
 		});
 	}
 
@@ -211,7 +211,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			}
 		}
 		let outcomes: WriteOutcome[];
-		const watchdog = watchWriter();
+		const watchdog = watchWriter({ ...options, statementTimeoutMs: settings.statementTimeoutMs });
 		try {
 			const executing = database.execute(
 				batch.map((write) => write.request),
@@ -269,19 +269,6 @@ export function createLeading(options: LeadingOptions): Leading {
 		return await finish(batch, outcomes);
 	}
 
-	/**
-	 * A statement that never ends would hold the writer, and with it every write of the cluster, for as
-	 * long as this node leads. SQLite cannot be interrupted; another node can lead.
-	 */
-	function watchWriter(): Deadline {
-		const limitMs = settings.statementTimeoutMs + stuckWriterMs;
-		return deadlines.add(clock.now() + limitMs, () => {
-			options.onFailure(
-				new Error(`a write has been running for ${limitMs} ms and cannot be interrupted: this node gives up`),
-			);
-		});
-	}
-
 	/** The whole batch is executed and nothing is open any more: log, answer, commit. */
 	async function finish(batch: QueuedWrite[], outcomes: readonly WriteOutcome[]): Promise<LeadingResult> {
 		if (outcomes.length !== batch.length)
@@ -290,7 +277,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		for (const { payload } of outcomes) if (payload !== null) payloads.push(payload);
 		if (payloads.length === 0) return await finishUnchanged(batch, outcomes);
 
-		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
+		const acknowledgement = modeOf(batch);
 		const result = await replicate(payloads, {
 			runner: runner(),
 			fragmentBytes: settings.fragmentBytes,
@@ -314,6 +301,9 @@ export function createLeading(options: LeadingOptions): Leading {
 			}
 		}
 		if (!(await answering.whenAnswerable(result.last.index))) return await lostBatch(batch);
+		// Before the answer, and before SQLite has it: what comes after the answer goes by it.
+		const setting = batch[0]?.request.setting;
+		if (setting?.name === "acknowledgement") options.onAcknowledgement(setting.value);
 		open.add(
 			result.last,
 			payloads.reduce((sum, { length }) => sum + length, 0),
@@ -365,7 +355,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		const servedTerm = term;
 		// They may tell of what is open and not committed yet.
 		const position = open.last ?? passing.shown(pieces);
-		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
+		const acknowledgement = modeOf(batch);
 		const answers = unchangedAnswers(batch, outcomes, position);
 		void options.readIndex
 			.ask(clock.now() + settings.leaderWaitMs)
@@ -587,6 +577,12 @@ export function createLeading(options: LeadingOptions): Leading {
 			wake();
 		},
 	};
+}
+
+function modeOf(batch: readonly QueuedWrite[]): Acknowledgement {
+	const [first] = batch;
+	if (first === undefined) throw new Error("a batch of no requests");
+	return first.acknowledgement;
 }
 
 function toSkeinError(error: unknown): SkeinError {

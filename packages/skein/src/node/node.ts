@@ -24,11 +24,10 @@ import { createClusterRequests } from "./cluster-requests.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
-import { warnIfNeverMet } from "./default-acknowledgement.ts";
+import { createDefaultAcknowledgement } from "./default-acknowledgement.ts";
 import { createDegradations } from "./degradation.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
-import { createFormatRequests } from "./format-requests.ts";
 import { createForwarding } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createInSync } from "./in-sync.ts";
@@ -49,6 +48,7 @@ import { createRepeatedLines } from "./repeated-lines.ts";
 import { createRouting } from "./routing.ts";
 import { requestsOfLife } from "./seen-requests.ts";
 import type { Readiness, Service, Stream } from "./service.ts";
+import { createSettingRequests } from "./setting-requests.ts";
 import type { NodeSettings } from "./settings.ts";
 import { createSnapshotHolds } from "./snapshot-holds.ts";
 import { createSnapshotReceiver } from "./snapshot-receiver.ts";
@@ -128,13 +128,19 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		firstRequestId: firstId(),
 	});
+	const mode = createDefaultAcknowledgement({
+		own: settings.acknowledgement,
+		opened: database.opened.acknowledgement,
+		logger,
+		onChange: ({ mode: name }) => runner.step({ type: "use-chain", always: name === "chain" }),
+	});
 	const lost = await createLostTransactions({ disk, log, logger, notedIn: options.notedIn });
 	const runner = createCoreRunner({
 		core: createCore({
 			...(await coreState({ log, database, bootstrap: options.bootstrap })),
 			self,
 			group,
-			settings: { ...settings.consensus, chain: settings.acknowledgement.mode === "chain" },
+			settings: { ...settings.consensus, chain: mode.current.mode === "chain" },
 			seed: options.random.below(2 ** 31),
 			now: clock.now(),
 		}),
@@ -212,12 +218,15 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		mustRunAlone: options.mustRunAlone,
 		askForSnapshot: (atLeast) => snapshotRequests.ask(atLeast),
 		lost,
+		onServing: () => settingRequests.chooseFirst(),
+		onAcknowledgement: (chosen) => mode.chosen(chosen),
 		onFailure,
 	});
 	const routing = createRouting({
 		...common,
 		self,
 		stateMachine,
+		mode,
 		forwarding,
 		leaderWatch,
 		leaderWaitMs,
@@ -226,6 +235,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const remoteWrites = createRemoteWrites({
 		...common,
 		stateMachine,
+		mode,
 		statementTimeoutMs,
 		leads: () => runner.state.role === "leader",
 		respond: createAnswers({ self, group, outbox, maxMessageBytes: defaultPeerLimits.maxMessageBytes.log }),
@@ -274,9 +284,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		stopped: () => stopped,
 	});
 	const tellStatus = createStatusSender({ self, group, network });
-	const formats = createFormatRequests({
+	const settingRequests = createSettingRequests({
 		...common,
 		self,
+		mode,
 		stateMachine,
 		forwarding,
 		leaderWatch,
@@ -295,7 +306,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		inSync,
 		degradations,
 		lost,
-		formats,
+		mode,
+		settingRequests,
 	});
 	/** The newest whose leader was heard of. */
 	let lastLedTerm: Term = 0;
@@ -310,7 +322,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		send,
 		handlers: {
 			cluster: () => clusterRequests.own(),
-			format: (_, body) => formats.changeHere(JSON.parse(body)),
+			setting: (_, body) => settingRequests.hear(body),
 			snapshot: (from, body) => snapshotRequests.answer(from, body),
 			...operator.handlers,
 		},
@@ -335,7 +347,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function onConfiguration({ members, voters, outgoingVoters, learners }: Configuration): void {
-		warnIfNeverMet(settings.acknowledgement, { voters }, logger);
+		mode.onVoters(voters);
 		logger.info({ voters, outgoingVoters, learners }, "members");
 		network.meet(members);
 		operator.memberChanges.onConfiguration();
@@ -410,6 +422,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		sendStatus();
 		degradations.check();
 		operator.check();
+		settingRequests.chooseFirst();
 		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
 	}
 
@@ -449,7 +462,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			planner,
 			describe: (sql) => readable.describe(sql),
 			transactionIdleMs: settings.transactionIdleMs,
-			acknowledgement: settings.acknowledgement,
 			statementTimeoutMs,
 			closeAt(node, streamId) {
 				const at = node ?? runner.state.leader;
@@ -470,14 +482,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			ownView: () => clusterRequests.ownNow(),
 			readiness,
 			...operator.service,
-			changeFormat: (format) => formats.change(format),
+			changeSetting: (change) => settingRequests.change(change),
 			explain: (sql, format) => readable.explain(sql, format),
 		},
 		core: runner.core.view,
 		failed,
 		async start() {
 			const { view: held } = runner.core;
-			warnIfNeverMet(settings.acknowledgement, held.configuration, logger);
+			mode.onVoters(held.configuration.voters);
 			await lost.settle(({ term, index }) => held.termAt(index) === term);
 			await snapshotReceiver.clean();
 			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });

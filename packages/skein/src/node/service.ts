@@ -8,6 +8,7 @@ import type { LogIndex, NodeId, Position, Priority, Role } from "../consensus/ty
 import type { LogExplanation } from "../database/explanation.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
+import type { SettingChange } from "../database/setting-change.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { Degradation } from "./degradation.ts";
 import type { PauseAnswer, PauseRequest } from "./elections.ts";
@@ -25,7 +26,7 @@ export type Consistency =
 export interface RequestOptions {
 	readonly consistency: Consistency;
 	readonly idempotencyKey: string | null;
-	/** When a write may be answered; null: as the node is set up. */
+	/** When a write may be answered; null: as it is chosen for the database. */
 	readonly acknowledgement: Acknowledgement | null;
 	/** How long this request may take in all, waiting for a leader included. */
 	readonly timeoutMs: Milliseconds;
@@ -41,6 +42,8 @@ export interface Answer {
 	readonly inSync: boolean | null;
 	/** The answer was stored for the request's idempotency key by an earlier try. */
 	readonly replayed: boolean;
+	/** The mode that a write was answered in; null: a read, or its transaction is open. */
+	readonly acknowledgement: Acknowledgement | null;
 }
 
 /**
@@ -135,6 +138,6 @@ export interface Service {
 	changeMembers(request: MembersRequest): Promise<MembersAnswer>;
 	/** How statements would be logged, by the schema that this node has; null: in the database's own format. */
 	explain(sql: string, format: LogFormat | null): Promise<LogExplanation>;
-	/** Changes the log format by a logged entry, whose index is told; applied on this node when it resolves. */
-	changeFormat(format: LogFormat): Promise<{ readonly format: LogFormat; readonly index: LogIndex }>;
+	/** Changes the log format, or the mode of writes that name none, by a logged entry, whose index is told; applied on this node when it resolves. */
+	changeSetting(change: SettingChange): Promise<{ readonly index: LogIndex }>;
 }

@@ -10,9 +10,11 @@
  * - A database that an entry does not fit is not read, led or applied to any more: a snapshot replaces it.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import { decodeConfiguration } from "../consensus/configuration.ts";
 import type { Entry, LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
+import { readSettingChange } from "../database/setting-change.ts";
 import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import { isDiskFailing, isDiskFull } from "../world/disk.ts";
@@ -84,6 +86,10 @@ export interface StateMachineOptions {
 	/** Asks the leader, if there is one, for a snapshot that holds this index. It may be lost: it is asked again. */
 	readonly askForSnapshot: (index: LogIndex) => void;
 	readonly lost: LostTransactions;
+	/** This member has begun to serve. */
+	readonly onServing: () => void;
+	/** The mode of writes that name none is chosen by what is committed. Told before the entry shows as applied or is answered. */
+	readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
 	readonly onFailure: (error: unknown) => void;
 }
 
@@ -194,6 +200,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			// on its way still.
 			if (!(state.role === "leader" && state.established && cursor > core.view.lastIndex)) return false;
 			await leading.enter(state.term);
+			options.onServing();
 			return true;
 		}
 		const result = await leading.step();
@@ -241,10 +248,13 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			try {
 				await database.apply(ready);
 			} catch (error) {
-				return await applyFailed(error, entries, last.position.index);
+				const worked = await applyFailed(error, entries, last.position.index);
+				if (applied.position.index >= last.position.index) tellSettings(ready);
+				return worked;
 			} finally {
 				patience.cancel();
 			}
+			tellSettings(ready);
 			applied.advance(last.position);
 			full = false;
 			diskFailures = 0;
@@ -253,6 +263,14 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		// What is not applied of them are pieces.
 		applied.reflects(cursor - 1);
 		return true;
+	}
+
+	/** They are applied. */
+	function tellSettings(entries: readonly AppliedEntry[]): void {
+		for (const { kind, payload } of entries) {
+			const change = kind === "command" ? readSettingChange(payload) : null;
+			if (change?.name === "acknowledgement") options.onAcknowledgement(change.value);
+		}
 	}
 
 	async function applyFailed(error: unknown, entries: readonly Entry[], last: LogIndex): Promise<boolean> {
@@ -357,6 +375,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			joiner.reset();
 			cursor = state.applied.index + 1;
 			unfitAt = null;
+			if (state.acknowledgement !== null) options.onAcknowledgement(state.acknowledgement);
 			standBack(0);
 			// There was room for all of it (found by simulation: nobody has to write before this member is ready again).
 			full = false;

@@ -31,7 +31,8 @@ export interface RunRequest extends Envelope {
 	/** A read transaction that saw this index wants to go on writing: refuse unless it is still the newest. */
 	readonly snapshotIndex: LogIndex | null;
 	readonly idempotencyKey: string | null;
-	readonly acknowledgement: Acknowledgement;
+	/** Null: the one that the leader finds chosen for the database. */
+	readonly acknowledgement: Acknowledgement | null;
 	readonly timeoutMs: number;
 }
 
@@ -53,6 +54,8 @@ export interface RunResponse extends Envelope {
 				readonly outcome: ProgramOutcome;
 				readonly position: Position;
 				readonly replayed: boolean;
+				/** The mode that it was answered in. */
+				readonly acknowledgement: Acknowledgement;
 		  }
 		| { readonly ok: false; readonly failure: FailureReport };
 }
@@ -67,7 +70,7 @@ export interface CloseStream extends Envelope {
 export interface CallRequest extends Envelope {
 	readonly type: "call-request";
 	readonly requestId: number;
-	readonly operation: "transfer" | "cluster" | "snapshot" | "members" | "format" | "step-down" | "elections";
+	readonly operation: "transfer" | "cluster" | "snapshot" | "members" | "setting" | "step-down" | "elections";
 	readonly body: string;
 }
 

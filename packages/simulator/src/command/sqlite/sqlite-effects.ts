@@ -5,9 +5,9 @@
  * Checked besides: an entry is in the format that was chosen before it.
  */
 import { readChanges } from "../../../../skein/src/database/changes/changeset.ts";
-import { readFormatChange } from "../../../../skein/src/database/changes/format-change.ts";
 import type { LoggedStatement } from "../../../../skein/src/database/changes/logged-statement.ts";
 import { decodePayload, formatOf } from "../../../../skein/src/database/changes/payload.ts";
+import { readSettingChange } from "../../../../skein/src/database/setting-change.ts";
 import type { RegisterWrite } from "../../history/effects.ts";
 import { words } from "../../machine/statements.ts";
 import type { EntryContent, FormatSettings } from "../../machine/store.ts";
@@ -52,10 +52,10 @@ export function createSqliteEffects(settings: FormatSettings): (payload: Uint8Ar
 	}
 
 	return (payload) => {
-		const chosen = readFormatChange(payload);
-		if (chosen !== null) {
-			format = chosen;
-			return { writes: [], format: chosen };
+		const setting = readSettingChange(payload);
+		if (setting !== null) {
+			if (setting.name === "format") format = setting.value;
+			return { writes: [], setting };
 		}
 		must(
 			formatOf(payload) === format,
@@ -69,7 +69,7 @@ export function createSqliteEffects(settings: FormatSettings): (payload: Uint8Ar
 			const write = writeBy(part.statement);
 			if (write !== null) writes.push(note(write));
 		}
-		return { writes, format: null };
+		return { writes, setting: null };
 	};
 }
 

@@ -166,6 +166,7 @@ function prepare(path: string, { format }: StoreSettings): void {
 	const connection = writer.connection();
 	connection.exec(schema);
 	if (isJournalled(format)) connection.exec(journal);
-	if (format.first !== defaultLogFormat) createStateWriter(connection).format(format.first);
+	if (format.first !== defaultLogFormat)
+		createStateWriter(connection).setting({ name: "format", value: format.first });
 	writer.close();
 }

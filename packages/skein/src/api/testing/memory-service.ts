@@ -80,6 +80,7 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 					stalenessMs: isRead ? 3.25 : null,
 					inSync: isRead ? true : null,
 					replayed: false,
+					acknowledgement: isRead ? null : { mode: "quorum" },
 				};
 			},
 			async describe(sql) {
@@ -164,8 +165,8 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		async explain(sql, format) {
 			return { format: format ?? "row", statements: [{ sql, logged: "rows", reasons: ["a test"] }] };
 		},
-		async changeFormat(format) {
-			return { format, index: 9 };
+		async changeSetting() {
+			return { index: 9 };
 		},
 	};
 }

@@ -32,6 +32,8 @@ export interface ClusterStatus {
 	readonly view: ClusterView;
 	readonly leader: string | null;
 	readonly lostTransactions: number;
+	/** The mode of writes that name none. */
+	readonly acknowledgement: string;
 	readonly degraded: DatabaseView["degraded"];
 	readonly chain: DatabaseView["chain"];
 	readonly nodes: readonly NodeStatus[];
@@ -56,6 +58,7 @@ export async function clusterStatus(client: Client): Promise<ClusterStatus> {
 		view,
 		leader: leads[0]?.id ?? group.leader,
 		lostTransactions: group.lostTransactions,
+		acknowledgement: group.acknowledgement,
 		// Absent where an older node answers.
 		degraded: group.degraded ?? [],
 		chain: group.chain ?? [],
@@ -135,7 +138,8 @@ export function statusTable(status: ClusterStatus): string {
 	const elections = electionsText(status.nodes);
 	const chain =
 		status.chain.length === 0 ? "" : `\nchain: ${[status.leader ?? "?", ...status.chain].join(" -> ")}`;
-	return `${drawTable(columns, rows, alignRight)}${leader}${elections}${chain}${degraded}${lost}`;
+	const mode = `\nacknowledgement mode: ${status.acknowledgement}`;
+	return `${drawTable(columns, rows, alignRight)}${mode}${leader}${elections}${chain}${degraded}${lost}`;
 }
 
 function electionsText(nodes: readonly NodeStatus[]): string {

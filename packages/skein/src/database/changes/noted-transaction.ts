@@ -2,9 +2,9 @@
 import { isUtf8 } from "node:buffer";
 import type { SQLInputValue } from "node:sqlite";
 import { isOwnTable } from "../own-tables.ts";
+import { readSettingChange } from "../setting-change.ts";
 import type { NotedChange, NotedTransaction, NotedValue } from "../transaction-note.ts";
 import { type Change, type ChangesetValue, readChanges } from "./changeset.ts";
-import { readFormatChange } from "./format-change.ts";
 import { decodePayload, noteOf, type Part } from "./payload.ts";
 import { decodeRows } from "./rows.ts";
 
@@ -14,7 +14,7 @@ const maxChanges = 1_000;
 /** Null: it carries no note, so nobody was answered early. `isWhole` false: the beginning of a payload only. */
 export function notedTransaction(payload: Uint8Array, isWhole: boolean): NotedTransaction | null {
 	// A setting of the database: never answered early.
-	if (readFormatChange(payload) !== null) return null;
+	if (readSettingChange(payload) !== null) return null;
 	const note = noteOf(payload);
 	if (note === null) return null;
 	if (!isWhole) return { note, changes: [], isCut: true };

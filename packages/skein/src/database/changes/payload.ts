@@ -9,7 +9,7 @@
  * 5 sequence   the whole of sqlite_sequence, as rows
  * 6 note       who sent the transaction (transaction-note.ts): JSON; first of all parts, and nothing to apply
  *
- * The first byte: 1 row without a note, 2 row with one, 3 statement, with or without. Others: format-change.ts.
+ * The first byte: 1 row without a note, 2 row with one, 3 statement, with or without. Others: ../setting-change.ts.
  */
 import type { LogFormat } from "../log-format.ts";
 import type { TransactionNote } from "../transaction-note.ts";

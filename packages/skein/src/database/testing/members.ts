@@ -74,7 +74,7 @@ export function requestOf(statements: readonly Sql[]): WriteRequest {
 }
 
 export function formatRequest(format: LogFormat): WriteRequest {
-	return { ...requestOf([]), format };
+	return { ...requestOf([]), setting: { name: "format", value: format } };
 }
 
 /** Runs one group on a leader that was told to lead, and applies what it captured on `followers`, entry by entry. */

@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isDeepStrictEqual } from "node:util";
-import { readFormatChange } from "../changes/format-change.ts";
 import { createLogFormats } from "../changes/formats.ts";
 import { decodePayload, formatOf } from "../changes/payload.ts";
 import type { AppliedEntry, WriteOutcome, WriteRequest } from "../database.ts";
@@ -15,6 +14,7 @@ import { digestDatabase } from "../digest.ts";
 import { TransactionEnded } from "../execute-program.ts";
 import { type LogFormat, logFormats } from "../log-format.ts";
 import type { StatementFailure } from "../program.ts";
+import { readSettingChange } from "../setting-change.ts";
 import { defaultDatabaseSettings } from "../settings.ts";
 import { createWriter, type Writer } from "../writer.ts";
 import { contentsOf } from "./contents.ts";
@@ -162,7 +162,7 @@ function changeFormat(run: Run, leader: Member, group: number): void {
 	const wanted = run.plan === "mixed" ? (logFormats[place] ?? "row") : run.plan;
 	if (wanted === run.format) return;
 	run.format = wanted;
-	runBatch(run, leader, [{ ...requestOf([]), format: wanted }]);
+	runBatch(run, leader, [{ ...requestOf([]), setting: { name: "format", value: wanted } }]);
 }
 
 /** As the node's queue does it: requests that must be alone are, all others of a group go together. */
@@ -244,7 +244,7 @@ function commit(run: Run, leader: Member, outcomes: readonly WriteOutcome[]): vo
 	if (payloads.length === 0) return leader.writer.rollback();
 	for (const payload of payloads) {
 		run.payloads++;
-		if (readFormatChange(payload) === null && formatOf(payload) === "statement") {
+		if (readSettingChange(payload) === null && formatOf(payload) === "statement") {
 			const parts = decodePayload(payload);
 			run.loggedStatements += parts.filter(({ type }) => type === "statement").length;
 		}

@@ -83,11 +83,15 @@ export function createParts(
 			recount: async () => {},
 			settle: async () => {},
 		},
+		onServing() {},
+		onAcknowledgement() {},
 		onFailure: (error) => member.failures.push(error),
 	});
+	const mode = { current: { mode: "quorum" } } as const;
 	const remoteWrites = createRemoteWrites({
 		...common,
 		stateMachine,
+		mode,
 		statementTimeoutMs,
 		leads: () => runner.state.role === "leader",
 		respond: createAnswers({
@@ -101,6 +105,7 @@ export function createParts(
 		...common,
 		self,
 		stateMachine,
+		mode,
 		forwarding,
 		leaderWatch,
 		leaderWaitMs,

@@ -160,6 +160,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 			ok: true,
 			position: { term: 8, index: 1050 },
 			replayed: false,
+			acknowledgement: { mode: "sync", strict: true },
 			outcome: {
 				results: [
 					{
@@ -201,12 +202,12 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		operation: "transfer",
 		body: '{"to":null}',
 	},
-	"call-request format": {
+	"call-request setting": {
 		...envelope,
 		type: "call-request",
 		requestId: 18,
-		operation: "format",
-		body: '"statement"',
+		operation: "setting",
+		body: '{"name":"format","value":"statement"}',
 	},
 	"call-response ok": { ...envelope, type: "call-response", requestId: 18, result: { ok: true, body: "{}" } },
 	"call-response failed": {

@@ -102,6 +102,13 @@ const result = fastCheck.record({
 	changes: safe,
 	lastInsertRowid: fastCheck.option(fastCheck.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
 });
+const anyAcknowledgement = fastCheck.oneof(
+	fastCheck.constantFrom<Acknowledgement>({ mode: "async" }, { mode: "quorum" }, { mode: "chain" }),
+	fastCheck.record({
+		mode: fastCheck.constant("semi-sync" as const),
+		followers: fastCheck.integer({ min: 1 }),
+	}),
+);
 const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 	fastCheck.record({
 		...header,
@@ -154,13 +161,7 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 		interactive: fastCheck.boolean(),
 		snapshotIndex: fastCheck.option(safe),
 		idempotencyKey: fastCheck.option(text),
-		acknowledgement: fastCheck.oneof(
-			fastCheck.constantFrom<Acknowledgement>({ mode: "async" }, { mode: "quorum" }, { mode: "chain" }),
-			fastCheck.record({
-				mode: fastCheck.constant("semi-sync" as const),
-				followers: fastCheck.integer({ min: 1 }),
-			}),
-		),
+		acknowledgement: fastCheck.option(anyAcknowledgement),
 		timeoutMs: fastCheck.double({ min: 0, noNaN: true }),
 	}),
 	fastCheck.record({
@@ -171,6 +172,7 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 			ok: fastCheck.constant(true as const),
 			position,
 			replayed: fastCheck.boolean(),
+			acknowledgement: anyAcknowledgement,
 			outcome: fastCheck.record({
 				results: fastCheck.array(fastCheck.option(result), { maxLength: 3 }),
 				errors: fastCheck.array(

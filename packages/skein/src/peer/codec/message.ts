@@ -65,7 +65,7 @@ import { WireError } from "./wire-error.ts";
 import { Writer } from "./writer.ts";
 
 /** Grows when a message changes its bytes. The handshake agrees on one; each message repeats it. */
-export const wireVersion = 5;
+export const wireVersion = 6;
 
 /** The number of each type on the wire: never changed, never used again. */
 const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
