@@ -13,7 +13,7 @@ const latestFormatVersion = 3;
 /** The byte of each: its place. Never changed. */
 const priorities: readonly Priority[] = ["normal", "preferred", "never"];
 const maxMembers = 64;
-const maxRetired = 1_000;
+export const maxRetired = 1_000;
 const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
 /** Printable ASCII without spaces: what a host and port can be made of. */
 const peerPattern = /^[!-~]{1,255}$/;

@@ -104,7 +104,8 @@ function ownView(
 	kind: MemberView["kind"],
 	{ peer, priority }: Member,
 ): MemberView {
-	const { durableIndex } = runner.core.view;
+	const { durableIndex, base } = runner.core.view;
+	const lastTerm = durableIndex === base.index ? base.term : runner.core.view.termAt(durableIndex);
 	return {
 		kind,
 		priority: priority ?? "normal",
@@ -113,6 +114,7 @@ function ownView(
 		peer,
 		version: own.version,
 		matchIndex: durableIndex,
+		last: lastTerm === null ? null : { term: lastTerm, index: durableIndex },
 		appliedIndex: own.appliedIndex,
 		lagEntries: Math.max(0, runner.commitIndex - own.appliedIndex),
 		lagBytes: runner.state.role === "leader" ? 0 : null,
@@ -143,6 +145,7 @@ function otherView(
 		peer,
 		version: status?.version ?? null,
 		matchIndex,
+		last: null,
 		appliedIndex,
 		lagEntries: appliedIndex === null ? null : Math.max(0, runner.commitIndex - appliedIndex),
 		lagBytes: progress === undefined || appliedIndex === null ? null : lagBytes(options, appliedIndex),

@@ -69,6 +69,8 @@ export interface MemberView {
 	readonly peer: string;
 	readonly version: string | null;
 	readonly matchIndex: number | null;
+	/** Where its log ends on disk: this node's own only (`skein recover` compares survivors by it). */
+	readonly last: Position | null;
 	readonly appliedIndex: number | null;
 	readonly lagEntries: number | null;
 	readonly lagBytes: number | null;

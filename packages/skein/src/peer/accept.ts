@@ -11,6 +11,7 @@ import type { PeerContext } from "./context.ts";
 import { createFrameReader, FrameError } from "./frame.ts";
 import {
 	anotherDisk,
+	clusterWasRecovered,
 	decodeHello,
 	decodeRefusal,
 	encodeChallenge,
@@ -68,7 +69,7 @@ export function acceptConnection(
 		if (error.byPeer) socket.destroy();
 		else if (error.reason === "not-skein")
 			socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-		else socket.end(packMessage("refuse", encodeRefusal(error.reason, error.message)));
+		else socket.end(packMessage("refuse", encodeRefusal(error)));
 		events.onHandshake(null);
 	}
 
@@ -153,7 +154,10 @@ function createAcceptorHandshake(context: PeerContext, socket: Socket, isMember:
 	let helloBytes: Buffer = Buffer.alloc(0);
 	let challengeBytes: Buffer = Buffer.alloc(0);
 
-	function checkHello(hello: Hello): void {
+	function checkHello(hello: Hello, bytes: Uint8Array): void {
+		if (context.recoveredFrom.includes(hello.clusterId)) {
+			throw clusterWasRecovered(secret, bytes, identity.clusterId);
+		}
 		if (hello.clusterId !== identity.clusterId) {
 			throw new HandshakeError("foreign-cluster", `this is cluster ${identity.clusterId}`);
 		}
@@ -174,7 +178,7 @@ function createAcceptorHandshake(context: PeerContext, socket: Socket, isMember:
 	function onHello(body: Buffer): void {
 		const hello = decodeHello(body);
 		claimed = hello;
-		checkHello(hello);
+		checkHello(hello, body);
 		helloBytes = Buffer.from(body);
 		challengeBytes = encodeChallenge({
 			...identity,

@@ -11,6 +11,10 @@ export interface PeerContext {
 	/** Of the software; for the log only. */
 	readonly version: string;
 	readonly secret: string | null;
+	/** Clusters that were given up, and this one made from a survivor of: whoever comes with one of these hears of it. */
+	readonly recoveredFrom: readonly string[];
+	/** Another node proved that our cluster was given up. */
+	onSuperseded(by: string): void;
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly limits: PeerLimits;

@@ -20,6 +20,7 @@ import {
 	makeProof,
 	packMessage,
 	proofHolds,
+	recoveredBy,
 	takeMessage,
 	wayBack,
 } from "./handshake.ts";
@@ -93,7 +94,7 @@ export function dialPeer(
 				if (!(error instanceof HandshakeError) || error.byPeer) return fail(error);
 				// The deadline stays on, in case the peer does not close.
 				failure ??= error;
-				socket.end(packMessage("refuse", encodeRefusal(error.reason, error.message)));
+				socket.end(packMessage("refuse", encodeRefusal(error)));
 				return;
 			}
 			deadline.cancel();
@@ -231,6 +232,13 @@ function createDialerHandshake(
 		socket.write(packMessage("proof", makeProof(secret, "dialer", hello, signed)));
 	}
 
+	function refused(body: Buffer): HandshakeError {
+		const error = decodeRefusal(body);
+		const by = recoveredBy(secret, hello, error);
+		if (by !== null) context.onSuperseded(by);
+		return error;
+	}
+
 	return {
 		hello: packMessage("hello", hello),
 		push(chunk) {
@@ -240,7 +248,7 @@ function createDialerHandshake(
 				if (taken === null) return null;
 				data = Buffer.from(taken.rest);
 				const { type, body } = taken.message;
-				if (type === "refuse") throw decodeRefusal(body);
+				if (type === "refuse") throw refused(body);
 				if (type !== expected) throw new HandshakeError("bad-handshake", `${type} came, not ${expected}`);
 				if (type === "welcome") return data;
 				onChallenge(body);

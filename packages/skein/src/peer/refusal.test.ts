@@ -6,6 +6,7 @@ import {
 	decodeRefusal,
 	encodeHello,
 	encodeRefusal,
+	HandshakeError,
 	packMessage,
 	type RefusalReason,
 	takeMessage,
@@ -237,8 +238,28 @@ test("a new connection for the same peer and lane replaces the old one", async (
 });
 
 test("what a peer says in a refusal cannot forge log lines", () => {
-	const error = decodeRefusal(encodeRefusal("busy", "no\n\u001b[31mFATAL"));
+	const error = decodeRefusal(encodeRefusal(new HandshakeError("busy", "no\n\u001b[31mFATAL")));
 	expect(error.message).toBe("no??[31mFATAL");
 	expect(error.reason).toBe("busy");
 	expect(decodeRefusal(Buffer.from([3, 97, 98, 99, 0])).reason).toBe("bad-handshake");
+});
+
+const recoveredAsC2: Partial<TcpNetworkOptions> = { identity: identity("n2", "c2"), recoveredFrom: ["c1"] };
+
+test("who belongs to a cluster that was given up hears which one went on, with proof", async () => {
+	const ports = await twoPorts();
+	const heard: string[] = [];
+	const a = await start("n1", ports, { onSuperseded: (by) => void heard.push(by) });
+	await start("n2", ports, recoveredAsC2);
+	await until(() => heard.length > 0 && warnings(a, "recovered") > 0, "the cluster that went on");
+	expect(new Set(heard)).toEqual(new Set(["c2"]));
+});
+
+test("nobody is stopped by the word of one who does not know the secret", async () => {
+	const ports = await twoPorts();
+	const heard: string[] = [];
+	const a = await start("n1", ports, { onSuperseded: (by) => void heard.push(by) });
+	await start("n2", ports, { ...recoveredAsC2, secret: "another" });
+	await until(() => warnings(a, "recovered") > 0, "a line at the dialer");
+	expect(heard).toEqual([]);
 });

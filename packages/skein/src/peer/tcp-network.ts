@@ -31,6 +31,10 @@ export interface TcpNetworkOptions {
 	readonly limits?: Partial<PeerLimits>;
 	/** Asked at each handshake, once the peer has proved itself. False refuses it: a node that lost its disk and kept its name. */
 	readonly onIncarnation?: (node: NodeId, incarnation: string) => boolean;
+	/** Clusters that were given up for this one (`skein recover`): their members are told so. */
+	readonly recoveredFrom?: readonly string[];
+	/** A node of the cluster that gave this one up has proved it; said at each such handshake. */
+	readonly onSuperseded?: (by: string) => void;
 }
 
 export interface TcpNetwork extends Network {
@@ -56,6 +60,8 @@ export function createTcpNetwork(options: TcpNetworkOptions): TcpNetwork {
 		log,
 		warnOnce: createWarnOnce(options.clock, log, limits.logIntervalMs),
 		onIncarnation: options.onIncarnation ?? (() => true),
+		recoveredFrom: options.recoveredFrom ?? [],
+		onSuperseded: options.onSuperseded ?? (() => {}),
 	};
 	const outgoing = new Map<NodeId, Readonly<Record<Lane, OutgoingLane>>>();
 	const addresses = new Map<NodeId, PeerAddress>();
