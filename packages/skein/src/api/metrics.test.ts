@@ -12,6 +12,7 @@ const member: MemberView = {
 	version: null,
 	matchIndex: 40,
 	last: null,
+	wire: null,
 	appliedIndex: 40,
 	lagEntries: 2,
 	lagBytes: 140,

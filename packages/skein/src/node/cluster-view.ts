@@ -2,6 +2,7 @@
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, Member, NodeId, Role } from "../consensus/types.ts";
 import type { LogFormat } from "../database/log-format.ts";
+import type { WireVersions } from "../world/network.ts";
 import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Degradation } from "./degradation.ts";
@@ -13,6 +14,7 @@ export interface OwnStatus {
 	readonly clusterId: string;
 	readonly url: string;
 	readonly version: string;
+	readonly wire: WireVersions;
 	readonly appliedIndex: LogIndex;
 	/** By this member's own knowledge. */
 	readonly inSync: boolean;
@@ -113,6 +115,7 @@ function ownView(
 		url: own.url,
 		peer,
 		version: own.version,
+		wire: own.wire,
 		matchIndex: durableIndex,
 		last: lastTerm === null ? null : { term: lastTerm, index: durableIndex },
 		appliedIndex: own.appliedIndex,
@@ -144,6 +147,7 @@ function otherView(
 		url: status?.url ?? null,
 		peer,
 		version: status?.version ?? null,
+		wire: status?.wire ?? null,
 		matchIndex,
 		last: null,
 		appliedIndex,

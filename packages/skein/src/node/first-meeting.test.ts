@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
+import { wireVersions } from "../peer/codec/wire-version.ts";
 import { silentLogger } from "../world/logger.ts";
 import type { Network, NetworkReceiver } from "../world/network.ts";
 import { afterFirstMeeting, type FirstMeetingOptions } from "./first-meeting.ts";
@@ -28,6 +29,8 @@ async function world(recovered: FirstMeetingOptions["recovered"]) {
 		},
 		queuedBytes: () => 0,
 		reachable: (node) => reachable.has(node),
+		wire: wireVersions,
+		wireVersion: () => wireVersions.newest,
 		meet() {},
 		async stop() {},
 	};

@@ -11,7 +11,8 @@
  */
 import type { GroupId, NodeId } from "../consensus/types.ts";
 import type { RecoveredLog } from "../log/log.ts";
-import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
+import { decodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Network, NetworkReceiver } from "../world/network.ts";
@@ -59,7 +60,7 @@ export function afterFirstMeeting(network: Network, options: FirstMeetingOptions
 		const envelope = { type: "call-request", group, from: self, requestId: 0 } as const;
 		for (const to of others) {
 			if (missing.has(to)) continue;
-			network.send(to, "log", encodeMessage({ ...envelope, to, operation: "cluster", body: "" }));
+			network.send(to, "log", encodeFor(network, "log", { ...envelope, to, operation: "cluster", body: "" }));
 		}
 		timer = clock.setTimer(askAgainMs, ask);
 	}
@@ -95,6 +96,8 @@ export function afterFirstMeeting(network: Network, options: FirstMeetingOptions
 		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
 		reachable: (node) => isOpen() && network.reachable(node),
 		meet: (nodes) => network.meet(nodes),
+		wire: network.wire,
+		wireVersion: (to, lane) => network.wireVersion(to, lane),
 		stop() {
 			timer?.cancel();
 			return network.stop();

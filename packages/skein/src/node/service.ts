@@ -9,6 +9,7 @@ import type { LogExplanation } from "../database/explanation.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { WireVersions } from "../world/network.ts";
 import type { Degradation } from "./degradation.ts";
 import type { PauseAnswer, PauseRequest } from "./elections.ts";
 import type { MembersAnswer, MembersRequest } from "./member-changes.ts";
@@ -68,6 +69,8 @@ export interface MemberView {
 	readonly url: string | null;
 	readonly peer: string;
 	readonly version: string | null;
+	/** Of messages between nodes, that it understands; null: unknown. */
+	readonly wire: WireVersions | null;
 	readonly matchIndex: number | null;
 	/** Where its log ends on disk: this node's own only (`skein recover` compares survivors by it). */
 	readonly last: Position | null;

@@ -5,8 +5,8 @@
 import type { Socket } from "node:net";
 import type { NodeId } from "../consensus/types.ts";
 import type { Lane } from "../world/network.ts";
-import { wireVersion } from "./codec/message.ts";
 import { WireError } from "./codec/wire-error.ts";
+import { commonVersion, versionsText } from "./codec/wire-version.ts";
 import type { PeerContext } from "./context.ts";
 import { createFrameReader, FrameError } from "./frame.ts";
 import {
@@ -166,13 +166,19 @@ function createAcceptorHandshake(context: PeerContext, socket: Socket, isMember:
 		}
 		if (hello.nodeId === identity.nodeId) throw new HandshakeError("own-id", "this node has the same id");
 		if (!isMember(hello.nodeId)) throw new HandshakeError("unknown-node", "no such node in this cluster");
-		if (hello.minWire > wireVersion || hello.maxWire < wireVersion) {
-			throw new HandshakeError("wire-version", `wire version ${wireVersion} is spoken here`);
-		}
+		versionFor(hello);
 		if (hello.secured !== (secret !== null)) {
 			const has = secret === null ? "no secret is" : "a secret is";
 			throw new HandshakeError("secret-mismatch", `${has} configured here`);
 		}
+	}
+
+	function versionFor(hello: Hello): number {
+		const theirs = { oldest: hello.minWire, newest: hello.maxWire };
+		const version = commonVersion(context.wire, theirs);
+		if (version !== null) return version;
+		const text = `wire version ${versionsText(context.wire)} is spoken here, ${versionsText(theirs)} there`;
+		throw new HandshakeError("wire-version", `${text}: upgrade one step at a time`);
 	}
 
 	function onHello(body: Buffer): void {
@@ -183,7 +189,7 @@ function createAcceptorHandshake(context: PeerContext, socket: Socket, isMember:
 		challengeBytes = encodeChallenge({
 			...identity,
 			version: context.version,
-			wire: wireVersion,
+			wire: versionFor(hello),
 			nonce: context.random.bytes(32),
 		});
 		const proof = makeProof(secret, "acceptor", helloBytes, challengeBytes);

@@ -7,7 +7,7 @@
 import { connect, type Socket } from "node:net";
 import type { Timer } from "../world/clock.ts";
 import type { Lane } from "../world/network.ts";
-import { wireVersion } from "./codec/message.ts";
+import { versionsText } from "./codec/wire-version.ts";
 import type { PeerContext } from "./context.ts";
 import { createFrameWriter, type FrameWriter } from "./frame-writer.ts";
 import {
@@ -28,6 +28,8 @@ import type { PeerAddress } from "./peer-address.ts";
 
 export interface OutgoingLane {
 	readonly ready: () => boolean;
+	/** Of the connection that stands; null: there is none. */
+	wireVersion(): number | null;
 	send(bytes: Uint8Array): boolean;
 	queuedBytes(): number;
 	/** The peer has shown up: dial now. */
@@ -35,6 +37,14 @@ export interface OutgoingLane {
 	/** Called every receipt interval: ends a stalled connection. */
 	sweep(): void;
 	stop(): void;
+}
+
+interface Connection {
+	readonly socket: Socket;
+	/** Null: the handshake is not over. */
+	writer: FrameWriter | null;
+	/** The version that both sides know. */
+	wire: number;
 }
 
 /** A connection that lived so long ends a row of failures. */
@@ -52,7 +62,7 @@ export function dialPeer(
 	let stopped = false;
 	let failures = 0;
 	let retry: Timer | null = null;
-	let current: { socket: Socket; writer: FrameWriter | null } | null = null;
+	let current: Connection | null = null;
 
 	function dial(): void {
 		retry = null;
@@ -64,7 +74,7 @@ export function dialPeer(
 			keepAlive: true,
 			keepAliveInitialDelay: keepAliveDelayMs,
 		});
-		const connection: { socket: Socket; writer: FrameWriter | null } = { socket, writer: null };
+		const connection: Connection = { socket, writer: null, wire: context.wire.oldest };
 		current = connection;
 		let failure: Error | null = null;
 		let readyAt: number | null = null;
@@ -87,6 +97,7 @@ export function dialPeer(
 				}
 				const rest = handshake.push(chunk);
 				if (rest === null) return;
+				connection.wire = handshake.wire();
 				connection.writer = createFrameWriter(socket, lane, clock, limits);
 				connection.writer.receive(rest);
 			} catch (error) {
@@ -140,6 +151,7 @@ export function dialPeer(
 
 	return {
 		ready: () => current?.writer !== null && current !== null,
+		wireVersion: () => (current === null || current.writer === null ? null : current.wire),
 		send(bytes) {
 			const writer = current?.writer;
 			if (writer === null || writer === undefined) return false;
@@ -188,6 +200,8 @@ function describe(error: Error | null): { reason: string; detail: string } {
 
 interface DialerHandshake {
 	readonly hello: Buffer;
+	/** What the peer chose, once it has. */
+	wire(): number;
 	/** Null: goes on. Else done, with the bytes that came after. Throws HandshakeError. */
 	push(chunk: Buffer): Buffer | null;
 }
@@ -204,13 +218,14 @@ function createDialerHandshake(
 		target: peer.id,
 		version: context.version,
 		lane,
-		minWire: wireVersion,
-		maxWire: wireVersion,
+		minWire: context.wire.oldest,
+		maxWire: context.wire.newest,
 		secured: secret !== null,
 		nonce: context.random.bytes(32),
 	});
 	let data = Buffer.alloc(0);
 	let expected: "challenge" | "welcome" = "challenge";
+	let chosen = context.wire.oldest;
 
 	function onChallenge(body: Buffer): void {
 		const { challenge, signed, proof } = decodeChallenge(body);
@@ -220,9 +235,11 @@ function createDialerHandshake(
 		if (challenge.nodeId !== peer.id) {
 			throw new HandshakeError("wrong-target", `it is node ${challenge.nodeId}, not ${peer.id}`);
 		}
-		if (challenge.wire !== wireVersion) {
-			throw new HandshakeError("wire-version", `it chose wire version ${challenge.wire}`);
+		if (challenge.wire < context.wire.oldest || challenge.wire > context.wire.newest) {
+			const spoken = versionsText(context.wire);
+			throw new HandshakeError("wire-version", `it chose wire version ${challenge.wire}, not ${spoken}`);
 		}
+		chosen = challenge.wire;
 		if (secret !== null && !proofHolds(makeProof(secret, "acceptor", hello, signed), proof)) {
 			throw new HandshakeError("wrong-secret", "it does not know the cluster's secret");
 		}
@@ -241,6 +258,7 @@ function createDialerHandshake(
 
 	return {
 		hello: packMessage("hello", hello),
+		wire: () => chosen,
 		push(chunk) {
 			data = Buffer.concat([data, chunk]);
 			for (;;) {

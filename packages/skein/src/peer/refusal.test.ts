@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { wireVersion } from "./codec/message.ts";
+import { wireVersions } from "./codec/wire-version.ts";
 import {
 	decodeRefusal,
 	encodeHello,
@@ -165,11 +166,21 @@ test("HTTP, TLS, noise and silence are dropped with a line that says what came",
 	expect(warnings(b, "not-skein")).toBe(1);
 });
 
-test("another wire version is refused", async () => {
+test("a wire version that is not known here is refused, older or newer, and both sides say which are", async () => {
 	const ports = await twoPorts();
-	await start("n2", ports, open);
-	const other = encodeHello({ ...hello, minWire: wireVersion + 1, maxWire: wireVersion + 2 });
-	expect(refusalIn(await say(ports.n2, packMessage("hello", other)))).toBe("wire-version");
+	const b = await start("n2", ports, open);
+	const { oldest, newest } = wireVersions;
+	for (const [minWire, maxWire] of [
+		[newest + 1, newest + 2],
+		[oldest - 1, oldest - 1],
+	] as const) {
+		const other = encodeHello({ ...hello, minWire, maxWire });
+		expect(refusalIn(await say(ports.n2, packMessage("hello", other)))).toBe("wire-version");
+	}
+	const details = b.lines
+		.filter(({ fields }) => fields["reason"] === "wire-version")
+		.map(({ fields }) => fields["detail"]);
+	expect(details).toContain("wire version 5 to 6 is spoken here, 4 there: upgrade one step at a time");
 	const format = encodeHello(hello);
 	format[0] = 9;
 	expect(refusalIn(await say(ports.n2, packMessage("hello", format)))).toBe("wire-version");

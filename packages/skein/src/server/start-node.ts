@@ -29,6 +29,7 @@ import { lockDataDirectory } from "../world/data-directory-lock.ts";
 import type { Disk } from "../world/disk.ts";
 import { createFileDisk } from "../world/file-disk.ts";
 import type { Logger } from "../world/logger.ts";
+import type { WireVersions } from "../world/network.ts";
 import { createSystemClock } from "../world/system-clock.ts";
 import { createSystemRandom } from "../world/system-random.ts";
 import { keepJoining, lookForCluster } from "./join.ts";
@@ -59,6 +60,8 @@ export interface NodeConfiguration {
 	readonly settings?: Partial<NodeSettings>;
 	/** For tests at the world's interfaces: wraps the node's disk. */
 	readonly wrapDisk?: (disk: Disk) => Disk;
+	/** For tests: as a program that understands these versions of messages between nodes would. */
+	readonly wire?: WireVersions;
 }
 
 export interface RunningNode {
@@ -130,6 +133,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 				.filter((member) => member.id !== id)
 				.map(peerAddress),
 			secret: configuration.secret,
+			...(configuration.wire === undefined ? {} : { wire: configuration.wire }),
 			clock,
 			random,
 			log: logger,

@@ -226,6 +226,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		commitIndex: 1042,
 		ready: true,
 		lostTransactions: 3,
+		wire: { oldest: 5, newest: 6 },
 	},
 	"snapshot-offer": {
 		...envelope,
