@@ -15,6 +15,7 @@ import { createSimulatedNetwork, type SimulatedNetwork } from "../world/network.
 import type { NetworkSettings } from "../world/network-settings.ts";
 import { type Configurations, createConfigurations } from "./configurations.ts";
 import { createMember, type Member } from "./member.ts";
+import { createUpgrades, type UpgradeSettings } from "./upgrades.ts";
 
 export interface Cluster {
 	/** Those that were there from the start, and those that came since. Grows. */
@@ -43,6 +44,8 @@ export interface ClusterOptions {
 	readonly storeSettings: StoreSettings;
 	readonly networkSettings: NetworkSettings;
 	readonly diskSettingsOf: (node: NodeId) => DiskSettings;
+	/** Null or absent: all run this program. */
+	readonly upgrades?: UpgradeSettings | null;
 	readonly tell: Tell;
 	/** Throws when what it sees must not be. */
 	readonly observe: (observation: Observation) => void;
@@ -127,6 +130,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 			settings,
 			notedIn: (payload, isWhole) => profile.notedIn(payload, isWhole),
 			mustRunAlone: (request) => profile.mustRunAlone(request),
+			wire: createUpgrades(own.fork("upgrades"), options.upgrades ?? null),
 			clockFault: drawClockFault(own.fork("clock")),
 			observe: (observation) => {
 				hearOf(observation);

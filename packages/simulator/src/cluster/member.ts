@@ -13,7 +13,7 @@ import { createNode, defaultGroup, type Node } from "../../../skein/src/node/nod
 import type { Service } from "../../../skein/src/node/service.ts";
 import type { NodeSettings } from "../../../skein/src/node/settings.ts";
 import { silentLogger } from "../../../skein/src/world/logger.ts";
-import type { Network } from "../../../skein/src/world/network.ts";
+import type { Network, WireVersions } from "../../../skein/src/world/network.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import type { Profile, Store } from "../machine/store.ts";
@@ -89,6 +89,8 @@ export interface MemberOptions {
 	readonly bootstrap: Configuration | null;
 	readonly settings: NodeSettings;
 	readonly clockFault: ClockFault;
+	/** Asked at each start: of the program that runs then. */
+	readonly wire: () => WireVersions;
 	readonly notedIn: Profile["notedIn"];
 	readonly mustRunAlone: Profile["mustRunAlone"];
 	readonly observe: (observation: Observation) => void;
@@ -99,6 +101,7 @@ export interface MemberOptions {
 interface Running {
 	readonly life: Life;
 	readonly clock: SimulatedClock;
+	readonly wire: WireVersions;
 	/** Null until the log has told which incarnation this is. */
 	network: Network | null;
 	node: Node | null;
@@ -120,7 +123,7 @@ export function createMember(options: MemberOptions): Member {
 		lives++;
 		const life = createLife({ scheduler, chance: chance.fork(`life ${lives}`), touched: options.touched });
 		const clock = createSimulatedClock({ scheduler, chance, ...options.clockFault });
-		const current: Running = { life, clock, network: null, node: null };
+		const current: Running = { life, clock, wire: options.wire(), network: null, node: null };
 		running = current;
 		member.clock = clock;
 		member.state = "starting";
@@ -152,6 +155,7 @@ export function createMember(options: MemberOptions): Member {
 		const network = options.connect(id, {
 			incarnation: log.recovered.identity.incarnation,
 			accepts: (other, incarnation) => !life.over && accepts(other, incarnation),
+			wire: current.wire,
 		});
 		current.network = network;
 		const node = await createNode({

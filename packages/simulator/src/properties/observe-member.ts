@@ -149,6 +149,8 @@ export function observeNetwork(network: Network, observe: Observe): Network {
 		},
 		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
 		reachable: (node) => network.reachable(node),
+		wire: network.wire,
+		wireVersion: (to, lane) => network.wireVersion(to, lane),
 		meet: (nodes) => network.meet(nodes),
 		stop: () => network.stop(),
 	};

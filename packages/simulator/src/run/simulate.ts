@@ -150,6 +150,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		settings: plan.settings,
 		storeSettings: plan.store,
 		networkSettings: plan.network,
+		upgrades: plan.upgrades,
 		diskSettingsOf: plan.diskOf,
 		tell(event, message) {
 			if (event.type === "role" && event.role === "leader")

@@ -7,6 +7,7 @@
 import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
+import type { UpgradeSettings } from "../cluster/upgrades.ts";
 import type { Chance } from "../engine/chance.ts";
 import { type AskedMode, type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
 import type { FormatSettings, StoreSettings } from "../machine/store.ts";
@@ -23,6 +24,8 @@ export interface RunPlan {
 	/** Between two changes of leadership by an operator, on average; null: none. */
 	readonly leadershipEveryMs: number | null;
 	readonly network: NetworkSettings;
+	/** Null: all members run this program. */
+	readonly upgrades: UpgradeSettings | null;
 	readonly diskOf: (node: NodeId) => DiskSettings;
 	/** Simulated time with faults. */
 	readonly safetyMs: number;
@@ -52,6 +55,9 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
 		leadershipEveryMs: chance.fork("leadership").pick([null, null, 500, 3_000]),
 		network: drawNetworkSettings(chance.fork("network")),
+		upgrades: chance
+			.fork("upgrades")
+			.pick([null, null, { old: 0.6, atStart: 0.3 }, { old: 0.8, atStart: 0 }]),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
 		livenessMs: 20_000 + 40 * settings.consensus.electionTimeoutMs,

@@ -11,6 +11,8 @@ const member: MemberView = {
 	peer: "n2:1",
 	version: null,
 	matchIndex: 40,
+	last: null,
+	wire: null,
 	appliedIndex: 40,
 	lagEntries: 2,
 	lagBytes: 140,

@@ -19,6 +19,7 @@ import {
 	type OptionTable,
 	type OptionValues,
 	pauseElectionsOptions,
+	recoverOptions,
 	resolveOptions,
 	resumeElectionsOptions,
 	sqlOptions,
@@ -179,6 +180,16 @@ function program(): Command {
 		examples: ["skein member priority n1 preferred", "skein member priority n3 never --dry-run"],
 		run: async (values, node, priority) =>
 			(await import("./member.ts")).changePriority(values, node, priority),
+	});
+	addCommand(root, "recover", recoverOptions, {
+		description:
+			"a new cluster from a survivor's data directory, when a majority is gone for good; says what may be lost, and asks",
+		examples: [
+			"skein recover --data /var/lib/skein --dry-run",
+			"skein recover --data /var/lib/skein --survivors /mnt/n2/skein,http://10.0.0.4:8080",
+			'skein recover --data /var/lib/skein --confirm "n1 and n2 are gone for good, and what came after 3.100 is lost"',
+		],
+		run: async (values) => (await import("./recover.ts")).recover(values),
 	});
 	addCommand(root, "format", formatOptions, {
 		argument: ["[format]", "row or statement; without: tells which one it is"],

@@ -3,7 +3,8 @@
 import { connect } from "../../../client/src/index.ts";
 import { commandLineClient } from "./client-options.ts";
 import { confirmed } from "./confirm.ts";
-import type { HostPort, memberAddOptions, memberOptions, OptionValues } from "./options.ts";
+import { formatHostPort } from "./host-port.ts";
+import type { memberAddOptions, memberOptions, OptionValues } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Values = OptionValues<typeof memberOptions>;
@@ -84,8 +85,4 @@ function listed(members: unknown): string {
 export function kindText(kind: string, priority: unknown): string {
 	if (priority === "preferred") return `${kind}, preferred`;
 	return priority === "never" ? `${kind}, never leads` : kind;
-}
-
-function formatHostPort({ host, port }: HostPort): string {
-	return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -439,6 +439,25 @@ export const memberAddOptions = {
 	}),
 	learner: flag({ description: "it gets the log and does not vote: a read replica" }),
 } satisfies OptionTable;
+export const recoverOptions = {
+	data: text({
+		placeholder: "directory",
+		description: "the data directory of the survivor, a node that is stopped",
+		default: null,
+	}),
+	survivors: option<readonly string[] | null>("list", "directory|url,…", (value) => value.split(","), {
+		description: "other survivors, to find the best: directories of stopped nodes, URLs of running ones",
+		default: null,
+	}),
+	peer: option<HostPort | null>("text", "host:port", parseHostPort, {
+		description: "where the other nodes will reach it",
+		default: null,
+		defaultText: "where they did",
+	}),
+	confirm,
+	dryRun,
+	json,
+} satisfies OptionTable;
 export const explainOptions = {
 	url,
 	json,
@@ -477,6 +496,7 @@ export const everyOption: OptionTable = {
 	...memberOptions,
 	...stepDownOptions,
 	...pauseElectionsOptions,
+	...recoverOptions,
 	...sqlOptions,
 	...devOptions,
 	...startOptions,

@@ -3,11 +3,11 @@
 import { defaultNodeSettings } from "../node/settings.ts";
 import type { NodeConfiguration, RunningNode } from "../server/start-node.ts";
 import type { Logger } from "../world/logger.ts";
+import { formatHostPort } from "./host-port.ts";
 import { listenForStop } from "./interrupt.ts";
 import { createLogger } from "./logger.ts";
 import {
 	consensusTuning,
-	type HostPort,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
@@ -146,10 +146,6 @@ function pick<Table extends OptionTable>(
 ): Pick<OptionValues<Table>, keyof Table> {
 	const entries = Object.keys(table).map((key) => [key, values[key]]);
 	return Object.fromEntries(entries) as OptionValues<Table>;
-}
-
-function formatHostPort({ host, port }: HostPort): string {
-	return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function asError(error: unknown): Error {

@@ -13,7 +13,7 @@ const latestFormatVersion = 3;
 /** The byte of each: its place. Never changed. */
 const priorities: readonly Priority[] = ["normal", "preferred", "never"];
 const maxMembers = 64;
-const maxRetired = 1_000;
+export const maxRetired = 1_000;
 const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
 /** Printable ASCII without spaces: what a host and port can be made of. */
 const peerPattern = /^[!-~]{1,255}$/;
@@ -80,12 +80,17 @@ export function validateConfiguration(configuration: Configuration): void {
 	}
 }
 
+/** The number of the oldest format that holds it: the one in which it is written. */
+export function configurationFormat({ members, joining, retired }: Configuration): 1 | 2 | 3 {
+	if (members.some(({ priority }) => priority !== undefined)) return 3;
+	return joining.length === 0 && retired.length === 0 ? 1 : 2;
+}
+
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	validateConfiguration(configuration);
 	const { joining, retired } = configuration;
-	const isPlain = joining.length === 0 && retired.length === 0;
-	const hasPriorities = configuration.members.some(({ priority }) => priority !== undefined);
-	const bytes: number[] = [hasPriorities ? 3 : isPlain ? 1 : 2];
+	const format = configurationFormat(configuration);
+	const bytes: number[] = [format];
 	const putCount = (count: number): void => {
 		bytes.push(count >> 8, count & 0xff);
 	};
@@ -97,15 +102,10 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	for (const { id, peer, priority } of configuration.members) {
 		putText(id);
 		putText(peer);
-		if (hasPriorities) bytes.push(priorities.indexOf(priority ?? "normal"));
+		if (format === 3) bytes.push(priorities.indexOf(priority ?? "normal"));
 	}
 	const { voters, outgoingVoters, learners } = configuration;
-	for (const list of [
-		voters,
-		outgoingVoters,
-		learners,
-		...(isPlain && !hasPriorities ? [] : [joining, retired]),
-	]) {
+	for (const list of [voters, outgoingVoters, learners, ...(format === 1 ? [] : [joining, retired])]) {
 		putCount(list.length);
 		for (const id of list) putText(id);
 	}

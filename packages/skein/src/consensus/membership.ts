@@ -4,11 +4,10 @@
  * only. So any two neighbours in a log share a voter in every two of their quorums; DESIGN.md has the argument.
  */
 import { unreachable } from "./assert.ts";
-import { validateConfiguration } from "./configuration.ts";
+import { maxRetired, validateConfiguration } from "./configuration.ts";
 import type { Configuration, MemberChange, NodeId, Priority } from "./types.ts";
 
 /** Ids that are remembered as used up; the oldest are forgotten first. */
-const maxRetired = 1_000;
 
 export type Plan =
 	/** What is asked for is so already. */

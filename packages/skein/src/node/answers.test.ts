@@ -31,7 +31,7 @@ async function createBench(): Promise<Bench> {
 		onMessage: (_from, _lane, bytes) => void heard.push(decodeMessage(bytes) as RunResponse),
 		onReachable() {},
 	});
-	const answer = createAnswers({ self: "n1", group: 1, outbox, maxMessageBytes: 20_000 });
+	const answer = createAnswers({ self: "n1", group: 1, network: own, outbox, maxMessageBytes: 20_000 });
 	return { clock, network, answer, heard };
 }
 

@@ -57,6 +57,7 @@ export function createClusterRequests(options: ClusterRequestsOptions): ClusterR
 				clusterId: options.log.recovered.identity.clusterId,
 				url: options.url,
 				version,
+				wire: network.wire,
 				appliedIndex: options.applied.position.index,
 				inSync: inSync.holds(),
 				acknowledgement: options.mode.current,

@@ -3,6 +3,7 @@ import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.t
 import type { Configuration, LogIndex, Member, NodeId, Role } from "../consensus/types.ts";
 import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { LogFormat } from "../database/log-format.ts";
+import type { WireVersions } from "../world/network.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Degradation } from "./degradation.ts";
 import type { PeerStatus } from "./directory.ts";
@@ -13,6 +14,7 @@ export interface OwnStatus {
 	readonly clusterId: string;
 	readonly url: string;
 	readonly version: string;
+	readonly wire: WireVersions;
 	readonly appliedIndex: LogIndex;
 	/** By this member's own knowledge. */
 	readonly inSync: boolean;
@@ -102,7 +104,8 @@ function ownView(
 	kind: MemberView["kind"],
 	{ peer, priority }: Member,
 ): MemberView {
-	const { durableIndex } = runner.core.view;
+	const { durableIndex, base } = runner.core.view;
+	const lastTerm = durableIndex === base.index ? base.term : runner.core.view.termAt(durableIndex);
 	return {
 		kind,
 		priority: priority ?? "normal",
@@ -110,7 +113,9 @@ function ownView(
 		url: own.url,
 		peer,
 		version: own.version,
+		wire: own.wire,
 		matchIndex: durableIndex,
+		last: lastTerm === null ? null : { term: lastTerm, index: durableIndex },
 		appliedIndex: own.appliedIndex,
 		lagEntries: Math.max(0, runner.commitIndex - own.appliedIndex),
 		lagBytes: runner.state.role === "leader" ? 0 : null,
@@ -140,7 +145,9 @@ function otherView(
 		url: status?.url ?? null,
 		peer,
 		version: status?.version ?? null,
+		wire: status?.wire ?? null,
 		matchIndex,
+		last: null,
 		appliedIndex,
 		lagEntries: appliedIndex === null ? null : Math.max(0, runner.commitIndex - appliedIndex),
 		lagBytes: progress === undefined || appliedIndex === null ? null : lagBytes(options, appliedIndex),

@@ -11,7 +11,7 @@ import type { Output, RefusalReason } from "../consensus/output.ts";
 import type { Configuration, Entry, GroupId, LogIndex, NodeId, Role, Term } from "../consensus/types.ts";
 import { EntryAbsentError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
-import { encodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Lane, Network } from "../world/network.ts";
@@ -240,7 +240,8 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	}
 
 	function transmit(message: ConsensusMessage): void {
-		network.send(message.to, laneOf(message), encodeMessage(message));
+		const lane = laneOf(message);
+		network.send(message.to, lane, encodeFor(network, lane, message));
 	}
 
 	function stillLeads(term: Term): boolean {

@@ -9,7 +9,8 @@ import type { Configuration, GroupId, NodeId, Term } from "../consensus/types.ts
 import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
-import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
+import { decodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import { defaultPeerLimits } from "../peer/limits.ts";
 import type { PeerMessage } from "../peer/message.ts";
 import type { Clock, Timer } from "../world/clock.ts";
@@ -238,7 +239,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		mode,
 		statementTimeoutMs,
 		leads: () => runner.state.role === "leader",
-		respond: createAnswers({ self, group, outbox, maxMessageBytes: defaultPeerLimits.maxMessageBytes.log }),
+		respond: createAnswers({
+			self,
+			group,
+			network,
+			outbox,
+			maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
+		}),
 	});
 	const holds = createSnapshotHolds({
 		clock,
@@ -281,6 +288,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		leaderWatch,
 		directory,
 		forwarding,
+		wire: network.wire,
 		stopped: () => stopped,
 	});
 	const tellStatus = createStatusSender({ self, group, network });
@@ -329,7 +337,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	});
 
 	function send(to: NodeId, message: PeerMessage): void {
-		network.send(to, "log", encodeMessage(message));
+		network.send(to, "log", encodeFor(network, "log", message));
 	}
 
 	function onRole(state: RoleState): void {
@@ -354,7 +362,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function onMessage(from: NodeId, bytes: Uint8Array): void {
-		const message = decodeMessage(bytes);
+		const message = decodeMessage(bytes, network.wire);
 		if (message.from !== from || message.to !== self || message.group !== group) {
 			logger.warn({ from, type: message.type }, "a message for somebody else was dropped");
 			return;
@@ -413,6 +421,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			commitIndex: runner.commitIndex,
 			ready: readiness().ready,
 			lostTransactions: lost.count,
+			wire: network.wire,
 		});
 	}
 

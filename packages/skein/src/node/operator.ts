@@ -5,6 +5,7 @@
 import type { Configuration, GroupId, NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
+import type { WireVersions } from "../world/network.ts";
 import type { CallHandlers } from "./call-answers.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -21,6 +22,7 @@ import type { StateMachine } from "./state-machine.ts";
 import { createStepDown } from "./step-down.ts";
 import { createTransfer, type Transfer } from "./transfer.ts";
 import { createTransferRequests } from "./transfer-requests.ts";
+import { createWireGate } from "./wire-gate.ts";
 
 /** How long a leader waits for a change of members, or for the one before it to end. */
 const memberChangeMs: Milliseconds = 10_000;
@@ -51,10 +53,18 @@ export interface OperatorOptions {
 	readonly logger: Logger;
 	readonly settings: NodeSettings;
 	readonly stopped: () => boolean;
+	/** Of messages, that this node understands. */
+	readonly wire: WireVersions;
 }
 
 export function createOperator(options: OperatorOptions): Operator {
 	const { electionTimeoutMs, transferTimeoutMs } = options.settings.consensus;
+	const gate = createWireGate({
+		self: options.self,
+		own: options.wire,
+		members: () => options.configuration().members.map(({ id }) => id),
+		wireOf: (node) => options.directory.statusOf(node)?.wire ?? null,
+	});
 	const transfer = createTransfer({
 		...options,
 		statusOf: (node) => options.directory.statusOf(node),
@@ -73,6 +83,7 @@ export function createOperator(options: OperatorOptions): Operator {
 		...asking,
 		watch: createLeaderWatch(options.clock, options.deadlines),
 		timeoutMs: memberChangeMs,
+		mustKnow: (configuration) => gate.mustKnowConfiguration(configuration),
 	});
 	const preference = createPreference({
 		...asking,

@@ -10,6 +10,7 @@ import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
 import type { SettingChange } from "../database/setting-change.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { WireVersions } from "../world/network.ts";
 import type { Degradation } from "./degradation.ts";
 import type { PauseAnswer, PauseRequest } from "./elections.ts";
 import type { MembersAnswer, MembersRequest } from "./member-changes.ts";
@@ -71,7 +72,11 @@ export interface MemberView {
 	readonly url: string | null;
 	readonly peer: string;
 	readonly version: string | null;
+	/** Of messages between nodes, that it understands; null: unknown. */
+	readonly wire: WireVersions | null;
 	readonly matchIndex: number | null;
+	/** Where its log ends on disk: this node's own only (`skein recover` compares survivors by it). */
+	readonly last: Position | null;
 	readonly appliedIndex: number | null;
 	readonly lagEntries: number | null;
 	readonly lagBytes: number | null;

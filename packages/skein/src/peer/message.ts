@@ -7,6 +7,7 @@ import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.t
 import type { ConsensusMessage } from "../consensus/message.ts";
 import type { Configuration, GroupId, LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
 import type { Program, ProgramOutcome } from "../database/program.ts";
+import type { WireVersions } from "../world/network.ts";
 
 interface Envelope {
 	readonly group: GroupId;
@@ -95,6 +96,8 @@ export interface StatusMessage extends Envelope {
 	readonly ready: boolean;
 	/** Reported on its disk (lost/). */
 	readonly lostTransactions: number;
+	/** That it understands. */
+	readonly wire: WireVersions;
 }
 
 /** The leader offers a snapshot; the follower answers with the byte from which it wants it. */

@@ -13,6 +13,14 @@ import { openLog } from "../log/segmented-log.ts";
 import { afterFirstMeeting } from "../node/first-meeting.ts";
 import { createIncarnations } from "../node/incarnations.ts";
 import { createNode, defaultGroup } from "../node/node.ts";
+import {
+	givenUp,
+	type Recovery,
+	readRecovered,
+	refuseUnfit,
+	supersededText,
+	writeSuperseded,
+} from "../node/recover/recovery-files.ts";
 import type { Service } from "../node/service.ts";
 import { defaultNodeSettings, type NodeSettings } from "../node/settings.ts";
 import { peerAddress } from "../peer/peer-address.ts";
@@ -21,6 +29,7 @@ import { lockDataDirectory } from "../world/data-directory-lock.ts";
 import type { Disk } from "../world/disk.ts";
 import { createFileDisk } from "../world/file-disk.ts";
 import type { Logger } from "../world/logger.ts";
+import type { WireVersions } from "../world/network.ts";
 import { createSystemClock } from "../world/system-clock.ts";
 import { createSystemRandom } from "../world/system-random.ts";
 import { keepJoining, lookForCluster } from "./join.ts";
@@ -51,6 +60,8 @@ export interface NodeConfiguration {
 	readonly settings?: Partial<NodeSettings>;
 	/** For tests at the world's interfaces: wraps the node's disk. */
 	readonly wrapDisk?: (disk: Disk) => Disk;
+	/** For tests: as a program that understands these versions of messages between nodes would. */
+	readonly wire?: WireVersions;
 }
 
 export interface RunningNode {
@@ -69,7 +80,9 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 	const settings: NodeSettings = { ...defaultNodeSettings, ...configuration.settings };
 	const undo: (() => Promise<void>)[] = [];
 	let resolveFailed: (error: Error) => void = () => {};
-	const databaseFailed = new Promise<Error>((resolve) => {
+	/** Said on every lane, written once. */
+	let isSuperseded = false;
+	const partFailed = new Promise<Error>((resolve) => {
 		resolveFailed = resolve;
 	});
 	try {
@@ -80,13 +93,18 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		const random = createSystemRandom();
 		const realDisk = createFileDisk(dataDirectory);
 		const disk = configuration.wrapDisk?.(realDisk) ?? realDisk;
+		await refuseUnfit(disk, dataDirectory, id);
+		const recovered = await readRecovered(disk);
 		const client = configuration.join === null ? null : connect(configuration.join.urls);
 		const isNew = client !== null && (await isLogAbsent(disk, "log"));
 		// A node that joined before knows all that it needs, also when nobody answers there now.
 		const joined = client !== null && isNew ? await lookForCluster(client) : null;
 		const bootstrap = client === null ? initialConfiguration(configuration.cluster) : noMembers;
 		const identity: Identity = {
-			clusterId: joined?.clusterId ?? configuration.clusterId ?? derivedClusterId(bootstrap),
+			clusterId: recoveredAs(
+				recovered,
+				joined?.clusterId ?? configuration.clusterId ?? derivedClusterId(bootstrap),
+			),
 			nodeId: id,
 			incarnation: Buffer.from(random.bytes(16)).toString("hex"),
 		};
@@ -115,10 +133,19 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 				.filter((member) => member.id !== id)
 				.map(peerAddress),
 			secret: configuration.secret,
+			...(configuration.wire === undefined ? {} : { wire: configuration.wire }),
 			clock,
 			random,
 			log: logger,
 			onIncarnation: incarnations.accepts,
+			recoveredFrom: givenUp(recovered),
+			onSuperseded: (by) => {
+				if (isSuperseded) return;
+				isSuperseded = true;
+				const error = new Error(supersededText(id, by));
+				// Durable first: whoever starts it again hears it at once, also where nobody of the new cluster can be reached.
+				void writeSuperseded(disk, { by }).then(() => resolveFailed(error), resolveFailed);
+			},
 		});
 		const url = configuration.advertiseUrl ?? formatUrl(reachableAt(configuration));
 		const node = await createNode({
@@ -174,7 +201,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		return {
 			service: node.service,
 			url,
-			failed: Promise.race([node.failed, databaseFailed]),
+			failed: Promise.race([node.failed, partFailed]),
 			stuckThreads: () => database.stuckThreads(),
 			async stop() {
 				stopJoining();
@@ -192,6 +219,11 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 
 function firstEntries(bootstrap: Configuration): Entry[] {
 	return [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }];
+}
+
+/** Whoever starts a recovered node as before names the cluster that was given up. */
+function recoveredAs(recovered: Recovery | null, asked: string): string {
+	return recovered !== null && givenUp(recovered).includes(asked) ? recovered.to : asked;
 }
 
 function refuseOther({ nodeId }: Identity, id: NodeId): void {

@@ -97,6 +97,7 @@ export function createParts(
 		respond: createAnswers({
 			self,
 			group: 1,
+			network,
 			outbox,
 			maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		}),

@@ -227,6 +227,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		commitIndex: 1042,
 		ready: true,
 		lostTransactions: 3,
+		wire: { oldest: 6, newest: 7 },
 	},
 	"snapshot-offer": {
 		...envelope,

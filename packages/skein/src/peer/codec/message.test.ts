@@ -8,8 +8,9 @@ import type { PeerMessage } from "../message.ts";
 import { samples } from "./message.samples.ts";
 import { decodeMessage, encodeMessage, wireVersion } from "./message.ts";
 import { WireError } from "./wire-error.ts";
+import { wireVersions } from "./wire-version.ts";
 
-const goldenFile = new URL("golden/messages.hex", import.meta.url);
+const goldenFile = (version: number): URL => new URL(`golden/messages-${version}.hex`, import.meta.url);
 
 function hex(bytes: Uint8Array): string {
 	return Buffer.from(bytes).toString("hex");
@@ -27,9 +28,14 @@ function errorOf(action: () => unknown): WireError {
 
 // Run with UPDATE_GOLDEN=1 after adding a message. Never to make a changed one pass: that is a new wire version.
 test("the bytes of every message are those of the golden file", () => {
-	const lines = Object.entries(samples).map(([name, message]) => `${name}: ${hex(encodeMessage(message))}\n`);
-	if (process.env["UPDATE_GOLDEN"]) writeFileSync(goldenFile, lines.join(""));
-	expect(lines.join("")).toBe(readFileSync(goldenFile, "utf8"));
+	for (let version = wireVersions.oldest; version <= wireVersions.newest; version++) {
+		const file = goldenFile(version);
+		const lines = Object.entries(samples).map(
+			([name, message]) => `${name}: ${hex(encodeMessage(message, version))}\n`,
+		);
+		if (process.env["UPDATE_GOLDEN"]) writeFileSync(file, lines.join(""));
+		expect(lines.join("")).toBe(readFileSync(file, "utf8"));
+	}
 	expect(new Set(Object.values(samples).map((message) => message.type)).size).toBe(24);
 });
 
@@ -48,6 +54,17 @@ test.each(Object.entries(samples))("%s: cut or lengthened anywhere is a WireErro
 	}
 	expect(errorOf(() => decodeMessage(Buffer.concat([bytes, Buffer.of(0)]))).message).toMatch("after the end");
 });
+
+test.each(Object.entries(samples))(
+	"%s: there and back in every version, but for what an older one lacks",
+	(_, message) => {
+		for (let version = wireVersions.oldest; version <= wireVersions.newest; version++) {
+			const lacks =
+				version < 7 && message.type === "status" ? { wire: { oldest: version, newest: version } } : {};
+			expect(decodeMessage(encodeMessage(message, version))).toEqual({ ...message, ...lacks });
+		}
+	},
+);
 
 test("payloads of entries and blobs do not share memory with the received bytes", () => {
 	for (const name of ["append-request", "chain-append", "run-request"]) {
@@ -216,7 +233,7 @@ test("random bytes, and messages with bytes changed, are a message or a WireErro
 			expect(error).toBeInstanceOf(WireError);
 		}
 	};
-	const all = Object.values(samples).map(encodeMessage);
+	const all = Object.values(samples).map((message) => encodeMessage(message));
 	fastCheck.assert(
 		fastCheck.property(fastCheck.nat(40), fastCheck.uint8Array({ maxLength: 80 }), (type, body) => {
 			attempt(Uint8Array.of(wireVersion, type, 1, 0, 0, 0, 1, 97, 1, 98, ...body));
@@ -240,7 +257,12 @@ test("random bytes, and messages with bytes changed, are a message or a WireErro
 
 test("an unknown version and an unknown type have reasons of their own", () => {
 	const bytes = encodeMessage({ type: "timeout-now", group: 1, from: "a", to: "b", term: 1 });
-	expect(errorOf(() => decodeMessage(bytes.with(0, 99))).reason).toBe("unknown-version");
+	for (const version of [0, wireVersions.oldest - 1, wireVersions.newest + 1, 99]) {
+		expect(errorOf(() => decodeMessage(bytes.with(0, version))).reason).toBe("unknown-version");
+		expect(errorOf(() => encodeMessage(samples["status"] as PeerMessage, version)).reason).toBe(
+			"unknown-version",
+		);
+	}
 	expect(errorOf(() => decodeMessage(bytes.with(1, 99))).reason).toBe("unknown-type");
 });
 
