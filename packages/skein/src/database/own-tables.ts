@@ -2,7 +2,8 @@
  * Skein's own tables in the database, created with it.
  *
  * skein_state: one row. The last entry whose effects the file holds, and the configuration as of
- * then. Written in the same transaction as the effects (reference bug 43), never captured.
+ * then. Written in the same transaction as the effects (reference bug 43), never captured. In the log format wal its page
+ * is made by hand (pages/state-page.ts), which knows its columns.
  *
  * skein_settings: what is chosen for this database by logged entries (so far: the log format). Written like
  * skein_state, so that all members have the same at the same index, and a snapshot brings it along.
@@ -52,6 +53,29 @@ export function isOwnTable(name: string): boolean {
 	return name.toLowerCase().startsWith("skein_");
 }
 
+/**
+ * Instead of the applied index: of a state that SQLite holds for a moment only, while the format wal reads its pages. It
+ * is not committed in the log, and nobody may read it.
+ */
+const unfinished = -1;
+
+export function markUnfinished(connection: DatabaseSync): void {
+	connection.prepare("UPDATE skein_state SET applied_index = ? WHERE id = 1").run(unfinished);
+}
+
+/** Also of a new file. */
+export function isUnfinished(connection: DatabaseSync): boolean {
+	const table = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'skein_state'").get();
+	if (table === undefined) return false;
+	const row = connection.prepare("SELECT applied_index FROM skein_state WHERE id = 1").get();
+	return row?.["applied_index"] === unfinished;
+}
+
+function refuseUnfinished(index: number): void {
+	if (index === unfinished)
+		throw new Error("the database shows a transaction that is not committed in the log");
+}
+
 export function readState(connection: DatabaseSync): DatabaseState {
 	const row = connection
 		.prepare(
@@ -61,6 +85,7 @@ export function readState(connection: DatabaseSync): DatabaseState {
 	if (row === undefined)
 		throw new Error("the database has no row in skein_state: it was not made by Skein, or is damaged");
 	const applied = { index: Number(row["applied_index"]), term: Number(row["applied_term"]) };
+	refuseUnfinished(applied.index);
 	const text = row["configuration"];
 	const configuration =
 		typeof text === "string"
@@ -79,7 +104,9 @@ export function createPositionReader(connection: DatabaseSync): () => Position {
 	const statement = connection.prepare("SELECT applied_term, applied_index FROM skein_state WHERE id = 1");
 	return () => {
 		const row = statement.get();
-		return { term: Number(row?.["applied_term"]), index: Number(row?.["applied_index"]) };
+		const index = Number(row?.["applied_index"]);
+		refuseUnfinished(index);
+		return { term: Number(row?.["applied_term"]), index };
 	};
 }
 
