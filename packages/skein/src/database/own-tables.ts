@@ -3,7 +3,7 @@
  *
  * skein_state: one row. The last entry whose effects the file holds, and the configuration as of
  * then. Written in the same transaction as the effects (reference bug 43), never captured. In the log format wal its page
- * is made by hand (pages/state-page.ts), which knows its columns.
+ * is made by hand (pages/state-pages.ts), which knows its columns.
  *
  * skein_settings: what is chosen for this database by logged entries (so far: the log format). Written like
  * skein_state, so that all members have the same at the same index, and a snapshot brings it along.
@@ -59,8 +59,20 @@ export function isOwnTable(name: string): boolean {
  */
 const unfinished = -1;
 
-export function markUnfinished(connection: DatabaseSync): void {
-	connection.prepare("UPDATE skein_state SET applied_index = ? WHERE id = 1").run(unfinished);
+/** `text`: the configuration, so that the row takes as much as it did (pages/state-pages.ts). */
+export function markUnfinished(connection: DatabaseSync, text: (appliedIndex: number) => string): void {
+	connection
+		.prepare("UPDATE skein_state SET applied_index = ?, configuration = ? WHERE id = 1")
+		.run(unfinished, text(unfinished));
+}
+
+/** The row of skein_state as the format wal needs it: of one size, and without NULL. */
+export function fillState(connection: DatabaseSync, text: string): void {
+	connection
+		.prepare(
+			"UPDATE skein_state SET configuration_index = coalesce(configuration_index, 0), configuration = ? WHERE id = 1",
+		)
+		.run(text);
 }
 
 /** Also of a new file. */
@@ -88,7 +100,7 @@ export function readState(connection: DatabaseSync): DatabaseState {
 	refuseUnfinished(applied.index);
 	const text = row["configuration"];
 	const configuration =
-		typeof text === "string"
+		typeof text === "string" && text.trim() !== ""
 			? { index: Number(row["configuration_index"]), value: parseConfiguration(text) }
 			: null;
 	return { applied, configuration };
@@ -137,6 +149,10 @@ export function createStateWriter(connection: DatabaseSync): StateWriter {
 			applied.run(position.index, position.term);
 		},
 		format(format) {
+			// What the format wal needs of its size (pages/state-pages.ts) would be copied with each commit.
+			connection.exec(
+				"UPDATE skein_state SET configuration = nullif(rtrim(configuration), ''), configuration_index = CASE WHEN rtrim(configuration) <> '' THEN configuration_index END",
+			);
 			connection.prepare("INSERT OR REPLACE INTO skein_settings VALUES ('format', ?)").run(format);
 		},
 		configuration(index, value) {

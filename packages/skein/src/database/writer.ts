@@ -373,12 +373,9 @@ export function createWriter(options: {
 		session.requestEnded();
 	}
 
-	function stateWith(applied: Position, configuration: DatabaseState["configuration"]): DatabaseState {
-		return { applied, configuration: configuration ?? readState(session.connection).configuration };
-	}
-
 	function applyInTransaction(entries: readonly AppliedEntry[]): void {
 		const { connection, control, stateWriter } = session;
+		formats.wal.forget();
 		control.begin();
 		try {
 			for (const entry of entries) {
@@ -391,7 +388,7 @@ export function createWriter(options: {
 			control.commit();
 		} catch (error) {
 			if (connection.isTransaction) connection.exec("ROLLBACK");
-			formats.applyRolledBack();
+			formats.forgetSchema();
 			throw error;
 		}
 	}
@@ -403,7 +400,8 @@ export function createWriter(options: {
 			chosen === undefined || chosen.configuration === null
 				? null
 				: { index: chosen.position.index, value: chosen.configuration };
-		formats.wal.apply(session.connection, payloads, stateWith(last, configuration));
+		formats.forgetSchema();
+		formats.wal.apply(session.connection, payloads, last, configuration);
 	}
 
 	function rollback(): void {
@@ -432,7 +430,8 @@ export function createWriter(options: {
 			lastGroup = null;
 			const inTransaction = session.connection.isTransaction;
 			if (formats.wal.isWaiting || (!inTransaction && session.format() === "wal"))
-				return formats.wal.write(session.connection, stateWith(applied, configuration));
+				return formats.wal.write(session.connection, applied, configuration);
+			formats.wal.forget();
 			if (configuration !== null) {
 				if (!session.connection.isTransaction) session.control.begin();
 				session.stateWriter.configuration(configuration.index, configuration.value);

@@ -22,8 +22,8 @@ export interface LogFormats {
 	prepareToApply(connection: DatabaseSync): void;
 	/** Applies one payload inside the open transaction. Throws when it does not fit: the member has diverged. */
 	apply(connection: DatabaseSync, payload: Uint8Array): void;
-	/** The transaction in which `apply` was called was rolled back. */
-	applyRolledBack(): void;
+	/** What a connection that applies knows of the schema may be wrong: the transaction was rolled back, or pages were written. */
+	forgetSchema(): void;
 	readonly wal: WalFormat;
 }
 
@@ -54,7 +54,7 @@ export function createLogFormats(gate: BeginGate = openGate): LogFormats {
 			if (format === "wal") throw new Error("pages cannot be applied inside a transaction");
 			formats[format].apply(connection, payload);
 		},
-		applyRolledBack() {
+		forgetSchema() {
 			for (const format of all) format.applyRolledBack();
 		},
 		wal,

@@ -8,19 +8,22 @@
  * when the log has committed the entry. So nothing is in the file but what is committed.
  */
 import type { DatabaseSync } from "node:sqlite";
+import type { Position } from "../../consensus/types.ts";
 import { valuesByNumber } from "../arguments.ts";
 import type { BeginGate } from "../begin-gate.ts";
 import type { DatabaseState } from "../database.ts";
-import { isUnfinished, markUnfinished, readState } from "../own-tables.ts";
+import { createFormatReader, fillState, isUnfinished, markUnfinished, readState } from "../own-tables.ts";
 import { schemaVersionOf, withoutHistory, withSchemaVersion } from "../pages/first-page.ts";
 import { createPageStore, type PageStore, type Pages } from "../pages/page-store.ts";
-import { encodeStatePage } from "../pages/state-page.ts";
+import { encodeStatePages, type StatePages, textThatFills } from "../pages/state-pages.ts";
 import type { StatementKind } from "../parsed-statement.ts";
 import type { Value } from "../program.ts";
 import type { TransactionNote } from "../transaction-note.ts";
 import type { Capture, ClientStatement } from "./format.ts";
 import { decodePages, encodePages, type LoggedPages } from "./logged-pages.ts";
 import { decodePayload, encodePayload, type Part } from "./payload.ts";
+
+type StoredConfiguration = DatabaseState["configuration"];
 
 export interface WalFormat {
 	readonly name: "wal";
@@ -29,11 +32,18 @@ export interface WalFormat {
 	captureAll(connection: DatabaseSync): Uint8Array;
 	/** Something was captured, and neither written nor discarded. */
 	readonly isWaiting: boolean;
-	/** Writes what was captured, if anything was, and the state, as one transaction. */
-	write(connection: DatabaseSync, state: DatabaseState): void;
-	/** Applies payloads, one behind the other, and the state, as one transaction. */
-	apply(connection: DatabaseSync, payloads: readonly Uint8Array[], state: DatabaseState): void;
+	/** Writes what was captured, if anything was, with the state, as one transaction. `configuration` null: as it was. */
+	write(connection: DatabaseSync, applied: Position, configuration: StoredConfiguration): void;
+	/** Applies payloads, one behind the other, with the state, as one transaction. */
+	apply(
+		connection: DatabaseSync,
+		payloads: readonly Uint8Array[],
+		applied: Position,
+		configuration: StoredConfiguration,
+	): void;
 	discard(): void;
+	/** SQL wrote the state, or may have. */
+	forget(): void;
 	/** Whoever opens the file: a process that ended in the middle of a capture left what was not taken back. */
 	takeBackUnfinished(connection: DatabaseSync): void;
 	close(): void;
@@ -43,6 +53,11 @@ const changing: ReadonlySet<StatementKind> = new Set(["write", "schema", "pragma
 /** Of one transaction, for the report of its loss. */
 const maxTold = 1_000;
 
+interface Known {
+	readonly state: DatabaseState;
+	readonly pages: StatePages;
+}
+
 interface Told {
 	readonly sql: string;
 	readonly client: ClientStatement | null;
@@ -51,6 +66,7 @@ interface Told {
 export function createWalFormat(gate: BeginGate): WalFormat {
 	let opened: PageStore | null = null;
 	let waiting: LoggedPages | null = null;
+	let known: Known | null = null;
 
 	/** Of the one database that this writes. */
 	function storeOf(connection: DatabaseSync): PageStore {
@@ -60,11 +76,20 @@ export function createWalFormat(gate: BeginGate): WalFormat {
 		return opened;
 	}
 
+	/** What the file holds of the state, as long as nobody else writes it. */
+	function knownOf(connection: DatabaseSync): Known {
+		known ??= {
+			state: readState(connection),
+			pages: { pageBytes: pageBytesOf(connection), numbers: statePagesOf(connection) },
+		};
+		return known;
+	}
+
 	/** What SQLite commits here nobody else can have seen when it is taken back. */
-	function commitAndTakeBack(connection: DatabaseSync): Pages {
+	function commitAndTakeBack(connection: DatabaseSync, { state, pages }: Known): Pages {
 		const store = storeOf(connection);
 		return gate.whileClosed(() => {
-			markUnfinished(connection);
+			markUnfinished(connection, (index) => textThatFills(pages.pageBytes, state, index));
 			const mark = store.mark();
 			connection.exec("COMMIT");
 			try {
@@ -76,18 +101,26 @@ export function createWalFormat(gate: BeginGate): WalFormat {
 		});
 	}
 
-	function write(connection: DatabaseSync, logged: LoggedPages, state: DatabaseState): void {
-		const { statePage, pageBytes } = logged;
-		const page = encodeStatePage(pageBytes, state);
-		if (page === null) throw new Error(tooManyMembers);
-		storeOf(connection).write(connection, { ...logged, pages: new Map(logged.pages).set(statePage, page) });
+	function write(
+		connection: DatabaseSync,
+		logged: LoggedPages,
+		applied: Position,
+		configuration: StoredConfiguration,
+	): void {
+		const before = knownOf(connection);
+		const isWhole = logged.statePages.length > 0;
+		const pages = isWhole ? { pageBytes: logged.pageBytes, numbers: logged.statePages } : before.pages;
+		const state = { applied, configuration: configuration ?? before.state.configuration };
+		const ours = encodeStatePages(pages, state, isWhole || configuration !== null);
+		known = null;
+		storeOf(connection).write(connection, { ...logged, pages: new Map([...logged.pages, ...ours]) });
+		known = { state, pages };
 	}
 
 	/** Nothing but the state changes. */
 	function nothing(connection: DatabaseSync): LoggedPages {
 		const size = Number(connection.prepare("PRAGMA page_count").get()?.["page_count"]);
-		const pageBytes = pageBytesOf(connection);
-		return { pageBytes, size, statePage: statePageOf(connection), pages: new Map() };
+		return { pageBytes: pageBytesOf(connection), size, statePages: [], pages: new Map() };
 	}
 
 	return {
@@ -96,41 +129,49 @@ export function createWalFormat(gate: BeginGate): WalFormat {
 			if (waiting !== null) throw new Error("what was captured before is not written yet");
 			return createCapture(connection, {
 				take() {
-					const statePage = statePageOf(connection);
-					const taken = asLogged(commitAndTakeBack(connection), statePage);
-					if (taken.pages.size === 0) return null;
-					waiting = taken;
-					return taken;
+					const current = knownOf(connection);
+					const taken = commitAndTakeBack(connection, current);
+					const logged = asLogged(taken, current.pages.numbers);
+					if (logged.pages.size === 0) return null;
+					waiting = logged;
+					return logged;
 				},
 			});
 		},
 		captureAll(connection) {
 			if (waiting !== null) throw new Error("what was captured before is not written yet");
-			const statePage = statePageOf(connection);
 			const state = readState(connection);
+			const pageBytes = pageBytesOf(connection);
+			fillState(connection, textThatFills(pageBytes, state, state.applied.index));
+			const statePages = statePagesOf(connection);
 			const image = connection.serialize();
 			connection.exec("ROLLBACK");
-			const pageBytes = pageBytesOf(connection);
-			if (encodeStatePage(pageBytes, state) === null) throw new Error(tooManyMembers);
-			waiting = asLogged(wholeImage(image, pageBytes), statePage);
+			waiting = { ...asLogged(wholeImage(image, pageBytes), statePages), statePages };
 			return encodePayload([{ type: "pages", bytes: encodePages(waiting) }], "wal");
 		},
 		get isWaiting() {
 			return waiting !== null;
 		},
-		write(connection, state) {
-			write(connection, waiting ?? nothing(connection), state);
+		write(connection, applied, configuration) {
+			write(connection, waiting ?? nothing(connection), applied, configuration);
 			waiting = null;
 		},
-		apply(connection, payloads, state) {
+		apply(connection, payloads, applied, configuration) {
 			let logged = nothing(connection);
+			let isFitting = createFormatReader(connection)() === "wal";
 			for (const payload of payloads) {
 				const next = pagesOf(payload);
-				logged = { ...next, pages: new Map([...logged.pages, ...next.pages]) };
+				isFitting ||= next.statePages.length > 0;
+				if (!isFitting) throw new Error("logged pages do not fit a database that has its own");
+				const statePages = next.statePages.length > 0 ? next.statePages : logged.statePages;
+				logged = { ...next, statePages, pages: new Map([...logged.pages, ...next.pages]) };
 			}
 			// Of pages that a later entry cut off.
 			const pages = new Map([...logged.pages].filter(([page]) => page <= logged.size));
-			write(connection, { ...logged, pages }, state);
+			write(connection, { ...logged, pages }, applied, configuration);
+		},
+		forget() {
+			known = null;
 		},
 		discard() {
 			waiting = null;
@@ -145,12 +186,10 @@ export function createWalFormat(gate: BeginGate): WalFormat {
 		close() {
 			opened?.close();
 			opened = null;
+			known = null;
 		},
 	};
 }
-
-const tooManyMembers =
-	"the configuration of this cluster is too large for the log format wal: all members must fit one page of the database";
 
 /**
  * Members' versions of the schema differ by their histories, and a connection that knows one takes the same number for the
@@ -169,12 +208,12 @@ function wholeImage(image: Uint8Array, pageBytes: number): Pages {
 }
 
 /** The first page comes without its history, and skein_state's not at all. */
-function asLogged({ pageBytes, size, pages }: Pages, statePage: number): LoggedPages {
+function asLogged({ pageBytes, size, pages }: Pages, statePages: readonly number[]): LoggedPages {
 	const kept = new Map(pages);
-	kept.delete(statePage);
+	for (const page of statePages) kept.delete(page);
 	const first = kept.get(1);
 	if (first !== undefined) kept.set(1, withoutHistory(first));
-	return { pageBytes, size, statePage, pages: kept };
+	return { pageBytes, size, statePages: [], pages: kept };
 }
 
 function pagesOf(payload: Uint8Array): LoggedPages {
@@ -183,11 +222,12 @@ function pagesOf(payload: Uint8Array): LoggedPages {
 	return decodePages(part.bytes);
 }
 
-function statePageOf(connection: DatabaseSync): number {
-	const row = connection
-		.prepare("SELECT rootpage FROM main.sqlite_schema WHERE name = 'skein_state' AND type = 'table'")
-		.get();
-	return Number(row?.["rootpage"]);
+/** The table's own page, and those on which its row goes on, in their order. */
+function statePagesOf(connection: DatabaseSync): number[] {
+	return connection
+		.prepare("SELECT pageno FROM dbstat('main') WHERE name = 'skein_state' ORDER BY path")
+		.all()
+		.map((row) => Number(row["pageno"]));
 }
 
 function pageBytesOf(connection: DatabaseSync): number {
