@@ -19,6 +19,7 @@ import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
+import { createAlone } from "./alone.ts";
 import { createAnswering } from "./answering.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { createCommitWait } from "./commit-wait.ts";
@@ -107,6 +108,7 @@ export function createLeading(options: LeadingOptions): Leading {
 	const { database, runner, applied, clock, deadlines, settings, logger, wake } = options;
 	const queue = createWriteQueue(settings.maxQueuedWrites);
 	const ended = createEndedStreams();
+	const alone = createAlone(options.mustRunAlone);
 	const owner = createOwnership({ clock, deadlines, settings, wake, underWay: () => underWay });
 	const pause = createWritePause(clock, deadlines);
 	let term: Term | null = null;
@@ -188,9 +190,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		return queue.takeBatch({
 			requests: settings.maxBatchRequests,
 			behind: open.last !== null,
-			// A group has one log format: a change of it is no part of any.
-			mustRunAlone: (request) =>
-				request.interactive || request.format !== undefined || options.mustRunAlone(request),
+			mustRunAlone: (request) => alone.is(request),
 		});
 	}
 
@@ -319,7 +319,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			payloads.reduce((sum, { length }) => sum + length, 0),
 		);
 		// Also nothing that comes after it shares its transaction.
-		if (batch.some(({ request }) => options.mustRunAlone(request))) open.close();
+		if (alone.ends(batch)) open.close();
 		const isCommitted = runner().commitIndex >= result.last.index;
 		// Before the answers: the writer works while they are made.
 		if (isCommitted) commitSqlite(result.last);
@@ -391,7 +391,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			() => {
 				patience.cancel();
 				applied.advance(position);
-				reflectUpTo(runner().commitIndex);
+				passing.reflectUpTo(runner().commitIndex, pieces);
 			},
 			(error: unknown) => {
 				patience.cancel();
@@ -419,10 +419,6 @@ export function createLeading(options: LeadingOptions): Leading {
 		const { index } = configuration;
 		commitSqlite({ index, term: runner().core.view.termAt(index) ?? 0 });
 		return true;
-	}
-
-	function reflectUpTo(commitIndex: LogIndex): void {
-		passing.reflectUpTo(commitIndex, pieces);
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */
@@ -511,7 +507,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		},
 		stillLeading,
 		async enter(newTerm) {
-			await database.prepareToLead();
+			alone.captures(await database.prepareToLead());
 			term = newTerm;
 			commitFailed = false;
 			logger.info({ term: newTerm }, "serving as leader");
@@ -563,7 +559,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		onCommit(index) {
 			committedMoreAt = clock.now();
 			if (term !== null) {
-				reflectUpTo(index);
+				passing.reflectUpTo(index, pieces);
 				if (passing.newConfiguration(index) !== null) wake();
 			}
 			answering.onCommit(index);

@@ -197,6 +197,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		},
 		async prepareToLead() {
 			leads = true;
+			return file.content.format ?? defaultLogFormat;
 		},
 		async read(program) {
 			const { applied, items } = file.content;
