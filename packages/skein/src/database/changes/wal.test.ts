@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import type { Configuration } from "../../consensus/types.ts";
 import { openGate } from "../begin-gate.ts";
 import type { AppliedEntry, WriteRequest } from "../database.ts";
+import { readState } from "../own-tables.ts";
 import { makeExact, pinState } from "../snapshot-copy.ts";
 import { differingPages, imageOf } from "../testing/contents.ts";
 import {
@@ -142,6 +143,42 @@ test("barriers and configurations come out the same, one at a time or many at on
 		expectSameBytes(members);
 		expect(member(members, "a").applied()).toEqual(last.position);
 		write(members, "a", "insert into t values (1)");
+		expectSameBytes(members);
+	});
+});
+
+test("a configuration is stored with all that it says of a member", () => {
+	withMembers((members) => {
+		members.writers["a"]?.prepareToLead();
+		chooseWal(members);
+		const { configuration } = entry(members, "configuration", ["n1", "n2"]);
+		if (configuration === null) throw new Error("no configuration");
+		const [first, second] = configuration.members;
+		if (first === undefined || second === undefined) throw new Error("no member");
+		const value: Configuration = {
+			...configuration,
+			members: [
+				{ id: first.id, peer: first.peer, priority: "preferred" },
+				{ id: second.id, peer: second.peer },
+			],
+		};
+		const position = { index: members.index, term: 2 };
+		const chosen: AppliedEntry = {
+			position,
+			kind: "configuration",
+			payload: new Uint8Array(0),
+			configuration: value,
+		};
+		for (const writer of Object.values(members.writers)) {
+			writer.apply([chosen]);
+			expect(readState(writer.connection()).configuration).toEqual({ index: position.index, value });
+		}
+		expectSameBytes(members);
+		// Through the change of the format too, which copies the state.
+		member(members, "b").prepareToLead();
+		chooseWal(members, "b");
+		write(members, "b", "create table t (x)");
+		expect(readState(member(members, "a").connection()).configuration?.value).toEqual(value);
 		expectSameBytes(members);
 	});
 });
@@ -315,6 +352,24 @@ test("what was answered early and lost is told as what its client sent", () => {
 	});
 });
 
+test("a report of more statements than it shows says so", () => {
+	withMembers((members) => {
+		const a = member(members, "a");
+		a.prepareToLead();
+		write(members, "a", "create table t (x)");
+		chooseWal(members);
+		const tell = (count: number) => {
+			const statements = Array.from({ length: count }, (_, x) => `insert into t values (${x})`);
+			const [outcome] = a.execute([{ ...requestOf(statements), note }]);
+			a.rollback();
+			const told = notedTransaction(outcome?.payload ?? new Uint8Array(0), true);
+			return { shown: told?.changes.length, isCut: told?.isCut };
+		};
+		expect(tell(1_000)).toEqual({ shown: 1_000, isCut: false });
+		expect(tell(1_001)).toEqual({ shown: 1_000, isCut: true });
+	});
+});
+
 test("a group that changes nothing leaves nothing, and an entry that is too large did not happen", () => {
 	withMembers((members) => {
 		const a = member(members, "a");
@@ -329,6 +384,25 @@ test("a group that changes nothing leaves nothing, and an entry that is too larg
 		expect(outcomes.map(({ payload }) => payload)).toEqual([null, null]);
 		a.rollbackGroup();
 		expect(differingPages(imageOf(join(members.directory, "a")), before)).toBeNull();
+	});
+});
+
+test("a statement that failed and kept rows has changed something, and is told if it is lost", () => {
+	withMembers((members) => {
+		const a = member(members, "a");
+		a.prepareToLead();
+		write(members, "a", "create table t (x unique)", "insert into t values ('taken')");
+		chooseWal(members);
+		const sql = "insert or fail into t values ('kept'), ('taken')";
+		const [outcome] = commitGroup(members, "a", ["b", "c"], [requestOf([sql])]);
+		expect(outcome?.outcome.errors[0]?.code).toMatch(/^SQLITE_CONSTRAINT/);
+		expect(countIn(openReader(members, "b"))).toBe(2);
+		expectSameBytes(members);
+		const [early] = a.execute([{ ...requestOf([sql.replace("kept", "another")]), note }]);
+		a.rollbackGroup();
+		expect(notedTransaction(early?.payload ?? new Uint8Array(0), true)?.changes).toEqual([
+			{ operation: "statement", sql: sql.replace("kept", "another"), values: [] },
+		]);
 	});
 });
 

@@ -50,8 +50,8 @@ export interface WalFormat {
 }
 
 const changing: ReadonlySet<StatementKind> = new Set(["write", "schema", "pragma-write"]);
-/** Of one transaction, for the report of its loss. */
-const maxTold = 1_000;
+/** Of one transaction, for the report of its loss: one more than it shows, so that it says that there are more. */
+const maxTold = 1_001;
 
 interface Known {
 	readonly state: DatabaseState;
@@ -249,11 +249,11 @@ function createCapture(connection: DatabaseSync, { take }: { take: () => LoggedP
 			toldBefore = told.length;
 		},
 		statement(kind, sql, run, client) {
-			const result = run();
+			// Also if it fails: OR FAIL keeps the rows before the one that failed.
 			changed ||= changing.has(kind);
 			const isClients = client !== null || !changing.has(kind);
 			if (isClients && kind !== "read" && told.length < maxTold) told.push({ sql, client });
-			return result;
+			return run();
 		},
 		requestRolledBack() {
 			told = told.slice(0, toldBefore);

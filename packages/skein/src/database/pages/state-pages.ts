@@ -32,7 +32,11 @@ function rowBytes(pageBytes: number): number {
 /** Configurations that are equal have the same text on every member. */
 function textOf(configuration: Configuration): string {
 	const { members, voters, outgoingVoters, learners, joining, retired } = configuration;
-	const named = members.map(({ id, peer }) => ({ id, peer }));
+	// Whatever a member may have: what is left out here would be lost with the next start.
+	const named = members.map(({ id, peer, priority, ...none }) => {
+		none satisfies Record<string, never>;
+		return { id, peer, priority };
+	});
 	return JSON.stringify({ members: named, voters, outgoingVoters, learners, joining, retired });
 }
 
