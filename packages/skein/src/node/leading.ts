@@ -18,6 +18,7 @@ import { allVoters } from "../consensus/quorum.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import { isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import { createAlone } from "./alone.ts";
 import { createAnswering } from "./answering.ts";
@@ -25,7 +26,7 @@ import type { AppliedIndex } from "./applied-index.ts";
 import { createCommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
-import type { DiskWatch } from "./disk-watch.ts";
+import { type DiskWatch, writingMs } from "./disk-watch.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import { createOpenTransaction } from "./open-transaction.ts";
 import { createOwnership } from "./ownership.ts";
@@ -238,6 +239,8 @@ export function createLeading(options: LeadingOptions): Leading {
 			owner.forget();
 			const failure = writerFailed(error);
 			for (const write of batch) write.answer({ type: "failed", error: failure });
+			// In the log format wal executing writes already, and the log may have room of its own: it would lead on.
+			if (isDiskFull(error)) runner().step({ type: "step-down" });
 			if (open.last === null) return "worked";
 			// What was open with it is in the log, and may be committed: it comes back from there.
 			open.ended();
@@ -385,8 +388,9 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** The database may tell of it late, with the answer to the next batch: sooner if somebody waits. */
 	function commitSqlite(position: Position): void {
+		// In the log format wal all pages are written here.
+		const patience = options.watch("SQLite's commit", writingMs(open, settings.consensus));
 		open.ended();
-		const patience = options.watch("SQLite's commit", settings.consensus.diskStallMs);
 		committing = database.commit(position, passing.newConfiguration(position.index)).then(
 			() => {
 				patience.cancel();
