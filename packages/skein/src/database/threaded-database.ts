@@ -8,7 +8,7 @@ import { Worker } from "node:worker_threads";
 import type { LogIndex, Position } from "../consensus/types.ts";
 import { createSharedGate } from "./begin-gate.ts";
 import type { CheckpointResult } from "./checkpoint.ts";
-import { databaseFileName } from "./connection.ts";
+import { databaseFileName, openReading } from "./connection.ts";
 import type { AppliedEntry, Database, DatabaseState, SnapshotFile, WriteRequest } from "./database.ts";
 import type { InstallThreadData } from "./install-thread.ts";
 import type { LogFormat } from "./log-format.ts";
@@ -69,6 +69,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 	finishReplacing(path);
 	let writer = startWriter();
 	const opened = (await writer.call("state", [])) as DatabaseState;
+	let keeper = keepWriteAheadFile(path);
 	const readers = createReaderPool({ path, settings, gate, onDeath });
 	const transactions = createReadTransactions({ path, settings, gate, onDeath });
 	let durableIndex: LogIndex = 0;
@@ -124,11 +125,13 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		// A connection opened between the steps would mix the old file with the new one's write-ahead file.
 		await Promise.all([readers.suspend(), transactions.suspend()]);
 		try {
+			keeper.close();
 			await writer.call("close", []);
 			await writer.terminate();
 			replaceFile(path, source);
 			writer = startWriter();
 			const state = (await writer.call("state", [])) as DatabaseState;
+			keeper = keepWriteAheadFile(path);
 			durableIndex = state.applied.index;
 			return state;
 		} finally {
@@ -169,8 +172,26 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 			closed = true;
 			await readers.close();
 			await transactions.close();
+			keeper.close();
 			await writer.call("close", []);
 			await writer.terminate();
+		},
+	};
+}
+
+/**
+ * Whoever closes a database last copies its write-ahead file back, and removes it. `process.exit` ends the writer's thread
+ * wherever it is and closes its connection: in the middle of a capture (changes/wal.ts) what nobody has taken back would be
+ * in the main file for good. This one is the main thread's, which goes after its threads, and it cannot write.
+ */
+function keepWriteAheadFile(path: string): { close(): void } {
+	const connection = openReading(path);
+	// It holds SQLite's lock from its first look on.
+	connection.prepare("SELECT count(*) FROM sqlite_schema").get();
+	return {
+		close() {
+			// Not open: a snapshot could not be installed.
+			if (connection.isOpen) connection.close();
 		},
 	};
 }

@@ -1,8 +1,10 @@
 // The log format wal with threads: reads go on while transactions are committed and taken back, and see only what was committed.
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { databaseFileName } from "./connection.ts";
 import { formatRequest, requestOf } from "./testing/members.ts";
 import { openDatabase } from "./threaded-database.ts";
 
@@ -53,5 +55,27 @@ test("reads on other threads see what is committed, and the index that it is of"
 	await Promise.all(readers);
 	expect(reads).toBeGreaterThan(100);
 	await database.close();
+	rmSync(directory, { recursive: true });
+});
+
+test("a process that ends without closing leaves the write-ahead file: what is not taken back is not in the main file", () => {
+	const directory = mkdtempSync(join(tmpdir(), "skein-threads-"));
+	const child = join(directory, "child.mjs");
+	const from = (file: string): string => JSON.stringify(new URL(file, import.meta.url).href);
+	writeFileSync(
+		child,
+		`
+import { openDatabase } from ${from("./threaded-database.ts")};
+import { requestOf } from ${from("./testing/members.ts")};
+const database = await openDatabase({ directory: ${JSON.stringify(directory)}, onFailure: (error) => { throw error; } });
+await database.prepareToLead();
+await database.execute([requestOf(["create table t (x)"])]);
+const done = database.commit({ index: 1, term: 1 });
+database.hurry();
+await done;
+process.exit(7);`,
+	);
+	expect(spawnSync(process.execPath, [child], { stdio: ["ignore", "ignore", "inherit"] }).status).toBe(7);
+	expect(statSync(`${join(directory, databaseFileName)}-wal`).size).toBeGreaterThan(0);
 	rmSync(directory, { recursive: true });
 });
