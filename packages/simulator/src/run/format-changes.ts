@@ -1,6 +1,6 @@
 /** An operator changes the log format now and then, on whatever member. What was answered is in the log. */
 import type { LogIndex } from "../../../skein/src/consensus/types.ts";
-import type { LogFormat } from "../../../skein/src/database/log-format.ts";
+import { type LogFormat, logFormats } from "../../../skein/src/database/log-format.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
@@ -39,7 +39,7 @@ export function startFormatChanges(options: FormatChangesOptions): FormatChanges
 
 	function change(): void {
 		const { id, server } = chance.pick(cluster.members);
-		const to = chance.pick(["row", "statement"] as const);
+		const to = chance.pick(logFormats);
 		server?.life.enter(() => {
 			tell({ type: "format", node: id, to });
 			server.service.changeFormat(to).then(

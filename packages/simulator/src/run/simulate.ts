@@ -28,6 +28,7 @@ import { startLeadershipChanges } from "./leadership-changes.ts";
 import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
+import { roomForPages } from "./room-for-pages.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
 
 export type FailureKind = "crash" | "liveness" | "safety";
@@ -126,7 +127,8 @@ export async function simulate(
 
 function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Scheduler, trace: Trace) {
 	const chance = createChance(seed);
-	const plan: RunPlan = drawPlan(chance.fork("plan"), budget);
+	const drawn = drawPlan(chance.fork("plan"), budget);
+	const plan: RunPlan = profile.name === "sqlite" ? roomForPages(drawn) : drawn;
 	const watch = createWatch();
 	const effects = createEffectsFromLog(profile.createReader(plan.store));
 	const applied = new Map<NodeId, number>();

@@ -34,7 +34,7 @@ export interface WriteRequest {
 	readonly idempotencyKey: string | null;
 	/**
 	 * Not null: it may be answered before it is committed, so its changes are captured apart from those of the others,
-	 * with this about who sent it. All requests of a batch or none.
+	 * with this about who sent it. All requests of a batch or none; in the log format wal only alone in its batch.
 	 */
 	readonly note: TransactionNote | null;
 	/** By the leader's monotonic clock: what stored outcomes age by (outcome-clock.ts). */
@@ -101,7 +101,8 @@ export interface Database {
 	 * Rejects only when the connection itself is unusable (the caller then rolls back).
 	 *
 	 * `behind`: the transaction holds earlier groups, answered already and not committed yet; this one can be taken back
-	 * by itself (`rollbackGroup`). Not for requests that are interactive or must run alone. If it rejects, the earlier
+	 * by itself (`rollbackGroup`). Not for requests that are interactive or must run alone, and not in the log format wal,
+	 * where a group has left the transaction when it was executed. If it rejects, the earlier
 	 * groups may be gone from the transaction too.
 	 */
 	execute(requests: readonly WriteRequest[], behind?: boolean): Promise<WriteOutcome[]>;
@@ -126,8 +127,11 @@ export interface Database {
 	 * happened all the same, and must not happen twice.
 	 */
 	applied(): Promise<Position>;
-	/** Must be called after `apply` and before the first `execute`: the connection forgets what it cached (FTS5). */
-	prepareToLead(): Promise<void>;
+	/**
+	 * Must be called after `apply` and before the first `execute`: the connection forgets what it cached (FTS5). The log
+	 * format that `execute` captures in, until it changes it.
+	 */
+	prepareToLead(): Promise<LogFormat>;
 
 	/** Runs a read-only program on a reader, on the newest committed state. A statement that writes fails with SQLITE_READONLY. */
 	read(program: Program, options: { timeoutMs: Milliseconds }): Promise<ReadOutcome>;

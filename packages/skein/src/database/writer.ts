@@ -8,6 +8,7 @@ import type { Position } from "../consensus/types.ts";
 import type { Capture } from "./changes/format.ts";
 import { encodeFormatChange, readFormatChange } from "./changes/format-change.ts";
 import type { LogFormats } from "./changes/formats.ts";
+import { formatOf } from "./changes/payload.ts";
 import { guardConnection, openWriting } from "./connection.ts";
 import { type ControlStatements, createControlStatements } from "./control-statements.ts";
 import type { AppliedEntry, DatabaseState, WriteOutcome, WriteRequest } from "./database.ts";
@@ -38,7 +39,8 @@ export interface Writer {
 	apply(entries: readonly AppliedEntry[]): void;
 	/** What the file holds; not inside a transaction. */
 	applied(): Position;
-	prepareToLead(): void;
+	/** The log format that `execute` will capture in. */
+	prepareToLead(): LogFormat;
 	/** The open connection, for a checkpoint. */
 	connection(): DatabaseSync;
 	close(): void;
@@ -89,6 +91,7 @@ export function createWriter(options: {
 	const { path, formats, settings, now } = options;
 	const first = openWriting(path);
 	refuseForeignFile(first, path);
+	formats.wal.takeBackUnfinished(first);
 	first.exec(ownSchema);
 	const state = readState(first);
 	let session = begin(first, "applying");
@@ -191,13 +194,23 @@ export function createWriter(options: {
 		if (session.mode !== "leading") throw new Error("execute before prepareToLead");
 		const changed = requests.find((request) => request.format !== undefined)?.format;
 		if (changed !== undefined) return [changeFormat(changed, requests.length)];
+		if (formats.wal.isWaiting)
+			throw new Error("what was executed before is neither committed nor rolled back");
 		if (behind) beginBehind(requests);
 		else lastGroup = "whole";
 		if (requests.every(({ note }) => note === null)) return executeTogether(requests);
+		if (requests.length > 1 && session.format() === "wal")
+			throw new Error(
+				"in the log format wal a request that may be answered early is alone in its transaction",
+			);
 		session.groupSize = requests.length;
 		return requests.map((request) => {
 			const outcome = executeOne(request, true);
-			return interactive === null ? { ...outcome, payload: finishCapture(request.note) } : outcome;
+			if (interactive !== null) return outcome;
+			const payload = finishCapture(request.note);
+			return payload !== null && isTooLarge(payload)
+				? refuseTooLarge(outcome, payload)
+				: { ...outcome, payload };
 		});
 	}
 
@@ -218,12 +231,27 @@ export function createWriter(options: {
 		if (interactive !== null) return outcomes;
 		const payload = finishCapture(null);
 		if (payload === null) return outcomes;
-		if (payload.length <= settings.maxTransactionBytes) return withPayload(outcomes, payload);
+		if (!isTooLarge(payload)) return withPayload(outcomes, payload);
+		// Of pages nobody knows whose they are.
+		if (formats.wal.isWaiting) return outcomes.map((outcome) => refuseTooLarge(outcome, payload));
 		// One of them is too large: none has happened, and all run again, each looked at by itself.
 		session.connection.exec(lastGroup === "behind" ? `ROLLBACK TO ${groupSavepoint}` : "ROLLBACK");
 		const again = executeGroup(requests, true);
 		const rest = finishCapture(null);
 		return rest === null ? again : withPayload(again, rest);
+	}
+
+	function isTooLarge(payload: Uint8Array): boolean {
+		return payload.length > settings.maxTransactionBytes;
+	}
+
+	function refuseTooLarge({ outcome }: WriteOutcome, payload: Uint8Array): WriteOutcome {
+		formats.wal.discard();
+		return {
+			outcome: tooLarge(outcome, payload.length, settings.maxTransactionBytes),
+			payload: null,
+			replayed: false,
+		};
 	}
 
 	/** In a transaction of its own: what is captured before it has the old format, what comes behind it the new one. */
@@ -234,7 +262,11 @@ export function createWriter(options: {
 		session.control.begin();
 		session.stateWriter.format(to);
 		const outcome: ProgramOutcome = { results: [], errors: [], autocommit: true, foreignKeys: true };
-		return { outcome, payload: encodeFormatChange(to), replayed: false };
+		if (to !== "wal") return { outcome, payload: encodeFormatChange(to), replayed: false };
+		const payload = formats.wal.captureAll(session.connection);
+		if (!isTooLarge(payload)) return { outcome, payload, replayed: false };
+		formats.wal.discard();
+		throw new DatabaseTooLarge(payload.length, settings.maxTransactionBytes);
 	}
 
 	function applyCommand(payload: Uint8Array): void {
@@ -341,9 +373,41 @@ export function createWriter(options: {
 		session.requestEnded();
 	}
 
+	function applyInTransaction(entries: readonly AppliedEntry[]): void {
+		const { connection, control, stateWriter } = session;
+		formats.wal.forget();
+		control.begin();
+		try {
+			for (const entry of entries) {
+				if (entry.kind === "command") applyCommand(entry.payload);
+				if (entry.configuration !== null)
+					stateWriter.configuration(entry.position.index, entry.configuration);
+			}
+			const last = entries.at(-1);
+			if (last !== undefined) stateWriter.applied(last.position);
+			control.commit();
+		} catch (error) {
+			if (connection.isTransaction) connection.exec("ROLLBACK");
+			formats.forgetSchema();
+			throw error;
+		}
+	}
+
+	function applyPages(entries: readonly AppliedEntry[], last: Position): void {
+		const payloads = entries.flatMap(({ kind, payload }) => (kind === "command" ? [payload] : []));
+		const chosen = entries.findLast(({ configuration }) => configuration !== null);
+		const configuration =
+			chosen === undefined || chosen.configuration === null
+				? null
+				: { index: chosen.position.index, value: chosen.configuration };
+		formats.forgetSchema();
+		formats.wal.apply(session.connection, payloads, last, configuration);
+	}
+
 	function rollback(): void {
 		interactive = null;
 		lastGroup = null;
+		formats.wal.discard();
 		session.capture?.discard();
 		session.capture = null;
 		if (session.connection.isTransaction) session.connection.exec("ROLLBACK");
@@ -363,32 +427,25 @@ export function createWriter(options: {
 		},
 		commit(applied, configuration = null) {
 			if (interactive !== null) throw new Error("commit with an interactive transaction open");
+			lastGroup = null;
+			const inTransaction = session.connection.isTransaction;
+			if (formats.wal.isWaiting || (!inTransaction && session.format() === "wal"))
+				return formats.wal.write(session.connection, applied, configuration);
+			formats.wal.forget();
 			if (configuration !== null) {
 				if (!session.connection.isTransaction) session.control.begin();
 				session.stateWriter.configuration(configuration.index, configuration.value);
 			}
 			session.stateWriter.applied(applied);
 			session.control.commit();
-			lastGroup = null;
 		},
 		rollback,
 		apply(entries) {
 			if (session.mode !== "applying") reopen("applying");
-			const { connection, control, stateWriter } = session;
-			control.begin();
-			try {
-				for (const entry of entries) {
-					if (entry.kind === "command") applyCommand(entry.payload);
-					if (entry.configuration !== null)
-						stateWriter.configuration(entry.position.index, entry.configuration);
-				}
-				const last = entries.at(-1);
-				if (last !== undefined) stateWriter.applied(last.position);
-				control.commit();
-			} catch (error) {
-				if (connection.isTransaction) connection.exec("ROLLBACK");
-				formats.applyRolledBack();
-				throw error;
+			for (const { asPages, entries: some } of runsOf(entries, session.format())) {
+				const last = some.at(-1)?.position;
+				if (asPages && last !== undefined) applyPages(some, last);
+				else applyInTransaction(some);
 			}
 		},
 		applied() {
@@ -396,13 +453,49 @@ export function createWriter(options: {
 			return readState(session.connection).applied;
 		},
 		// Opened anew: FTS5 keeps what it knows of its tables in the connection, and `apply` went past it.
-		prepareToLead: () => reopen("leading"),
+		prepareToLead() {
+			reopen("leading");
+			return session.format();
+		},
 		connection: () => session.connection,
 		close() {
 			rollback();
 			session.connection.close();
+			formats.wal.close();
 		},
 	};
+}
+
+interface EntriesRun {
+	/** Written beside SQLite, with the state; else by SQL. */
+	readonly asPages: boolean;
+	readonly entries: AppliedEntry[];
+}
+
+/** Entries that go into one transaction. `format`: as of before the first. */
+function runsOf(entries: readonly AppliedEntry[], format: LogFormat): EntriesRun[] {
+	const runs: EntriesRun[] = [];
+	let current = format;
+	for (const entry of entries) {
+		const changed = entry.kind === "command" ? readFormatChange(entry.payload) : null;
+		if (entry.kind === "command" && changed === null) current = formatOf(entry.payload);
+		const asPages = changed === null && current === "wal";
+		const last = runs.at(-1);
+		if (last?.asPages === asPages) last.entries.push(entry);
+		else runs.push({ asPages, entries: [entry] });
+		current = changed ?? current;
+	}
+	return runs;
+}
+
+/** The change to the format wal brings the whole database along. */
+class DatabaseTooLarge extends Error {
+	readonly code = "PAYLOAD_TOO_LARGE";
+	constructor(bytes: number, limit: number) {
+		super(
+			`the log format wal begins with the whole database as one transaction: ${bytes} bytes are more than the ${limit} that are allowed`,
+		);
+	}
 }
 
 function refuseForeignFile(connection: DatabaseSync, path: string): void {

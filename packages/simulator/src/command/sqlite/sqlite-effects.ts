@@ -12,22 +12,48 @@ import type { RegisterWrite } from "../../history/effects.ts";
 import { words } from "../../machine/statements.ts";
 import type { EntryContent, FormatSettings } from "../../machine/store.ts";
 import { must } from "../../properties/property.ts";
+import { createLoggedImage } from "./logged-image.ts";
 
 /** One register is written twice in a group, and its row tells of the last only: then each write notes itself. */
 export function isJournalled({ first, changesEveryMs }: FormatSettings): boolean {
-	return first === "row" || changesEveryMs !== null;
+	return first !== "statement" || changesEveryMs !== null;
 }
 
 /** For the committed entries of one run, in their order. */
-export function createSqliteEffects(settings: FormatSettings): (payload: Uint8Array) => EntryContent {
+export function createSqliteEffects(
+	settings: FormatSettings,
+	/** What every member's database is at first. */
+	before: Uint8Array,
+): (payload: Uint8Array) => EntryContent {
 	const table = isJournalled(settings) ? "journal" : "registers";
 	let format = settings.first;
 	const registers = new Map<string, string>();
+	const image = createLoggedImage(before);
+	/** Of the journal's rows the last one that is known. */
+	let noted = 0;
 
 	function note(write: RegisterWrite): RegisterWrite {
 		if (write.value === null) registers.delete(write.key);
 		else registers.set(write.key, write.value);
 		return write;
+	}
+
+	/** Pages tell it by the journal that they hold. */
+	function writesInPages(payload: Uint8Array): EntryContent {
+		const isChoice = image.apply(payload);
+		must(format === "wal" || isChoice, "log format", () => `an entry in wal behind the choice of ${format}`);
+		format = "wal";
+		const rows = image.query(
+			"SELECT number, key, value FROM journal WHERE number > ? ORDER BY number",
+			noted,
+		);
+		noted = Number(rows.at(-1)?.["number"] ?? noted);
+		// With all that it had in another format.
+		if (isChoice) return { writes: [], format: "wal" };
+		const writes = rows.map(({ key, value }) =>
+			note({ key: String(key), value: typeof value === "string" ? value : null }),
+		);
+		return { writes, format: null };
 	}
 
 	/** Null: it is of no register, or changed none. */
@@ -57,6 +83,7 @@ export function createSqliteEffects(settings: FormatSettings): (payload: Uint8Ar
 			format = chosen;
 			return { writes: [], format: chosen };
 		}
+		if (formatOf(payload) === "wal") return writesInPages(payload);
 		must(
 			formatOf(payload) === format,
 			"log format",

@@ -32,6 +32,8 @@ function* changesOf(part: Part): Generator<NotedChange> {
 	switch (part.type) {
 		case "note":
 		case "sequence":
+		// Of the format wal: what the client sent stands beside them.
+		case "pages":
 			return;
 		case "sql":
 			yield { operation: "sql", sql: part.sql };

@@ -1,5 +1,5 @@
 /**
- * The payload of the formats row and statement: a byte that tells the format, then parts, applied in order. Each part
+ * The payload of the log formats: a byte that tells the format, then parts, applied in order. Each part
  * is a type byte, its length (4 bytes, big-endian) and its body:
  *
  * 1 changeset  a changeset of SQLite's session extension
@@ -8,8 +8,10 @@
  * 4 statement  a statement and its arguments, with what must come out equal (logged-statement.ts)
  * 5 sequence   the whole of sqlite_sequence, as rows
  * 6 note       who sent the transaction (transaction-note.ts): JSON; first of all parts, and nothing to apply
+ * 7 pages      pages of the database as they are behind the transaction (logged-pages.ts)
  *
- * The first byte: 1 row without a note, 2 row with one, 3 statement, with or without. Others: format-change.ts.
+ * The first byte: 1 row without a note, 2 row with one, 3 statement, with or without, 4 wal. Others: format-change.ts. In
+ * the format wal a statement is what a client sent, for the report of its loss: nothing to apply.
  */
 import type { LogFormat } from "../log-format.ts";
 import type { TransactionNote } from "../transaction-note.ts";
@@ -21,11 +23,12 @@ export type Part =
 	| { readonly type: "rows"; readonly bytes: Uint8Array }
 	| { readonly type: "statement"; readonly statement: LoggedStatement }
 	| { readonly type: "sequence"; readonly bytes: Uint8Array }
-	| { readonly type: "note"; readonly note: TransactionNote };
+	| { readonly type: "note"; readonly note: TransactionNote }
+	| { readonly type: "pages"; readonly bytes: Uint8Array };
 
-const firstBytes = { row: 1, rowWithNote: 2, statement: 3 } as const;
+const firstBytes = { row: 1, rowWithNote: 2, statement: 3, wal: 4 } as const;
 const headerBytes = 5;
-const codes = { changeset: 1, sql: 2, rows: 3, statement: 4, sequence: 5, note: 6 } as const;
+const codes = { changeset: 1, sql: 2, rows: 3, statement: 4, sequence: 5, note: 6, pages: 7 } as const;
 
 /** The format of an entry is the entry's own word, not the database's. */
 export function formatOf(payload: Uint8Array): LogFormat {
@@ -35,6 +38,8 @@ export function formatOf(payload: Uint8Array): LogFormat {
 			return "row";
 		case firstBytes.statement:
 			return "statement";
+		case firstBytes.wal:
+			return "wal";
 		default:
 			throw new Error(`a payload that begins with ${payload[0]}, which this node does not know`);
 	}
@@ -63,6 +68,7 @@ function bodyOf(part: Part, encodeStatement: (statement: LoggedStatement) => Uin
 		case "changeset":
 		case "rows":
 		case "sequence":
+		case "pages":
 			return part.bytes;
 		case "sql":
 			return new TextEncoder().encode(part.sql);
@@ -116,6 +122,8 @@ function decodePart(
 			return { type: "statement", statement: decodeStatement(body) };
 		case codes.sequence:
 			return { type: "sequence", bytes: body };
+		case codes.pages:
+			return { type: "pages", bytes: body };
 		case codes.note:
 			return { type: "note", note: JSON.parse(new TextDecoder().decode(body)) as TransactionNote };
 		default:

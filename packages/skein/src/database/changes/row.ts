@@ -36,6 +36,8 @@ interface ApplyingConnection {
 /** What the statement format uses of it: rows stand between its statements. */
 export interface RowFormat extends ChangeFormat {
 	beginMixedCapture(connection: DatabaseSync, statements: StatementCapture): Capture;
+	/** Another format captures: rows need not be watched. */
+	unwatch(connection: DatabaseSync): void;
 	applyMixed(connection: DatabaseSync, payload: Uint8Array, statements: StatementApply): void;
 }
 
@@ -73,6 +75,7 @@ export function createRowFormat(): RowFormat {
 		const { triggers } = applying;
 		for (const part of decodePayload(payload)) {
 			if (part.type === "note") continue;
+			if (part.type === "pages") throw new Error("pages in a payload of rows");
 			if (part.type === "statement") {
 				if (statements === null) throw new Error("a statement in a payload of rows");
 				if (part.statement.firesTriggers) triggers.show();
@@ -97,6 +100,9 @@ export function createRowFormat(): RowFormat {
 		},
 		beginCapture: (connection) => beginCapture(connection, null),
 		beginMixedCapture: beginCapture,
+		unwatch(connection) {
+			if (capturing?.connection === connection) capturing.notedRows.unwatch();
+		},
 		prepareToApply(connection) {
 			capturing = null;
 			connection.enableDefensive(false);
@@ -118,7 +124,7 @@ export function createRowFormat(): RowFormat {
 
 function applyPart(
 	{ connection, delicateTables }: ApplyingConnection,
-	part: Exclude<Part, { readonly type: "statement" | "note" }>,
+	part: Exclude<Part, { readonly type: "statement" | "note" | "pages" }>,
 ): void {
 	switch (part.type) {
 		case "changeset":
@@ -329,6 +335,7 @@ function sizeOf(part: Part): number {
 		case "statement":
 			return sizeOfStatement(part.statement);
 		case "note":
+		case "pages":
 			return 0;
 	}
 }

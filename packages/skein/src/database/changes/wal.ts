@@ -1,0 +1,277 @@
+/**
+ * The wal format: the pages of the database as they are behind a transaction, as SQLite itself writes them. So whatever
+ * SQLite can do is replicated, and members' databases are the same byte for byte. docs/decisions/wal-format.md has the
+ * argument.
+ *
+ * Capture: the transaction is committed in SQLite, its pages are read, and it is taken back at once, while nobody can
+ * begin to read. Apply: the pages are written as one transaction, with the page of skein_state; on a leader as well,
+ * when the log has committed the entry. So nothing is in the file but what is committed.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { Position } from "../../consensus/types.ts";
+import { valuesByNumber } from "../arguments.ts";
+import type { BeginGate } from "../begin-gate.ts";
+import type { DatabaseState } from "../database.ts";
+import { createFormatReader, fillState, isUnfinished, markUnfinished, readState } from "../own-tables.ts";
+import { schemaVersionOf, withoutHistory, withSchemaVersion } from "../pages/first-page.ts";
+import { createPageStore, type PageStore, type Pages } from "../pages/page-store.ts";
+import { encodeStatePages, type StatePages, textThatFills } from "../pages/state-pages.ts";
+import type { StatementKind } from "../parsed-statement.ts";
+import type { Value } from "../program.ts";
+import type { TransactionNote } from "../transaction-note.ts";
+import type { Capture, ClientStatement } from "./format.ts";
+import { decodePages, encodePages, type LoggedPages } from "./logged-pages.ts";
+import { decodePayload, encodePayload, type Part } from "./payload.ts";
+
+type StoredConfiguration = DatabaseState["configuration"];
+
+export interface WalFormat {
+	readonly name: "wal";
+	beginCapture(connection: DatabaseSync): Capture;
+	/** Of the whole database, as it is inside the open transaction, which is rolled back: what makes members' files the same. */
+	captureAll(connection: DatabaseSync): Uint8Array;
+	/** Something was captured, and neither written nor discarded. */
+	readonly isWaiting: boolean;
+	/** Writes what was captured, if anything was, with the state, as one transaction. `configuration` null: as it was. */
+	write(connection: DatabaseSync, applied: Position, configuration: StoredConfiguration): void;
+	/** Applies payloads, one behind the other, with the state, as one transaction. */
+	apply(
+		connection: DatabaseSync,
+		payloads: readonly Uint8Array[],
+		applied: Position,
+		configuration: StoredConfiguration,
+	): void;
+	discard(): void;
+	/** SQL wrote the state, or may have. */
+	forget(): void;
+	/** Whoever opens the file: a process that ended in the middle of a capture left what was not taken back. */
+	takeBackUnfinished(connection: DatabaseSync): void;
+	close(): void;
+}
+
+const changing: ReadonlySet<StatementKind> = new Set(["write", "schema", "pragma-write"]);
+/** Of one transaction, for the report of its loss: one more than it shows, so that it says that there are more. */
+const maxTold = 1_001;
+
+interface Known {
+	readonly state: DatabaseState;
+	readonly pages: StatePages;
+}
+
+interface Told {
+	readonly sql: string;
+	readonly client: ClientStatement | null;
+}
+
+export function createWalFormat(gate: BeginGate): WalFormat {
+	let opened: PageStore | null = null;
+	let waiting: LoggedPages | null = null;
+	let known: Known | null = null;
+
+	/** Of the one database that this writes. */
+	function storeOf(connection: DatabaseSync): PageStore {
+		const path = connection.location();
+		if (path === null) throw new Error("a database without a file has no pages to log");
+		opened ??= createPageStore(path);
+		return opened;
+	}
+
+	/** What the file holds of the state, as long as nobody else writes it. */
+	function knownOf(connection: DatabaseSync): Known {
+		known ??= {
+			state: readState(connection),
+			pages: { pageBytes: pageBytesOf(connection), numbers: statePagesOf(connection) },
+		};
+		return known;
+	}
+
+	/** What SQLite commits here nobody else can have seen when it is taken back. */
+	function commitAndTakeBack(connection: DatabaseSync, { state, pages }: Known): Pages {
+		const store = storeOf(connection);
+		return gate.whileClosed(() => {
+			markUnfinished(connection, (index) => textThatFills(pages.pageBytes, state, index));
+			const mark = store.mark();
+			connection.exec("COMMIT");
+			try {
+				return store.takeBack(connection, mark);
+			} catch (error) {
+				if (isUnfinished(connection)) store.takeBackLast(connection);
+				throw error;
+			}
+		});
+	}
+
+	function write(
+		connection: DatabaseSync,
+		logged: LoggedPages,
+		applied: Position,
+		configuration: StoredConfiguration,
+	): void {
+		const before = knownOf(connection);
+		const isWhole = logged.statePages.length > 0;
+		const pages = isWhole ? { pageBytes: logged.pageBytes, numbers: logged.statePages } : before.pages;
+		const state = { applied, configuration: configuration ?? before.state.configuration };
+		const ours = encodeStatePages(pages, state, isWhole || configuration !== null);
+		known = null;
+		storeOf(connection).write(connection, { ...logged, pages: new Map([...logged.pages, ...ours]) });
+		known = { state, pages };
+	}
+
+	/** Nothing but the state changes. */
+	function nothing(connection: DatabaseSync): LoggedPages {
+		const size = Number(connection.prepare("PRAGMA page_count").get()?.["page_count"]);
+		return { pageBytes: pageBytesOf(connection), size, statePages: [], pages: new Map() };
+	}
+
+	return {
+		name: "wal",
+		beginCapture(connection) {
+			if (waiting !== null) throw new Error("what was captured before is not written yet");
+			return createCapture(connection, {
+				take() {
+					const current = knownOf(connection);
+					const taken = commitAndTakeBack(connection, current);
+					const logged = asLogged(taken, current.pages.numbers);
+					if (logged.pages.size === 0) return null;
+					waiting = logged;
+					return logged;
+				},
+			});
+		},
+		captureAll(connection) {
+			if (waiting !== null) throw new Error("what was captured before is not written yet");
+			const state = readState(connection);
+			const pageBytes = pageBytesOf(connection);
+			fillState(connection, textThatFills(pageBytes, state, state.applied.index));
+			const statePages = statePagesOf(connection);
+			const image = connection.serialize();
+			connection.exec("ROLLBACK");
+			waiting = { ...asLogged(wholeImage(image, pageBytes), statePages), statePages };
+			return encodePayload([{ type: "pages", bytes: encodePages(waiting) }], "wal");
+		},
+		get isWaiting() {
+			return waiting !== null;
+		},
+		write(connection, applied, configuration) {
+			write(connection, waiting ?? nothing(connection), applied, configuration);
+			waiting = null;
+		},
+		apply(connection, payloads, applied, configuration) {
+			let logged = nothing(connection);
+			let isFitting = createFormatReader(connection)() === "wal";
+			for (const payload of payloads) {
+				const next = pagesOf(payload);
+				isFitting ||= next.statePages.length > 0;
+				if (!isFitting) throw new Error("logged pages do not fit a database that has its own");
+				const statePages = next.statePages.length > 0 ? next.statePages : logged.statePages;
+				logged = { ...next, statePages, pages: new Map([...logged.pages, ...next.pages]) };
+			}
+			// Of pages that a later entry cut off.
+			const pages = new Map([...logged.pages].filter(([page]) => page <= logged.size));
+			write(connection, { ...logged, pages }, applied, configuration);
+		},
+		forget() {
+			known = null;
+		},
+		discard() {
+			waiting = null;
+		},
+		takeBackUnfinished(connection) {
+			if (!isUnfinished(connection)) return;
+			if (!storeOf(connection).takeBackLast(connection) || isUnfinished(connection))
+				throw new Error(
+					"the database holds a transaction that this node never finished, and another program has removed SQLite's write-ahead file beside it: move the data away, this member comes back under a new id",
+				);
+		},
+		close() {
+			opened?.close();
+			opened = null;
+			known = null;
+		},
+	};
+}
+
+/**
+ * Members' versions of the schema differ by their histories, and a connection that knows one takes the same number for the
+ * same schema. So the number moves to where none of them has been.
+ */
+const schemaVersionsAhead = 1 << 20;
+
+function wholeImage(image: Uint8Array, pageBytes: number): Pages {
+	const size = image.length / pageBytes;
+	const pages = new Map<number, Uint8Array>();
+	for (let page = 1; page <= size; page++)
+		pages.set(page, image.subarray((page - 1) * pageBytes, page * pageBytes));
+	const first = image.subarray(0, pageBytes);
+	pages.set(1, withSchemaVersion(first, schemaVersionOf(first) + schemaVersionsAhead));
+	return { pageBytes, size, pages };
+}
+
+/** The first page comes without its history, and skein_state's not at all. */
+function asLogged({ pageBytes, size, pages }: Pages, statePages: readonly number[]): LoggedPages {
+	const kept = new Map(pages);
+	for (const page of statePages) kept.delete(page);
+	const first = kept.get(1);
+	if (first !== undefined) kept.set(1, withoutHistory(first));
+	return { pageBytes, size, statePages: [], pages: kept };
+}
+
+function pagesOf(payload: Uint8Array): LoggedPages {
+	const part = decodePayload(payload).find((one) => one.type === "pages");
+	if (part?.type !== "pages") throw new Error("a payload of the format wal without pages");
+	return decodePages(part.bytes);
+}
+
+/** The table's own page, and those on which its row goes on, in their order. */
+function statePagesOf(connection: DatabaseSync): number[] {
+	return connection
+		.prepare("SELECT pageno FROM dbstat('main') WHERE name = 'skein_state' ORDER BY path")
+		.all()
+		.map((row) => Number(row["pageno"]));
+}
+
+function pageBytesOf(connection: DatabaseSync): number {
+	return Number(connection.prepare("PRAGMA main.page_size").get()?.["page_size"]);
+}
+
+function createCapture(connection: DatabaseSync, { take }: { take: () => LoggedPages | null }): Capture {
+	let changed = false;
+	let told: Told[] = [];
+	let toldBefore = 0;
+
+	function partsOf(note: TransactionNote | null, logged: LoggedPages): Part[] {
+		const pages: Part = { type: "pages", bytes: encodePages(logged) };
+		return note === null ? [pages] : [{ type: "note", note }, ...told.map(toldPart), pages];
+	}
+
+	return {
+		beginRequest() {
+			toldBefore = told.length;
+		},
+		statement(kind, sql, run, client) {
+			// Also if it fails: OR FAIL keeps the rows before the one that failed.
+			changed ||= changing.has(kind);
+			const isClients = client !== null || !changing.has(kind);
+			if (isClients && kind !== "read" && told.length < maxTold) told.push({ sql, client });
+			return run();
+		},
+		requestRolledBack() {
+			told = told.slice(0, toldBefore);
+		},
+		// Not known before SQLite has committed: the payload of the group is looked at.
+		requestBytes: () => 0,
+		finish(note) {
+			if (!connection.isTransaction) return null;
+			const logged = changed ? take() : null;
+			if (connection.isTransaction) connection.exec("ROLLBACK");
+			return logged === null ? null : encodePayload(partsOf(note, logged), "wal");
+		},
+		discard() {},
+	};
+}
+
+/** What its client sent, for the report of its loss. What came of it is not told. */
+function toldPart({ sql, client }: Told): Part {
+	const values: readonly Value[] = client === null ? [] : valuesByNumber(client.statement, client.parameters);
+	return { type: "statement", statement: { sql, values, firesTriggers: false, changes: 0, lastRowid: null } };
+}
