@@ -141,6 +141,14 @@ test("barriers and configurations come out the same, one at a time or many at on
 		});
 		expectSameBytes(members);
 		expect(member(members, "a").applied()).toEqual(last.position);
+		// A start reads the configuration from the file.
+		const again = afterKill(members, "b", "again");
+		const next = entry(members, "barrier", []);
+		again.apply([next]);
+		for (const name of ["a", "b", "c"]) member(members, name).apply([next]);
+		expectSameBytes(members, "again");
+		again.close();
+		members.writers["a"]?.prepareToLead();
 		write(members, "a", "insert into t values (1)");
 		expectSameBytes(members);
 	});
@@ -231,10 +239,16 @@ test("thousands of pages in one transaction, and thousands of transactions, more
 });
 
 /** The files of a member as they are now, as a process finds them that starts after this one was killed. */
-function afterKill({ directory }: Members, name: string, copy: string): Writer {
+function afterKill(
+	{ directory }: Members,
+	name: string,
+	copy: string,
+	before: (path: string) => void = () => {},
+): Writer {
 	for (const suffix of ["", "-wal"])
 		if (existsSync(join(directory, name + suffix)))
 			copyFileSync(join(directory, name + suffix), join(directory, copy + suffix));
+	before(join(directory, copy));
 	return openWriter(join(directory, copy));
 }
 
@@ -255,6 +269,23 @@ test("killed while a transaction is captured: what was not in the log is gone at
 		const next = requestOf(["insert into t values (4)"]);
 		again.prepareToLead();
 		expect(again.execute([next])[0]?.outcome.errors).toEqual([null]);
+		again.close();
+	});
+});
+
+test("killed behind a capture that was not committed: also another program finds nothing of it", () => {
+	withMembers((members) => {
+		const a = member(members, "a");
+		a.prepareToLead();
+		write(members, "a", "create table t (x)", "insert into t values (1)");
+		chooseWal(members);
+		a.execute([requestOf(["insert into t values (2)"])]);
+		const again = afterKill(members, "a", "other", (path) => {
+			const program = new DatabaseSync(path);
+			expect(countIn(program)).toBe(1);
+			program.close();
+		});
+		expectSameBytesOf(members, "b", "other");
 		again.close();
 	});
 });
