@@ -197,6 +197,41 @@ test("what was captured and is rolled back was never there, whatever came of it 
 	});
 });
 
+test("virtual tables on the leader's connection forget what was taken back", () => {
+	withMembers((members) => {
+		const a = member(members, "a");
+		a.prepareToLead();
+		write(members, "a", "create virtual table f using fts5 (x)", "create virtual table g using fts4 (x)");
+		write(members, "a", "create virtual table r using rtree (id, low, high)");
+		chooseWal(members);
+		const fill = (word: string, from: number): string[] =>
+			Array.from({ length: 60 }, (_, at) => [
+				`insert into f (rowid, x) values (${from + at}, '${word} ${at}')`,
+				`insert into g (rowid, x) values (${from + at}, '${word} ${at}')`,
+				`insert into r values (${from + at}, ${at}, ${at + 1})`,
+			]).flat();
+		write(members, "a", ...fill("first", 1));
+		expect(a.execute([requestOf(fill("lost", 101))])[0]?.payload).not.toBeNull();
+		a.rollbackGroup();
+		write(members, "a", ...fill("second", 201), "insert into f (f) values ('optimize')");
+		const connection = a.connection();
+		for (const [word, count] of [
+			["first", 60],
+			["lost", 0],
+			["second", 60],
+		])
+			for (const table of ["f", "g"]) {
+				const sql = `SELECT count(*) AS number FROM ${table} WHERE ${table} MATCH '${word}'`;
+				expect(connection.prepare(sql).get()?.["number"]).toBe(count);
+			}
+		expect(connection.prepare("SELECT count(*) AS number FROM r WHERE low < 9").get()?.["number"]).toBe(18);
+		connection.exec(
+			"INSERT INTO f (f) VALUES ('integrity-check'); INSERT INTO g (g) VALUES ('integrity-check')",
+		);
+		expect(connection.prepare("SELECT rtreecheck('r') AS verdict").get()?.["verdict"]).toBe("ok");
+	});
+});
+
 test("a write-ahead file that was copied back begins anew, whoever writes first", () => {
 	withMembers((members) => {
 		members.writers["a"]?.prepareToLead();
