@@ -376,6 +376,7 @@ test("what was answered early and lost is told as what its client sent", () => {
 			changes: [...values, { operation: "statement", sql: "update t set x = x + 1", values: [] }],
 			isCut: false,
 		});
+		expect(notedTransaction(payload.subarray(0, payload.length - 3_000), false)?.changes).toHaveLength(2);
 		expect(() => a.execute([early, early])).toThrow("alone");
 		a.rollback();
 	});
