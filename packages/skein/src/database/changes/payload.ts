@@ -83,6 +83,17 @@ export function decodePayload(payload: Uint8Array): Part[] {
 	return [...readParts(payload)];
 }
 
+/** The parts that are whole, of a payload whose end is missing. */
+export function decodeBeginning(payload: Uint8Array): Part[] {
+	const parts: Part[] = [];
+	try {
+		for (const part of readParts(payload)) parts.push(part);
+	} catch {
+		// That is the end of what is here.
+	}
+	return parts;
+}
+
 /** Of a whole payload, or of one whose end is missing. Null: it carries none. */
 export function noteOf(payload: Uint8Array): TransactionNote | null {
 	formatOf(payload);

@@ -142,6 +142,14 @@ test("barriers and configurations come out the same, one at a time or many at on
 		});
 		expectSameBytes(members);
 		expect(member(members, "a").applied()).toEqual(last.position);
+		// A start reads the configuration from the file.
+		const again = afterKill(members, "b", "again");
+		const next = entry(members, "barrier", []);
+		again.apply([next]);
+		for (const name of ["a", "b", "c"]) member(members, name).apply([next]);
+		expectSameBytes(members, "again");
+		again.close();
+		members.writers["a"]?.prepareToLead();
 		write(members, "a", "insert into t values (1)");
 		expectSameBytes(members);
 	});
@@ -226,6 +234,41 @@ test("what was captured and is rolled back was never there, whatever came of it 
 	});
 });
 
+test("virtual tables on the leader's connection forget what was taken back", () => {
+	withMembers((members) => {
+		const a = member(members, "a");
+		a.prepareToLead();
+		write(members, "a", "create virtual table f using fts5 (x)", "create virtual table g using fts4 (x)");
+		write(members, "a", "create virtual table r using rtree (id, low, high)");
+		chooseWal(members);
+		const fill = (word: string, from: number): string[] =>
+			Array.from({ length: 60 }, (_, at) => [
+				`insert into f (rowid, x) values (${from + at}, '${word} ${at}')`,
+				`insert into g (rowid, x) values (${from + at}, '${word} ${at}')`,
+				`insert into r values (${from + at}, ${at}, ${at + 1})`,
+			]).flat();
+		write(members, "a", ...fill("first", 1));
+		expect(a.execute([requestOf(fill("lost", 101))])[0]?.payload).not.toBeNull();
+		a.rollbackGroup();
+		write(members, "a", ...fill("second", 201), "insert into f (f) values ('optimize')");
+		const connection = a.connection();
+		for (const [word, count] of [
+			["first", 60],
+			["lost", 0],
+			["second", 60],
+		])
+			for (const table of ["f", "g"]) {
+				const sql = `SELECT count(*) AS number FROM ${table} WHERE ${table} MATCH '${word}'`;
+				expect(connection.prepare(sql).get()?.["number"]).toBe(count);
+			}
+		expect(connection.prepare("SELECT count(*) AS number FROM r WHERE low < 9").get()?.["number"]).toBe(18);
+		connection.exec(
+			"INSERT INTO f (f) VALUES ('integrity-check'); INSERT INTO g (g) VALUES ('integrity-check')",
+		);
+		expect(connection.prepare("SELECT rtreecheck('r') AS verdict").get()?.["verdict"]).toBe("ok");
+	});
+});
+
 test("a write-ahead file that was copied back begins anew, whoever writes first", () => {
 	withMembers((members) => {
 		members.writers["a"]?.prepareToLead();
@@ -268,10 +311,16 @@ test("thousands of pages in one transaction, and thousands of transactions, more
 });
 
 /** The files of a member as they are now, as a process finds them that starts after this one was killed. */
-function afterKill({ directory }: Members, name: string, copy: string): Writer {
+function afterKill(
+	{ directory }: Members,
+	name: string,
+	copy: string,
+	before: (path: string) => void = () => {},
+): Writer {
 	for (const suffix of ["", "-wal"])
 		if (existsSync(join(directory, name + suffix)))
 			copyFileSync(join(directory, name + suffix), join(directory, copy + suffix));
+	before(join(directory, copy));
 	return openWriter(join(directory, copy));
 }
 
@@ -292,6 +341,23 @@ test("killed while a transaction is captured: what was not in the log is gone at
 		const next = requestOf(["insert into t values (4)"]);
 		again.prepareToLead();
 		expect(again.execute([next])[0]?.outcome.errors).toEqual([null]);
+		again.close();
+	});
+});
+
+test("killed behind a capture that was not committed: also another program finds nothing of it", () => {
+	withMembers((members) => {
+		const a = member(members, "a");
+		a.prepareToLead();
+		write(members, "a", "create table t (x)", "insert into t values (1)");
+		chooseWal(members);
+		a.execute([requestOf(["insert into t values (2)"])]);
+		const again = afterKill(members, "a", "other", (path) => {
+			const program = new DatabaseSync(path);
+			expect(countIn(program)).toBe(1);
+			program.close();
+		});
+		expectSameBytesOf(members, "b", "other");
 		again.close();
 	});
 });
@@ -347,6 +413,7 @@ test("what was answered early and lost is told as what its client sent", () => {
 			changes: [...values, { operation: "statement", sql: "update t set x = x + 1", values: [] }],
 			isCut: false,
 		});
+		expect(notedTransaction(payload.subarray(0, payload.length - 3_000), false)?.changes).toHaveLength(2);
 		expect(() => a.execute([early, early])).toThrow("alone");
 		a.rollback();
 	});

@@ -125,7 +125,7 @@ export function createPageStore(path: string): PageStore {
 			new Uint8Array(frameHeaderBytes),
 			frameOffset(header.frames + 1, now.pageBytes),
 		);
-		writeIndexHeader(index.descriptor(), { ...header, change: now.change + 1 });
+		writeIndexHeader(index.descriptor(), header);
 	}
 
 	/** SQLite may have begun the file anew with that very transaction. */
