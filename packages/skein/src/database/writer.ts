@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Position } from "../consensus/types.ts";
-import type { Capture } from "./changes/format.ts";
+import { CannotReplicate, type Capture } from "./changes/format.ts";
 import { encodeFormatChange, readFormatChange } from "./changes/format-change.ts";
 import type { LogFormats } from "./changes/formats.ts";
 import { formatOf } from "./changes/payload.ts";
@@ -262,11 +262,23 @@ export function createWriter(options: {
 		session.control.begin();
 		session.stateWriter.format(to);
 		const outcome: ProgramOutcome = { results: [], errors: [], autocommit: true, foreignKeys: true };
-		if (to !== "wal") return { outcome, payload: encodeFormatChange(to), replayed: false };
+		if (to !== "wal") {
+			expectCapturable(to);
+			return { outcome, payload: encodeFormatChange(to), replayed: false };
+		}
 		const payload = formats.wal.captureAll(session.connection);
 		if (!isTooLarge(payload)) return { outcome, payload, replayed: false };
 		formats.wal.discard();
 		throw new DatabaseTooLarge(payload.length, settings.maxTransactionBytes);
+	}
+
+	function expectCapturable(to: Exclude<LogFormat, "wal">): void {
+		try {
+			formats.expectCapturable(session.connection, to);
+		} catch (error) {
+			rollback();
+			throw error instanceof CannotReplicate ? new TablesNotReplicable(to, error) : error;
+		}
 	}
 
 	function applyCommand(payload: Uint8Array): void {
@@ -494,6 +506,17 @@ class DatabaseTooLarge extends Error {
 	constructor(bytes: number, limit: number) {
 		super(
 			`the log format wal begins with the whole database as one transaction: ${bytes} bytes are more than the ${limit} that are allowed`,
+		);
+	}
+}
+
+/** The format wal takes any table; the others do not. */
+class TablesNotReplicable extends Error {
+	readonly code = "UNSUPPORTED_SQL";
+	constructor(to: LogFormat, cause: CannotReplicate) {
+		super(
+			`the log format ${to} cannot replicate every table of this database, change or drop it first: ${cause.message}`,
+			{ cause },
 		);
 	}
 }

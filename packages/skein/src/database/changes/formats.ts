@@ -18,6 +18,8 @@ export interface LogFormats {
 	/** Readies the connection for `execute` (triggers and foreign keys as clients expect). */
 	prepareToCapture(connection: DatabaseSync, guard: Guard): void;
 	beginCapture(connection: DatabaseSync, format: LogFormat): Capture;
+	/** Inside the transaction that changes to `format`. Throws `CannotReplicate` when it cannot capture all that is there. */
+	expectCapturable(connection: DatabaseSync, format: Exclude<LogFormat, "wal">): void;
 	/** Readies the connection for `apply`. */
 	prepareToApply(connection: DatabaseSync): void;
 	/** Applies one payload inside the open transaction. Throws when it does not fit: the member has diverged. */
@@ -46,6 +48,8 @@ export function createLogFormats(gate: BeginGate = openGate): LogFormats {
 			row.unwatch(connection);
 			return wal.beginCapture(connection);
 		},
+		// Both watch rows.
+		expectCapturable: (connection) => row.expectWatchable(connection),
 		prepareToApply(connection) {
 			for (const format of all) format.prepareToApply(connection);
 		},

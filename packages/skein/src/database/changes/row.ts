@@ -16,7 +16,7 @@ import { createNotedRows, type NotedRows } from "./noted-rows.ts";
 import { decodePayload, encodePayload, type Part } from "./payload.ts";
 import { applyRows } from "./rows.ts";
 import type { SchemaKnowledge } from "./schema.ts";
-import { runSchemaStatement } from "./schema-statement.ts";
+import { refreshOrRefuse, runSchemaStatement } from "./schema-statement.ts";
 import { applySequence, equalSequences, sequenceReader } from "./sequence.ts";
 
 /** What hangs on a connection that captures. */
@@ -38,6 +38,8 @@ export interface RowFormat extends ChangeFormat {
 	beginMixedCapture(connection: DatabaseSync, statements: StatementCapture): Capture;
 	/** Another format captures: rows need not be watched. */
 	unwatch(connection: DatabaseSync): void;
+	/** Before it captures in place of a format that takes any table. Throws `CannotReplicate`. */
+	expectWatchable(connection: DatabaseSync): void;
 	applyMixed(connection: DatabaseSync, payload: Uint8Array, statements: StatementApply): void;
 }
 
@@ -93,15 +95,18 @@ export function createRowFormat(): RowFormat {
 		prepareToCapture(connection) {
 			// FTS3 and others write their shadow tables through SQL, and those are noted by triggers as well.
 			connection.enableDefensive(false);
-			const notedRows = createNotedRows(connection);
-			notedRows.refresh();
 			applying = null;
+			// It does not look at the schema before rows are captured: there may be tables, made in the format wal, that it cannot watch.
+			const notedRows = createNotedRows(connection);
 			capturing = { connection, notedRows, readSequence: sequenceReader(connection) };
 		},
 		beginCapture: (connection) => beginCapture(connection, null),
 		beginMixedCapture: beginCapture,
 		unwatch(connection) {
 			if (capturing?.connection === connection) capturing.notedRows.unwatch();
+		},
+		expectWatchable(connection) {
+			if (capturing?.connection === connection) refreshOrRefuse(capturing.notedRows);
 		},
 		prepareToApply(connection) {
 			capturing = null;
