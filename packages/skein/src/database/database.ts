@@ -57,7 +57,8 @@ export interface WriteOutcome {
 
 export interface AppliedEntry {
 	readonly position: Position;
-	readonly kind: "barrier" | "configuration" | "command";
+	/** Pieces of one command, where the database takes them so (`takesPieces`): it is applied with the last one. */
+	readonly kind: "barrier" | "configuration" | "command" | "first-piece" | "later-piece" | "last-piece";
 	/** For a command the whole payload, its fragments put together. */
 	readonly payload: Uint8Array;
 	/** The parsed configuration of a configuration entry. */
@@ -120,8 +121,13 @@ export interface Database {
 	hurry(): void;
 	/** Rolls the open SQLite transaction back; a no-op when none is open. */
 	rollback(): Promise<void>;
-	/** Applies entries in order in one SQLite transaction that also stores the last one's position. */
+	/**
+	 * Applies entries in order in one SQLite transaction that also stores the last one's position. What has come of a
+	 * command in pieces is forgotten with any other entry, and with `rollback`.
+	 */
 	apply(entries: readonly AppliedEntry[]): Promise<void>;
+	/** Whether a payload of several entries, which begins so, is applied piece by piece: nobody holds all of it. Absent: none is. */
+	readonly takesPieces?: (beginning: Uint8Array) => boolean;
 	/**
 	 * The last entry whose effects the file holds now. To be asked after a commit or an apply that failed: it may have
 	 * happened all the same, and must not happen twice.

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { LogIndex, Position } from "../consensus/types.ts";
 import { createSharedGate } from "./begin-gate.ts";
+import { takesPiecesOf } from "./changes/payload.ts";
 import type { CheckpointResult } from "./checkpoint.ts";
 import { databaseFileName, openReading } from "./connection.ts";
 import type { AppliedEntry, Database, DatabaseState, SnapshotFile, WriteRequest } from "./database.ts";
@@ -152,6 +153,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		hurry: () => writer.hurry(),
 		rollback: () => writer.call("rollback", []) as Promise<void>,
 		apply: (entries) => writer.call("apply", [entries], largeBuffers(entries)) as Promise<void>,
+		takesPieces: takesPiecesOf,
 		applied: () => writer.call("applied", []) as Promise<Position>,
 		prepareToLead: () => writer.call("prepareToLead", []) as Promise<LogFormat>,
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),

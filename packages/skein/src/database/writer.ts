@@ -8,11 +8,11 @@ import type { Position } from "../consensus/types.ts";
 import { CannotReplicate, type Capture } from "./changes/format.ts";
 import { encodeFormatChange, readFormatChange } from "./changes/format-change.ts";
 import type { LogFormats } from "./changes/formats.ts";
-import { formatOf } from "./changes/payload.ts";
 import { guardConnection, openWriting } from "./connection.ts";
 import { type ControlStatements, createControlStatements } from "./control-statements.ts";
 import type { AppliedEntry, DatabaseState, WriteOutcome, WriteRequest } from "./database.ts";
 import { createDeferredCheck } from "./deferred-check.ts";
+import { runsOf } from "./entry-runs.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
 import { createIdempotency, type Idempotency } from "./idempotency.ts";
 import type { LogFormat } from "./log-format.ts";
@@ -416,6 +416,15 @@ export function createWriter(options: {
 		formats.wal.apply(session.connection, payloads, last, configuration);
 	}
 
+	function applyPieces(pieces: readonly AppliedEntry[]): void {
+		for (const { kind, payload, position } of pieces) {
+			formats.wal.addPiece(session.connection, payload, kind === "first-piece");
+			if (kind !== "last-piece") continue;
+			formats.forgetSchema();
+			formats.wal.publish(session.connection, position);
+		}
+	}
+
 	function rollback(): void {
 		interactive = null;
 		lastGroup = null;
@@ -454,9 +463,10 @@ export function createWriter(options: {
 		rollback,
 		apply(entries) {
 			if (session.mode !== "applying") reopen("applying");
-			for (const { asPages, entries: some } of runsOf(entries, session.format())) {
+			for (const { as, entries: some } of runsOf(entries, session.format())) {
 				const last = some.at(-1)?.position;
-				if (asPages && last !== undefined) applyPages(some, last);
+				if (as === "pieces") applyPieces(some);
+				else if (as === "pages" && last !== undefined) applyPages(some, last);
 				else applyInTransaction(some);
 			}
 		},
@@ -476,28 +486,6 @@ export function createWriter(options: {
 			formats.wal.close();
 		},
 	};
-}
-
-interface EntriesRun {
-	/** Written beside SQLite, with the state; else by SQL. */
-	readonly asPages: boolean;
-	readonly entries: AppliedEntry[];
-}
-
-/** Entries that go into one transaction. `format`: as of before the first. */
-function runsOf(entries: readonly AppliedEntry[], format: LogFormat): EntriesRun[] {
-	const runs: EntriesRun[] = [];
-	let current = format;
-	for (const entry of entries) {
-		const changed = entry.kind === "command" ? readFormatChange(entry.payload) : null;
-		if (entry.kind === "command" && changed === null) current = formatOf(entry.payload);
-		const asPages = changed === null && current === "wal";
-		const last = runs.at(-1);
-		if (last?.asPages === asPages) last.entries.push(entry);
-		else runs.push({ asPages, entries: [entry] });
-		current = changed ?? current;
-	}
-	return runs;
 }
 
 /** The change to the format wal brings the whole database along. */

@@ -21,11 +21,12 @@ export function createLoggedImage(before: Uint8Array): LoggedImage {
 			let whole = false;
 			for (const part of decodePayload(payload)) {
 				if (part.type !== "pages") continue;
-				const { pageBytes, size, statePages, pages } = decodePages(part.bytes);
+				const logged = decodePages(part.bytes);
+				const { pageBytes, size, statePages } = logged;
 				whole ||= statePages.length > 0;
 				const next = new Uint8Array(size * pageBytes);
 				next.set(image.subarray(0, next.length));
-				for (const [page, bytes] of pages) if (page <= size) next.set(bytes, (page - 1) * pageBytes);
+				for (const [page, bytes] of logged.read()) if (page <= size) next.set(bytes, (page - 1) * pageBytes);
 				image = next;
 			}
 			return whole;

@@ -9,6 +9,7 @@ import { backup, type DatabaseSync } from "node:sqlite";
 import { SkeinError } from "../../../../client/src/errors.ts";
 import { openGate } from "../../../../skein/src/database/begin-gate.ts";
 import { createLogFormats } from "../../../../skein/src/database/changes/formats.ts";
+import { takesPiecesOf } from "../../../../skein/src/database/changes/payload.ts";
 import { checkpointOn } from "../../../../skein/src/database/checkpoint.ts";
 import type {
 	Database,
@@ -247,6 +248,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 				},
 				{ onDisk: true },
 			),
+		takesPieces: takesPiecesOf,
 		applied: () => onWriter(0.05, (one) => one.applied()),
 		prepareToLead: () => onWriter(1, (one) => one.prepareToLead()),
 		read: (program, { timeoutMs }) => onReader(() => currentReaders().reader.read(program, timeoutMs)),

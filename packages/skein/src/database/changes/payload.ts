@@ -29,6 +29,7 @@ export type Part =
 const firstBytes = { row: 1, rowWithNote: 2, statement: 3, wal: 4 } as const;
 const headerBytes = 5;
 const codes = { changeset: 1, sql: 2, rows: 3, statement: 4, sequence: 5, note: 6, pages: 7 } as const;
+const partTypes = Object.keys(codes) as (keyof typeof codes)[];
 
 /** The format of an entry is the entry's own word, not the database's. */
 export function formatOf(payload: Uint8Array): LogFormat {
@@ -43,6 +44,11 @@ export function formatOf(payload: Uint8Array): LogFormat {
 		default:
 			throw new Error(`a payload that begins with ${payload[0]}, which this node does not know`);
 	}
+}
+
+/** Pages can be written as they come; all other payloads are applied as a whole. */
+export function takesPiecesOf(beginning: Uint8Array): boolean {
+	return beginning[0] === firstBytes.wal;
 }
 
 export function encodePayload(parts: readonly Part[], format: LogFormat): Uint8Array<ArrayBuffer> {
@@ -61,6 +67,20 @@ export function encodePayload(parts: readonly Part[], format: LogFormat): Uint8A
 		offset += headerBytes + body.length;
 	}
 	return payload;
+}
+
+/** A payload that ends in a part of this size, which the caller writes: a copy less of what may be large. */
+export function encodePayloadBefore(
+	parts: readonly Part[],
+	format: LogFormat,
+	last: { readonly type: Part["type"]; readonly bytes: number },
+): { readonly payload: Uint8Array<ArrayBuffer>; readonly body: Uint8Array } {
+	const before = encodePayload(parts, format);
+	const payload = new Uint8Array(before.length + headerBytes + last.bytes);
+	payload.set(before);
+	payload[before.length] = codes[last.type];
+	new DataView(payload.buffer).setUint32(before.length + 1, last.bytes);
+	return { payload, body: payload.subarray(before.length + headerBytes) };
 }
 
 function bodyOf(part: Part, encodeStatement: (statement: LoggedStatement) => Uint8Array): Uint8Array {
@@ -101,6 +121,17 @@ export function noteOf(payload: Uint8Array): TransactionNote | null {
 	if (payload[1] !== codes.note) return null;
 	const first = readParts(payload).next().value;
 	return first?.type === "note" ? first.note : null;
+}
+
+/** At the beginning of a part. Null: more of it is needed. */
+export function partHeader(
+	bytes: Uint8Array,
+): { readonly type: Part["type"]; readonly bytes: number; readonly headerBytes: number } | null {
+	if (bytes.length < headerBytes) return null;
+	const type = partTypes.find((one) => codes[one] === bytes[0]);
+	if (type === undefined) throw new Error(`a payload with an unknown part ${bytes[0]}`);
+	const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
+	return { type, bytes: length, headerBytes };
 }
 
 function* readParts(payload: Uint8Array): Generator<Part, undefined> {

@@ -14,14 +14,22 @@ import type { BeginGate } from "../begin-gate.ts";
 import type { DatabaseState } from "../database.ts";
 import { createFormatReader, fillState, isUnfinished, markUnfinished, readState } from "../own-tables.ts";
 import { schemaVersionOf, withoutHistory, withSchemaVersion } from "../pages/first-page.ts";
-import { createPageStore, type PageStore, type Pages } from "../pages/page-store.ts";
+import {
+	createPageStore,
+	framesAtOnce,
+	type PageStore,
+	type Pages,
+	type PageTransaction,
+	pagesInMemory,
+} from "../pages/page-store.ts";
 import { encodeStatePages, type StatePages, textThatFills } from "../pages/state-pages.ts";
 import type { StatementKind } from "../parsed-statement.ts";
 import type { Value } from "../program.ts";
 import type { TransactionNote } from "../transaction-note.ts";
 import type { Capture, ClientStatement } from "./format.ts";
-import { decodePages, encodePages, type LoggedPages } from "./logged-pages.ts";
-import { decodePayload, encodePayload, type Part } from "./payload.ts";
+import { createIncomingPages, type IncomingPages } from "./incoming-pages.ts";
+import { decodePages, encodePages, type LoggedPages, loggedBytes } from "./logged-pages.ts";
+import { decodePayload, encodePayloadBefore, type Part } from "./payload.ts";
 
 type StoredConfiguration = DatabaseState["configuration"];
 
@@ -34,6 +42,10 @@ export interface WalFormat {
 	readonly isWaiting: boolean;
 	/** Writes what was captured, if anything was, with the state, as one transaction. `configuration` null: as it was. */
 	write(connection: DatabaseSync, applied: Position, configuration: StoredConfiguration): void;
+	/** The next piece of a payload that is too large to be put together. Nothing counts before `publish`. */
+	addPiece(connection: DatabaseSync, piece: Uint8Array, isFirst: boolean): void;
+	/** All pieces have come: their pages count, with the state, as one transaction. */
+	publish(connection: DatabaseSync, applied: Position): void;
 	/** Applies payloads, one behind the other, with the state, as one transaction. */
 	apply(
 		connection: DatabaseSync,
@@ -58,6 +70,27 @@ interface Known {
 	readonly pages: StatePages;
 }
 
+/** What was captured. `isTaken`: its pages lie in the write-ahead file, at or behind the places that they go to. */
+interface Waiting {
+	readonly logged: LoggedPages;
+	readonly isTaken: boolean;
+}
+
+/** Of a payload whose pieces come one by one. */
+interface Incoming {
+	readonly pages: IncomingPages;
+	/** Null: it has not told of its pages yet. */
+	transaction: PageTransaction | null;
+}
+
+interface LastPages {
+	readonly logged: LoggedPages;
+	/** Of these, what is not written yet. */
+	readonly pages: ReadonlyMap<number, Uint8Array>;
+	readonly applied: Position;
+	readonly configuration: StoredConfiguration;
+}
+
 interface Told {
 	readonly sql: string;
 	readonly client: ClientStatement | null;
@@ -65,7 +98,8 @@ interface Told {
 
 export function createWalFormat(gate: BeginGate): WalFormat {
 	let opened: PageStore | null = null;
-	let waiting: LoggedPages | null = null;
+	let waiting: Waiting | null = null;
+	let incoming: Incoming | null = null;
 	let known: Known | null = null;
 
 	/** Of the one database that this writes. */
@@ -101,26 +135,42 @@ export function createWalFormat(gate: BeginGate): WalFormat {
 		});
 	}
 
-	function write(
-		connection: DatabaseSync,
-		logged: LoggedPages,
-		applied: Position,
-		configuration: StoredConfiguration,
-	): void {
+	/** Ends the transaction with the state. */
+	function publish(connection: DatabaseSync, transaction: PageTransaction, last: LastPages): void {
+		const { logged, applied, configuration } = last;
 		const before = knownOf(connection);
 		const isWhole = logged.statePages.length > 0;
 		const pages = isWhole ? { pageBytes: logged.pageBytes, numbers: logged.statePages } : before.pages;
 		const state = { applied, configuration: configuration ?? before.state.configuration };
 		const ours = encodeStatePages(pages, state, isWhole || configuration !== null);
 		known = null;
-		storeOf(connection).write(connection, { ...logged, pages: new Map([...logged.pages, ...ours]) });
+		transaction.publish(logged.size, new Map([...last.pages, ...ours]));
 		known = { state, pages };
+	}
+
+	function write(
+		connection: DatabaseSync,
+		{ logged, isTaken }: Waiting,
+		applied: Position,
+		configuration: StoredConfiguration,
+	): void {
+		incoming = null;
+		const transaction = storeOf(connection).begin(connection, logged.pageBytes, isTaken);
+		const isSmall = logged.numbers.length <= framesAtOnce;
+		if (!isSmall) transaction.append(logged.read());
+		const pages = new Map(isSmall ? logged.read() : []);
+		publish(connection, transaction, { logged, pages, applied, configuration });
 	}
 
 	/** Nothing but the state changes. */
 	function nothing(connection: DatabaseSync): LoggedPages {
 		const size = Number(connection.prepare("PRAGMA page_count").get()?.["page_count"]);
-		return { pageBytes: pageBytesOf(connection), size, statePages: [], pages: new Map() };
+		return { ...pagesInMemory(pageBytesOf(connection), size, new Map()), statePages: [] };
+	}
+
+	function expectFitting(connection: DatabaseSync, statePages: readonly number[]): void {
+		if (statePages.length === 0 && createFormatReader(connection)() !== "wal")
+			throw new Error("logged pages do not fit a database that has its own");
 	}
 
 	return {
@@ -132,8 +182,8 @@ export function createWalFormat(gate: BeginGate): WalFormat {
 					const current = knownOf(connection);
 					const taken = commitAndTakeBack(connection, current);
 					const logged = asLogged(taken, current.pages.numbers);
-					if (logged.pages.size === 0) return null;
-					waiting = logged;
+					if (logged.numbers.length === 0) return null;
+					waiting = { logged, isTaken: true };
 					return logged;
 				},
 			});
@@ -146,35 +196,62 @@ export function createWalFormat(gate: BeginGate): WalFormat {
 			const statePages = statePagesOf(connection);
 			const image = connection.serialize();
 			connection.exec("ROLLBACK");
-			waiting = { ...asLogged(wholeImage(image, pageBytes), statePages), statePages };
-			return encodePayload([{ type: "pages", bytes: encodePages(waiting) }], "wal");
+			const logged = { ...asLogged(wholeImage(image, pageBytes), statePages), statePages };
+			waiting = { logged, isTaken: false };
+			return encodeLogged([], logged);
 		},
 		get isWaiting() {
 			return waiting !== null;
 		},
 		write(connection, applied, configuration) {
-			write(connection, waiting ?? nothing(connection), applied, configuration);
+			const written = waiting ?? { logged: nothing(connection), isTaken: false };
+			// If it fails, what it has written lies where its pages did.
 			waiting = null;
+			write(connection, written, applied, configuration);
+		},
+		addPiece(connection, piece, isFirst) {
+			if (isFirst) incoming = { pages: createIncomingPages(), transaction: null };
+			if (incoming === null) throw new Error("a piece of a payload that never began");
+			const pages = incoming.pages.add(piece);
+			const { head } = incoming.pages;
+			if (head === null) return;
+			if (incoming.transaction === null) {
+				expectFitting(connection, head.statePages);
+				incoming.transaction = storeOf(connection).begin(connection, head.pageBytes, false);
+			}
+			incoming.transaction.append(pages);
+		},
+		publish(connection, applied) {
+			if (incoming === null) throw new Error("nothing has come that could be published");
+			const { pages, transaction } = incoming;
+			const { head, isWhole } = pages;
+			incoming = null;
+			if (head === null || transaction === null || !isWhole)
+				throw new Error("a payload in pieces ends too early");
+			const logged = { ...pagesInMemory(head.pageBytes, head.size, new Map()), statePages: head.statePages };
+			publish(connection, transaction, { logged, pages: new Map(), applied, configuration: null });
 		},
 		apply(connection, payloads, applied, configuration) {
-			let logged = nothing(connection);
-			let isFitting = createFormatReader(connection)() === "wal";
-			for (const payload of payloads) {
+			let { size, statePages, pageBytes } = nothing(connection);
+			const pages = new Map<number, Uint8Array>();
+			for (const [at, payload] of payloads.entries()) {
 				const next = pagesOf(payload);
-				isFitting ||= next.statePages.length > 0;
-				if (!isFitting) throw new Error("logged pages do not fit a database that has its own");
-				const statePages = next.statePages.length > 0 ? next.statePages : logged.statePages;
-				logged = { ...next, statePages, pages: new Map([...logged.pages, ...next.pages]) };
+				if (at === 0) expectFitting(connection, next.statePages);
+				if (next.statePages.length > 0) ({ statePages } = next);
+				({ size, pageBytes } = next);
+				for (const [page, bytes] of next.read()) pages.set(page, bytes);
 			}
 			// Of pages that a later entry cut off.
-			const pages = new Map([...logged.pages].filter(([page]) => page <= logged.size));
-			write(connection, { ...logged, pages }, applied, configuration);
+			for (const page of pages.keys()) if (page > size) pages.delete(page);
+			const logged = { ...pagesInMemory(pageBytes, size, pages), statePages };
+			write(connection, { logged, isTaken: false }, applied, configuration);
 		},
 		forget() {
 			known = null;
 		},
 		discard() {
 			waiting = null;
+			incoming = null;
 		},
 		takeBackUnfinished(connection) {
 			if (!isUnfinished(connection)) return;
@@ -204,16 +281,30 @@ function wholeImage(image: Uint8Array, pageBytes: number): Pages {
 		pages.set(page, image.subarray((page - 1) * pageBytes, page * pageBytes));
 	const first = image.subarray(0, pageBytes);
 	pages.set(1, withSchemaVersion(first, schemaVersionOf(first) + schemaVersionsAhead));
-	return { pageBytes, size, pages };
+	return pagesInMemory(pageBytes, size, pages);
 }
 
 /** The first page comes without its history, and skein_state's not at all. */
-function asLogged({ pageBytes, size, pages }: Pages, statePages: readonly number[]): LoggedPages {
-	const kept = new Map(pages);
-	for (const page of statePages) kept.delete(page);
-	const first = kept.get(1);
-	if (first !== undefined) kept.set(1, withoutHistory(first));
-	return { pageBytes, size, statePages: [], pages: kept };
+function asLogged(pages: Pages, statePages: readonly number[]): LoggedPages {
+	const left = new Set(statePages);
+	return {
+		pageBytes: pages.pageBytes,
+		size: pages.size,
+		statePages: [],
+		numbers: pages.numbers.filter((page) => !left.has(page)),
+		*read() {
+			for (const [page, bytes] of pages.read())
+				if (!left.has(page)) yield [page, page === 1 ? withoutHistory(bytes) : bytes];
+		},
+	};
+}
+
+/** The payload of these parts and pages. */
+function encodeLogged(parts: readonly Part[], logged: LoggedPages): Uint8Array {
+	const last = { type: "pages", bytes: loggedBytes(logged) } as const;
+	const { payload, body } = encodePayloadBefore(parts, "wal", last);
+	encodePages(logged, body);
+	return payload;
 }
 
 function pagesOf(payload: Uint8Array): LoggedPages {
@@ -239,9 +330,9 @@ function createCapture(connection: DatabaseSync, { take }: { take: () => LoggedP
 	let told: Told[] = [];
 	let toldBefore = 0;
 
-	function partsOf(note: TransactionNote | null, logged: LoggedPages): Part[] {
-		const pages: Part = { type: "pages", bytes: encodePages(logged) };
-		return note === null ? [pages] : [{ type: "note", note }, ...told.map(toldPart), pages];
+	/** Of its client, for the report of a loss. */
+	function partsBefore(note: TransactionNote | null): Part[] {
+		return note === null ? [] : [{ type: "note", note }, ...told.map(toldPart)];
 	}
 
 	return {
@@ -264,7 +355,7 @@ function createCapture(connection: DatabaseSync, { take }: { take: () => LoggedP
 			if (!connection.isTransaction) return null;
 			const logged = changed ? take() : null;
 			if (connection.isTransaction) connection.exec("ROLLBACK");
-			return logged === null ? null : encodePayload(partsOf(note, logged), "wal");
+			return logged === null ? null : encodeLogged(partsBefore(note), logged);
 		},
 		discard() {},
 	};

@@ -28,31 +28,63 @@ import {
 	writeIndexHeader,
 } from "./wal-index.ts";
 
-/** Pages, by their numbers, and of how many the database is with them. */
+/** Pages, by their numbers, and of how many the database is with them. Read as they are asked for: all of them may be many. */
 export interface Pages {
 	readonly pageBytes: number;
 	readonly size: number;
-	readonly pages: ReadonlyMap<number, Uint8Array>;
+	/** In the order in which `read` gives them. */
+	readonly numbers: readonly number[];
+	read(): Iterable<readonly [page: number, bytes: Uint8Array]>;
+}
+
+/** Pages that are in memory. */
+export function pagesInMemory(
+	pageBytes: number,
+	size: number,
+	pages: ReadonlyMap<number, Uint8Array>,
+): Pages {
+	return { pageBytes, size, numbers: [...pages.keys()], read: () => pages };
+}
+
+/** A transaction that is written as its pages come. Nobody sees it, and any other that is written ends it. */
+export interface PageTransaction {
+	append(pages: Iterable<readonly [page: number, bytes: Uint8Array]>): void;
+	/** With the last of its pages: from now on it counts. */
+	publish(size: number, last: ReadonlyMap<number, Uint8Array>): void;
 }
 
 export interface PageStore {
 	/** What counts now, for `takeBack`. Inside the transaction that it will take back. */
 	mark(): IndexHeader;
-	/** What SQLite has committed since the mark, which is taken back. */
+	/** What SQLite has committed since the mark, which is taken back. Its pages stay where they are until the next is written. */
 	takeBack(connection: DatabaseSync, mark: IndexHeader): Pages;
-	/** As one transaction of SQLite's. */
-	write(connection: DatabaseSync, written: Pages): void;
+	/** `isTaken`: its pages are those that were taken back, which lie where they go to. */
+	begin(connection: DatabaseSync, pageBytes: number, isTaken: boolean): PageTransaction;
 	/** Takes back the last transaction in the write-ahead file. False: there is none in it. */
 	takeBackLast(connection: DatabaseSync): boolean;
 	close(): void;
 }
 
-/** Frames that are written at once. */
-const framesAtOnce = 256;
+/** Frames that are read or written at once. */
+export const framesAtOnce = 256;
+
+type NumberedPage = readonly [page: number, bytes: Uint8Array];
+
+/** Where the next frame of a transaction goes. */
+interface Behind {
+	/** What counted when it began. */
+	readonly found: IndexHeader;
+	/** The same, but that a file in which nothing counts has a header of its own now. */
+	readonly header: IndexHeader;
+	readonly frames: number;
+	readonly sum: Sum;
+}
 
 export function createPageStore(path: string): PageStore {
 	const wal = heldFile(`${path}-wal`);
 	const index = heldFile(`${path}-shm`);
+	/** Goes up when what was taken back is not there any more. */
+	const counted = { taken: 0 };
 
 	/** Nobody may wait here for readers: it is done another time. */
 	function startAgain(connection: DatabaseSync): void {
@@ -86,36 +118,52 @@ export function createPageStore(path: string): PageStore {
 		return { ...now, pageBytes, salts, sum };
 	}
 
-	function appendFrames(header: IndexHeader, { pageBytes, size, pages }: Pages): Sum {
+	/** `sizeAfter`: the last of them ends the transaction. */
+	function appendFrames(behind: Behind, some: readonly NumberedPage[], sizeAfter: number): Sum {
+		const { pageBytes, salts } = behind.header;
 		const frameBytes = frameHeaderBytes + pageBytes;
-		const all = [...pages];
-		let { sum } = header;
-		for (let from = 0; from < all.length; from += framesAtOnce) {
-			const some = all.slice(from, from + framesAtOnce);
-			const buffer = new Uint8Array(some.length * frameBytes);
-			for (const [at, [page, bytes]] of some.entries()) {
-				const sizeAfter = from + at === all.length - 1 ? size : 0;
-				const target = buffer.subarray(at * frameBytes, (at + 1) * frameBytes);
-				sum = encodeFrame(target, { page, sizeAfter, bytes }, header.salts, sum);
-			}
-			writeAll(wal.descriptor(), buffer, frameOffset(header.frames + from + 1, pageBytes));
+		const buffer = new Uint8Array(some.length * frameBytes);
+		let { sum } = behind;
+		for (const [at, [page, bytes]] of some.entries()) {
+			const target = buffer.subarray(at * frameBytes, (at + 1) * frameBytes);
+			sum = encodeFrame(
+				target,
+				{ page, sizeAfter: at === some.length - 1 ? sizeAfter : 0, bytes },
+				salts,
+				sum,
+			);
 		}
+		writeAll(wal.descriptor(), buffer, frameOffset(behind.frames + 1, pageBytes));
 		return sum;
 	}
 
-	function readPages(from: IndexHeader, to: IndexHeader): Map<number, Uint8Array> {
-		const pages = new Map<number, Uint8Array>();
-		const { pageBytes } = to;
-		const frameBytes = frameHeaderBytes + pageBytes;
-		for (let frame = from.frames + 1; frame <= to.frames; frame += framesAtOnce) {
-			const count = Math.min(framesAtOnce, to.frames - frame + 1);
-			const buffer = readAll(wal.descriptor(), frameOffset(frame, pageBytes), count * frameBytes);
-			for (let at = 0; at < buffer.length; at += frameBytes) {
-				const page = new DataView(buffer.buffer).getUint32(at);
-				pages.set(page, buffer.subarray(at + frameHeaderBytes, at + frameBytes));
-			}
+	/** In which frame each page is as it is in the end, in the order of the frames. */
+	function framesOf(from: IndexHeader, to: IndexHeader): Map<number, number> {
+		const frames = new Map<number, number>();
+		const descriptor = wal.descriptor();
+		for (let frame = from.frames + 1; frame <= to.frames; frame++) {
+			const start = readAll(descriptor, frameOffset(frame, to.pageBytes), 4);
+			const page = new DataView(start.buffer).getUint32(0);
+			frames.delete(page);
+			frames.set(page, frame);
 		}
-		return pages;
+		return frames;
+	}
+
+	function* readFrames(frames: ReadonlyMap<number, number>, to: IndexHeader): Generator<NumberedPage> {
+		const frameBytes = frameHeaderBytes + to.pageBytes;
+		const { taken } = counted;
+		let read: { readonly from: number; readonly bytes: Uint8Array } = { from: 0, bytes: new Uint8Array(0) };
+		for (const [page, frame] of frames) {
+			if (counted.taken !== taken) throw new Error("what was taken back is overwritten");
+			if ((frame - read.from) * frameBytes >= read.bytes.length) {
+				const count = Math.min(framesAtOnce, to.frames - frame + 1);
+				const offset = frameOffset(frame, to.pageBytes);
+				read = { from: frame, bytes: readAll(wal.descriptor(), offset, count * frameBytes) };
+			}
+			const at = (frame - read.from) * frameBytes;
+			yield [page, read.bytes.subarray(at + frameHeaderBytes, at + frameBytes)];
+		}
 	}
 
 	/** First in the file, which a start after a crash goes by; then in the index. */
@@ -161,28 +209,67 @@ export function createPageStore(path: string): PageStore {
 			return locked(connection, () => {
 				const now = readIndexHeader(index.descriptor());
 				const from = whereItBegan(mark, now);
-				const pages = readPages(from, now);
+				const frames = framesOf(from, now);
 				endAt(from, now);
-				return { pageBytes: now.pageBytes, size: now.pages, pages };
+				counted.taken++;
+				const { taken } = counted;
+				return {
+					pageBytes: now.pageBytes,
+					size: now.pages,
+					numbers: [...frames.keys()],
+					read() {
+						if (counted.taken !== taken) throw new Error("what was taken back is overwritten");
+						return readFrames(frames, now);
+					},
+				};
 			});
 		},
-		write(connection, written) {
-			if (written.pages.size === 0) throw new Error("a transaction of no page");
-			startAgain(connection);
-			locked(connection, () => {
-				const now = beginning(readIndexHeader(index.descriptor()), written.pageBytes);
-				if (now.pageBytes !== written.pageBytes)
-					throw new Error(`pages of ${written.pageBytes} bytes, and the database has ${now.pageBytes}`);
-				const sum = appendFrames(now, written);
-				enterFrames(index.descriptor(), now.frames, [...written.pages.keys()]);
-				writeIndexHeader(index.descriptor(), {
-					...now,
-					change: now.change + 1,
-					frames: now.frames + written.pages.size,
-					pages: written.size,
-					sum,
-				});
-			});
+		begin: (connection, pageBytes, isTaken) => {
+			const numbers: number[] = [];
+			let behind: Behind | null = null;
+
+			function start(): Behind {
+				const found = readIndexHeader(index.descriptor());
+				if (found.frames > 0 && found.pageBytes !== pageBytes)
+					throw new Error(`pages of ${pageBytes} bytes, and the database has ${found.pageBytes}`);
+				const header = beginning(found, pageBytes);
+				return { found, header, frames: header.frames, sum: header.sum };
+			}
+
+			function put(some: readonly NumberedPage[], sizeAfter: number): Behind {
+				behind ??= start();
+				if (!isSameHeader(readIndexHeader(index.descriptor()), behind.found))
+					throw new Error("another transaction was written between the pages of one");
+				const sum = appendFrames(behind, some, sizeAfter);
+				behind = { ...behind, frames: behind.frames + some.length, sum };
+				for (const [page] of some) numbers.push(page);
+				return behind;
+			}
+
+			// What was taken back would go with the file that it lies in.
+			if (!isTaken) {
+				counted.taken++;
+				startAgain(connection);
+			}
+			return {
+				append(pages) {
+					for (const some of inGroups(pages, framesAtOnce)) locked(connection, () => put(some, 0));
+				},
+				publish(size, last) {
+					if (last.size === 0) throw new Error("a transaction that ends without a page");
+					locked(connection, () => {
+						const { found, header, frames, sum } = put([...last], size);
+						enterFrames(index.descriptor(), found.frames, numbers);
+						writeIndexHeader(index.descriptor(), {
+							...header,
+							change: found.change + 1,
+							frames,
+							pages: size,
+							sum,
+						});
+					});
+				},
+			};
 		},
 		takeBackLast(connection) {
 			return locked(connection, () => {
@@ -239,6 +326,27 @@ function readAll(descriptor: number, offset: number, length: number): Uint8Array
 function writeAll(descriptor: number, bytes: Uint8Array, offset: number): void {
 	for (let at = 0; at < bytes.length; )
 		at += writeSync(descriptor, bytes, at, bytes.length - at, offset + at);
+}
+
+function isSameHeader(one: IndexHeader, other: IndexHeader): boolean {
+	return (
+		one.change === other.change &&
+		one.frames === other.frames &&
+		one.sum[0] === other.sum[0] &&
+		one.sum[1] === other.sum[1] &&
+		sameBytes(one.salts, other.salts)
+	);
+}
+
+function* inGroups<T>(all: Iterable<T>, size: number): Generator<T[]> {
+	let group: T[] = [];
+	for (const one of all) {
+		group.push(one);
+		if (group.length < size) continue;
+		yield group;
+		group = [];
+	}
+	if (group.length > 0) yield group;
 }
 
 function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
