@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { failover } from "./measurements/failover.ts";
 import { formats } from "./measurements/formats.ts";
 import { handover } from "./measurements/handover.ts";
+import { largeTransactions } from "./measurements/large-transactions.ts";
 import { latency } from "./measurements/latency.ts";
 import { longWork } from "./measurements/long-work.ts";
 import { memory } from "./measurements/memory.ts";
@@ -26,6 +27,7 @@ const measurements: readonly Measurement[] = [
 	readScaling,
 	memory,
 	longWork,
+	largeTransactions,
 	formats,
 	simulation,
 ];

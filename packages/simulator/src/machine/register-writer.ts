@@ -2,8 +2,10 @@
  * The writing connection of a register machine, without time: what database/writer.ts is for SQLite,
  * with the states of database.ts and the same rules for idempotency keys.
  */
+
 import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { AppliedEntry, WriteOutcome, WriteRequest } from "../../../skein/src/database/database.ts";
+import { defaultLogFormat, type LogFormat } from "../../../skein/src/database/log-format.ts";
 import { createOutcomeClock, type OutcomeClock } from "../../../skein/src/database/outcome-clock.ts";
 import type {
 	Program,
@@ -46,7 +48,7 @@ export interface RegisterWriter {
 	commit(applied: Position, configuration?: Content["configuration"]): void;
 	rollback(): void;
 	apply(entries: readonly AppliedEntry[]): void;
-	prepareToLead(): void;
+	prepareToLead(): LogFormat;
 }
 
 /** The open transaction: what it has changed, in order, on top of what is committed. */
@@ -318,6 +320,7 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		prepareToLead() {
 			if (open !== null) throw new Error("the writing connection is in a transaction");
 			clock = createOutcomeClock(newestOutcomeMs);
+			return defaultLogFormat;
 		},
 	};
 }

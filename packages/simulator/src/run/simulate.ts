@@ -7,6 +7,7 @@
  * healed members must serve writes and reads within a bound. Then everything that clients saw is judged.
  */
 import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
+import { logFormats } from "../../../skein/src/database/log-format.ts";
 import { type Cluster, createCluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import { type Chance, createChance } from "../engine/chance.ts";
@@ -29,6 +30,7 @@ import { startLeadershipChanges } from "./leadership-changes.ts";
 import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
+import { roomForPages } from "./room-for-pages.ts";
 import { startSettingChanges } from "./setting-changes.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
 
@@ -128,7 +130,8 @@ export async function simulate(
 
 function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Scheduler, trace: Trace) {
 	const chance = createChance(seed);
-	const plan: RunPlan = drawPlan(chance.fork("plan"), budget);
+	const drawn = drawPlan(chance.fork("plan"), budget);
+	const plan: RunPlan = profile.name === "sqlite" ? roomForPages(drawn) : drawn;
 	const watch = createWatch();
 	const effects = createEffectsFromLog(profile.createReader(plan.store));
 	const applied = new Map<NodeId, number>();
@@ -199,7 +202,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		...changing,
 		chance: chance.fork("format changes"),
 		everyMs: profile.name === "sqlite" ? plan.store.format.changesEveryMs : null,
-		draw: (draw) => ({ name: "format", value: draw.pick(["row", "statement"] as const) }),
+		draw: (draw) => ({ name: "format", value: draw.pick(logFormats) }),
 	});
 	const modeChanges = startSettingChanges({
 		...changing,

@@ -6,6 +6,7 @@
 
 import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import { logFormats } from "../../../skein/src/database/log-format.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
 import type { UpgradeSettings } from "../cluster/upgrades.ts";
 import type { Chance } from "../engine/chance.ts";
@@ -143,7 +144,7 @@ function drawStore(chance: Chance): StoreSettings {
 }
 
 function drawFormat(chance: Chance): FormatSettings {
-	const first = chance.pick(["row", "statement"] as const);
+	const first = chance.pick(logFormats);
 	return { first, changesEveryMs: chance.pick([null, null, 300, 2_000]) };
 }
 

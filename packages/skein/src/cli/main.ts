@@ -192,7 +192,7 @@ function program(): Command {
 		run: async (values) => (await import("./recover.ts")).recover(values),
 	});
 	addCommand(root, "format", formatOptions, {
-		argument: ["[format]", "row or statement; without: tells which one it is"],
+		argument: ["[format]", "row, statement or wal; without: tells which one it is"],
 		description: "choose what the log holds: the rows that changed, or SQL where that is safe",
 		examples: ["skein format", "skein format statement"],
 		run: async (values, argument) => (await import("./format.ts")).format(values, argument),

@@ -5,6 +5,7 @@
  */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import { acknowledgementText, parseAcknowledgement } from "./acknowledgement-text.ts";
+import { settingIn } from "./changes/payload.ts";
 import { isLogFormat, type LogFormat } from "./log-format.ts";
 
 export type SettingChange =
@@ -23,11 +24,12 @@ export function encodeSettingChange(change: SettingChange): Uint8Array<ArrayBuff
 	return Uint8Array.from([codes[change.name], ...new TextEncoder().encode(settingText(change))]);
 }
 
-/** Null: another payload. */
+/** Null: another payload. In the log format wal it comes with the pages that hold it. */
 export function readSettingChange(payload: Uint8Array): SettingChange | null {
-	const code = payload[0];
+	const own = settingIn(payload) ?? payload;
+	const code = own[0];
 	if (code !== codes.format && code !== codes.acknowledgement) return null;
-	const text = new TextDecoder().decode(payload.subarray(1));
+	const text = new TextDecoder().decode(own.subarray(1));
 	return settingFrom(code === codes.format ? "format" : "acknowledgement", text);
 }
 

@@ -18,13 +18,15 @@ import { allVoters } from "../consensus/quorum.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import { isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
+import { createAlone } from "./alone.ts";
 import { createAnswering } from "./answering.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { createCommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
-import type { DiskWatch } from "./disk-watch.ts";
+import { type DiskWatch, writingMs } from "./disk-watch.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import { createOpenTransaction } from "./open-transaction.ts";
 import { createOwnership } from "./ownership.ts";
@@ -107,6 +109,7 @@ export function createLeading(options: LeadingOptions): Leading {
 	const { database, runner, applied, clock, deadlines, settings, logger, wake } = options;
 	const queue = createWriteQueue(settings.maxQueuedWrites);
 	const ended = createEndedStreams();
+	const alone = createAlone(options.mustRunAlone);
 	const owner = createOwnership({ clock, deadlines, settings, wake, underWay: () => underWay });
 	const pause = createWritePause(clock, deadlines);
 	let term: Term | null = null;
@@ -188,9 +191,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		return queue.takeBatch({
 			requests: settings.maxBatchRequests,
 			behind: open.last !== null,
-			// A group has one log format: a change of it is no part of any.
-			mustRunAlone: (request) =>
-				request.interactive || request.setting !== undefined || options.mustRunAlone(request),
+			mustRunAlone: (request) => alone.is(request),
 		});
 	}
 
@@ -238,6 +239,8 @@ export function createLeading(options: LeadingOptions): Leading {
 			owner.forget();
 			const failure = writerFailed(error);
 			for (const write of batch) write.answer({ type: "failed", error: failure });
+			// In the log format wal executing writes already, and the log may have room of its own: it would lead on.
+			if (isDiskFull(error)) runner().step({ type: "step-down" });
 			if (open.last === null) return "worked";
 			// What was open with it is in the log, and may be committed: it comes back from there.
 			open.ended();
@@ -309,7 +312,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			payloads.reduce((sum, { length }) => sum + length, 0),
 		);
 		// Also nothing that comes after it shares its transaction.
-		if (batch.some(({ request }) => options.mustRunAlone(request))) open.close();
+		if (alone.ends(batch)) open.close();
 		const isCommitted = runner().commitIndex >= result.last.index;
 		// Before the answers: the writer works while they are made.
 		if (isCommitted) commitSqlite(result.last);
@@ -375,13 +378,14 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** The database may tell of it late, with the answer to the next batch: sooner if somebody waits. */
 	function commitSqlite(position: Position): void {
+		// In the log format wal all pages are written here.
+		const patience = options.watch("SQLite's commit", writingMs(open, settings.consensus));
 		open.ended();
-		const patience = options.watch("SQLite's commit", settings.consensus.diskStallMs);
 		committing = database.commit(position, passing.newConfiguration(position.index)).then(
 			() => {
 				patience.cancel();
 				applied.advance(position);
-				reflectUpTo(runner().commitIndex);
+				passing.reflectUpTo(runner().commitIndex, pieces);
 			},
 			(error: unknown) => {
 				patience.cancel();
@@ -410,10 +414,6 @@ export function createLeading(options: LeadingOptions): Leading {
 		const { index } = configuration;
 		commitSqlite({ index, term: runner().core.view.termAt(index) ?? 0 });
 		return true;
-	}
-
-	function reflectUpTo(commitIndex: LogIndex): void {
-		passing.reflectUpTo(commitIndex, pieces);
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */
@@ -502,7 +502,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		},
 		stillLeading,
 		async enter(newTerm) {
-			await database.prepareToLead();
+			alone.captures(await database.prepareToLead());
 			term = newTerm;
 			commitFailed = false;
 			logger.info({ term: newTerm }, "serving as leader");
@@ -554,7 +554,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		onCommit(index) {
 			committedMoreAt = clock.now();
 			if (term !== null) {
-				reflectUpTo(index);
+				passing.reflectUpTo(index, pieces);
 				if (passing.newConfiguration(index) !== null) wake();
 			}
 			answering.onCommit(index);

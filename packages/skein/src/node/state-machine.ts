@@ -11,7 +11,6 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import { decodeConfiguration } from "../consensus/configuration.ts";
 import type { Entry, LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
 import { readSettingChange } from "../database/setting-change.ts";
@@ -19,12 +18,12 @@ import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import { isDiskFailing, isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
+import { createAppliedEntries, isEffect } from "./applied-entries.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { createDiskWatch, stalledTransactions } from "./disk-watch.ts";
-import { createFragmentJoiner } from "./fragments.ts";
 import { createLeading } from "./leading.ts";
 import { type LostTransactions, mayHoldIt } from "./lost-transactions.ts";
 import type { ReadIndex } from "./read-index.ts";
@@ -105,7 +104,7 @@ interface Installation {
 export function createStateMachine(options: StateMachineOptions): StateMachine {
 	const { database, log, applied, clock, logger, settings } = options;
 	const signal = createSignal();
-	const joiner = createFragmentJoiner();
+	const incoming = createAppliedEntries(database);
 	const isLineDue = createRepeatedLines(clock);
 	const watch = createDiskWatch(options);
 	const leading = createLeading({ ...options, watch, wake: () => signal.wake() });
@@ -218,7 +217,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 
 	async function stopServing(): Promise<void> {
 		await leading.leave("lost");
-		joiner.reset();
+		incoming.reset();
 		cursor = applied.position.index + 1;
 	}
 
@@ -226,7 +225,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	async function findPosition(): Promise<void> {
 		const held = await database.applied();
 		if (held.index > applied.position.index) applied.advance(held);
-		joiner.reset();
+		incoming.reset();
 		cursor = applied.position.index + 1;
 	}
 
@@ -239,8 +238,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		if (installation !== null) return true;
 		const ready: AppliedEntry[] = [];
 		for (const entry of entries) {
-			const whole = prepare(entry);
-			if (whole !== null) ready.push(whole);
+			const next = incoming.next(entry);
+			if (next !== null) ready.push(next);
 		}
 		const last = ready.at(-1);
 		if (last !== undefined) {
@@ -254,8 +253,9 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			} finally {
 				patience.cancel();
 			}
+			const effect = ready.findLast(isEffect);
 			tellSettings(ready);
-			applied.advance(last.position);
+			if (effect !== undefined) applied.advance(effect.position);
 			full = false;
 			diskFailures = 0;
 		}
@@ -337,27 +337,6 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		options.runner().step({ type: "hold-back", reason: "unfit", forMs });
 	}
 
-	function prepare(entry: Entry): AppliedEntry | null {
-		const position = { term: entry.term, index: entry.index };
-		switch (entry.kind) {
-			case "barrier":
-				joiner.reset();
-				return { position, kind: "barrier", payload: entry.payload, configuration: null };
-			case "configuration":
-				return {
-					position,
-					kind: "configuration",
-					payload: entry.payload,
-					configuration: decodeConfiguration(entry.payload),
-				};
-			case "fragment":
-			case "command": {
-				const payload = joiner.add(entry);
-				return payload === null ? null : { position, kind: "command", payload, configuration: null };
-			}
-		}
-	}
-
 	async function install(): Promise<boolean> {
 		const work = installation;
 		installation = null;
@@ -372,7 +351,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			await doubtReports(work.holds);
 			const state = await database.installSnapshot(work.path, work.sha256);
 			if (state.configuration === null) throw new Error("the snapshot holds no configuration");
-			joiner.reset();
+			incoming.reset();
 			cursor = state.applied.index + 1;
 			unfitAt = null;
 			if (state.acknowledgement !== null) options.onAcknowledgement(state.acknowledgement);

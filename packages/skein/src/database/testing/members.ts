@@ -102,6 +102,8 @@ export function commitGroup(
 			if (writer !== undefined) applyReversed(writer, [entry]);
 		}
 	}
-	if (writers[leader]?.connection().isTransaction) writers[leader].commit({ index: members.index, term: 1 });
+	if (outcomes.some(({ payload }) => payload !== null))
+		writers[leader]?.commit({ index: members.index, term: 1 });
+	else writers[leader]?.rollback();
 	return outcomes;
 }

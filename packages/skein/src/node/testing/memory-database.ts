@@ -25,6 +25,8 @@ export interface DatabaseFile {
 	content: Content;
 	/** The next commit or apply fails with this. */
 	failure: Error | null;
+	/** Whatever is executed fails with this, as where a capture has to write. */
+	captureFailure: Error | null;
 	/** The next commit or apply happens, and is told to have failed with this. */
 	lateFailure: Error | null;
 	/** Commits, what is applied, and checkpoints wait for this. */
@@ -44,6 +46,7 @@ export function createDatabaseFile(): DatabaseFile {
 	return {
 		content: { applied: { term: 0, index: 0 }, configuration: null, items: [] },
 		failure: null,
+		captureFailure: null,
 		lateFailure: null,
 		hanging: null,
 		walBytes: 0,
@@ -113,6 +116,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		opened: state(),
 		async execute(requests, behind = false) {
 			if (!leads) throw new Error("execute before prepareToLead");
+			if (file.captureFailure !== null) throw file.captureFailure;
 			if (behind && (open === null || interactive !== null || requests.some((one) => one.interactive)))
 				throw new Error("nothing to execute behind, or a request that must be alone");
 			group = behind ? (open?.length ?? 0) : "whole";
@@ -202,6 +206,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		},
 		async prepareToLead() {
 			leads = true;
+			return file.content.format ?? defaultLogFormat;
 		},
 		async read(program) {
 			const { applied, items } = file.content;
