@@ -73,7 +73,7 @@ export function startSettingChanges(options: SettingChangesOptions): SettingChan
 				if (found?.name === change.name && settingText(found) === settingText(change)) continue;
 				const there = found === null ? "no choice" : `${found.name} ${settingText(found)}`;
 				throw new BrokenProperty(
-					"settings",
+					change.name === "format" ? "log format" : "acknowledgement mode",
 					`${change.name} ${settingText(change)} was told to be chosen at ${index}, where the log has ${there}`,
 				);
 			}
