@@ -90,6 +90,7 @@ class World {
 			waitingReads: [],
 			leaseFromRound: 1,
 			leaseForfeited: false,
+			durableTimes: createCommitTimes(0),
 			runningReads: [],
 		};
 		this.state = leaderState(this.ours, this.leader);

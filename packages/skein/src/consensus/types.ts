@@ -44,6 +44,8 @@ export interface Member {
 	 * preferred: it gets leadership when it is well. never: it leads only to bring somebody else up to date. Absent: any other.
 	 */
 	readonly priority?: "preferred" | "never";
+	/** It votes, and keeps the log without payloads, and no data. For ever: its id never holds data. */
+	readonly witness?: true;
 }
 
 export type Priority = "preferred" | "normal" | "never";
@@ -69,8 +71,8 @@ export type MemberChange =
 			readonly change: "add";
 			readonly id: NodeId;
 			readonly peer: string;
-			/** `joining`: a learner until it keeps pace, then a voter. `voter`: at once, however far behind. */
-			readonly as: "voter" | "joining" | "learner";
+			/** `joining`: a learner until it keeps pace, then a voter. `voter`, `witness`: at once, however far behind. */
+			readonly as: "voter" | "joining" | "learner" | "witness";
 	  }
 	| { readonly change: "remove"; readonly id: NodeId }
 	/** A learner becomes a voter. */

@@ -249,6 +249,8 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 
 	function sendEntries(output: SendEntries): void {
 		const { to, firstIndex, lastIndex } = output;
+		// No way leads to such a member yet: what it gets must be of a kind of its own (docs/decisions/witness.md, rule 4).
+		if (output.withoutPayloads) throw new Error(`${to} is a witness: not built beyond the core`);
 		const cached = reading.has(to) ? null : log.readCached(firstIndex, lastIndex, Number.MAX_SAFE_INTEGER);
 		if (cached?.length === lastIndex - firstIndex + 1) return sendAppend(output, cached);
 		sendBehind(to, async () => {
