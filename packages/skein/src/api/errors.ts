@@ -15,6 +15,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
 	["METHOD_NOT_ALLOWED", 405],
 	["NEEDS_CONFIRMATION", 409],
 	["PAYLOAD_TOO_LARGE", 413],
+	["WITNESS", 421],
 	["UNSUPPORTED_MEDIA_TYPE", 415],
 	["INTERNAL", 500],
 	["SQLITE_INTERNAL", 500],

@@ -29,7 +29,7 @@ export interface ConfigurationAt {
 export function initialConfiguration(members: readonly Member[]): Configuration {
 	const sorted = [...members].sort((a, b) => (a.id < b.id ? -1 : 1));
 	const configuration = {
-		members: sorted.map(({ id, peer }) => ({ id, peer })),
+		members: sorted.map(({ id, peer, witness }) => (witness === true ? { id, peer, witness } : { id, peer })),
 		voters: sorted.map(({ id }) => id),
 		outgoingVoters: [],
 		learners: [],

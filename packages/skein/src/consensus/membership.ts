@@ -80,6 +80,8 @@ function carryOut(from: Configuration, change: MemberChange): Configuration | st
 			if (member !== undefined) return drop(from, id);
 			return from.retired.includes(id) ? from : "there is no such member";
 		case "promote":
+			if (member?.witness === true)
+				return "a witness holds no data: add a member that does, under an id of its own";
 			return member === undefined ? "there is no such member" : setKind(from, id, "voter");
 		case "demote":
 			if (member?.witness === true) return "a witness votes, or is removed";

@@ -228,6 +228,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 	const members = names.map((id) => ({ id, peer: `${id}:1` }));
 	const value = { members, voters: names, outgoingVoters: [], learners: [], joining: [], retired: [] };
 	return {
+		witness: false,
 		self: "n1",
 		group: 1,
 		settings: { ...defaultConsensusSettings, maxAppendBytes, maxInFlightBytes },

@@ -58,6 +58,6 @@ export function neverLeads({ members }: Configuration, node: NodeId): boolean {
 	return member?.priority === "never" || member?.witness === true;
 }
 
-export function isWitness({ members }: Configuration, node: NodeId): boolean {
+export function isWitness({ members }: Pick<Configuration, "members">, node: NodeId): boolean {
 	return members.find(({ id }) => id === node)?.witness === true;
 }

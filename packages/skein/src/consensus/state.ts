@@ -137,6 +137,8 @@ export interface FollowerRead {
 
 export interface CoreState {
 	readonly self: NodeId;
+	/** What this machine is, whatever a configuration says. */
+	readonly witness: boolean;
 	readonly group: GroupId;
 	readonly settings: ConsensusSettings;
 	readonly elector: Elector;

@@ -18,9 +18,10 @@ export type Role = "leader" | "follower" | "candidate";
  * What an entry holds. The core looks into `configuration` only.
  * barrier: empty, the first entry of a leader's term. command: a whole client transaction, or the
  * last piece of one. fragment: a piece of a large transaction whose next piece follows at the next
- * index in the same term; without its `command` it has no effect.
+ * index in the same term; without its `command` it has no effect. metadata: what a witness has in the place of a
+ * command or fragment (witness.ts).
  */
-export type EntryKind = "barrier" | "configuration" | "command" | "fragment";
+export type EntryKind = "barrier" | "configuration" | "command" | "fragment" | "metadata";
 
 export interface Entry {
 	readonly index: LogIndex;

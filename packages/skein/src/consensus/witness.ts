@@ -5,11 +5,12 @@
  * docs/decisions/witness.md.
  */
 
+import { assert } from "./assert.ts";
 import { heardSince } from "./heartbeat.ts";
-import { allVoters, isWitness } from "./quorum.ts";
+import { allVoters, isMember, isWitness } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
-import type { LogIndex, NodeId } from "./types.ts";
+import type { Configuration, Entry, LogIndex, NodeId } from "./types.ts";
 
 /** It gets no payloads. Also one that was removed and still hears us: what it is it stays. */
 export function getsNoPayloads(state: CoreState, leader: LeaderState, node: NodeId): boolean {
@@ -44,4 +45,28 @@ function isPresent(state: CoreState, leader: LeaderState, voter: NodeId): boolea
 	if (state.now - heardSince(leader, voter) >= electionTimeoutMs) return false;
 	const lacksSince = leader.durableTimes.firstAbove(progress.matchIndex);
 	return lacksSince === null || state.now - lacksSince < syncLeaseMs;
+}
+
+/**
+ * What a machine is it stays. An entry is taken for the same by its index and term alone, so a log without payloads must
+ * never be counted as one with them: a machine stops before it is a member as what it is not.
+ */
+export function refuseOtherKind(
+	{ self, witness }: Pick<CoreState, "self" | "witness">,
+	configuration: Configuration,
+): void {
+	if (!isMember(configuration, self)) return;
+	assert(isWitness(configuration, self) === witness, () =>
+		witness
+			? `${self} is a witness, and was added as a member with data: remove it, and add another machine, or this one with an empty directory, under an id that is new`
+			: `${self} is a member with data, and was added as a witness: remove it, and add a machine that was started with --witness under an id that is new`,
+	);
+}
+
+/** The other half of it: whoever sends us this takes us for what we are not. */
+export function refuseForeign({ self, witness }: CoreState, { index, kind }: Entry): void {
+	if (kind === "metadata")
+		assert(witness, () => `${self} is sent entry ${index} without its payload: it is no witness`);
+	else if (kind === "command" || kind === "fragment")
+		assert(!witness, () => `${self} is a witness, and is sent entry ${index} with its payload`);
 }

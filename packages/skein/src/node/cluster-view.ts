@@ -1,5 +1,6 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { isWitness } from "../consensus/quorum.ts";
 import type { Configuration, LogIndex, Member, NodeId, Role } from "../consensus/types.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import { acknowledgementText } from "./acknowledgement-text.ts";
@@ -93,8 +94,9 @@ function lostBy(members: Readonly<Record<string, MemberView>>): number {
 	return Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0);
 }
 
-export function memberKind({ voters, learners, joining }: Configuration, id: NodeId): MemberView["kind"] {
-	if (voters.includes(id)) return "voter";
+export function memberKind(configuration: Configuration, id: NodeId): MemberView["kind"] {
+	const { voters, learners, joining } = configuration;
+	if (voters.includes(id)) return isWitness(configuration, id) ? "witness" : "voter";
 	if (joining.includes(id)) return "joining";
 	return learners.includes(id) ? "learner" : "leaving";
 }

@@ -13,10 +13,12 @@ import { EntryAbsentError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
 import { encodeMessage } from "../peer/codec/message.ts";
 import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.ts";
+import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Lane, Network } from "../world/network.ts";
 import { createDiskQueue, type DiskQueueOptions } from "./disk-queue.ts";
 import type { LeaseAsked, Leased } from "./in-sync.ts";
+import { metadataOf } from "./metadata.ts";
 
 export interface RoleState {
 	readonly role: Role;
@@ -85,6 +87,7 @@ export interface CoreRunnerOptions {
 	readonly self: NodeId;
 	readonly log: Log;
 	readonly network: Network;
+	readonly checksum: Disk["checksum"];
 	readonly clock: Clock;
 	readonly logger: Logger;
 	readonly tickIntervalMs: Milliseconds;
@@ -249,8 +252,6 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 
 	function sendEntries(output: SendEntries): void {
 		const { to, firstIndex, lastIndex } = output;
-		// No way leads to such a member yet: what it gets must be of a kind of its own (docs/decisions/witness.md, rule 4).
-		if (output.withoutPayloads) throw new Error(`${to} is a witness: not built beyond the core`);
 		const cached = reading.has(to) ? null : log.readCached(firstIndex, lastIndex, Number.MAX_SAFE_INTEGER);
 		if (cached?.length === lastIndex - firstIndex + 1) return sendAppend(output, cached);
 		sendBehind(to, async () => {
@@ -296,8 +297,9 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 
 	function sendAppend(output: SendEntries, entries: readonly Entry[]): void {
 		if (!stillLeads(output.term)) return;
-		const { to, term, previous, commitIndex, route } = output;
-		const append = { group, from: self, to, term, previous, entries, commitIndex };
+		const { to, term, previous, commitIndex, route, withoutPayloads } = output;
+		const sent = withoutPayloads ? entries.map((entry) => metadataOf(entry, options.checksum)) : entries;
+		const append = { group, from: self, to, term, previous, entries: sent, commitIndex };
 		if (route.length === 0) transmit({ type: "append-request", ...append });
 		else transmit({ type: "chain-append", ...append, leader: self, route });
 	}

@@ -332,6 +332,9 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 					payload: entry.payload,
 					configuration: decodeConfiguration(entry.payload),
 				};
+			case "metadata":
+				// A witness's database has no rows: all that it takes in is how far it is.
+				return { position, kind: "barrier", payload: entry.payload, configuration: null };
 			case "fragment":
 			case "command": {
 				const payload = joiner.add(entry);

@@ -126,7 +126,10 @@ export function watch(simulation: Simulation): Checker {
 				if (!isWithout) entries.set(key, { payload, previousTerm });
 				continue;
 			}
-			const isSame = isWithout ? known.payload.startsWith(entry.kind) : known.payload === payload;
+			const isSame =
+				entry.kind === "metadata"
+					? isWithout && known.payload.startsWith(new TextDecoder().decode(entry.payload))
+					: known.payload === payload;
 			must(isSame && known.previousTerm === previousTerm, `log matching at ${key}`);
 		}
 	}

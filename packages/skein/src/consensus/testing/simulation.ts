@@ -227,6 +227,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		node.appliedConfiguration = configurationAt(stored, stored.applied);
 		node.log = new Map(stored.log.map((entry) => [entry.index, entry]));
 		node.core = createCore({
+			witness: node.id.startsWith("w"),
 			self: node.id,
 			group,
 			settings: options.settings,
@@ -313,7 +314,7 @@ export function entriesBetween(node: SimulatedNode, first: LogIndex, last: LogIn
 /** What a witness gets of an entry: here it needs no length and checksum. */
 function stripped(entry: Entry): Entry {
 	const isOpaque = entry.kind === "command" || entry.kind === "fragment";
-	return isOpaque ? { ...entry, payload: new Uint8Array(0) } : entry;
+	return isOpaque ? { ...entry, kind: "metadata", payload: textBytes(entry.kind) } : entry;
 }
 
 export function textBytes(text: string): Uint8Array {
