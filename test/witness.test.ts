@@ -35,7 +35,7 @@ test("the leader is killed while clients write: the other one serves with the wi
 
 	const leader = await cluster().leader();
 	const refused = await post(witness.url, "/sql", { sql: "select 1" });
-	expect([refused.status, JSON.parse(refused.body).code]).toEqual([421, "WITNESS"]);
+	expect([refused.status, JSON.parse(refused.body).code]).toEqual([503, "WITNESS"]);
 	expect(refused.body).toContain(`${leader.id} leads, at ${leader.url}`);
 	expect((await get(witness.url, "/health")).status).toBe(200);
 	const ready = await get(witness.url, "/ready");

@@ -15,7 +15,6 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
 	["METHOD_NOT_ALLOWED", 405],
 	["NEEDS_CONFIRMATION", 409],
 	["PAYLOAD_TOO_LARGE", 413],
-	["WITNESS", 421],
 	["UNSUPPORTED_MEDIA_TYPE", 415],
 	["INTERNAL", 500],
 	["SQLITE_INTERNAL", 500],
@@ -26,6 +25,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
 	["SQLITE_NOMEM", 500],
 	["OVERLOADED", 503],
 	["NOT_READY", 503],
+	["WITNESS", 503], // not 421: fetch sends a request again on that, to the same node
 	["NO_LEADER", 503],
 	["LEADERSHIP_LOST", 503],
 	["TOO_STALE", 503],

@@ -82,7 +82,11 @@ export function shownBy(
 				? database.members
 				: {
 						...database.members,
-						[own.self]: { ...member, inSync: own.inSync, lostTransactions: own.lostTransactions },
+						[own.self]: {
+							...member,
+							inSync: inSyncOf(member.kind, own.inSync),
+							lostTransactions: own.lostTransactions,
+						},
 					};
 		const lostTransactions = lostBy(members);
 		return [name, { ...database, acknowledgement, elections, members, lostTransactions }] as const;
@@ -119,7 +123,7 @@ function ownView(
 		lagEntries: Math.max(0, runner.commitIndex - own.appliedIndex),
 		lagBytes: runner.state.role === "leader" ? 0 : null,
 		lagMs: runner.state.role === "leader" ? 0 : null,
-		inSync: own.inSync,
+		inSync: inSyncOf(kind, own.inSync),
 		reachable: true,
 		lostTransactions: own.lostTransactions,
 	};
@@ -149,10 +153,15 @@ function otherView(
 		lagEntries: appliedIndex === null ? null : Math.max(0, runner.commitIndex - appliedIndex),
 		lagBytes: progress === undefined || appliedIndex === null ? null : lagBytes(options, appliedIndex),
 		lagMs: lagMs === null ? null : Math.round(lagMs),
-		inSync: progress?.inSync ?? null,
+		inSync: inSyncOf(kind, progress?.inSync ?? null),
 		reachable,
 		lostTransactions: status?.lostTransactions ?? null,
 	};
+}
+
+/** A witness never is, and that says nothing of how it is. */
+function inSyncOf(kind: MemberView["kind"], inSync: boolean | null): boolean | null {
+	return kind === "witness" ? null : inSync;
 }
 
 /** Of what is committed and not applied. */

@@ -77,6 +77,8 @@ test("it serves nobody and says who does", async () => {
 		ready: false,
 		reason: "a witness: it votes and holds no data, so send clients to another node",
 	});
+	const view = witness.node?.service.ownView().databases["default"];
+	expect(view?.members["w1"]).toMatchObject({ kind: "witness", role: "follower", inSync: null });
 	const refusal = witness.node?.service.transfer("w1").catch((error: unknown) => error);
 	await cluster.clock.run(500);
 	expect(String(await refusal)).toMatch(/is a witness/);
