@@ -30,6 +30,8 @@ export interface NodeProcessOptions {
 	readonly join?: string;
 	/** It joins as a learner. */
 	readonly learner?: boolean;
+	/** It joins as a witness. */
+	readonly witness?: boolean;
 }
 
 export interface LogLine {
@@ -96,6 +98,7 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
 				"--log-format": "json",
 			};
 			const words = [skeinBinary, "start", ...Object.entries(flags).flat()];
+			if (options.witness === true) return [...words, "--witness"];
 			return options.learner === true ? [...words, "--learner"] : words;
 		}
 		if (options.settings === null) {

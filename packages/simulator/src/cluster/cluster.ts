@@ -26,6 +26,8 @@ export interface Cluster {
 	readonly configurations: Configurations;
 	readonly network: SimulatedNetwork;
 	member(id: NodeId): Member;
+	/** Where its log ended when it was last seen, also if it does not run; null: it never ran. */
+	logEnd(id: NodeId): LogEnd | null;
 	/** To be called when an event and what it set off are over: shows the members that did something, and says which. */
 	look(): readonly Member[];
 	/** What the observers found broken; null: nothing. */
@@ -35,6 +37,8 @@ export interface Cluster {
 
 export interface ClusterOptions {
 	readonly size: number;
+	/** So many of them, the last ones, are witnesses; default: none. */
+	readonly witnesses?: number;
 	/** Machines that may come later. */
 	readonly spares?: number;
 	readonly scheduler: Scheduler;
@@ -50,6 +54,8 @@ export interface ClusterOptions {
 	/** Throws when what it sees must not be. */
 	readonly observe: (observation: Observation) => void;
 }
+
+export type LogEnd = Pick<CoreView, "lastIndex" | "lastTerm" | "durableIndex">;
 
 /** What a member's view was when it was last shown. */
 type Shown = Pick<
@@ -73,6 +79,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 	/** Of the event before: used again. */
 	let shownLast: Member[] = [];
 	const shown = new Map<NodeId, Shown>();
+	const logEnds = new Map<NodeId, LogEnd>();
 
 	/** Inside production code: what an observer throws must not be taken for a failure of the code that it watches. */
 	function observe(observation: Observation): void {
@@ -107,7 +114,12 @@ export function createCluster(options: ClusterOptions): Cluster {
 		tell,
 		nodes: [...ids, ...laterIds],
 	});
-	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
+	const witnessIds = ids.slice(size - (options.witnesses ?? 0));
+	const bootstrap = initialConfiguration(
+		ids.map((id) =>
+			witnessIds.includes(id) ? { id, peer: `${id}:1`, witness: true } : { id, peer: `${id}:1` },
+		),
+	);
 	const configurations = createConfigurations(bootstrap);
 	const create = (id: NodeId, isFirst: boolean): Member => {
 		const own = chance.fork(id);
@@ -127,6 +139,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 			store: profile.createStore(own.fork("store"), options.storeSettings),
 			connect: (node, credentials) => network.connect(node, credentials),
 			bootstrap: isFirst ? bootstrap : null,
+			isWitness: witnessIds.includes(id),
 			settings,
 			notedIn: (payload, isWhole) => profile.notedIn(payload, isWhole),
 			mustRunAlone: (request) => profile.mustRunAlone(request),
@@ -165,6 +178,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 		const { configurationIndex } = core;
 		const now = { role, term, leader, established, lastIndex, lastTerm, durableIndex, commitIndex, base };
 		shown.set(id, { ...now, configurationIndex });
+		logEnds.set(id, now);
 		configurations.note(core);
 		if (before !== undefined && before.configurationIndex !== configurationIndex) tellMembers(id, core);
 		if (!isRoleShown) tell({ type: "role", node: id, role, term, leader, established });
@@ -202,6 +216,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 			if (found === undefined) throw new RangeError(`there is no member ${id}`);
 			return found;
 		},
+		logEnd: (id) => logEnds.get(id) ?? null,
 		look() {
 			const members = touched;
 			touched = shownLast;

@@ -35,7 +35,8 @@ export function createEffectsFromLog(read: (payload: Uint8Array) => EntryContent
 	const found = new Map<NodeId, Position>();
 
 	function keep(entry: Entry): void {
-		if (entry.index <= last) return;
+		// Of a witness: another member has the payload.
+		if (entry.index <= last || entry.kind === "metadata") return;
 		const terms = entries.get(entry.index);
 		if (terms === undefined) entries.set(entry.index, new Map([[entry.term, entry]]));
 		else terms.set(entry.term, entry);

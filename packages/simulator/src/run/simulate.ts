@@ -146,6 +146,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	};
 	const cluster: Cluster = createCluster({
 		size: plan.size,
+		witnesses: plan.witnesses,
 		spares: plan.faults.spares,
 		scheduler,
 		chance: chance.fork("cluster"),
@@ -274,6 +275,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
 		const sound = draw.shuffle(nemesis.sound);
 		if (!nemesis.isFounded) return new Set(sound);
+		if (plan.witnesses > 0) return drawWithData(draw, sound);
 		if (plan.faults.spares > 0) return drawEnough(draw, sound);
 		const leader = newestLeader()?.id;
 		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
@@ -296,6 +298,22 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		return enough;
 	}
 
+	/** Whoever is away may be all that has what a witness has heard of: only who is down and lacks nothing to the others stays so. */
+	function drawWithData(draw: Chance, sound: readonly NodeId[]): ReadonlySet<NodeId> {
+		const enough = new Set(sound);
+		const all = nemesis.voters();
+		for (const node of sound) {
+			if (draw.happens(0.3)) continue;
+			enough.delete(node);
+			const isEnough = all.every(
+				(voters) => 2 * voters.filter((voter) => enough.has(voter)).length > voters.length,
+			);
+			const mayBeAway = cluster.member(node).isWitness || nemesis.mayStayAway(node, enough);
+			if (!isEnough || !mayBeAway) enough.add(node);
+		}
+		return enough;
+	}
+
 	/** Whose configuration is not the last one that it leads to, or not committed. */
 	function isChanging(): boolean {
 		const view = newestLeader()?.core ?? null;
@@ -307,10 +325,12 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	/** Of these, who is to serve. With `votes`: who may lead. */
 	function membersAmong(nodes: ReadonlySet<NodeId>, votes: boolean): Member[] {
 		const configuration = newestLeader()?.core?.configuration;
-		return cluster.members.filter(({ id }) => {
+		return cluster.members.filter(({ id, isWitness }) => {
 			if (!nodes.has(id)) return false;
 			if (configuration === undefined) return true;
-			return votes ? configuration.voters.includes(id) : configuration.members.some((one) => one.id === id);
+			return votes
+				? configuration.voters.includes(id) && !isWitness
+				: configuration.members.some((one) => one.id === id);
 		});
 	}
 
@@ -382,7 +402,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
 			const mustServe = ({ id }: Member): boolean => nemesis.staysMember(id);
 			// A leader that is not healed must serve somebody, who may be about to leave (seed 700000474).
-			const members = cluster.members.filter(({ id }) => healed.has(id));
+			const members = cluster.members.filter(({ id, isWitness }) => healed.has(id) && !isWitness);
 			const served = probe({
 				members,
 				mustServe,
@@ -466,7 +486,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			const { operations } = recorder.history;
 			trace.tell({ type: "history", operations: operations.length, hash: hashOf(recorder.history) });
 			const done = caughtUp().map((id) => cluster.member(id));
-			const digests = new Map(done.map(({ id, store }) => [id, store.digest(true) ?? ""]));
+			const withData = done.filter(({ isWitness }) => !isWitness);
+			const digests = new Map(withData.map(({ id, store }) => [id, store.digest(true) ?? ""]));
 			for (const [node, digest] of digests) trace.tell({ type: "final-digest", node, digest });
 			if (new Set(digests.values()).size > 1)
 				throw new BrokenProperty(
@@ -474,7 +495,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					`at the end ${[...digests].map(([id, digest]) => `${id} has ${digest}`).join(", ")}`,
 				);
 			const states = new Map(
-				done.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
+				withData.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
 			);
 			const committed = allIsApplied()
 				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }

@@ -18,6 +18,8 @@ import { drawFaults, type FaultSettings } from "./faults.ts";
 
 export interface RunPlan {
 	readonly size: number;
+	/** Of these, the last ones: they vote and have no data. */
+	readonly witnesses: number;
 	readonly settings: NodeSettings;
 	readonly store: StoreSettings;
 	readonly load: LoadSettings;
@@ -44,14 +46,16 @@ export interface Budget {
 export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	const size = chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
 	const sameDisks = chance.happens(0.5);
-	const settings = drawSettings(chance.fork("settings"), size);
+	const witnesses = drawWitnesses(chance.fork("witnesses"), size);
+	const settings = drawSettings(chance.fork("settings"), size - witnesses);
 	return {
 		size,
+		witnesses,
 		settings,
 		store: drawStore(chance.fork("store")),
 		load: {
-			...drawLoad(chance.fork("load"), size, settings.acknowledgement ?? quorum),
-			...drawModeChanges(chance.fork("mode changes"), size),
+			...drawLoad(chance.fork("load"), size - witnesses, settings.acknowledgement ?? quorum),
+			...drawModeChanges(chance.fork("mode changes"), size - witnesses),
 		},
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
 		leadershipEveryMs: chance.fork("leadership").pick([null, null, 500, 3_000]),
@@ -68,6 +72,12 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 			settings.maxHeldLogBytes === defaultNodeSettings.maxHeldLogBytes &&
 			chance.happens(0.7),
 	};
+}
+
+/** A minority: in a quarter of the runs most often the one beside two members with data that they are for. */
+function drawWitnesses(chance: Chance, size: number): number {
+	if (size < 3 || !chance.happens(0.25)) return 0;
+	return size < 5 ? 1 : chance.pick([1, 2]);
 }
 
 export function drawSettings(chance: Chance, size: number): NodeSettings {

@@ -73,6 +73,7 @@ test("a leader tells the lag of its followers, and which modes are degraded", ()
 		'skein_leader{database="default"} 1',
 		'skein_elections_paused_ms{database="default"} 1500',
 		'skein_stepped_down_ms{database="default"} 0',
+		'skein_witness{database="default",member="n1"} 0',
 		'skein_commit_index{database="default"} 42',
 		'skein_applied_index{database="default",member="n1"} 42',
 		'skein_in_sync{database="default",member="n1"} 1',

@@ -153,10 +153,12 @@ function program(): Command {
 		);
 	addCommand(member, "add", memberAddOptions, {
 		argument: ["<node>", "its id: a new one, that no node of this cluster ever had"],
-		description: "a node joins: as a learner until it keeps pace, then it votes; with --learner it stays one",
+		description:
+			"a node joins: as a learner until it keeps pace, then it votes; with --learner it stays one; with --witness it votes and keeps no data",
 		examples: [
 			"skein member add n4 --peer 10.0.0.4:18080",
 			"skein member add r1 --peer 10.0.0.9:18080 --learner",
+			"skein member add w1 --peer 10.0.0.7:18080 --witness",
 		],
 		run: async (values, argument) => (await import("./member.ts")).addMember(values, argument),
 	});

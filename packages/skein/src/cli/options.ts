@@ -311,6 +311,7 @@ export const startOptions = {
 		default: null,
 	}),
 	learner: flag({ description: "with --join: gets the log and does not vote, a read replica" }),
+	witness: flag({ description: "with --join: votes and keeps no data, for a small third machine" }),
 	advertisePeer: option<HostPort | null>("text", "host:port", parseHostPort, {
 		description: "with --join: where the other nodes reach this one, if not at --peer",
 		default: null,
@@ -438,6 +439,7 @@ export const memberAddOptions = {
 		default: null,
 	}),
 	learner: flag({ description: "it gets the log and does not vote: a read replica" }),
+	witness: flag({ description: "it votes and keeps no data: a small third machine" }),
 } satisfies OptionTable;
 export const recoverOptions = {
 	data: text({

@@ -27,6 +27,7 @@ import { beginTransfer, giveUpTransfer } from "./transfer.ts";
 import type { GroupId, LogIndex, MonotonicTime, NodeId, Position, VotePromise } from "./types.ts";
 import type { CoreView } from "./view.ts";
 import { createView } from "./view.ts";
+import { refuseOtherKind } from "./witness.ts";
 
 export interface CoreOptions {
 	readonly self: NodeId;
@@ -45,6 +46,8 @@ export interface CoreOptions {
 	readonly configurations: readonly ConfigurationAt[];
 	/** What is known to be committed: the database's applied index. */
 	readonly commitIndex: LogIndex;
+	/** This machine keeps no payloads, and is a member as a witness or not at all. As its disk says; default: false. */
+	readonly witness?: boolean;
 }
 
 export interface Core {
@@ -97,10 +100,12 @@ function createState(options: CoreOptions): CoreState {
 	for (const { index, value } of configurations) {
 		// Who joins begins without members, before the first entry.
 		if (index > 0 || value.members.length > 0) validateConfiguration(value);
+		refuseOtherKind({ self, witness: options.witness === true }, value);
 	}
 	const random = createRandomSource(options.seed);
 	const state: CoreState = {
 		self,
+		witness: options.witness === true,
 		group,
 		settings,
 		elector: createRaftElector(settings.electionTimeoutMs, random, now),

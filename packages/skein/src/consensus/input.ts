@@ -17,7 +17,7 @@ import type {
 } from "./types.ts";
 
 export interface ProposedEntry {
-	readonly kind: Exclude<EntryKind, "barrier" | "configuration">;
+	readonly kind: Exclude<EntryKind, "barrier" | "configuration" | "metadata">;
 	readonly payload: Uint8Array;
 }
 

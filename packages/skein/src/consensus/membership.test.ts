@@ -19,7 +19,7 @@ function refusal(from: Configuration, ...changes: MemberChange[]): string {
 	return plan.type === "refused" ? `${plan.reason}: ${plan.why}` : plan.type;
 }
 
-const add = (id: NodeId, as: "voter" | "joining" | "learner"): MemberChange => ({
+const add = (id: NodeId, as: "voter" | "joining" | "learner" | "witness"): MemberChange => ({
 	change: "add",
 	id,
 	peer: `${id}:1`,
@@ -155,4 +155,27 @@ test("after any changes: valid, neighbours share a voter, nobody comes back, ask
 		}
 	});
 	fc.assert(property, { numRuns: ofRandomRuns(3_000) });
+});
+
+test("witnesses are few, and what a machine is it stays", () => {
+	const two = initialConfiguration(["n1", "n2"].map((id) => ({ id, peer: `${id}:1` })));
+	const settled = leaveJoint(planned(two, add("w1", "witness")));
+	expect(settled.voters).toEqual(["n1", "n2", "w1"]);
+	expect(settled.members.filter(({ witness }) => witness).map(({ id }) => id)).toEqual(["w1"]);
+	const alone = initialConfiguration([{ id: "n1", peer: "n1:1" }]);
+	expect(refusal(alone, add("w1", "witness"))).toMatch(/too many are witnesses: w1/);
+	expect(refusal(settled, add("w2", "witness"))).toMatch(/too many are witnesses: w1, w2/);
+	expect(refusal(settled, { change: "remove", id: "n2" })).toMatch(/too many are witnesses: w1/);
+	expect(refusal(settled, { change: "demote", id: "n2" })).toMatch(/too many are witnesses: w1/);
+	expect(refusal(settled, { change: "promote", id: "w1" })).toMatch(/a witness holds no data/);
+	expect(refusal(settled, { change: "demote", id: "w1" })).toMatch(/a witness votes, or is removed/);
+	expect(refusal(settled, add("w1", "voter"))).toMatch(/it is a witness/);
+	expect(refusal(settled, add("n2", "witness"))).toMatch(/it is no witness/);
+	expect(refusal(settled, { change: "priority", id: "w1", priority: "normal" })).toMatch(/never leads/);
+	const without = leaveJoint(planned(settled, { change: "remove", id: "w1" }));
+	expect(refusal(without, add("w1", "voter"))).toMatch(/id-used-up/);
+	// Two of five are a minority.
+	const five = initialConfiguration(["n1", "n2", "n3"].map((id) => ({ id, peer: `${id}:1` })));
+	const both = planned(five, add("w1", "witness"), add("w2", "witness"));
+	expect(leaveJoint(both).voters).toEqual(["n1", "n2", "n3", "w1", "w2"]);
 });

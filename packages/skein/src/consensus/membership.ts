@@ -5,7 +5,7 @@
  */
 import { unreachable } from "./assert.ts";
 import { maxRetired, validateConfiguration } from "./configuration.ts";
-import type { Configuration, MemberChange, NodeId, Priority } from "./types.ts";
+import type { Configuration, Member, MemberChange, NodeId, Priority } from "./types.ts";
 
 /** Ids that are remembered as used up; the oldest are forgotten first. */
 
@@ -67,16 +67,23 @@ function carryOut(from: Configuration, change: MemberChange): Configuration | st
 	switch (change.change) {
 		case "add": {
 			if (member === undefined) return add(from, change);
+			if ((member.witness === true) !== (change.as === "witness"))
+				return member.witness === true ? "it is a witness, and holds no data" : "it is no witness";
 			if (member.peer !== change.peer) return `it is a member already, at ${member.peer}`;
 			// Somebody may have promoted it meanwhile: that is no reason to take its vote away.
-			return isVoter || change.as === "learner" ? from : setKind(from, id, change.as);
+			return isVoter || change.as === "learner" || change.as === "witness"
+				? from
+				: setKind(from, id, change.as);
 		}
 		case "remove":
 			if (member !== undefined) return drop(from, id);
 			return from.retired.includes(id) ? from : "there is no such member";
 		case "promote":
+			if (member?.witness === true)
+				return "a witness holds no data: add a member that does, under an id of its own";
 			return member === undefined ? "there is no such member" : setKind(from, id, "voter");
 		case "demote":
+			if (member?.witness === true) return "a witness votes, or is removed";
 			return member === undefined ? "there is no such member" : setKind(from, id, "learner");
 		case "move": {
 			if (member === undefined) return "there is no such member";
@@ -84,6 +91,7 @@ function carryOut(from: Configuration, change: MemberChange): Configuration | st
 			return { ...from, members: from.members.map((one) => (one.id === id ? { ...one, peer } : one)) };
 		}
 		case "priority":
+			if (member?.witness === true) return "a witness never leads";
 			return member === undefined ? "there is no such member" : setPriority(from, id, change.priority);
 		default:
 			return unreachable(change);
@@ -96,7 +104,8 @@ function add(
 ): Configuration | string {
 	const other = from.members.find((one) => one.peer === peer);
 	if (other !== undefined) return `${other.id} is at ${peer} already`;
-	return setKind({ ...from, members: [...from.members, { id, peer }] }, id, as);
+	const added: Member = as === "witness" ? { id, peer, witness: true } : { id, peer };
+	return setKind({ ...from, members: [...from.members, added] }, id, as === "witness" ? "voter" : as);
 }
 
 function setPriority(from: Configuration, id: NodeId, priority: Priority): Configuration {

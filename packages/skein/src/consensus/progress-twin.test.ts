@@ -90,6 +90,7 @@ class World {
 			waitingReads: [],
 			leaseFromRound: 1,
 			leaseForfeited: false,
+			durableTimes: createCommitTimes(0),
 			runningReads: [],
 		};
 		this.state = leaderState(this.ours, this.leader);
@@ -227,6 +228,7 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 	const members = names.map((id) => ({ id, peer: `${id}:1` }));
 	const value = { members, voters: names, outgoingVoters: [], learners: [], joining: [], retired: [] };
 	return {
+		witness: false,
 		self: "n1",
 		group: 1,
 		settings: { ...defaultConsensusSettings, maxAppendBytes, maxInFlightBytes },

@@ -1,6 +1,7 @@
 /** Everything a core knows, and the few things that every part of it does: emit, send, announce. */
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import type { Chain } from "./chain.ts";
+import type { CommitTimes } from "./commit-times.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import type { DiskLedger } from "./disk-ledger.ts";
 import { isStalled } from "./disk-ledger.ts";
@@ -10,7 +11,7 @@ import type { LogView } from "./log-view.ts";
 import type { ConsensusMessage } from "./message.ts";
 import type { Output } from "./output.ts";
 import type { Progress } from "./progress.ts";
-import { isVoter } from "./quorum.ts";
+import { isVoter, isWitness } from "./quorum.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type {
 	Configuration,
@@ -83,6 +84,8 @@ export interface Departure {
 	readonly deadline: MonotonicTime;
 	/** The round in which it was first told that this is committed. */
 	toldInRound: number | null;
+	/** It was one, and is sent what a witness is sent. */
+	readonly isWitness: boolean;
 }
 
 export interface LeaderState {
@@ -104,6 +107,8 @@ export interface LeaderState {
 	heartbeatAt: MonotonicTime;
 	/** Proposals that wait for their acknowledgement, in the order of the log. */
 	unacknowledged: Unacknowledged[];
+	/** When our own disk had what. */
+	readonly durableTimes: CommitTimes;
 	/** The highest that was acknowledged in this leadership; above the commit index where a mode answers early. */
 	acknowledgedIndex: LogIndex;
 	/** Who may be in-sync, and who may read by itself. */
@@ -132,6 +137,8 @@ export interface FollowerRead {
 
 export interface CoreState {
 	readonly self: NodeId;
+	/** What this machine is, whatever a configuration says. */
+	readonly witness: boolean;
 	readonly group: GroupId;
 	readonly settings: ConsensusSettings;
 	readonly elector: Elector;
@@ -197,7 +204,9 @@ export function configurationOf(state: CoreState): Configuration {
  */
 export function mayStand(state: CoreState): boolean {
 	const inForce = state.configurations.findLastIndex((one) => one.index <= state.commitIndex);
-	return state.configurations.slice(Math.max(inForce, 0)).some((one) => isVoter(one.value, state.self));
+	return state.configurations
+		.slice(Math.max(inForce, 0))
+		.some(({ value }) => isVoter(value, state.self) && !isWitness(value, state.self));
 }
 
 /** The last configuration in the log is another: what was said of it is said anew. */

@@ -38,6 +38,9 @@ export function createAppliedEntries(database: Pick<Database, "takesPieces">): A
 		next(entry) {
 			const position = { term: entry.term, index: entry.index };
 			switch (entry.kind) {
+				case "metadata":
+					// A witness's database has no rows: all that it takes in is how far it is.
+					return { position, kind: "barrier", payload: entry.payload, configuration: null };
 				case "barrier":
 					reset();
 					return { position, kind: "barrier", payload: entry.payload, configuration: null };

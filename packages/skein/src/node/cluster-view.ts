@@ -1,5 +1,6 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { isWitness } from "../consensus/quorum.ts";
 import type { Configuration, LogIndex, Member, NodeId, Role } from "../consensus/types.ts";
 import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { LogFormat } from "../database/log-format.ts";
@@ -81,7 +82,11 @@ export function shownBy(
 				? database.members
 				: {
 						...database.members,
-						[own.self]: { ...member, inSync: own.inSync, lostTransactions: own.lostTransactions },
+						[own.self]: {
+							...member,
+							inSync: inSyncOf(member.kind, own.inSync),
+							lostTransactions: own.lostTransactions,
+						},
 					};
 		const lostTransactions = lostBy(members);
 		return [name, { ...database, elections, members, lostTransactions }] as const;
@@ -93,8 +98,9 @@ function lostBy(members: Readonly<Record<string, MemberView>>): number {
 	return Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0);
 }
 
-export function memberKind({ voters, learners, joining }: Configuration, id: NodeId): MemberView["kind"] {
-	if (voters.includes(id)) return "voter";
+export function memberKind(configuration: Configuration, id: NodeId): MemberView["kind"] {
+	const { voters, learners, joining } = configuration;
+	if (voters.includes(id)) return isWitness(configuration, id) ? "witness" : "voter";
 	if (joining.includes(id)) return "joining";
 	return learners.includes(id) ? "learner" : "leaving";
 }
@@ -120,7 +126,7 @@ function ownView(
 		lagEntries: Math.max(0, runner.commitIndex - own.appliedIndex),
 		lagBytes: runner.state.role === "leader" ? 0 : null,
 		lagMs: runner.state.role === "leader" ? 0 : null,
-		inSync: own.inSync,
+		inSync: inSyncOf(kind, own.inSync),
 		reachable: true,
 		lostTransactions: own.lostTransactions,
 	};
@@ -152,10 +158,15 @@ function otherView(
 		lagEntries: appliedIndex === null ? null : Math.max(0, runner.commitIndex - appliedIndex),
 		lagBytes: progress === undefined || appliedIndex === null ? null : lagBytes(options, appliedIndex),
 		lagMs: lagMs === null ? null : Math.round(lagMs),
-		inSync: progress?.inSync ?? null,
+		inSync: inSyncOf(kind, progress?.inSync ?? null),
 		reachable,
 		lostTransactions: status?.lostTransactions ?? null,
 	};
+}
+
+/** A witness never is, and that says nothing of how it is. */
+function inSyncOf(kind: MemberView["kind"], inSync: boolean | null): boolean | null {
+	return kind === "witness" ? null : inSync;
 }
 
 /** Of what is committed and not applied. */

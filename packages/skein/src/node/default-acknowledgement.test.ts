@@ -152,9 +152,10 @@ test("where a choice can never be met each node says so, also when voters go lat
 		logger: { ...silentLogger, warn },
 		onChange() {},
 	});
-	mode.onVoters(["n1", "n2", "n3"]);
+	const voters = (...ids: string[]) => ({ voters: ids, members: ids.map((id) => ({ id, peer: `${id}:1` })) });
+	mode.onConfiguration(voters("n1", "n2", "n3"));
 	expect(lines).toEqual([]);
-	mode.onVoters(["n1", "n2"]);
+	mode.onConfiguration(voters("n1", "n2"));
 	expect(lines).toEqual([
 		expect.stringMatching(/^the default mode semi-sync;k=2 asks for more .* will be refused$/),
 	]);

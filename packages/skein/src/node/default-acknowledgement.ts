@@ -3,6 +3,7 @@
  * and the same for everybody. What a node was started with is what the first leader of a new cluster chooses.
  */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { isWitness } from "../consensus/quorum.ts";
 import type { Configuration } from "../consensus/types.ts";
 import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { Logger } from "../world/logger.ts";
@@ -15,7 +16,7 @@ export interface DefaultAcknowledgement {
 	/** An entry that chooses it is committed, or a snapshot holds one. */
 	chosen(acknowledgement: Acknowledgement): void;
 	/** Warns where the cluster can never meet it. */
-	onVoters(voters: Configuration["voters"]): void;
+	onConfiguration(configuration: Pick<Configuration, "voters" | "members">): void;
 }
 
 export interface DefaultAcknowledgementOptions {
@@ -71,8 +72,8 @@ export function createDefaultAcknowledgement(options: DefaultAcknowledgementOpti
 			warnIfNeverMet();
 			options.onChange(current);
 		},
-		onVoters(voters) {
-			voterCount = voters.length;
+		onConfiguration(configuration) {
+			voterCount = configuration.voters.filter((voter) => !isWitness(configuration, voter)).length;
 			warnIfNeverMet();
 		},
 	};

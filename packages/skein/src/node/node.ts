@@ -51,14 +51,12 @@ import { requestsOfLife } from "./seen-requests.ts";
 import type { Readiness, Service, Stream } from "./service.ts";
 import { createSettingRequests } from "./setting-requests.ts";
 import type { NodeSettings } from "./settings.ts";
-import { createSnapshotHolds } from "./snapshot-holds.ts";
-import { createSnapshotReceiver } from "./snapshot-receiver.ts";
-import { createSnapshotRequests } from "./snapshot-requests.ts";
-import { createSnapshotSender } from "./snapshot-sender.ts";
+import { createSnapshots } from "./snapshots.ts";
 import { createStateMachine } from "./state-machine.ts";
 import { createStatusSender } from "./status-sender.ts";
 import { createStream } from "./stream.ts";
 import { handOverToAnybody } from "./transfer.ts";
+import { holdsNoData } from "./witness.ts";
 
 /** The one group there is so far: the database `default`. */
 export const defaultGroup: GroupId = 1;
@@ -70,6 +68,8 @@ export interface NodeOptions {
 	readonly bootstrap: Configuration;
 	readonly log: Log;
 	readonly database: Database;
+	/** It votes and keeps no data, and its database is a witness's; default: false. */
+	readonly witness?: boolean;
 	readonly network: Network;
 	readonly clock: Clock;
 	readonly random: Random;
@@ -94,7 +94,7 @@ export interface Node {
 }
 
 export async function createNode(options: NodeOptions): Promise<Node> {
-	const { self, log, database, network, clock, disk, logger, settings } = options;
+	const { self, log, database, network, clock, disk, logger, settings, witness = false } = options;
 	const group = defaultGroup;
 	let resolveFailed: (error: Error) => void = () => {};
 	const failed = new Promise<Error>((resolve) => {
@@ -140,6 +140,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		core: createCore({
 			...(await coreState({ log, database, bootstrap: options.bootstrap })),
 			self,
+			witness,
 			group,
 			settings: { ...settings.consensus, chain: mode.current.mode === "chain" },
 			seed: options.random.below(2 ** 31),
@@ -149,6 +150,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		self,
 		log,
 		network,
+		checksum: disk.checksum,
 		clock,
 		logger,
 		diskStallMs: settings.consensus.diskStallMs,
@@ -168,7 +170,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			onLeased: (leased) => inSync.onLeased(leased),
 			onReadsEnded: () => inSync.onReadsEnded(),
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
-			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
+			onSnapshotNeeded: (to, term) => snapshots.sender.send(to, term),
 			onTransferEnded: (end) => operator.transfer.onEnded(end),
 			onConfiguration,
 			onFailure,
@@ -217,7 +219,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		self,
 		readIndex,
 		mustRunAlone: options.mustRunAlone,
-		askForSnapshot: (atLeast) => snapshotRequests.ask(atLeast),
+		askForSnapshot: (atLeast) => snapshots.requests.ask(atLeast),
 		lost,
 		onServing: () => settingRequests.chooseFirst(),
 		onAcknowledgement: (chosen) => mode.chosen(chosen),
@@ -247,38 +249,21 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		}),
 	});
-	const holds = createSnapshotHolds({
-		clock,
-		matchIndexOf: (node) => runner.core.view.progress.get(node)?.matchIndex ?? null,
-		stallMs: settings.snapshotStallMs,
-	});
-	const snapshotSender = createSnapshotSender({
+	const snapshots = createSnapshots({
 		...common,
-		holds,
 		self,
 		group,
-		disk,
-		network,
-		stillUseful: (index) => index >= compaction.compactedIndex,
-		onEnd: (to, index) => runner.step({ type: "snapshot-sent", to, index }),
-	});
-	const snapshotRequests = createSnapshotRequests({
-		...common,
-		self,
+		stateMachine: () => stateMachine,
 		forwarding,
-		timeoutMs: settings.statusIntervalMs,
-		send: (to, term, atLeast) => snapshotSender.send(to, term, atLeast),
-	});
-	const snapshotReceiver = createSnapshotReceiver({
-		...common,
-		self,
-		group,
 		disk,
 		network,
-		currentTerm: () => runner.state.term,
-		install: (path, sha256, position) => stateMachine.installSnapshot(path, sha256, position),
+		compactedIndex: () => compaction.compactedIndex,
 	});
-	const compaction = createCompaction({ ...common, holds, checkpoint: () => stateMachine.checkpoint() });
+	const compaction = createCompaction({
+		...common,
+		holds: snapshots.holds,
+		checkpoint: () => stateMachine.checkpoint(),
+	});
 	const operator = createOperator({
 		...common,
 		self,
@@ -331,7 +316,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		handlers: {
 			cluster: () => clusterRequests.own(),
 			setting: (_, body) => settingRequests.hear(body),
-			snapshot: (from, body) => snapshotRequests.answer(from, body),
+			snapshot: (from, body) => snapshots.requests.answer(from, body),
 			...operator.handlers,
 		},
 	});
@@ -344,7 +329,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		// Who stands in vain does so several times a second, and its term stays.
 		if (isLineDue(JSON.stringify(state))) logger.info({ ...state }, "role");
 		stateMachine.onRole(state);
-		if (state.role !== "leader") snapshotSender.onTermOver();
+		if (state.role !== "leader") snapshots.sender.onTermOver();
 		if (state.leader !== null) forwarding.onLeader(state.leader);
 		if (state.leader !== null && state.term > lastLedTerm) {
 			lastLedTerm = state.term;
@@ -355,7 +340,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function onConfiguration({ members, voters, outgoingVoters, learners }: Configuration): void {
-		mode.onVoters(voters);
+		mode.onConfiguration({ members, voters });
 		logger.info({ voters, outgoingVoters, learners }, "members");
 		network.meet(members);
 		operator.memberChanges.onConfiguration();
@@ -385,13 +370,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			case "status":
 				return directory.onStatus(message, runner.commitIndex);
 			case "snapshot-offer":
-				return snapshotReceiver.onOffer(message);
+				return snapshots.receiver.onOffer(message);
 			case "snapshot-chunk":
-				return snapshotReceiver.onChunk(message);
+				return snapshots.receiver.onChunk(message);
 			case "snapshot-want":
-				return snapshotSender.onWant(message);
+				return snapshots.sender.onWant(message);
 			case "snapshot-done":
-				return snapshotSender.onDone(message);
+				return snapshots.sender.onDone(message);
 			default:
 		}
 		runner.step({ type: "message", message });
@@ -400,7 +385,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	function onReachable(node: NodeId, reachable: boolean): void {
 		logger.info({ peer: node }, reachable ? "connected to peer" : "lost the connection to peer");
 		if (reachable) {
-			snapshotSender.onReachable(node);
+			snapshots.sender.onReachable(node);
 			operator.elections.onReachable(node);
 			sendStatus([node]);
 		} else {
@@ -419,7 +404,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			version: options.version,
 			appliedIndex: applied.position.index,
 			commitIndex: runner.commitIndex,
-			ready: readiness().ready,
+			ready: witness || readiness().ready,
 			lostTransactions: lost.count,
 			wire: network.wire,
 		});
@@ -446,6 +431,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	function readiness(): Readiness {
 		return readinessOf({
 			self,
+			witness,
 			configuration: configuration(),
 			stopped,
 			diskFull: diskFull(),
@@ -457,6 +443,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function openStream(): Stream {
+		if (witness) throw holdsNoData(runner.state.leader, (node) => directory.statusOf(node)?.url ?? null);
 		if (openStreams >= settings.maxStreams) {
 			throw new SkeinError("too many streams are open on this node: close some, or try another node", {
 				code: "OVERLOADED",
@@ -498,9 +485,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		failed,
 		async start() {
 			const { view: held } = runner.core;
-			mode.onVoters(held.configuration.voters);
+			mode.onConfiguration(held.configuration);
 			await lost.settle(({ term, index }) => held.termAt(index) === term);
-			await snapshotReceiver.clean();
+			await snapshots.receiver.clean();
 			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });
 			// What was configured by hand counts as long as the members are those that the group began with.
 			if (runner.core.view.configurationIndex > 1) network.meet(configuration().members);
@@ -520,14 +507,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			operator.transfer.stop();
 			statusTimer?.cancel();
 			await compaction.stop();
-			await snapshotSender.stop();
+			await snapshots.sender.stop();
 			routing.stop();
 			outbox.stop();
 			await stateMachine.stop();
 			runner.stop();
 			readIndex.stop();
 			await network.stop();
-			await snapshotReceiver.stop();
+			await snapshots.receiver.stop();
 			deadlines.stop();
 			await log.close();
 			await database.close();

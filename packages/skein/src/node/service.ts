@@ -65,7 +65,7 @@ export interface Stream {
 
 export interface MemberView {
 	/** joining: a learner that votes as soon as it keeps pace. leaving: it votes until the change under way is over. */
-	readonly kind: "voter" | "learner" | "joining" | "leaving";
+	readonly kind: "voter" | "witness" | "learner" | "joining" | "leaving";
 	readonly priority: Priority;
 	/** What this node knows: exact for itself, for others as last heard; null: unknown. */
 	readonly role: Role | null;

@@ -64,7 +64,7 @@ export interface SnapshotSender {
 export interface SnapshotSenderOptions {
 	readonly self: NodeId;
 	readonly group: GroupId;
-	readonly database: Database;
+	readonly database: Pick<Database, "createSnapshot">;
 	readonly disk: Disk;
 	readonly network: Network;
 	readonly clock: Clock;

@@ -7,6 +7,7 @@ import { encodeConfiguration, initialConfiguration, noMembers } from "../consens
 import type { Configuration, Entry, Member, NodeId } from "../consensus/types.ts";
 import { notedTransaction } from "../database/changes/noted-transaction.ts";
 import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
+import { isWitnessDirectory, openWitnessDatabase } from "../database/witness-database.ts";
 import { isLogAbsent } from "../log/create-log.ts";
 import type { Identity, Log } from "../log/log.ts";
 import { openLog } from "../log/segmented-log.ts";
@@ -32,7 +33,7 @@ import type { Logger } from "../world/logger.ts";
 import type { WireVersions } from "../world/network.ts";
 import { createSystemClock } from "../world/system-clock.ts";
 import { createSystemRandom } from "../world/system-random.ts";
-import { keepJoining, lookForCluster } from "./join.ts";
+import { type JoinKind, keepJoining, lookForCluster } from "./join.ts";
 
 export interface HostPort {
 	readonly host: string;
@@ -50,7 +51,7 @@ export interface NodeConfiguration {
 	/** All members, this node among them, with HOST:PORT as the others reach them. Of one that joins: only itself. */
 	readonly cluster: readonly Member[];
 	/** URLs of nodes of the cluster that this one joins; null: it is one of the first. */
-	readonly join: { readonly urls: readonly string[]; readonly asLearner: boolean } | null;
+	readonly join: { readonly urls: readonly string[]; readonly as: JoinKind } | null;
 	/** Null: drawn from the members' names and addresses, so that all of them agree on it. */
 	readonly clusterId: string | null;
 	readonly secret: string | null;
@@ -96,6 +97,8 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		await refuseUnfit(disk, dataDirectory, id);
 		const recovered = await readRecovered(disk);
 		const client = configuration.join === null ? null : connect(configuration.join.urls);
+		const isWitness = configuration.join?.as === "witness";
+		await refuseOtherKind(disk, isWitness);
 		const isNew = client !== null && (await isLogAbsent(disk, "log"));
 		// A node that joined before knows all that it needs, also when nobody answers there now.
 		const joined = client !== null && isNew ? await lookForCluster(client) : null;
@@ -108,6 +111,8 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			nodeId: id,
 			incarnation: Buffer.from(random.bytes(16)).toString("hex"),
 		};
+		// Before the log: it is also the mark of what this directory is.
+		const witness = isWitness ? await openWitnessDatabase(disk) : null;
 		const log = await openLog({
 			disk,
 			directory: "log",
@@ -118,11 +123,16 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		undo.push(() => log.close());
 		refuseOther(log.recovered.identity, id);
 		sayWhatWasFound(log, logger);
-		const database = await openDatabase({
-			directory: dataDirectory,
-			onFailure: (error) => resolveFailed(error),
-			settings: { readers: settings.readers, maxTransactionBytes: settings.maxTransactionBytes },
-		});
+		const threads =
+			witness === null
+				? await openDatabase({
+						directory: dataDirectory,
+						onFailure: (error) => resolveFailed(error),
+						settings: { readers: settings.readers, maxTransactionBytes: settings.maxTransactionBytes },
+					})
+				: null;
+		const database = threads ?? witness;
+		if (database === null) throw new Error("a node without a database");
 		undo.push(() => database.close());
 		const incarnations = await createIncarnations(disk, logger);
 		const network = createTcpNetwork({
@@ -155,6 +165,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			bootstrap,
 			log,
 			database,
+			witness: isWitness,
 			network: afterFirstMeeting(network, {
 				self: id,
 				group: defaultGroup,
@@ -192,7 +203,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 						client,
 						self: id,
 						peer: configuration.cluster.find((member) => member.id === id)?.peer ?? "",
-						asLearner: configuration.join.asLearner,
+						as: configuration.join.as,
 						isMember: () => node.core.configuration.members.length > 0,
 						meet: (members) => network.meet(members),
 						clock,
@@ -202,7 +213,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			service: node.service,
 			url,
 			failed: Promise.race([node.failed, partFailed]),
-			stuckThreads: () => database.stuckThreads(),
+			stuckThreads: () => threads?.stuckThreads() ?? 0,
 			async stop() {
 				stopJoining();
 				await node.handOver();
@@ -224,6 +235,19 @@ function firstEntries(bootstrap: Configuration): Entry[] {
 /** Whoever starts a recovered node as before names the cluster that was given up. */
 function recoveredAs(recovered: Recovery | null, asked: string): string {
 	return recovered !== null && givenUp(recovered).includes(asked) ? recovered.to : asked;
+}
+
+/** Once a witness, always a witness, and nothing else becomes one: docs/decisions/witness.md, rule 4. */
+async function refuseOtherKind(disk: Disk, isWitness: boolean): Promise<void> {
+	const wasWitness = await isWitnessDirectory(disk);
+	if (wasWitness && !isWitness)
+		throw new Error(
+			"the data directory is a witness's, which has no data: start it with --witness, or with another directory and under another id",
+		);
+	if (!wasWitness && isWitness && !(await isLogAbsent(disk, "log")))
+		throw new Error(
+			"the data directory is that of a node with data: a witness needs an empty one, and an id that was never used",
+		);
 }
 
 function refuseOther({ nodeId }: Identity, id: NodeId): void {

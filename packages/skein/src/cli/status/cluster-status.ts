@@ -1,6 +1,7 @@
 // The cluster's state for people: each node's own word where it answers, what another last heard of it where not.
 import type { Client } from "../../../../client/src/index.ts";
 import type { ClusterView, DatabaseView, MemberView } from "../../node/service.ts";
+import { witnessReason } from "../../node/witness.ts";
 import { kindText } from "../member.ts";
 import { drawTable } from "../sql/show-result.ts";
 
@@ -99,11 +100,17 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		appliedIndex: ownMember?.appliedIndex ?? heard.appliedIndex,
 		lagEntries: heard.lagEntries ?? lagBehind(group.commitIndex, ownMember?.appliedIndex ?? null),
 		inSync: ownMember?.inSync ?? null,
-		health: ready?.ok === true ? "ready" : `not ready${reasonOf(ready?.body)}`,
+		health: healthOf(ready),
 		version: own.version,
 		// Absent where an older node answers.
 		elections: ownGroup.elections ?? null,
 	};
+}
+
+function healthOf(ready: { readonly ok: boolean; readonly body: unknown } | null): string {
+	const reason = reasonOf(ready?.body);
+	// It is as well as it can be, and no place for clients.
+	return ready?.ok === true || reason === `: ${witnessReason}` ? "ready" : `not ready${reason}`;
 }
 
 function roleText({ role, kind, priority }: NodeStatus): string {

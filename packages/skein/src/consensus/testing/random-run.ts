@@ -204,11 +204,22 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 		const priority = pick(run, ["never", "never", "normal", "preferred"] as const) ?? "normal";
 		return { change: "priority", id, priority };
 	}
+	if (dice < 0.52) {
+		// Another kind of machine: no id of one is ever that of a member with data.
+		const witness = members.find((one) => one.startsWith("w"));
+		const isRemoved = witness !== undefined && run.random() < 0.5;
+		if (isRemoved) return { change: "remove", id: witness };
+		const name = `w${run.simulation.nodes.size + 1}`;
+		return { change: "add", id: name, peer: `${name}:1`, as: "witness" };
+	}
 	// Few members: a majority is soon gone, and groups of one and two have their own troubles.
 	if (members.length > 2 + run.random() * 5) return { change: "remove", id };
 	const isOld = run.random() < 0.1;
 	const name = isOld
-		? (pick(run, [...run.simulation.nodes.keys()]) ?? id)
+		? (pick(
+				run,
+				[...run.simulation.nodes.keys()].filter((one) => one.startsWith("n")),
+			) ?? id)
 		: `n${run.simulation.nodes.size + 1}`;
 	return {
 		change: "add",

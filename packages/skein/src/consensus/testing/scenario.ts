@@ -245,7 +245,7 @@ const commands: Readonly<Record<string, Command>> = {
 	node(_, simulation, { plain }) {
 		for (const id of plain) simulation.addNode(id);
 	},
-	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 [force] [dry]: as one change. */
+	/** change n1 witness:w1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 [force] [dry]: as one change. */
 	change(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
@@ -341,6 +341,8 @@ function parseChange(word: string): MemberChange {
 			return { change: "add", id, peer: `${id}:1`, as: "voter" };
 		case "join":
 			return { change: "add", id, peer: `${id}:1`, as: "joining" };
+		case "witness":
+			return { change: "add", id, peer: `${id}:1`, as: "witness" };
 		case "move":
 			return { change, id, peer: `${id}:2` };
 		case "prefer":
@@ -448,7 +450,9 @@ function showConfiguration(configuration: Configuration): string {
 	const rest = `${show("learners", learners)}${show("joining", joining)}${show("retired", retired)}`;
 	const having = (priority: Member["priority"]): readonly NodeId[] =>
 		configuration.members.filter((one) => one.priority === priority).map(({ id }) => id);
-	const priorities = show("preferred", having("preferred")) + show("never", having("never"));
+	const witnesses = configuration.members.filter(({ witness }) => witness === true).map(({ id }) => id);
+	const priorities =
+		show("preferred", having("preferred")) + show("never", having("never")) + show("witness", witnesses);
 	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}${priorities}`;
 }
 

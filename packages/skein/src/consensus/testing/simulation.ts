@@ -188,7 +188,8 @@ export function createSimulation(options: SimulationOptions): Simulation {
 				return;
 			case "send-entries": {
 				const { to, term, previous, firstIndex, lastIndex, commitIndex, route } = output;
-				const entries = entriesBetween(node, firstIndex, lastIndex);
+				const whole = entriesBetween(node, firstIndex, lastIndex);
+				const entries = output.withoutPayloads ? whole.map(stripped) : whole;
 				const append = { group, from: node.id, to, term, previous, entries, commitIndex };
 				simulation.inFlight.push(
 					route.length === 0
@@ -226,6 +227,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		node.appliedConfiguration = configurationAt(stored, stored.applied);
 		node.log = new Map(stored.log.map((entry) => [entry.index, entry]));
 		node.core = createCore({
+			witness: node.id.startsWith("w"),
 			self: node.id,
 			group,
 			settings: options.settings,
@@ -307,6 +309,12 @@ export function entriesBetween(node: SimulatedNode, first: LogIndex, last: LogIn
 		entries.push(entry);
 	}
 	return entries;
+}
+
+/** What a witness gets of an entry: here it needs no length and checksum. */
+function stripped(entry: Entry): Entry {
+	const isOpaque = entry.kind === "command" || entry.kind === "fragment";
+	return isOpaque ? { ...entry, kind: "metadata", payload: textBytes(entry.kind) } : entry;
 }
 
 export function textBytes(text: string): Uint8Array {

@@ -33,9 +33,9 @@ function rowBytes(pageBytes: number): number {
 function textOf(configuration: Configuration): string {
 	const { members, voters, outgoingVoters, learners, joining, retired } = configuration;
 	// Whatever a member may have: what is left out here would be lost with the next start.
-	const named = members.map(({ id, peer, priority, ...none }) => {
+	const named = members.map(({ id, peer, priority, witness, ...none }) => {
 		none satisfies Record<string, never>;
-		return { id, peer, priority };
+		return { id, peer, priority, witness };
 	});
 	return JSON.stringify({ members: named, voters, outgoingVoters, learners, joining, retired });
 }

@@ -91,7 +91,7 @@ const header = { group: fastCheck.nat(0xffff_ffff), from: name, to: name };
 const entry = fastCheck.record({
 	index: safe,
 	term: safe,
-	kind: fastCheck.constantFrom("barrier", "configuration", "command", "fragment"),
+	kind: fastCheck.constantFrom("barrier", "configuration", "command", "fragment", "metadata"),
 	payload: fastCheck.uint8Array(),
 });
 const condition = fastCheck.letrec<{ condition: Condition }>((tie) => ({
