@@ -1,11 +1,12 @@
 /** The one door: step(input) gives outputs. It only sends each input to the part that it concerns. */
 import { forgetAcknowledgement } from "./acknowledging.ts";
 import { assert, unreachable } from "./assert.ts";
-import { onCandidateDurable, stand } from "./candidate.ts";
+import { onCandidateDurable, standAsAsked } from "./candidate.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import { validateConfiguration } from "./configuration.ts";
 import { complete, createDiskLedger } from "./disk-ledger.ts";
-import { createRaftElector } from "./electors/raft.ts";
+import { createSurroundings, decide } from "./electing.ts";
+import { createElector } from "./electors/create.ts";
 import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
 import { holdBack } from "./holding-back.ts";
 import { onApplied } from "./in-sync.ts";
@@ -99,11 +100,14 @@ function createState(options: CoreOptions): CoreState {
 		if (index > 0 || value.members.length > 0) validateConfiguration(value);
 	}
 	const random = createRandomSource(options.seed);
+	const surroundings = createSurroundings(() => state, self, settings, random);
+	const elector = configurations.at(-1)?.value.elector ?? settings.elector;
 	const state: CoreState = {
 		self,
 		group,
 		settings,
-		elector: createRaftElector(settings.electionTimeoutMs, random, now),
+		elector: createElector(elector, surroundings, now),
+		surroundings,
 		log,
 		disk: createDiskLedger(log.last.index),
 		now,
@@ -181,6 +185,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return onCompacted(state, input.index);
 		case "transfer":
 			return beginTransfer(state, input.to);
+		case "stand":
+			return standAsAsked(state);
 		case "step-down":
 			return stepDown(state);
 		case "hold-back":
@@ -194,7 +200,7 @@ function onTick(state: CoreState): void {
 	if (state.roleState.role === "leader") return onLeaderTick(state, state.roleState);
 	giveUpTransfer(state);
 	retryReads(state);
-	if (state.elector.tick(state.now) === "stand") stand(state, false);
+	decide(state, state.elector.tick(state.now));
 }
 
 function onDurable(state: CoreState, ticket: number): void {

@@ -1,5 +1,5 @@
 /** What can be set about the core. Every member of a group should have the same. */
-import type { Milliseconds } from "./types.ts";
+import type { ElectorName, Milliseconds } from "./types.ts";
 
 export interface ConsensusSettings {
 	/** How often a leader tells its followers that it lives. */
@@ -35,6 +35,8 @@ export interface ConsensusSettings {
 	readonly leaderLease: boolean;
 	/** Entries travel along the chain, and members read by themselves, also before a write asks for mode `chain`. */
 	readonly chain: boolean;
+	/** Who stands, and when, as long as the log does not name an elector. */
+	readonly elector: ElectorName;
 	/** A leadership transfer that takes longer is given up, and the leader serves again. */
 	readonly transferTimeoutMs: Milliseconds;
 }
@@ -52,6 +54,7 @@ export const defaultConsensusSettings: ConsensusSettings = {
 	maxClockDrift: 0.01,
 	leaderLease: true,
 	chain: false,
+	elector: "raft",
 	transferTimeoutMs: 2_000,
 };
 

@@ -46,6 +46,10 @@ export interface Member {
 	readonly priority?: "preferred" | "never";
 }
 
+/** Who stands, and when (electors/). The place of each is its number on the wire and in the log: never changed. */
+export const electorNames = ["raft", "manual", "bully"] as const;
+export type ElectorName = (typeof electorNames)[number];
+
 export type Priority = "preferred" | "normal" | "never";
 
 /**
@@ -61,6 +65,8 @@ export interface Configuration {
 	readonly joining: readonly NodeId[];
 	/** Ids of those who were removed, oldest first: never to be used again. */
 	readonly retired: readonly NodeId[];
+	/** Absent: each member's own choice. */
+	readonly elector?: ElectorName;
 }
 
 /** What an operator may want of the members. Several happen as one change. */

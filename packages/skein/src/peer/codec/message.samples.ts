@@ -28,6 +28,13 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		transfer: true,
 	},
 	"vote-response": { ...envelope, type: "vote-response", term: 8, granted: false },
+	"elector-message": {
+		...envelope,
+		type: "elector-message",
+		term: 8,
+		elector: "bully",
+		hint: { word: "wait", candidate: "n3", last: { term: 7, index: 1042 }, round: 3 },
+	},
 	"append-request": {
 		...envelope,
 		type: "append-request",
