@@ -86,7 +86,7 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 			leaderLease: chance.fork("lease").happens(acknowledgement.mode === "chain" ? 0.8 : 0.5),
 			// As the node's own mode says.
 			chain: false,
-			elector: "raft",
+			elector: null,
 		},
 		tickIntervalMs,
 		leaderWaitMs: chance.pick([500, 3_000, 8_000]),

@@ -3,13 +3,21 @@
  * ASCII. Layout: version 1, then four lists (members as id and address, voters, outgoing voters,
  * learners): a two-byte count (big endian), then each string as one length byte and its bytes. Version 2
  * has two more, the joining and the retired ids; a configuration without any is written as version 1. Version 3 is
- * version 2 with a byte behind each member, its priority; written where one has any.
+ * version 2 with a byte behind each member, its priority; written where one has any. Version 4 is version 3 with a
+ * byte at its end, the elector; written where one was chosen.
  */
 import { assert } from "./assert.ts";
 import { neverLeads } from "./quorum.ts";
-import type { Configuration, LogIndex, Member, NodeId, Priority } from "./types.ts";
+import {
+	type Configuration,
+	electorNames,
+	type LogIndex,
+	type Member,
+	type NodeId,
+	type Priority,
+} from "./types.ts";
 
-const latestFormatVersion = 3;
+const latestFormatVersion = 4;
 /** The byte of each: its place. Never changed. */
 const priorities: readonly Priority[] = ["normal", "preferred", "never"];
 const maxMembers = 64;
@@ -85,7 +93,9 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	const { joining, retired } = configuration;
 	const isPlain = joining.length === 0 && retired.length === 0;
 	const hasPriorities = configuration.members.some(({ priority }) => priority !== undefined);
-	const bytes: number[] = [hasPriorities ? 3 : isPlain ? 1 : 2];
+	const { elector } = configuration;
+	const hasBoth = hasPriorities || elector !== undefined;
+	const bytes: number[] = [elector !== undefined ? 4 : hasPriorities ? 3 : isPlain ? 1 : 2];
 	const putCount = (count: number): void => {
 		bytes.push(count >> 8, count & 0xff);
 	};
@@ -97,18 +107,14 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	for (const { id, peer, priority } of configuration.members) {
 		putText(id);
 		putText(peer);
-		if (hasPriorities) bytes.push(priorities.indexOf(priority ?? "normal"));
+		if (hasBoth) bytes.push(priorities.indexOf(priority ?? "normal"));
 	}
 	const { voters, outgoingVoters, learners } = configuration;
-	for (const list of [
-		voters,
-		outgoingVoters,
-		learners,
-		...(isPlain && !hasPriorities ? [] : [joining, retired]),
-	]) {
+	for (const list of [voters, outgoingVoters, learners, ...(isPlain && !hasBoth ? [] : [joining, retired])]) {
 		putCount(list.length);
 		for (const id of list) putText(id);
 	}
+	if (elector !== undefined) bytes.push(electorNames.indexOf(elector));
 	return Uint8Array.from(bytes);
 }
 
@@ -141,7 +147,7 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		version >= 1 && version <= latestFormatVersion,
 		() => `configuration format ${version}, this program knows those up to ${latestFormatVersion}`,
 	);
-	const configuration: Configuration = {
+	const listed = {
 		members: takeList(takeMember),
 		voters: takeList<NodeId>(takeText),
 		outgoingVoters: takeList<NodeId>(takeText),
@@ -149,6 +155,9 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		joining: version === 1 ? [] : takeList<NodeId>(takeText),
 		retired: version === 1 ? [] : takeList<NodeId>(takeText, maxRetired),
 	};
+	const elector = version < 4 ? undefined : electorNames[takeByte()];
+	assert(version < 4 || elector !== undefined, "an unknown elector");
+	const configuration: Configuration = elector === undefined ? listed : { ...listed, elector };
 	assert(place === bytes.length, "a configuration entry is too long");
 	validateConfiguration(configuration);
 	return configuration;

@@ -23,7 +23,7 @@ import { changeMembers } from "./reconfiguration.ts";
 import { onSnapshotSent, onUnreachable } from "./replication.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type { CoreState } from "./state.ts";
-import { announceRole } from "./state.ts";
+import { announceRole, electorIn } from "./state.ts";
 import { beginTransfer, giveUpTransfer } from "./transfer.ts";
 import type { GroupId, LogIndex, MonotonicTime, NodeId, Position, VotePromise } from "./types.ts";
 import type { CoreView } from "./view.ts";
@@ -101,12 +101,11 @@ function createState(options: CoreOptions): CoreState {
 	}
 	const random = createRandomSource(options.seed);
 	const surroundings = createSurroundings(() => state, self, settings, random);
-	const elector = configurations.at(-1)?.value.elector ?? settings.elector;
 	const state: CoreState = {
 		self,
 		group,
 		settings,
-		elector: createElector(elector, surroundings, now),
+		elector: createElector(electorIn(configurations.at(-1)?.value, settings), surroundings, now),
 		surroundings,
 		log,
 		disk: createDiskLedger(log.last.index),

@@ -35,11 +35,14 @@ export interface ConsensusSettings {
 	readonly leaderLease: boolean;
 	/** Entries travel along the chain, and members read by themselves, also before a write asks for mode `chain`. */
 	readonly chain: boolean;
-	/** Who stands, and when, as long as the log does not name an elector. */
-	readonly elector: ElectorName;
+	/** Who stands, and when, as long as the log does not name an elector. Null: nobody chose, and raft does. */
+	readonly elector: ElectorName | null;
 	/** A leadership transfer that takes longer is given up, and the leader serves again. */
 	readonly transferTimeoutMs: Milliseconds;
 }
+
+/** Where nobody chose another one. */
+export const defaultElector: ElectorName = "raft";
 
 export const defaultConsensusSettings: ConsensusSettings = {
 	heartbeatIntervalMs: 50,
@@ -54,7 +57,7 @@ export const defaultConsensusSettings: ConsensusSettings = {
 	maxClockDrift: 0.01,
 	leaderLease: true,
 	chain: false,
-	elector: "raft",
+	elector: null,
 	transferTimeoutMs: 2_000,
 };
 

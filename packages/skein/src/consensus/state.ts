@@ -13,8 +13,10 @@ import type { Output } from "./output.ts";
 import type { Progress } from "./progress.ts";
 import { isVoter } from "./quorum.ts";
 import type { ConsensusSettings } from "./settings.ts";
+import { defaultElector } from "./settings.ts";
 import type {
 	Configuration,
+	ElectorName,
 	GroupId,
 	HoldBackReason,
 	LogIndex,
@@ -212,9 +214,17 @@ export function announceConfiguration(state: CoreState): void {
 	state.outputs.push({ type: "configuration", index: latest.index, value: latest.value });
 }
 
+/** The log's, if it names one. */
+export function electorIn(
+	configuration: Configuration | undefined,
+	settings: Pick<ConsensusSettings, "elector">,
+): ElectorName {
+	return configuration?.elector ?? settings.elector ?? defaultElector;
+}
+
 /** Another one is in the log: it decides from now on. A round that is under way goes on, as it would for any elector. */
 function chooseElector(state: CoreState): void {
-	const name = configurationOf(state).elector ?? state.settings.elector;
+	const name = electorIn(configurationOf(state), state.settings);
 	if (name !== state.elector.name) state.elector = createElector(name, state.surroundings, state.now);
 }
 

@@ -86,7 +86,9 @@ export type MemberChange =
 	/** Its address is another one. */
 	| { readonly change: "move"; readonly id: NodeId; readonly peer: string }
 	/** Whether it is to lead. */
-	| { readonly change: "priority"; readonly id: NodeId; readonly priority: Priority };
+	| { readonly change: "priority"; readonly id: NodeId; readonly priority: Priority }
+	/** Of all members. */
+	| { readonly change: "elector"; readonly elector: ElectorName };
 
 /**
  * Why a member does not stand by itself. paused: elections are. Leadership does not move by itself then: only who led

@@ -56,6 +56,8 @@ interface Run {
 	readonly changes: number;
 	/** Where an elector never lets anybody stand by itself, somebody else has to. */
 	readonly operator: Operator | null;
+	/** Those that a change may choose. */
+	readonly electors: readonly ElectorName[];
 }
 
 interface Operator {
@@ -92,6 +94,7 @@ function begin(seed: number, size: number, options: RunOptions): Run {
 		lastAwaited: null,
 		changes,
 		modes: isChain ? onlyChain : modes,
+		electors,
 		operator: electors.includes("manual") ? { random: createRandomSource(seed + 1) } : null,
 	};
 	const check = simulation.onOutput;
@@ -221,6 +224,8 @@ function cutOff(run: Run, id: NodeId): void {
 function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 	const dice = run.random();
 	const id = pick(run, members) ?? "n1";
+	const elector = dice < 0.05 ? pick(run, run.electors) : undefined;
+	if (elector !== undefined) return { change: "elector", elector };
 	if (dice < 0.2) return { change: "promote", id };
 	if (dice < 0.3) return { change: "demote", id };
 	if (dice < 0.32) return { change: "move", id, peer: `${id}:${run.counter++}` };

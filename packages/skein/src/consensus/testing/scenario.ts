@@ -250,7 +250,7 @@ const commands: Readonly<Record<string, Command>> = {
 	node(_, simulation, { plain }) {
 		for (const id of plain) simulation.addNode(id);
 	},
-	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 [force] [dry]: as one change. */
+	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 elector:bully [force] [dry]: as one change. */
 	change(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
@@ -279,7 +279,7 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** nodes n1 n2 n3 [leases] [learners=n3] [elector=bully] [electors=n1:bully,n2:manual] [logs=n1:1.1.2,n2:1.1] [maxAppendBytes=100 …] */
 function begin(world: World, words: Words): void {
-	const settings: Record<string, number | boolean | string> = { ...defaultConsensusSettings };
+	const settings: Record<string, number | boolean | string | null> = { ...defaultConsensusSettings };
 	for (const [name, value] of words.options)
 		if (name in settings) settings[name] = name === "elector" ? value : Number(value);
 	const logs = new Map<NodeId, number[]>();
@@ -360,6 +360,11 @@ function parseChange(word: string): MemberChange {
 		case "normal":
 		case "never":
 			return { change: "priority", id, priority: change };
+		case "elector": {
+			const elector = electorNames.find((name) => name === id);
+			if (elector === undefined) throw new Error(`unknown elector ${id}`);
+			return { change, elector };
+		}
 		case "remove":
 		case "promote":
 		case "demote":
@@ -461,7 +466,8 @@ function showConfiguration(configuration: Configuration): string {
 	const having = (priority: Member["priority"]): readonly NodeId[] =>
 		configuration.members.filter((one) => one.priority === priority).map(({ id }) => id);
 	const priorities = show("preferred", having("preferred")) + show("never", having("never"));
-	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}${priorities}`;
+	const elector = configuration.elector === undefined ? "" : ` elector ${configuration.elector}`;
+	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}${priorities}${elector}`;
 }
 
 function showMessage(message: ConsensusMessage): string {

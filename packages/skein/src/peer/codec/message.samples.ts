@@ -215,6 +215,13 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		operation: "format",
 		body: '"statement"',
 	},
+	"call-request stand": {
+		...envelope,
+		type: "call-request",
+		requestId: 19,
+		operation: "stand",
+		body: "false",
+	},
 	"call-response ok": { ...envelope, type: "call-response", requestId: 18, result: { ok: true, body: "{}" } },
 	"call-response failed": {
 		...envelope,
