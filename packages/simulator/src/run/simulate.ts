@@ -28,6 +28,7 @@ import { startLeadershipChanges } from "./leadership-changes.ts";
 import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
+import { standInTurn } from "./stand-in-turn.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
 
 export type FailureKind = "crash" | "liveness" | "safety";
@@ -206,6 +207,15 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		prioritize: (member, ofPriorities) => nemesis.prioritize(member, ofPriorities),
 		onOutrage,
 	});
+	const { elector, electionTimeoutMs } = plan.settings.consensus;
+	if (elector === "manual")
+		standInTurn({
+			cluster,
+			scheduler,
+			chance: chance.fork("stand in turn"),
+			everyMs: electionTimeoutMs,
+			onOutrage,
+		});
 	const clients: Client[] = [
 		...Array.from({ length: plan.load.clients }, (_, number) => clientOf(`c${number + 1}`, false)),
 		...visitors,

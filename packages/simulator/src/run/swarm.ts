@@ -40,7 +40,10 @@ export interface Budget {
 export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	const size = chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
 	const sameDisks = chance.happens(0.5);
-	const settings = drawSettings(chance.fork("settings"), size);
+	const drawn = drawSettings(chance.fork("settings"), size);
+	// Not where parts run without the operator that manual needs.
+	const elector = chance.fork("elector").pick([null, null, null, "bully", "zab", "manual"] as const);
+	const settings = { ...drawn, consensus: { ...drawn.consensus, elector } };
 	return {
 		size,
 		settings,

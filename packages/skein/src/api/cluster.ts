@@ -75,7 +75,7 @@ GET  /cluster           members, roles, indexes, lag
 POST /cluster/transfer  {"to": "NODE"}: hand leadership over
 POST /cluster/step-down {"restMs": 60000}: whoever leads stops to
 POST /cluster/elections {"pausedForMs": 600000}: nobody stands by itself; 0: all do again
-POST /cluster/elector   {"elector": "raft" | "manual" | "bully"}: who stands, and when
+POST /cluster/elector   {"elector": "raft" | "manual" | "bully" | "zab"}: who stands, and when
 POST /cluster/stand     {"node": "NODE"}: it asks for leadership, where nobody leads
 GET  /cluster/members   who they are
 POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move, priority

@@ -127,7 +127,7 @@ function program(): Command {
 		run: async (values) => (await import("./pause-elections.ts")).resumeElections(values),
 	});
 	addCommand(root, "elector", electorOptions, {
-		argument: ["[elector]", "raft, bully or manual; without: tells which one it is"],
+		argument: ["[elector]", "raft, bully, zab or manual; without: tells which one it is"],
 		description: "choose who stands for leadership, and when, on the running cluster",
 		examples: ["skein elector", "skein elector bully", "skein elector manual --dry-run"],
 		run: async (values, argument) => (await import("./elector.ts")).elector(values, argument),

@@ -144,7 +144,7 @@ export interface ReadIndexResponse extends Envelope {
 }
 
 /** What electors say to each other (electors/). The place of each is its number on the wire: never changed. */
-export const electorWords = ["standing", "wait"] as const;
+export const electorWords = ["standing", "wait", "favourite"] as const;
 
 /** A hint. It changes no term and proves nothing: who leads is decided by promises alone. */
 export interface ElectorHint {

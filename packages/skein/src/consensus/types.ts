@@ -47,7 +47,7 @@ export interface Member {
 }
 
 /** Who stands, and when (electors/). The place of each is its number on the wire and in the log: never changed. */
-export const electorNames = ["raft", "manual", "bully"] as const;
+export const electorNames = ["raft", "manual", "bully", "zab"] as const;
 export type ElectorName = (typeof electorNames)[number];
 
 export type Priority = "preferred" | "normal" | "never";

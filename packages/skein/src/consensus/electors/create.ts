@@ -5,6 +5,7 @@ import { createBullyElector } from "./bully.ts";
 import type { Elector, Surroundings } from "./elector.ts";
 import { createManualElector } from "./manual.ts";
 import { createRaftElector } from "./raft.ts";
+import { createZabElector } from "./zab.ts";
 
 export function createElector(name: ElectorName, around: Surroundings, now: MonotonicTime): Elector {
 	switch (name) {
@@ -14,6 +15,8 @@ export function createElector(name: ElectorName, around: Surroundings, now: Mono
 			return createManualElector(around, now);
 		case "bully":
 			return createBullyElector(around, now);
+		case "zab":
+			return createZabElector(around, now);
 		default:
 			return unreachable(name);
 	}

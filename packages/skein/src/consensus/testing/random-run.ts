@@ -224,7 +224,7 @@ function cutOff(run: Run, id: NodeId): void {
 function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 	const dice = run.random();
 	const id = pick(run, members) ?? "n1";
-	const elector = dice < 0.05 ? pick(run, run.electors) : undefined;
+	const elector = dice < 0.05 && run.electors.length > 0 ? pick(run, run.electors) : undefined;
 	if (elector !== undefined) return { change: "elector", elector };
 	if (dice < 0.2) return { change: "promote", id };
 	if (dice < 0.3) return { change: "demote", id };

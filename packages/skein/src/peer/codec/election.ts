@@ -7,8 +7,8 @@
  *   vote-response     = term:varint granted:bool
  *   timeout-now       = term:varint
  *   elector-message   = term:varint elector:u8 word:u8 candidate:name last:position round:varint
- *   elector           = 0 raft, 1 manual, 2 bully
- *   word              = 0 standing, 1 wait
+ *   elector           = 0 raft, 1 manual, 2 bully, 3 zab
+ *   word              = 0 standing, 1 wait, 2 favourite
  */
 
 import type {
