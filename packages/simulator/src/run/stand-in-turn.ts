@@ -1,6 +1,7 @@
 /**
- * The operator without whom nobody ever leads where the elector is `manual`: where no member leads for a while, one after
- * the other is told to stand, on and on. Whose log is behind, or whom no majority hears, does so in vain.
+ * The operator without whom nobody ever leads where the elector is `manual`: of those that know of no leader one after
+ * the other is told to stand, on and on. Whose log is behind, or whom no majority hears, does so in vain; so does who is
+ * cut off from a leader. (One that led and is paused looks as if it led.)
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Chance } from "../engine/chance.ts";
@@ -21,7 +22,7 @@ export function standInTurn(options: StandInTurnOptions): void {
 		scheduler.after(everyMs, look);
 		// Somebody may have chosen another elector meanwhile.
 		const waiting = cluster.members.filter(({ core }) => core?.elector === "manual" && core.leader === null);
-		if (waiting.length === 0 || cluster.members.some(({ core }) => core?.established === true)) return;
+		if (waiting.length === 0) return;
 		const { server } = chance.pick(waiting);
 		server?.life.enter(() => {
 			server.service.stand({ node: null, dryRun: false }).catch((error: unknown) => {
