@@ -1,6 +1,7 @@
 // `npm run bench`: all measurements, or those that are named; keeps the last result of each in results.json and
 // writes RESULTS.md from it.
 import { parseArgs } from "node:util";
+import { elections } from "./measurements/elections.ts";
 import { failover } from "./measurements/failover.ts";
 import { formats } from "./measurements/formats.ts";
 import { handover } from "./measurements/handover.ts";
@@ -30,6 +31,7 @@ const measurements: readonly Measurement[] = [
 	largeTransactions,
 	formats,
 	simulation,
+	elections,
 ];
 
 const help = `npm run bench -- [NAME…] [--rounds N] [--seconds N] [--events N] [--dry]

@@ -32,6 +32,7 @@ import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { roomForPages } from "./room-for-pages.ts";
 import { startSettingChanges } from "./setting-changes.ts";
+import { standInTurn } from "./stand-in-turn.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
 
 export type FailureKind = "crash" | "liveness" | "safety";
@@ -220,6 +221,15 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		prioritize: (member, ofPriorities) => nemesis.prioritize(member, ofPriorities),
 		onOutrage,
 	});
+	const { elector, electionTimeoutMs } = plan.settings.consensus;
+	if (elector === "manual")
+		standInTurn({
+			cluster,
+			scheduler,
+			chance: chance.fork("stand in turn"),
+			everyMs: electionTimeoutMs,
+			onOutrage,
+		});
 	const clients: Client[] = [
 		...Array.from({ length: plan.load.clients }, (_, number) => clientOf(`c${number + 1}`, false)),
 		...visitors,

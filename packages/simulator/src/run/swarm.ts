@@ -47,7 +47,10 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	const size = chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
 	const sameDisks = chance.happens(0.5);
 	const witnesses = drawWitnesses(chance.fork("witnesses"), size);
-	const settings = drawSettings(chance.fork("settings"), size - witnesses);
+	const drawn = drawSettings(chance.fork("settings"), size - witnesses);
+	// Not where parts run without the operator that manual needs.
+	const elector = chance.fork("elector").pick([null, null, null, "bully", "zab", "manual"] as const);
+	const settings = { ...drawn, consensus: { ...drawn.consensus, elector } };
 	return {
 		size,
 		witnesses,
@@ -106,6 +109,7 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 			leaderLease: chance.fork("lease").happens(acknowledgement?.mode === "chain" ? 0.8 : 0.5),
 			// As the node's own mode says.
 			chain: false,
+			elector: null,
 		},
 		tickIntervalMs,
 		leaderWaitMs: chance.pick([500, 3_000, 8_000]),

@@ -9,6 +9,7 @@ import { isLogFormat, logFormats } from "../database/log-format.ts";
 import type { SettingChange } from "../database/setting-change.ts";
 import type { Service } from "../node/service.ts";
 import type { Answerer } from "./answer.ts";
+import { registerElectingRoutes } from "./electing.ts";
 import { badRequest } from "./errors.ts";
 import { isRecord } from "./hrana/values.ts";
 import { registerMemberRoutes } from "./members.ts";
@@ -52,6 +53,7 @@ export function registerClusterRoutes(
 		return reply;
 	});
 	registerOperatorRoutes(app, service, answer);
+	registerElectingRoutes(app, service, answer);
 	registerMemberRoutes(app, service, answer);
 	app.post("/cluster/format", async (request, reply) => {
 		const change = formatFrom(request.body);
@@ -95,6 +97,8 @@ GET  /cluster           members, roles, indexes, lag
 POST /cluster/transfer  {"to": "NODE"}: hand leadership over
 POST /cluster/step-down {"restMs": 60000}: whoever leads stops to
 POST /cluster/elections {"pausedForMs": 600000}: nobody stands by itself; 0: all do again
+POST /cluster/elector   {"elector": "raft" | "manual" | "bully" | "zab"}: who stands, and when
+POST /cluster/stand     {"node": "NODE"}: it asks for leadership, where nobody leads
 GET  /cluster/members   who they are
 POST /cluster/members   {"changes": [{"change": "add", "id": "NODE", "peer": "HOST:PORT"}]}: also remove, promote, demote, move, priority
 DELETE /cluster/members {"node": "NODE"}

@@ -31,6 +31,7 @@ const view: ClusterView = {
 			term: 7,
 			leader: "n1",
 			commitIndex: 42,
+			elector: "raft",
 			elections: { pausedForMs: 1_500, restsForMs: 0 },
 			acknowledgement: "quorum",
 			format: "row",

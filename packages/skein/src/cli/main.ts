@@ -6,6 +6,7 @@ import {
 	benchOptions,
 	consensusTuning,
 	devOptions,
+	electorOptions,
 	environmentName,
 	explainOptions,
 	flagName,
@@ -23,6 +24,7 @@ import {
 	resolveOptions,
 	resumeElectionsOptions,
 	sqlOptions,
+	standOptions,
 	startOptions,
 	statusOptions,
 	stepDownOptions,
@@ -127,6 +129,19 @@ function program(): Command {
 		description: "ends a pause of elections",
 		examples: ["skein resume-elections"],
 		run: async (values) => (await import("./pause-elections.ts")).resumeElections(values),
+	});
+	addCommand(root, "elector", electorOptions, {
+		argument: ["[elector]", "raft, bully, zab or manual; without: tells which one it is"],
+		description: "choose who stands for leadership, and when, on the running cluster",
+		examples: ["skein elector", "skein elector bully", "skein elector manual --dry-run"],
+		run: async (values, argument) => (await import("./elector.ts")).elector(values, argument),
+	});
+	addCommand(root, "stand", standOptions, {
+		argument: ["[node]", "which one; without: the one that is asked"],
+		description:
+			"where nobody leads, a node asks for leadership now; with elector manual nobody else decides",
+		examples: ["skein stand n1", "skein stand n1 --url http://10.0.0.2:8080"],
+		run: async (values, argument) => (await import("./elector.ts")).stand(values, argument),
 	});
 	addCommand(root, "members", membersOptions, {
 		description: "show who belongs to the cluster, who votes and who leads",

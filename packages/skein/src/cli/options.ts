@@ -2,6 +2,7 @@
 import { whyBlocked } from "../../../client/src/blocked-ports.ts";
 import type { Acknowledgement as AcknowledgementText, ConsistencyText } from "../../../client/src/index.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { type ElectorName, electorNames } from "../consensus/types.ts";
 import {
 	acknowledgementForms,
 	acknowledgementText,
@@ -195,6 +196,12 @@ function sizeBytes(value: number, description: string): Option<number> {
 	return integer(common);
 }
 
+function electorOf(value: string): ElectorName {
+	const found = electorNames.find((name) => name === value);
+	if (found === undefined) throw new Error(`it must be one of ${electorNames.join(", ")}`);
+	return found;
+}
+
 /** Those of the core: `consensus` in the node's settings. */
 export const consensusTuning = {
 	heartbeatIntervalMs: durationMs(
@@ -205,6 +212,12 @@ export const consensusTuning = {
 		defaultNodeSettings.consensus.electionTimeoutMs,
 		"silence of the leader after which the others elect, at the earliest; the same on every node",
 	),
+	elector: option<ElectorName | null>("text", electorNames.join("|"), electorOf, {
+		description:
+			"who stands for leadership, and when; the first leader writes it to the log, and then that counts",
+		default: null,
+		defaultText: "raft",
+	}),
 } satisfies OptionTable;
 
 const acknowledgement = option<Acknowledgement | null>("text", "mode", acknowledgementOf, {
@@ -405,6 +418,8 @@ export const stepDownOptions = {
 	confirm,
 	restMs: durationMs(60_000, "for how long who stepped down does not stand by itself"),
 } satisfies OptionTable;
+export const electorOptions = { url, json, dryRun } satisfies OptionTable;
+export const standOptions = { url, json, dryRun } satisfies OptionTable;
 export const resumeElectionsOptions = { url, json, dryRun } satisfies OptionTable;
 export const pauseElectionsOptions = {
 	...resumeElectionsOptions,

@@ -3,13 +3,21 @@
  * ASCII. Layout: version 1, then four lists (members as id and address, voters, outgoing voters,
  * learners): a two-byte count (big endian), then each string as one length byte and its bytes. Version 2
  * has two more, the joining and the retired ids; a configuration without any is written as version 1. Version 3 is
- * version 2 with a byte behind each member: its priority, and 4 if it is a witness; written where one is not 0.
+ * version 2 with a byte behind each member: its priority, and 4 if it is a witness; written where one is not 0. Version 4
+ * is version 3 with a byte at its end, the elector; written where one was chosen.
  */
 import { assert } from "./assert.ts";
 import { isWitness, neverLeads } from "./quorum.ts";
-import type { Configuration, LogIndex, Member, NodeId, Priority } from "./types.ts";
+import {
+	type Configuration,
+	electorNames,
+	type LogIndex,
+	type Member,
+	type NodeId,
+	type Priority,
+} from "./types.ts";
 
-const latestFormatVersion = 3;
+const latestFormatVersion = 4;
 /** The byte of each: its place. Never changed. */
 const witnessMark = 4;
 const priorities: readonly Priority[] = ["normal", "preferred", "never"];
@@ -95,7 +103,9 @@ export function validateConfiguration(configuration: Configuration): void {
 }
 
 /** The number of the oldest format that holds it: the one in which it is written. */
-export function configurationFormat({ members, joining, retired }: Configuration): 1 | 2 | 3 {
+export function configurationFormat(configuration: Configuration): 1 | 2 | 3 | 4 {
+	const { members, joining, retired, elector } = configuration;
+	if (elector !== undefined) return 4;
 	if (members.some((member) => markOf(member) !== 0)) return 3;
 	return joining.length === 0 && retired.length === 0 ? 1 : 2;
 }
@@ -104,6 +114,7 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	validateConfiguration(configuration);
 	const { joining, retired } = configuration;
 	const format = configurationFormat(configuration);
+	const { elector } = configuration;
 	const bytes: number[] = [format];
 	const putCount = (count: number): void => {
 		bytes.push(count >> 8, count & 0xff);
@@ -116,13 +127,14 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	for (const member of configuration.members) {
 		putText(member.id);
 		putText(member.peer);
-		if (format === 3) bytes.push(markOf(member));
+		if (format >= 3) bytes.push(markOf(member));
 	}
 	const { voters, outgoingVoters, learners } = configuration;
 	for (const list of [voters, outgoingVoters, learners, ...(format === 1 ? [] : [joining, retired])]) {
 		putCount(list.length);
 		for (const id of list) putText(id);
 	}
+	if (elector !== undefined) bytes.push(electorNames.indexOf(elector));
 	return Uint8Array.from(bytes);
 }
 
@@ -161,7 +173,7 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		version >= 1 && version <= latestFormatVersion,
 		() => `configuration format ${version}, this program knows those up to ${latestFormatVersion}`,
 	);
-	const configuration: Configuration = {
+	const listed = {
 		members: takeList(takeMember),
 		voters: takeList<NodeId>(takeText),
 		outgoingVoters: takeList<NodeId>(takeText),
@@ -169,6 +181,9 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		joining: version === 1 ? [] : takeList<NodeId>(takeText),
 		retired: version === 1 ? [] : takeList<NodeId>(takeText, maxRetired),
 	};
+	const elector = version < 4 ? undefined : electorNames[takeByte()];
+	assert(version < 4 || elector !== undefined, "an unknown elector");
+	const configuration: Configuration = elector === undefined ? listed : { ...listed, elector };
 	assert(place === bytes.length, "a configuration entry is too long");
 	validateConfiguration(configuration);
 	return configuration;

@@ -46,7 +46,7 @@ for (const size of [2, 3, 4, 5]) {
 		let byTail = 0;
 		let byOthers = 0;
 		for (let seed = 1; seed <= chainRuns; seed++) {
-			const checker = runSeed(seed, size, 6_500, seed % 2 === 0 ? 0.02 : 0, true);
+			const checker = runSeed(seed, size, 6_500, { changes: seed % 2 === 0 ? 0.02 : 0, isChain: true });
 			chain += checker.chainDone;
 			byTail += checker.readsByTail;
 			byOthers += checker.readsByOthers;

@@ -1,11 +1,12 @@
 /** The one door: step(input) gives outputs. It only sends each input to the part that it concerns. */
 import { forgetAcknowledgement } from "./acknowledging.ts";
 import { assert, unreachable } from "./assert.ts";
-import { onCandidateDurable, stand } from "./candidate.ts";
+import { onCandidateDurable, standAsAsked } from "./candidate.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import { validateConfiguration } from "./configuration.ts";
 import { complete, createDiskLedger } from "./disk-ledger.ts";
-import { createRaftElector } from "./electors/raft.ts";
+import { createSurroundings, decide } from "./electing.ts";
+import { createElector } from "./electors/create.ts";
 import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
 import { holdBack } from "./holding-back.ts";
 import { onApplied } from "./in-sync.ts";
@@ -22,7 +23,7 @@ import { changeMembers } from "./reconfiguration.ts";
 import { onSnapshotSent, onUnreachable } from "./replication.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type { CoreState } from "./state.ts";
-import { announceRole } from "./state.ts";
+import { announceRole, electorIn } from "./state.ts";
 import { beginTransfer, giveUpTransfer } from "./transfer.ts";
 import type { GroupId, LogIndex, MonotonicTime, NodeId, Position, VotePromise } from "./types.ts";
 import type { CoreView } from "./view.ts";
@@ -103,12 +104,14 @@ function createState(options: CoreOptions): CoreState {
 		refuseOtherKind({ self, witness: options.witness === true }, value);
 	}
 	const random = createRandomSource(options.seed);
+	const surroundings = createSurroundings(() => state, self, settings, random);
 	const state: CoreState = {
 		self,
 		witness: options.witness === true,
 		group,
 		settings,
-		elector: createRaftElector(settings.electionTimeoutMs, random, now),
+		elector: createElector(electorIn(configurations.at(-1)?.value, settings), surroundings, now),
+		surroundings,
 		log,
 		disk: createDiskLedger(log.last.index),
 		now,
@@ -187,6 +190,8 @@ function dispatch(state: CoreState, input: Input): void {
 			return onCompacted(state, input.index);
 		case "transfer":
 			return beginTransfer(state, input.to);
+		case "stand":
+			return standAsAsked(state);
 		case "step-down":
 			return stepDown(state);
 		case "hold-back":
@@ -203,7 +208,7 @@ function onTick(state: CoreState): void {
 	if (state.roleState.role === "leader") return onLeaderTick(state, state.roleState);
 	giveUpTransfer(state);
 	retryReads(state);
-	if (state.elector.tick(state.now) === "stand") stand(state, false);
+	decide(state, state.elector.tick(state.now));
 }
 
 function onDurable(state: CoreState, ticket: number): void {

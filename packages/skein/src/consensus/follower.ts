@@ -57,7 +57,7 @@ export function hearLeader(state: CoreState, leader: NodeId): FollowerState {
 	state.lastLeaderContact = state.now;
 	state.lastLeader = leader;
 	if (!neverLeads(latestConfiguration(state).value, leader)) state.uselessReigns = 0;
-	state.elector.rest(state.now);
+	state.elector.heardLeader(state.now);
 	return becomeFollower(state, leader);
 }
 

@@ -10,7 +10,7 @@ for (const size of [1, 2, 3, 4, 5]) {
 		let committed = 0;
 		let changes = 0;
 		for (let seed = 1; seed <= runs; seed++) {
-			const checker = runSeed(seed, size, 7_000, 0.01);
+			const checker = runSeed(seed, size, 7_000, { changes: 0.01 });
 			committed += checker.committedIndex;
 			changes += checker.changesDone;
 		}

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { initialConfiguration, validateConfiguration } from "./configuration.ts";
 import { isJoint, leaveJoint, planChange } from "./membership.ts";
-import type { Configuration, MemberChange, NodeId } from "./types.ts";
+import { type Configuration, electorNames, type MemberChange, type NodeId } from "./types.ts";
 
 const three = initialConfiguration(["n1", "n2", "n3"].map((id) => ({ id, peer: `${id}:1` })));
 
@@ -119,6 +119,7 @@ const anyChange: fc.Arbitrary<MemberChange> = fc.oneof(
 		change: fc.constantFrom("remove" as const, "promote", "demote"),
 		id: fc.constantFrom(...names),
 	}),
+	fc.record({ change: fc.constant("elector" as const), elector: fc.constantFrom(...electorNames) }),
 );
 
 /** The naive question: can all voters be parted so that each side holds a quorum of its own? */
@@ -144,6 +145,8 @@ test("after any changes: valid, neighbours share a voter, nobody comes back, ask
 			if (plan.type !== "change") continue;
 			validateConfiguration(plan.next);
 			expect(canBeParted(current, plan.next)).toBe(false);
+			const chosen = changes.findLast((one) => one.change === "elector")?.elector ?? current.elector;
+			expect([plan.next.elector, plan.target.elector]).toEqual([chosen, chosen]);
 			const after = isJoint(plan.next) ? leaveJoint(plan.next) : plan.next;
 			validateConfiguration(after);
 			expect(after).toEqual(plan.target);

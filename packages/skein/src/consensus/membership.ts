@@ -56,11 +56,12 @@ function refused(reason: "invalid" | "id-used-up", why: string): Plan {
 }
 
 function describe(change: MemberChange): string {
-	return `${change.change} ${change.id}`;
+	return `${change.change} ${change.change === "elector" ? change.elector : change.id}`;
 }
 
 /** The configuration after the change, or why it cannot be. What is so already stays. */
 function carryOut(from: Configuration, change: MemberChange): Configuration | string {
+	if (change.change === "elector") return { ...from, elector: change.elector };
 	const { id } = change;
 	const member = from.members.find((one) => one.id === id);
 	const isVoter = from.voters.includes(id);
@@ -163,12 +164,12 @@ function retire(before: Configuration, after: Configuration): Configuration {
 function sorted(configuration: Configuration): Configuration {
 	const byName = (a: NodeId, b: NodeId): number => (a < b ? -1 : 1);
 	return {
+		...configuration,
 		members: [...configuration.members].sort((a, b) => byName(a.id, b.id)),
 		voters: [...configuration.voters].sort(byName),
 		outgoingVoters: [...configuration.outgoingVoters].sort(byName),
 		learners: [...configuration.learners].sort(byName),
 		joining: [...configuration.joining].sort(byName),
-		retired: configuration.retired,
 	};
 }
 
@@ -180,7 +181,8 @@ function isEqual(one: Configuration, other: Configuration): boolean {
 		one.members.every(isSameMember) &&
 		isSameSet(one.voters, other.voters) &&
 		isSameSet(one.learners, other.learners) &&
-		isSameSet(one.joining, other.joining)
+		isSameSet(one.joining, other.joining) &&
+		one.elector === other.elector
 	);
 }
 

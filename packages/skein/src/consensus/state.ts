@@ -5,7 +5,8 @@ import type { CommitTimes } from "./commit-times.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import type { DiskLedger } from "./disk-ledger.ts";
 import { isStalled } from "./disk-ledger.ts";
-import type { Elector } from "./electors/elector.ts";
+import { createElector } from "./electors/create.ts";
+import type { Elector, Surroundings } from "./electors/elector.ts";
 import type { Leases } from "./lease.ts";
 import type { LogView } from "./log-view.ts";
 import type { ConsensusMessage } from "./message.ts";
@@ -13,8 +14,10 @@ import type { Output } from "./output.ts";
 import type { Progress } from "./progress.ts";
 import { isVoter, isWitness } from "./quorum.ts";
 import type { ConsensusSettings } from "./settings.ts";
+import { defaultElector } from "./settings.ts";
 import type {
 	Configuration,
+	ElectorName,
 	GroupId,
 	HoldBackReason,
 	LogIndex,
@@ -37,14 +40,16 @@ export interface FollowerState {
 	awaitedIndex: LogIndex;
 }
 
+/** Who wants this member to ask for leadership. transfer: the leader itself, so voters are not sticky. */
+export type StandReason = "elector" | "operator" | "transfer";
+
 export interface CandidateState {
 	readonly role: "candidate";
 	/** Pre-vote: nothing is promised yet, by nobody. Vote: `promise` is our own. */
 	readonly phase: "pre-vote" | "vote";
 	/** The term that is asked for. */
 	readonly askedTerm: Term;
-	/** The leader told us to stand: voters are not sticky. */
-	readonly transfer: boolean;
+	readonly why: StandReason;
 	/** Of our own promise; the votes are asked for once it is durable. Null when nothing is awaited. */
 	promiseTicket: number | null;
 	readonly granted: Set<NodeId>;
@@ -141,7 +146,9 @@ export interface CoreState {
 	readonly witness: boolean;
 	readonly group: GroupId;
 	readonly settings: ConsensusSettings;
-	readonly elector: Elector;
+	elector: Elector;
+	/** What electors know of us. */
+	readonly surroundings: Surroundings;
 	readonly log: LogView;
 	readonly disk: DiskLedger;
 	now: MonotonicTime;
@@ -214,7 +221,22 @@ export function announceConfiguration(state: CoreState): void {
 	const latest = latestConfiguration(state);
 	if (latest === state.announcedConfiguration) return;
 	state.announcedConfiguration = latest;
+	chooseElector(state);
 	state.outputs.push({ type: "configuration", index: latest.index, value: latest.value });
+}
+
+/** The log's, if it names one. */
+export function electorIn(
+	configuration: Configuration | undefined,
+	settings: Pick<ConsensusSettings, "elector">,
+): ElectorName {
+	return configuration?.elector ?? settings.elector ?? defaultElector;
+}
+
+/** Another one is in the log: it decides from now on. A round that is under way goes on, as it would for any elector. */
+function chooseElector(state: CoreState): void {
+	const name = electorIn(configurationOf(state), state.settings);
+	if (name !== state.elector.name) state.elector = createElector(name, state.surroundings, state.now);
 }
 
 export function send(state: CoreState, to: NodeId, body: MessageBody, term: Term = state.promise.term): void {

@@ -49,6 +49,10 @@ export interface Member {
 	readonly witness?: true;
 }
 
+/** Who stands, and when (electors/). The place of each is its number on the wire and in the log: never changed. */
+export const electorNames = ["raft", "manual", "bully", "zab"] as const;
+export type ElectorName = (typeof electorNames)[number];
+
 export type Priority = "preferred" | "normal" | "never";
 
 /**
@@ -64,6 +68,8 @@ export interface Configuration {
 	readonly joining: readonly NodeId[];
 	/** Ids of those who were removed, oldest first: never to be used again. */
 	readonly retired: readonly NodeId[];
+	/** Absent: each member's own choice. */
+	readonly elector?: ElectorName;
 }
 
 /** What an operator may want of the members. Several happen as one change. */
@@ -83,7 +89,9 @@ export type MemberChange =
 	/** Its address is another one. */
 	| { readonly change: "move"; readonly id: NodeId; readonly peer: string }
 	/** Whether it is to lead. */
-	| { readonly change: "priority"; readonly id: NodeId; readonly priority: Priority };
+	| { readonly change: "priority"; readonly id: NodeId; readonly priority: Priority }
+	/** Of all members. */
+	| { readonly change: "elector"; readonly elector: ElectorName };
 
 /**
  * Why a member does not stand by itself. paused: elections are. Leadership does not move by itself then: only who led

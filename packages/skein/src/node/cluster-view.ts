@@ -56,6 +56,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				commitIndex: runner.commitIndex,
 				acknowledgement: acknowledgementText(own.acknowledgement),
 				format: options.format,
+				elector: runner.core.view.elector,
 				elections: own.elections,
 				// Each member reports what was in its own log: one of them may have lost what no other ever had.
 				lostTransactions: lostBy(members),

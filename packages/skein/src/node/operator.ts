@@ -1,6 +1,6 @@
 /**
- * What an operator may ask of a node, put together: handing leadership over, stepping down, pausing elections, changing
- * members. Each is carried out by whoever leads, or by every member for itself, and may be asked again.
+ * What an operator may ask of a node, put together: handing leadership over, taking it up, stepping down, pausing
+ * elections, changing members. Each is carried out by whoever leads, or by every member for itself, and may be asked again.
  */
 import type { Configuration, GroupId, NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
@@ -10,6 +10,7 @@ import type { CallHandlers } from "./call-answers.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Directory } from "./directory.ts";
+import { createElecting } from "./electing.ts";
 import { createElections, type Elections, type PauseOrder } from "./elections.ts";
 import type { Forwarding } from "./forwarding.ts";
 import { createLeaderRequests } from "./leader-requests.ts";
@@ -35,8 +36,8 @@ export interface Operator {
 	readonly elections: Elections;
 	/** A few times a second. */
 	check(): void;
-	readonly handlers: Pick<CallHandlers, "transfer" | "members" | "step-down" | "elections">;
-	readonly service: Pick<Service, "transfer" | "changeMembers" | "stepDown" | "pauseElections">;
+	readonly handlers: Pick<CallHandlers, "transfer" | "members" | "step-down" | "elections" | "stand">;
+	readonly service: Pick<Service, "transfer" | "changeMembers" | "stepDown" | "pauseElections" | "stand">;
 }
 
 export interface OperatorOptions {
@@ -98,6 +99,11 @@ export function createOperator(options: OperatorOptions): Operator {
 		delayMs: options.settings.takeoverDelayMs,
 		mostLackingBytes: options.settings.consensus.maxAppendBytes,
 	});
+	const electing = createElecting({
+		...asking,
+		memberChanges,
+		chosen: options.settings.consensus.elector,
+	});
 	const elections = createElections({ ...options, timeoutMs: pauseAnswerMs });
 
 	return {
@@ -107,17 +113,20 @@ export function createOperator(options: OperatorOptions): Operator {
 		check() {
 			elections.check();
 			preference.check();
+			electing.check();
 		},
 		// The other node's own code made the bodies.
 		handlers: {
 			transfer: (_, body) => transfers.carryOut(JSON.parse(body)),
 			members: (_, body) => memberChanges.carryOut(JSON.parse(body)),
 			"step-down": (_, body) => stepDown.carryOut(JSON.parse(body)),
+			stand: (_, body) => electing.standHere(JSON.parse(body) === true),
 			elections: (_, body) => elections.hear(JSON.parse(body) as PauseOrder),
 		},
 		service: {
 			transfer: (to, dryRun = false) => transfers.request({ to, dryRun }),
 			changeMembers: (request) => memberChanges.request(request),
+			stand: (request) => electing.stand(request),
 			stepDown: (request) => stepDown.request(request),
 			pauseElections: (request) => elections.request(request),
 		},

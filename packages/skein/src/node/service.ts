@@ -4,7 +4,7 @@
  */
 
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import type { LogIndex, NodeId, Position, Priority, Role } from "../consensus/types.ts";
+import type { ElectorName, LogIndex, NodeId, Position, Priority, Role } from "../consensus/types.ts";
 import type { LogExplanation } from "../database/explanation.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
@@ -12,6 +12,7 @@ import type { SettingChange } from "../database/setting-change.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { WireVersions } from "../world/network.ts";
 import type { Degradation } from "./degradation.ts";
+import type { StandAnswer, StandRequest } from "./electing.ts";
 import type { PauseAnswer, PauseRequest } from "./elections.ts";
 import type { MembersAnswer, MembersRequest } from "./member-changes.ts";
 import type { StepDownAnswer, StepDownRequest } from "./step-down.ts";
@@ -101,6 +102,8 @@ export interface DatabaseView {
 	/** Of writes that this node is asked and that name no other: the default of the node that answers, whoever leads. */
 	readonly acknowledgement: string;
 	readonly format: LogFormat;
+	/** Who stands, and when: the log's, or that of the node that answers where the log names none. */
+	readonly elector: ElectorName;
 	/** Of the node that answers: whether it stands by itself. */
 	readonly elections: ElectionsView;
 	/** At most so many: the sum over the members that were heard. What several of them report counts as often. */
@@ -139,6 +142,8 @@ export interface Service {
 	stepDown(request: StepDownRequest): Promise<StepDownAnswer>;
 	/** No member stands by itself for a while, or all do again. */
 	pauseElections(request: PauseRequest): Promise<PauseAnswer>;
+	/** A member asks for leadership now, whatever its elector says; resolves when it has it. */
+	stand(request: StandRequest): Promise<StandAnswer>;
 	/** Resolves when the change is committed; asked again, it changes nothing twice. */
 	changeMembers(request: MembersRequest): Promise<MembersAnswer>;
 	/** How statements would be logged, by the schema that this node has; null: in the database's own format. */

@@ -24,7 +24,7 @@ export interface WireGate {
 }
 
 /** The wire version with which each format of configurations came: by its number. */
-const configurationSince: Readonly<Record<number, number>> = { 1: 6, 2: 6, 3: 6 };
+const configurationSince: Readonly<Record<number, number>> = { 1: 6, 2: 6, 3: 6, 4: 6 };
 
 export function createWireGate({ self, own, members, wireOf }: WireGateOptions): WireGate {
 	const newestOf = (node: NodeId): number =>

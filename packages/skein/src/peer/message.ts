@@ -71,7 +71,15 @@ export interface CloseStream extends Envelope {
 export interface CallRequest extends Envelope {
 	readonly type: "call-request";
 	readonly requestId: number;
-	readonly operation: "transfer" | "cluster" | "snapshot" | "members" | "setting" | "step-down" | "elections";
+	readonly operation:
+		| "transfer"
+		| "cluster"
+		| "snapshot"
+		| "members"
+		| "setting"
+		| "step-down"
+		| "elections"
+		| "stand";
 	readonly body: string;
 }
 

@@ -156,9 +156,15 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		async pauseElections({ forMs, dryRun }) {
 			return { changed: !dryRun, pausedForMs: forMs, told: [nodeId], notTold: ["n2"] };
 		},
+		async stand({ node, dryRun }) {
+			return { changed: !dryRun, leader: node ?? nodeId };
+		},
 		async changeMembers({ changes, dryRun }) {
 			const members = initialConfiguration(
-				[nodeId, ...changes.map(({ id }) => id)].map((id) => ({ id, peer: `${id}:1` })),
+				[nodeId, ...changes.flatMap((one) => (one.change === "elector" ? [] : [one.id]))].map((id) => ({
+					id,
+					peer: `${id}:1`,
+				})),
 			);
 			return { changed: !dryRun, members };
 		},

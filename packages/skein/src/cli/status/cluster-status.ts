@@ -142,11 +142,18 @@ export function statusTable(status: ClusterStatus): string {
 			: `\nat most ${status.lostTransactions} lost transactions (two members may report the same): skein lost list --data DIR on the nodes`;
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
 	const degraded = status.degraded.map((one) => `\n${degradedText(one)}`).join("");
-	const elections = electionsText(status.nodes);
+	const elections = electorText(status) + electionsText(status.nodes);
 	const chain =
 		status.chain.length === 0 ? "" : `\nchain: ${[status.leader ?? "?", ...status.chain].join(" -> ")}`;
 	const mode = `\nacknowledgement mode: ${status.acknowledgement}`;
 	return `${drawTable(columns, rows, alignRight)}${mode}${leader}${elections}${chain}${degraded}${lost}`;
+}
+
+function electorText({ view, leader }: ClusterStatus): string {
+	// Absent where an older node answers.
+	const elector = view.databases[databaseName]?.elector ?? "raft";
+	const way = elector === "manual" && leader === null ? ": skein stand NODE says who is to lead" : "";
+	return elector === "raft" ? "" : `\nelector: ${elector}${way}`;
 }
 
 function electionsText(nodes: readonly NodeStatus[]): string {

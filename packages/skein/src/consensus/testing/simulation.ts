@@ -18,7 +18,7 @@ import type { Input } from "../input.ts";
 import type { ConsensusMessage } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
-import type { Configuration, Entry, LogIndex, NodeId, Position, VotePromise } from "../types.ts";
+import type { Configuration, ElectorName, Entry, LogIndex, NodeId, Position, VotePromise } from "../types.ts";
 import type { CoreView } from "../view.ts";
 
 export type TimelessInput = Input extends infer One ? (One extends Input ? Omit<One, "now"> : never) : never;
@@ -91,6 +91,8 @@ export interface SimulationOptions {
 	/** Logs to begin with, as the terms of the entries from index 2 on. */
 	readonly logs?: ReadonlyMap<NodeId, readonly number[]>;
 	readonly learners?: readonly NodeId[];
+	/** Members with another elector of their own than the settings say. */
+	readonly electorOf?: (node: NodeId) => ElectorName | undefined;
 }
 
 export const group = 1;
@@ -230,7 +232,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
 			witness: node.id.startsWith("w"),
 			self: node.id,
 			group,
-			settings: options.settings,
+			settings: { ...options.settings, elector: options.electorOf?.(node.id) ?? options.settings.elector },
 			seed: options.seed * 1000 + node.lives * 31 + Number(node.id.slice(1)),
 			now: simulation.now,
 			promise: stored.promise,

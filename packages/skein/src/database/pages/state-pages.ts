@@ -31,13 +31,14 @@ function rowBytes(pageBytes: number): number {
 
 /** Configurations that are equal have the same text on every member. */
 function textOf(configuration: Configuration): string {
-	const { members, voters, outgoingVoters, learners, joining, retired } = configuration;
-	// Whatever a member may have: what is left out here would be lost with the next start.
+	const { members, voters, outgoingVoters, learners, joining, retired, elector, ...rest } = configuration;
+	// Whatever there may be: what is left out here would be lost with the next start.
+	rest satisfies Record<string, never>;
 	const named = members.map(({ id, peer, priority, witness, ...none }) => {
 		none satisfies Record<string, never>;
 		return { id, peer, priority, witness };
 	});
-	return JSON.stringify({ members: named, voters, outgoingVoters, learners, joining, retired });
+	return JSON.stringify({ members: named, voters, outgoingVoters, learners, joining, retired, elector });
 }
 
 /** Of `text` and spaces behind it; `taken`: what the columns before it take of the row. */

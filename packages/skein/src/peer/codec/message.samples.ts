@@ -28,6 +28,13 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		transfer: true,
 	},
 	"vote-response": { ...envelope, type: "vote-response", term: 8, granted: false },
+	"elector-message": {
+		...envelope,
+		type: "elector-message",
+		term: 8,
+		elector: "bully",
+		hint: { word: "wait", candidate: "n3", last: { term: 7, index: 1042 }, round: 3 },
+	},
 	"append-request": {
 		...envelope,
 		type: "append-request",
@@ -208,6 +215,13 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		requestId: 18,
 		operation: "setting",
 		body: '{"name":"format","value":"statement"}',
+	},
+	"call-request stand": {
+		...envelope,
+		type: "call-request",
+		requestId: 19,
+		operation: "stand",
+		body: "false",
 	},
 	"call-response ok": { ...envelope, type: "call-response", requestId: 18, result: { ok: true, body: "{}" } },
 	"call-response failed": {

@@ -14,11 +14,13 @@ import {
 	writeChainAppend,
 } from "./append.ts";
 import {
+	readElectorMessage,
 	readPreVoteRequest,
 	readPreVoteResponse,
 	readTimeoutNow,
 	readVoteRequest,
 	readVoteResponse,
+	writeElectorMessage,
 	writePreVoteRequest,
 	writePreVoteResponse,
 	writeTimeoutNow,
@@ -84,6 +86,7 @@ const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
 	"apply-request": 12,
 	"applied-response": 13,
 	"chain-append": 14,
+	"elector-message": 15,
 	"run-request": 20,
 	"run-response": 21,
 	"close-stream": 22,
@@ -147,6 +150,8 @@ function writeBody(writer: Writer, message: PeerMessage, version: number): void 
 			return writeHeartbeatResponse(writer, message);
 		case "timeout-now":
 			return writeTimeoutNow(writer, message);
+		case "elector-message":
+			return writeElectorMessage(writer, message);
 		case "read-index-request":
 			return writeReadIndexRequest(writer, message);
 		case "read-index-response":
@@ -224,6 +229,8 @@ function readBody(reader: Reader, type: number, header: Header, version: number)
 			return readAppliedResponse(reader, header);
 		case 14:
 			return readChainAppend(reader, header);
+		case 15:
+			return readElectorMessage(reader, header);
 		case 20:
 			return readRunRequest(reader, header);
 		case 21:

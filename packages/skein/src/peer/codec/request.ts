@@ -9,7 +9,7 @@
  *                   | 3:u8 strict:bool (sync) | 4:u8 (chain)
  *   close-stream  = streamId:varint
  *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 members, 20 setting,
- *                   21 step-down, 22 elections) body:string
+ *                   21 step-down, 22 elections, 23 stand) body:string
  *   call-response = requestId:varint ok:bool (body:string | failure)
  *   failure       = code:string message:string outcome:u8 extendedCode:option<string> notLeader:bool
  *   outcome of a failure = 0 happened, 1 did-not-happen, 2 unknown
@@ -39,6 +39,7 @@ const operationNumbers: { readonly [Operation in CallRequest["operation"]]: numb
 	setting: 20,
 	"step-down": 21,
 	elections: 22,
+	stand: 23,
 };
 
 function writeFailure(writer: Writer, failure: FailureReport): void {
