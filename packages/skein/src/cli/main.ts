@@ -7,9 +7,7 @@ import {
 	consensusTuning,
 	devOptions,
 	electorOptions,
-	environmentName,
 	explainOptions,
-	flagName,
 	formatOptions,
 	lostOptions,
 	memberAddOptions,
@@ -21,7 +19,6 @@ import {
 	type OptionValues,
 	pauseElectionsOptions,
 	recoverOptions,
-	resolveOptions,
 	resumeElectionsOptions,
 	sqlOptions,
 	standOptions,
@@ -30,6 +27,7 @@ import {
 	stepDownOptions,
 	transferOptions,
 } from "./options.ts";
+import { environmentName, flagName, resolveOptions } from "./resolve-options.ts";
 import { UsageError } from "./usage-error.ts";
 import { skeinVersion } from "./version.ts";
 

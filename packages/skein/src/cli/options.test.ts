@@ -1,14 +1,6 @@
 import { expect, test } from "vitest";
-import {
-	devOptions,
-	environmentName,
-	everyOption,
-	flagName,
-	parseHostPort,
-	resolveOptions,
-	sqlOptions,
-	startOptions,
-} from "./options.ts";
+import { devOptions, everyOption, parseHostPort, sqlOptions, startOptions } from "./options.ts";
+import { environmentName, flagName, resolveOptions } from "./resolve-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 const nothing = { flags: {}, environment: {}, file: { path: "skein.config.json", values: {} } };
