@@ -11,6 +11,8 @@ export default defineConfig({
 					name: "unit",
 					include: ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"],
 					isolate: false,
+					// By default there is one less than cores: of two, one would rest.
+					maxWorkers: "100%",
 					testTimeout: 30_000,
 				},
 			},

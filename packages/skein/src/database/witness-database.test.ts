@@ -20,15 +20,19 @@ test("a checkpoint makes durable what was applied, and nothing else does", async
 	expect(await isWitnessDirectory(disk)).toBe(false);
 	const database = await openWitnessDatabase(disk);
 	expect(await isWitnessDirectory(disk)).toBe(true);
-	expect(database.opened).toEqual({ applied: { index: 0, term: 0 }, configuration: null });
+	expect(database.opened).toEqual({
+		applied: { index: 0, term: 0 },
+		configuration: null,
+		acknowledgement: null,
+	});
 	await database.apply([{ ...barrier(5), kind: "configuration", configuration }, barrier(6)]);
 	expect((await openWitnessDatabase(disk)).opened.applied.index).toBe(0);
 	expect(await database.checkpoint()).toBe(6);
 	const value = { applied: { index: 6, term: 2 }, configuration: { index: 5, value: configuration } };
-	expect((await openWitnessDatabase(disk)).opened).toEqual(value);
+	expect((await openWitnessDatabase(disk)).opened).toEqual({ ...value, acknowledgement: null });
 	await database.apply([barrier(7)]);
 	expect(await database.applied()).toEqual({ index: 7, term: 2 });
-	expect((await openWitnessDatabase(disk)).opened).toEqual(value);
+	expect((await openWitnessDatabase(disk)).opened).toEqual({ ...value, acknowledgement: null });
 });
 
 test("what the leader sends in the place of a snapshot is taken whole, or not at all", async () => {
@@ -43,8 +47,11 @@ test("what the leader sends in the place of a snapshot is taken whole, or not at
 	await expect(database.installSnapshot(snapshot.path, snapshot.sha256)).rejects.toThrow("damaged");
 	expect(await database.applied()).toEqual({ index: 0, term: 0 });
 	await file.write(20, [bytes]);
-	expect(await database.installSnapshot(snapshot.path, snapshot.sha256)).toEqual(held);
+	expect(await database.installSnapshot(snapshot.path, snapshot.sha256)).toEqual({
+		...held,
+		acknowledgement: null,
+	});
 	// Durably: the log is reset to it next.
-	expect((await openWitnessDatabase(disk)).opened).toEqual(held);
+	expect((await openWitnessDatabase(disk)).opened).toEqual({ ...held, acknowledgement: null });
 	await expect(database.read({ steps: [] }, { timeoutMs: 1 })).rejects.toMatchObject({ code: "WITNESS" });
 });
