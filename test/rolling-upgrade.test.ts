@@ -1,5 +1,6 @@
 /** Nodes of the last wire version and of this one are one cluster, and go over to this one, one after the other. */
 import { expect, test } from "vitest";
+import { wireVersions } from "../packages/skein/src/peer/codec/wire-version.ts";
 import { useCluster } from "./support/cluster.ts";
 import { run, view } from "./support/http.ts";
 import { until } from "./support/until.ts";
@@ -26,6 +27,6 @@ test("written to all the time, upgraded a node at a time", async () => {
 	expect(rows).toEqual([[5]]);
 	await until({ what: "all to say what they understand", timeoutMs: 10_000 }, async () => {
 		const members = Object.values((await view((await cluster().leader()).url)).members);
-		return members.every((member) => member.wire?.newest === 6);
+		return members.every((member) => member.wire?.newest === wireVersions.newest);
 	});
 });
