@@ -143,6 +143,28 @@ test("who gets the choice inside a snapshot knows it, and the chain is used whil
 	for (const member of cluster.members) await cluster.stop(member);
 });
 
+test("a choice that was applied counts, also where what came with it could not be", async () => {
+	const cluster = await createCluster({ size: 3, seed: 66 });
+	const leader = await cluster.leader();
+	const asked = follower(cluster, leader) ?? leader;
+	await cluster.clock.run(500);
+	let goOn = (): void => {};
+	asked.file.hanging = new Promise((resolve) => {
+		goOn = resolve;
+	});
+	await writtenIn(cluster, leader, "a");
+	expect((await change(cluster, leader, { mode: "async" })).value).not.toBeNull();
+	await writtenIn(cluster, leader, "b", { mode: "quorum" });
+	asked.file.failureBehindSetting = Object.assign(new Error("no room"), { code: "ENOSPC" });
+	asked.file.hanging = null;
+	goOn();
+	await cluster.clock.run(3_000);
+	expect(asked.file.failureBehindSetting).toBeNull();
+	expect(asked.file.content).toMatchObject({ items: ["a", "b"], acknowledgement: { mode: "async" } });
+	expect(asked.node?.service.ownView().databases["default"]?.acknowledgement).toBe("async");
+	for (const member of cluster.members) await cluster.stop(member);
+});
+
 test("where a choice can never be met each node says so, also when voters go later", () => {
 	const lines: string[] = [];
 	const warn = (_: unknown, line: string): void => void lines.push(line);

@@ -248,7 +248,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 				await database.apply(ready);
 			} catch (error) {
 				const worked = await applyFailed(error, entries, last.position.index);
-				if (applied.position.index >= last.position.index) tellSettings(ready);
+				// They are several transactions where the format changes or pieces come: those before the one that failed have happened.
+				tellSettings(ready.filter(({ position }) => position.index <= applied.position.index));
 				return worked;
 			} finally {
 				patience.cancel();

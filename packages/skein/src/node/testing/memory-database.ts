@@ -29,6 +29,8 @@ export interface DatabaseFile {
 	captureFailure: Error | null;
 	/** The next commit or apply happens, and is told to have failed with this. */
 	lateFailure: Error | null;
+	/** An apply that changes a setting happens up to there, and fails with this if more comes behind it: as if each were a transaction of its own. */
+	failureBehindSetting: Error | null;
 	/** Commits, what is applied, and checkpoints wait for this. */
 	hanging: Promise<void> | null;
 	/** What SQLite's write-ahead file would have. */
@@ -48,6 +50,7 @@ export function createDatabaseFile(): DatabaseFile {
 		failure: null,
 		captureFailure: null,
 		lateFailure: null,
+		failureBehindSetting: null,
 		hanging: null,
 		walBytes: 0,
 		checkpoints: 0,
@@ -188,6 +191,12 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			let settings: Partial<Content> = {};
 			const items = [...file.content.items];
 			for (const entry of entries) {
+				const { failureBehindSetting } = file;
+				if (failureBehindSetting !== null && Object.keys(settings).length > 0) {
+					file.content = { ...file.content, ...settings, applied, configuration, items };
+					file.failureBehindSetting = null;
+					throw failureBehindSetting;
+				}
 				if (entry.position.index <= applied.index) throw new Error("applied twice");
 				applied = entry.position;
 				const setting = entry.kind === "command" ? readSettingChange(entry.payload) : null;
