@@ -36,7 +36,17 @@ export async function recover(values: OptionValues<typeof recoverOptions>): Prom
 }
 
 function planText(plan: RecoveryPlan): string {
-	const { node, cluster, last, committedIndex, keptAsCommitted: kept, mayLoseFrom, best, answering } = plan;
+	const {
+		node,
+		cluster,
+		last,
+		committedIndex,
+		keptAsCommitted: kept,
+		mayLoseFrom,
+		best,
+		witness,
+		answering,
+	} = plan;
 	const lines = [
 		["survivor", `${node} of cluster ${cluster}, term ${plan.term}`],
 		["log", `ends at ${positionText(last)} (term.index)`],
@@ -57,6 +67,11 @@ function planText(plan: RecoveryPlan): string {
 	];
 	if (best.node !== node)
 		lines.push(["better", `${best.node}, whose log ends at ${positionText(best.last)}`]);
+	if (witness !== null)
+		lines.push([
+			"known",
+			`${witness.node}, a witness, knows of entries up to ${positionText(witness.last)}: nobody who was looked at has them`,
+		]);
 	if (answering.length > 0) lines.push(["answering", `${allOf(answering)}: is it really gone?`]);
 	return lines.map(([name = "", text]) => `${name.padEnd(12)} ${text}`).join("\n");
 }

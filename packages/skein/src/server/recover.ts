@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { connect } from "../../../client/src/index.ts";
 import type { NodeId } from "../consensus/types.ts";
+import type { DatabaseState } from "../database/database.ts";
 import { openDatabase } from "../database/threaded-database.ts";
+import { isWitnessDirectory, openWitnessDatabase } from "../database/witness-database.ts";
 import { isLogAbsent } from "../log/create-log.ts";
 import { beginRecovery, finishRecovery, inspect, oldLogName } from "../node/recover/new-cluster.ts";
 import {
@@ -45,6 +47,10 @@ export interface RecoverAnswer {
 export async function recoverCluster(request: RecoverRequest): Promise<RecoverAnswer> {
 	return await withStoppedNode(request.dataDirectory, async (node) => {
 		const { disk } = node;
+		if (await isWitnessDirectory(disk))
+			throw new Error(
+				`${request.dataDirectory} is a witness's, which holds no data: a cluster is recovered from a member that does`,
+			);
 		const begun = await readRecovering(disk);
 		if (begun !== null) {
 			if (!request.dryRun) await finishRecovery(node, begun);
@@ -71,7 +77,7 @@ export async function recoverCluster(request: RecoverRequest): Promise<RecoverAn
 
 async function withStoppedNode<T>(
 	directory: string,
-	work: (node: { disk: Disk; opened: Awaited<ReturnType<typeof openDatabase>>["opened"] }) => Promise<T>,
+	work: (node: { disk: Disk; opened: DatabaseState }) => Promise<T>,
 ): Promise<T> {
 	if (!existsSync(directory)) throw new Error(`there is no directory ${directory}`);
 	const disk = createFileDisk(directory);
@@ -82,7 +88,10 @@ async function withStoppedNode<T>(
 	try {
 		const { readers, maxTransactionBytes } = defaultNodeSettings;
 		const settings = { readers, maxTransactionBytes };
-		const database = await openDatabase({ directory, onFailure: () => {}, settings });
+		// Nothing of a database is made in a witness's directory.
+		const database = (await isWitnessDirectory(disk))
+			? await openWitnessDatabase(disk)
+			: await openDatabase({ directory, onFailure: () => {}, settings });
 		try {
 			return await work({ disk, opened: database.opened });
 		} finally {

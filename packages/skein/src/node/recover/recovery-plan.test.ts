@@ -91,3 +91,35 @@ test("a change of members that may be committed counts as well as the one before
 	const plan = planRecovery({ ...one, configurations: [before, joint] }, [], []);
 	expect(plan.seesAllCommitted).toBe(false);
 });
+
+function withWitness(one: Survivor, witness: string): Survivor {
+	const marked = one.configurations.map((configuration) => ({
+		...configuration,
+		members: configuration.members.map(({ id, peer }) =>
+			id === witness ? { id, peer, witness: true as const } : { id, peer },
+		),
+	}));
+	return { ...one, configurations: marked };
+}
+
+test("a witness that knows of more is no better survivor, and no majority with one that has less: it says what is lost", () => {
+	const one = withWitness(survivor(3, at(3, 100)), "n3");
+	const plan = planRecovery(one, [other("n3", at(3, 117))], ["n3"]);
+	expect(plan).toMatchObject({
+		best: { node: "n1" },
+		witness: { node: "n3", last: at(3, 117) },
+		mayLoseFrom: 101,
+		sentence:
+			"n2 and n3 are gone for good, though n3 still takes connections, and what n3 knows of up to 3.117 is lost",
+	});
+	expect(() => mustBeConfirmed(plan, null)).toThrow("can never again take part");
+	// It would vote for n1.
+	expect(() => planRecovery(one, [other("n3", at(3, 100))], [])).toThrow(
+		"n1 and n3 are a majority: start them",
+	);
+});
+
+test("nothing is recovered from a witness", () => {
+	const one = withWitness(survivor(3, at(3, 100)), "n1");
+	expect(() => planRecovery(one, [], [])).toThrow("n1 is a witness and holds no data");
+});

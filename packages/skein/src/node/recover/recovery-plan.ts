@@ -1,5 +1,5 @@
 /** What a recovery from this survivor would keep, what it may lose, and the sentence that an operator has to give for it. */
-import { isQuorum } from "../../consensus/quorum.ts";
+import { isQuorum, isWitness } from "../../consensus/quorum.ts";
 import type { Configuration, LogIndex, NodeId, Position } from "../../consensus/types.ts";
 import { needsConfirmation } from "../confirmation.ts";
 import { endsBefore, membersOf, type OtherSurvivor, positionText, type Survivor } from "./survivor.ts";
@@ -17,7 +17,10 @@ export interface RecoveryPlan {
 	readonly seesAllCommitted: boolean;
 	/** From here on entries may be lost; null: none that was committed. */
 	readonly mayLoseFrom: LogIndex | null;
+	/** Of those with data. */
 	readonly best: { readonly node: NodeId; readonly last: Position };
+	/** The witness that knows of most, where that is more than the best has. Null: none does. */
+	readonly witness: { readonly node: NodeId; readonly last: Position } | null;
 	readonly givenUp: readonly NodeId[];
 	/** Somebody still takes connections at the address of these. */
 	readonly answering: readonly NodeId[];
@@ -34,18 +37,21 @@ export function planRecovery(
 	const node = identity.nodeId;
 	refuseStrangers(survivor, others);
 	const lookedAt = new Set([node, ...others.map((other) => other.node)]);
-	refuseWithQuorum(survivor, lookedAt);
-	const best = others.reduce(
-		(found, other) => (endsBefore(found.last, other.last) ? { node: other.node, last: other.last } : found),
-		{ node, last },
-	);
+	const witnesses = others.filter((other) => isWitnessOf(survivor, other.node));
+	const best = others
+		.filter((other) => !witnesses.includes(other))
+		.reduce<RecoveryPlan["best"]>(later, { node, last });
+	const ahead = witnesses.filter((one) => endsBefore(best.last, one.last));
+	refuseWithQuorum(survivor, lookedAt, new Set(ahead.map((one) => one.node)));
+	const known = ahead.reduce<RecoveryPlan["best"]>(later, best);
+	const witness = known === best ? null : known;
 	const seesAllCommitted = survivor.configurations.every(
 		(configuration) => !isQuorum(configuration, (voter) => !lookedAt.has(voter)),
 	);
 	const givenUp = membersOf(survivor)
 		.map(({ id }) => id)
 		.filter((id) => id !== node);
-	const losesNothing = seesAllCommitted && best.node === node;
+	const losesNothing = seesAllCommitted && best.node === node && witness === null;
 	return {
 		node,
 		cluster: identity.clusterId,
@@ -56,10 +62,22 @@ export function planRecovery(
 		seesAllCommitted,
 		mayLoseFrom: losesNothing ? null : last.index + 1,
 		best,
+		witness,
 		givenUp,
 		answering,
-		sentence: sentenceFor({ node, last, best, givenUp, answering, losesNothing }),
+		sentence: sentenceFor({ node, last, best, witness, givenUp, answering, losesNothing }),
 	};
+}
+
+function later(
+	found: RecoveryPlan["best"],
+	{ node, last }: Pick<OtherSurvivor, "node" | "last">,
+): RecoveryPlan["best"] {
+	return endsBefore(found.last, last) ? { node, last } : found;
+}
+
+function isWitnessOf({ configurations }: Survivor, node: NodeId): boolean {
+	return configurations.some((configuration) => isWitness(configuration, node));
 }
 
 /** Throws NEEDS_CONFIRMATION with the sentence, unless it is the one of this plan. */
@@ -74,15 +92,17 @@ export function mustBeConfirmed(plan: RecoveryPlan, confirm: string | null): voi
 }
 
 function sentenceFor(
-	plan: Pick<RecoveryPlan, "node" | "last" | "best" | "givenUp" | "answering"> & {
+	plan: Pick<RecoveryPlan, "node" | "last" | "best" | "witness" | "givenUp" | "answering"> & {
 		readonly losesNothing: boolean;
 	},
 ): string {
-	const { node, last, best, givenUp, answering } = plan;
+	const { node, last, best, witness, givenUp, answering } = plan;
 	const gone = `${allOf(givenUp)} ${givenUp.length === 1 ? "is" : "are"} gone for good`;
 	const still = answering.length === 0 ? "" : `, though ${allOf(answering)} still takes connections`;
 	if (best.node !== node)
 		return `${gone}${still}, and what ${best.node} has up to ${positionText(best.last)} is lost`;
+	if (witness !== null)
+		return `${gone}${still}, and what ${witness.node} knows of up to ${positionText(witness.last)} is lost`;
 	return plan.losesNothing
 		? `${gone}${still}`
 		: `${gone}${still}, and what came after ${positionText(last)} is lost`;
@@ -95,6 +115,11 @@ function refuseStrangers({ identity, configurations }: Survivor, others: readonl
 			`${identity.nodeId} is no member of the cluster, by its own log: a cluster is recovered from a member`,
 		);
 	}
+	if (isWitness({ members }, identity.nodeId)) {
+		throw new Error(
+			`${identity.nodeId} is a witness and holds no data: a cluster is recovered from a member that does`,
+		);
+	}
 	for (const { at, clusterId, node } of others) {
 		if (clusterId !== identity.clusterId)
 			throw new Error(`${at} belongs to cluster ${clusterId}, not to ${identity.clusterId}`);
@@ -102,9 +127,15 @@ function refuseStrangers({ identity, configurations }: Survivor, others: readonl
 	}
 }
 
-function refuseWithQuorum({ configurations, identity }: Survivor, lookedAt: ReadonlySet<NodeId>): void {
+/** `ahead`: witnesses that know of more than all who have data. They refuse each of them their votes, for ever. */
+function refuseWithQuorum(
+	{ configurations, identity }: Survivor,
+	lookedAt: ReadonlySet<NodeId>,
+	ahead: ReadonlySet<NodeId>,
+): void {
 	const configuration: Configuration | undefined = configurations.at(-1);
-	if (configuration === undefined || !isQuorum(configuration, (voter) => lookedAt.has(voter))) return;
+	const votes = (voter: NodeId): boolean => lookedAt.has(voter) && !ahead.has(voter);
+	if (configuration === undefined || !isQuorum(configuration, votes)) return;
 	const present = [...lookedAt].filter((node) => configuration.members.some(({ id }) => id === node));
 	throw new Error(
 		present.length === 1
