@@ -174,6 +174,9 @@ test("witnesses are few, and what a machine is it stays", () => {
 	expect(refusal(settled, { change: "demote", id: "w1" })).toMatch(/a witness votes, or is removed/);
 	expect(refusal(settled, add("w1", "voter"))).toMatch(/it is a witness/);
 	expect(refusal(settled, add("n2", "witness"))).toMatch(/it is no witness/);
+	const again = (id: NodeId, as: "voter" | "witness") => [{ change: "remove", id } as const, add(id, as)];
+	expect(refusal(three, ...again("n3", "witness"))).toMatch(/n3 stays what it is/);
+	expect(refusal(settled, ...again("w1", "voter"))).toMatch(/w1 stays what it is/);
 	expect(refusal(settled, { change: "priority", id: "w1", priority: "normal" })).toMatch(/never leads/);
 	const without = leaveJoint(planned(settled, { change: "remove", id: "w1" }));
 	expect(refusal(without, add("w1", "voter"))).toMatch(/id-used-up/);

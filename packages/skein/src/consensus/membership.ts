@@ -5,6 +5,7 @@
  */
 import { unreachable } from "./assert.ts";
 import { maxRetired, validateConfiguration } from "./configuration.ts";
+import { isMember, isWitness } from "./quorum.ts";
 import type { Configuration, Member, MemberChange, NodeId, Priority } from "./types.ts";
 
 /** Ids that are remembered as used up; the oldest are forgotten first. */
@@ -27,6 +28,15 @@ export function planChange(current: Configuration, changes: readonly MemberChang
 	const usedUp = target.members.find(({ id }) => current.retired.includes(id));
 	if (usedUp !== undefined) {
 		return refused("id-used-up", `${usedUp.id} was a member before and was removed: choose a new id`);
+	}
+	const other = target.members.find(
+		({ id }) => isMember(current, id) && isWitness(current, id) !== isWitness(target, id),
+	);
+	if (other !== undefined) {
+		return refused(
+			"invalid",
+			`${other.id} stays what it is, a witness or a member with data: choose a new id`,
+		);
 	}
 	target = retire(current, sorted(target));
 	if (isEqual(current, target)) return { type: "nothing-to-do" };

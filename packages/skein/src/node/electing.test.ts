@@ -113,3 +113,26 @@ test("one that no majority answers does not come to lead, and says so", async ()
 	await cluster.clock.run(1_000);
 	expect(cluster.members.map(inLog)).toEqual(["manual", "manual", "manual"]);
 });
+
+test("with a witness: it is told at once that it never leads, and its vote makes a leader of the other one", async () => {
+	const cluster = await createCluster({ size: 2, seed: 5 });
+	const leader = await cluster.leader();
+	const witness = await cluster.join("w1", "witness");
+	const add = [{ change: "add", id: "w1", peer: "w1:1", as: "witness" }] as const;
+	const added = watch(service(leader).changeMembers({ changes: add, confirm: null, dryRun: false }));
+	await cluster.clock.run(2_000);
+	const changed = change(leader, "manual");
+	await cluster.clock.run(2_000);
+	expect([added.value, changed.value]).toMatchObject([{ changed: true }, { changed: true }]);
+	expect(inLog(witness)).toBe("manual");
+	const other = cluster.members.find((member) => member !== leader && member !== witness);
+	if (other === undefined) throw new Error("too few members");
+	cluster.network.cut(leader.id, true);
+	await cluster.clock.run(3_000);
+	const refused = [stand(other, "w1"), stand(witness, null, true)];
+	await cluster.clock.run(200);
+	for (const { error } of refused) expect(String(error)).toMatch(/w1 is a witness and never leads/);
+	const told = stand(witness, other.id);
+	await cluster.clock.run(3_000);
+	expect(told.value).toEqual({ changed: true, leader: other.id });
+});

@@ -3,7 +3,7 @@
  * stand at once, which is the only way to a leader where the elector is `manual`.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import { isVoter } from "../consensus/quorum.ts";
+import { isVoter, isWitness } from "../consensus/quorum.ts";
 import type { ElectorName, NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
@@ -64,8 +64,13 @@ export function createElecting(options: ElectingOptions): Electing {
 			throw new SkeinError(`${leader} leads: skein transfer ${self} hands leadership over`, {
 				code: "BAD_REQUEST",
 			});
-		if (!isVoter(runner.core.view.configuration, self))
+		const { configuration } = runner.core.view;
+		if (!isVoter(configuration, self))
 			throw new SkeinError(`${self} is not a voter`, { code: "BAD_REQUEST" });
+		if (isWitness(configuration, self))
+			throw new SkeinError(`${self} is a witness and never leads: tell a node with data to stand`, {
+				code: "BAD_REQUEST",
+			});
 		if (dryRun) return { changed: false, leader: self };
 		logger.info({}, "an operator wants this node to lead");
 		const deadlineAt = clock.now() + timeoutMs;
