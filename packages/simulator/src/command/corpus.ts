@@ -69,6 +69,7 @@ export const corpus: readonly Known[] = [
 		"the only member that may lead had a database that did not fit, and led on and on",
 		60,
 	),
+	registers(52286057, "a write went by the mode that its leader knew before it had applied everything", 60),
 	{
 		seed: 630040004,
 		profile: "sqlite",

@@ -11,7 +11,7 @@ import { notLeaderReport, toReport } from "./forwarding.ts";
 import { createSeenRequests } from "./seen-requests.ts";
 import type { StateMachine } from "./state-machine.ts";
 import { cancel, type QueuedWrite, type WriteAnswer } from "./write-queue.ts";
-import { writeRequest } from "./write-request.ts";
+import { asOfTaking } from "./write-request.ts";
 
 export interface RemoteWritesOptions {
 	readonly stateMachine: StateMachine;
@@ -62,12 +62,9 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 		if (!seen.isNew(from, requestId)) return;
 		if (!options.leads()) return respond(from, requestId, { ok: false, failure: notLeaderReport });
 		const stream = `${from}/${streamId}`;
-		const acknowledgement = message.acknowledgement ?? options.mode.current;
-		const write: QueuedWrite = {
-			stream,
-			request: writeRequest({
+		const taken = asOfTaking(
+			{
 				stream,
-				acknowledgement,
 				program: message.program,
 				foreignKeys: message.foreignKeys,
 				interactive: message.interactive,
@@ -75,15 +72,24 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 				receivedAtMs: clock.now(),
 				wallTimeMs: clock.wallTime(),
 				timeoutMs: options.statementTimeoutMs,
-			}),
-			acknowledgement,
+			},
+			() => message.acknowledgement ?? options.mode.current,
+		);
+		const write: QueuedWrite = {
+			stream,
+			get request() {
+				return taken().request;
+			},
+			get acknowledgement() {
+				return taken().acknowledgement;
+			},
 			inTransaction: message.inTransaction,
 			snapshotIndex: message.snapshotIndex,
 			cancelled: false,
 			started: false,
 			answer(answer) {
 				deadline.cancel();
-				answerTo(message, acknowledgement, answer);
+				answerTo(message, taken().acknowledgement, answer);
 			},
 		};
 		// Its own node answers the client when the time is over; here it must only not begin any more.

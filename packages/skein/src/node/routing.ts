@@ -19,7 +19,7 @@ import type { StateMachine } from "./state-machine.ts";
 import { whyNobodyLeads } from "./why-nobody-leads.ts";
 import { noRoom } from "./write-errors.ts";
 import { cancel, type QueuedWrite } from "./write-queue.ts";
-import { writeRequest } from "./write-request.ts";
+import { asOfTaking } from "./write-request.ts";
 
 export interface RoutedWrite {
 	readonly streamId: number;
@@ -167,14 +167,11 @@ export function createRouting(options: RoutingOptions): Routing {
 	}
 
 	function tryHere(request: RoutedWrite): Promise<Forwarded> {
-		const acknowledgement = request.acknowledgement ?? mode.current;
 		return new Promise((resolve) => {
 			const stream = `${self}/${request.streamId}`;
-			const queued: QueuedWrite = {
-				stream,
-				request: writeRequest({
+			const taken = asOfTaking(
+				{
 					stream,
-					acknowledgement,
 					program: request.program,
 					foreignKeys: request.foreignKeys,
 					interactive: request.interactive,
@@ -182,14 +179,24 @@ export function createRouting(options: RoutingOptions): Routing {
 					receivedAtMs: clock.now(),
 					wallTimeMs: clock.wallTime(),
 					timeoutMs: options.statementTimeoutMs,
-				}),
-				acknowledgement,
+				},
+				() => request.acknowledgement ?? mode.current,
+			);
+			const queued: QueuedWrite = {
+				stream,
+				get request() {
+					return taken().request;
+				},
+				get acknowledgement() {
+					return taken().acknowledgement;
+				},
 				inTransaction: request.transactionAt !== null,
 				snapshotIndex: request.snapshotIndex,
 				cancelled: false,
 				started: false,
 				answer: (answer) => {
 					deadline.cancel();
+					const { acknowledgement } = queued;
 					resolve(answer.type === "done" ? { ...answer, acknowledgement } : answer);
 				},
 			};
