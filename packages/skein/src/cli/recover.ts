@@ -72,6 +72,8 @@ function planText(plan: RecoveryPlan): string {
 			"known",
 			`${witness.node}, a witness, knows of entries up to ${positionText(witness.last)}: nobody who was looked at has them`,
 		]);
+	if (plan.elector === "manual")
+		lines.push(["elector", `manual, as chosen: ${node} leads when it is told to (skein stand)`]);
 	if (answering.length > 0) lines.push(["answering", `${allOf(answering)}: is it really gone?`]);
 	return lines.map(([name = "", text]) => `${name.padEnd(12)} ${text}`).join("\n");
 }

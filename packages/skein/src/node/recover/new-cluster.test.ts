@@ -136,7 +136,7 @@ test("a crash at any operation, and again while it is repeated, leaves the old o
 	}
 }, 60_000);
 
-test("a log that begins behind an index keeps its beginning", async () => {
+test("a log that begins behind an index keeps its beginning, and the elector that was chosen", async () => {
 	const disk = createMemoryDisk(seeded(1));
 	const log = await openLog({ disk, directory: "log", create: identity, settings: logSettings });
 	await log.reset({ term: 3, index: 100 });
@@ -148,7 +148,11 @@ test("a log that begins behind an index keeps its beginning", async () => {
 	const applied: Position = { term: 3, index: 100 };
 	const node = {
 		disk,
-		opened: { applied, configuration: { index: 90, value: bootstrap }, acknowledgement: null },
+		opened: {
+			applied,
+			configuration: { index: 90, value: { ...bootstrap, elector: "manual" as const } },
+			acknowledgement: null,
+		},
 		logSettings,
 	};
 	const survivor = await inspect(node);
@@ -160,5 +164,9 @@ test("a log that begins behind an index keeps its beginning", async () => {
 	const { base, entries } = await allOf(disk);
 	expect(base).toEqual(applied);
 	expect(entries.map(({ kind }) => kind)).toEqual(["command", "barrier", "configuration"]);
+	expect(decodeConfiguration(entries.at(-1)?.payload ?? new Uint8Array(0))).toMatchObject({
+		voters: ["n3"],
+		elector: "manual",
+	});
 	expect(givenUp(await readRecovered(disk))).toEqual(["older", "old"]);
 });

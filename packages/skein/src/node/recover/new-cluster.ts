@@ -135,11 +135,12 @@ function firstEntries(
 	];
 }
 
-/** This member alone; the ids of all others are used up. */
+/** This member alone; the ids of all others are used up. What was chosen for the cluster stays chosen, as the settings in the database do. */
 function newConfiguration(old: Configuration, { node, peer }: Recovery): Configuration {
 	const others = old.members.map(({ id }) => id).filter((id) => id !== node);
 	const retired = [...new Set([...old.retired, ...others])].slice(-maxRetired);
-	return { ...initialConfiguration([{ id: node, peer }]), retired };
+	const alone = { ...initialConfiguration([{ id: node, peer }]), retired };
+	return old.elector === undefined ? alone : { ...alone, elector: old.elector };
 }
 
 function newest({ configuration, configurations }: RecoveredCore): Configuration {

@@ -1,6 +1,6 @@
 /** What a recovery from this survivor would keep, what it may lose, and the sentence that an operator has to give for it. */
 import { isQuorum, isWitness } from "../../consensus/quorum.ts";
-import type { Configuration, LogIndex, NodeId, Position } from "../../consensus/types.ts";
+import type { Configuration, ElectorName, LogIndex, NodeId, Position } from "../../consensus/types.ts";
 import { needsConfirmation } from "../confirmation.ts";
 import { endsBefore, membersOf, type OtherSurvivor, positionText, type Survivor } from "./survivor.ts";
 
@@ -24,6 +24,8 @@ export interface RecoveryPlan {
 	readonly givenUp: readonly NodeId[];
 	/** Somebody still takes connections at the address of these. */
 	readonly answering: readonly NodeId[];
+	/** Stays chosen. Null: none is. */
+	readonly elector: ElectorName | null;
 	readonly sentence: string;
 }
 
@@ -65,6 +67,7 @@ export function planRecovery(
 		witness,
 		givenUp,
 		answering,
+		elector: survivor.configurations.at(-1)?.elector ?? null,
 		sentence: sentenceFor({ node, last, best, witness, givenUp, answering, losesNothing }),
 	};
 }
