@@ -24,9 +24,13 @@ export function stand(state: CoreState, why: StandReason): void {
 	else beginPreVote(state, why);
 }
 
-/** An operator's word, in place of the elector's. Who leads is not deposed by it, for it begins with a pre-vote. */
+/**
+ * An operator's word, in place of the elector's. Who leads is not deposed by it, for it begins with a pre-vote. Nor by our own
+ * vote: it is ours to refuse like anybody's while a leader's lease may rest on it, also right behind a start, with no leader known.
+ */
 export function standAsAsked(state: CoreState): void {
-	if (state.roleState.role !== "leader" && !isUnfit(state)) stand(state, "operator");
+	if (state.roleState.role === "leader" || isUnfit(state) || isLeaderFresh(state)) return;
+	stand(state, "operator");
 }
 
 /** It is not to stand by itself just now, though it is a voter. */

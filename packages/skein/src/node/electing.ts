@@ -47,6 +47,9 @@ export interface ElectingOptions {
 	readonly timeoutMs: Milliseconds;
 }
 
+/** Longer than a round takes. */
+const againMs: Milliseconds = 200;
+
 export function createElecting(options: ElectingOptions): Electing {
 	const { self, clock, logger, leaderWatch, chosen, timeoutMs } = options;
 	let isChanging = false;
@@ -74,9 +77,14 @@ export function createElecting(options: ElectingOptions): Electing {
 		if (dryRun) return { changed: false, leader: self };
 		logger.info({}, "an operator wants this node to lead");
 		const deadlineAt = clock.now() + timeoutMs;
-		runner.step({ type: "stand" });
+		let againAt = clock.now();
 		for (;;) {
 			const change = leaderWatch.change();
+			// Not once only: a leader that was heard a moment ago is waited for, and a round may be lost.
+			if (clock.now() >= againAt && options.runner().state.role === "follower") {
+				againAt = clock.now() + againMs;
+				options.runner().step({ type: "stand" });
+			}
 			const now = options.runner().state;
 			if (now.role === "leader" && now.established) return { changed: true, leader: self };
 			if (now.leader !== null && now.leader !== self) throw noLeader(`${now.leader} was elected instead`);
@@ -84,7 +92,7 @@ export function createElecting(options: ElectingOptions): Electing {
 				throw noLeader(
 					`${self} did not come to lead in ${timeoutMs} ms: no majority answers, or others have a longer log; try another node`,
 				);
-			await change.wait(deadlineAt);
+			await change.wait(Math.min(deadlineAt, clock.now() + againMs));
 		}
 	}
 
