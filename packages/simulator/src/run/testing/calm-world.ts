@@ -32,6 +32,8 @@ export interface CalmWorldOptions {
 	readonly seed: number;
 	readonly size: number;
 	readonly spares?: number;
+	/** So many of the members, the last ones; default: none. */
+	readonly witnesses?: number;
 	/** On top of what the seed draws. */
 	readonly settings?: (drawn: NodeSettings) => NodeSettings;
 	readonly observe?: (observation: Observation) => void;
@@ -56,6 +58,7 @@ export function createCalmWorld(options: CalmWorldOptions): CalmWorld {
 	const cluster = createCluster({
 		size,
 		spares: options.spares ?? 0,
+		witnesses: options.witnesses ?? 0,
 		scheduler,
 		chance: chance.fork("cluster"),
 		profile: registersProfile(settle, crc32),
