@@ -76,6 +76,16 @@ export function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => S
 	}
 }
 
+/** Of a step behind which stands a statement that was refused: an answer all the same, in a mode like any other. */
+export function refusedCompletion(reply: Reply, step: Step): Ending {
+	if (reply.type !== "answer") return completionOf(reply, null);
+	const { outcome, position, replayed, acknowledgement: mode } = reply.answer;
+	const [failed = null] = outcome.errors;
+	if (failed !== null) return { outcome: "failed", code: failed.code };
+	const seen = [step.kind === "read" ? valueIn(outcome, 0) : undefined];
+	return { outcome: "ok", position, replayed, mode, seen };
+}
+
 /** What each step found: the result of the read that stands before it in the program. */
 export function seenIn(steps: readonly Step[], program: Program, outcome: ProgramOutcome): Seen[] {
 	let place = program.steps[0]?.statement.sql.startsWith("BEGIN") ? 1 : 0;
