@@ -76,4 +76,10 @@ export const corpus: readonly Known[] = [
 		seconds: 20,
 		why: "a batch behind one without foreign keys",
 	},
+	{
+		seed: 52286057,
+		profile: "sqlite",
+		seconds: 20,
+		why: "pieces of a transaction in wal whose end never came",
+	},
 ];
