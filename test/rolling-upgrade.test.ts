@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { wireVersions } from "../packages/skein/src/peer/codec/wire-version.ts";
 import { useCluster } from "./support/cluster.ts";
-import { run, view } from "./support/http.ts";
+import { get, run, view } from "./support/http.ts";
 import { until } from "./support/until.ts";
 
 const cluster = useCluster({ nodes: 3, settings: {}, start: false });
@@ -29,4 +29,7 @@ test("written to all the time, upgraded a node at a time", async () => {
 		const members = Object.values((await view((await cluster().leader()).url)).members);
 		return members.every((member) => member.wire?.newest === wireVersions.newest);
 	});
+	// What `skein members` shows.
+	const { body } = await get((await cluster().leader()).url, "/cluster/members");
+	expect(JSON.parse(body).members.n1.wire).toEqual(wireVersions);
 });

@@ -89,8 +89,8 @@ function membersOf({ databases }: ClusterView): object {
 	const group = databases["default"];
 	return Object.fromEntries(
 		Object.entries(group?.members ?? {}).map(([id, member]) => {
-			const { kind, priority, role, peer, url, version, lagEntries, reachable } = member;
-			return [id, { kind, priority, role, peer, url, version, lagEntries, reachable }];
+			const { kind, priority, role, peer, url, version, wire, lagEntries, reachable } = member;
+			return [id, { kind, priority, role, peer, url, version, wire, lagEntries, reachable }];
 		}),
 	);
 }
