@@ -1,13 +1,16 @@
 // `npm run bench`: all measurements, or those that are named; keeps the last result of each in results.json and
 // writes RESULTS.md from it.
 import { parseArgs } from "node:util";
+import { elections } from "./measurements/elections.ts";
 import { failover } from "./measurements/failover.ts";
 import { formats } from "./measurements/formats.ts";
 import { handover } from "./measurements/handover.ts";
+import { largeTransactions } from "./measurements/large-transactions.ts";
 import { latency } from "./measurements/latency.ts";
 import { longWork } from "./measurements/long-work.ts";
 import { memory } from "./measurements/memory.ts";
 import { modesOfWrites } from "./measurements/modes.ts";
+import { readScaling } from "./measurements/read-scaling.ts";
 import { reads } from "./measurements/reads.ts";
 import { simulation } from "./measurements/simulation.ts";
 import { writes } from "./measurements/writes.ts";
@@ -22,10 +25,13 @@ const measurements: readonly Measurement[] = [
 	latency,
 	modesOfWrites,
 	reads,
+	readScaling,
 	memory,
 	longWork,
+	largeTransactions,
 	formats,
 	simulation,
+	elections,
 ];
 
 const help = `npm run bench -- [NAME…] [--rounds N] [--seconds N] [--events N] [--dry]

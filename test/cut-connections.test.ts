@@ -5,7 +5,8 @@ import { run, sql, view } from "./support/http.ts";
 import { underLoad } from "./support/under-load.ts";
 import { until } from "./support/until.ts";
 
-const cluster = useCluster();
+/** Who hears no leader says so sooner than by default: these tests wait for that. */
+const cluster = useCluster({ settings: { leaderWaitMs: 1_500 } });
 const impatient = { requestTimeoutMs: 3_000 };
 
 test("the leader is cut off: the majority goes on, the old leader acknowledges nothing", async () => {

@@ -4,7 +4,8 @@ import { useCluster } from "./support/cluster.ts";
 import { sql, view } from "./support/http.ts";
 import { underLoad } from "./support/under-load.ts";
 
-const cluster = useCluster();
+/** Who hears no leader says so sooner than by default: these tests wait for that. */
+const cluster = useCluster({ settings: { leaderWaitMs: 1_500 } });
 
 test("SIGKILL of a follower: the leader stays, the follower catches up", async () => {
 	const leader = await cluster().leader();

@@ -16,7 +16,7 @@ export interface HttpLoadOptions {
 	readonly rowsPerRequest: number;
 	/** Reads pick one of the ids 1 to this. */
 	readonly rows: number;
-	readonly acknowledgement: string | null;
+	readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface HttpLoadFigures extends HttpLoadResult {
@@ -27,9 +27,9 @@ export interface HttpLoadFigures extends HttpLoadResult {
 export const loadTable = "bench";
 const differentReads = 20_000;
 
-function requests({ kind, port, rowsPerRequest, rows, acknowledgement }: HttpLoadOptions): Buffer[] {
+function requests({ kind, port, rowsPerRequest, rows, headers }: HttpLoadOptions): Buffer[] {
 	const host = `127.0.0.1:${port}`;
-	const workload = { table: loadTable, host, rowsPerRequest, acknowledgement };
+	const workload = { table: loadTable, host, rowsPerRequest, headers };
 	switch (kind) {
 		case "write":
 			return [writeRequest(workload)];

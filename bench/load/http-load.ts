@@ -12,12 +12,12 @@ export interface HttpLoad {
 	readonly connections: number;
 	readonly rowsPerRequest?: number;
 	readonly rows?: number;
-	/** Skein-Ack of writes; null: as the node is set up. */
-	readonly acknowledgement?: string | null;
+	/** Such as Skein-Ack of writes; without them, as the node is set up. */
+	readonly headers?: Readonly<Record<string, string>>;
 }
 
 export async function httpLoad(load: HttpLoad): Promise<HttpLoadFigures> {
-	const options: HttpLoadOptions = { rowsPerRequest: 1, rows: 1, acknowledgement: null, ...load };
+	const options: HttpLoadOptions = { rowsPerRequest: 1, rows: 1, headers: {}, ...load };
 	const output = await run(nodeBinary, [
 		join(import.meta.dirname, "http-load-process.ts"),
 		JSON.stringify(options),

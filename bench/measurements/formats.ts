@@ -176,7 +176,9 @@ function measure(load: Load, format: LogFormat, seconds: number): Figures {
 	try {
 		leader.prepareToLead();
 		const pair = createPair(leader, follower);
-		pair.write([{ ...requestOf("", []), program: { steps: [] }, format }]);
+		pair.write([
+			{ ...requestOf("", []), program: { steps: [] }, setting: { name: "format", value: format } },
+		]);
 		for (const sql of load.setUp) pair.write([requestOf(sql, [])]);
 		let number = 0;
 		const group = (): WriteRequest[] =>

@@ -56,7 +56,7 @@ async function measure(
 	stopped: boolean,
 ): Promise<Figures> {
 	const { port } = await cluster.leader();
-	const load = { kind: "write", port, acknowledgement: mode } as const;
+	const load = { kind: "write", port, headers: { "skein-ack": mode } } as const;
 	const one = await httpLoad({ ...load, connections: 1, seconds: seconds / 2 });
 	const many = await httpLoad({ ...load, connections: clients, seconds });
 	return {

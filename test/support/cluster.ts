@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll } from "vitest";
 import type { SettingsOverride } from "./faulty-node.ts";
 import { openGuard } from "./guard.ts";
 import { get, run, view } from "./http.ts";
+import { type Namespaces, openNamespaces } from "./namespaces.ts";
 import { createNodeProcess, type NodeProcess, type NodeProcessOptions, tail } from "./node-process.ts";
 import { freePorts } from "./ports.ts";
 import { type Network, openNetwork } from "./proxy.ts";
@@ -20,6 +21,8 @@ export interface ClusterOptions {
 	readonly nodes?: number;
 	/** Runs the nodes by faulty-node.ts with these settings; without, by `skein start`. */
 	readonly settings?: SettingsOverride;
+	/** Each node in a network namespace of its own: links are cut by the kernel, packet by packet. */
+	readonly namespaces?: boolean;
 	/** False: the nodes are made but not started. */
 	readonly start?: boolean;
 }
@@ -49,11 +52,16 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 	const guard = openGuard(directory);
 	const ports = await freePorts(ids.length * 3);
 	const portOf = (index: number, kind: number): number => ports[index * 3 + kind] ?? 0;
-	const network = await openNetwork(
-		ids.map((node, index) => ({ node, port: portOf(index, 2), behind: portOf(index, 1) })),
-	);
+	const inside = options.namespaces === true ? await namespacesFor(directory, ids, portOf) : null;
+	const network: Network =
+		(inside === null ? null : { ...inside, delay: cannotDelay }) ??
+		(await openNetwork(
+			ids.map((node, index) => ({ node, port: portOf(index, 2), behind: portOf(index, 1) })),
+		));
+	const peerOf = (id: string, index: number): string =>
+		inside === null ? `127.0.0.1:${portOf(index, 2)}` : `${inside.hostOf(id)}:${portOf(index, 1)}`;
 	const identity = {
-		cluster: new Map(ids.map((id, index) => [id, portOf(index, 2)])),
+		cluster: new Map(ids.map((id, index) => [id, peerOf(id, index)])),
 		clusterId: `test-${randomBytes(4).toString("hex")}`,
 		secret: randomBytes(24).toString("hex"),
 		onSpawn: (pid: number) => guard.watch(pid),
@@ -66,6 +74,9 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 			directory: join(directory, id),
 			port: portOf(index, 0),
 			peerPort: portOf(index, 1),
+			...(inside !== null && {
+				place: { command: inside.at(id), host: inside.hostOf(id), port: portOf(index, 2) },
+			}),
 		}),
 	);
 	const running = (): NodeProcess[] => nodes.filter((node) => node.isRunning);
@@ -154,6 +165,20 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 		throw error;
 	}
 	return cluster;
+}
+
+function cannotDelay(): never {
+	throw new Error("links between namespaces cannot be delayed: use the proxy");
+}
+
+/** Of the three ports of a node the third is where it listens for clients inside: outside, they come to the first. */
+function namespacesFor(
+	directory: string,
+	ids: readonly string[],
+	portOf: (index: number, kind: number) => number,
+): Promise<Namespaces> {
+	const places = ids.map((node, index) => ({ node, port: portOf(index, 2), outside: portOf(index, 0) }));
+	return openNamespaces(directory, places);
 }
 
 /** One cluster for all tests of a file (or describe block): healthy again before each, its logs printed after a failure. */

@@ -2,7 +2,8 @@
  * `skein start` for the tests that need what its options do not offer: settings that make rare
  * things frequent, and a disk that fails when a file of that name lies in the node's `faults` folder:
  * `fail-sync` (every fdatasync fails with EIO), `full` (every write that would grow a file fails with ENOSPC),
- * `hang` (no write and no sync ends until the file is gone). One argument: JSON of `FaultyNodeOptions`.
+ * `hang` (no write and no sync ends until the file is gone), `older-wire` (looked at when it starts: it speaks with other
+ * nodes as the program of the last wire version did). One argument: JSON of `FaultyNodeOptions`.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { listenForStop } from "../../packages/skein/src/cli/interrupt.ts";
 import { createLogger } from "../../packages/skein/src/cli/logger.ts";
 import { skeinVersion } from "../../packages/skein/src/cli/version.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../packages/skein/src/node/settings.ts";
+import { wireVersions } from "../../packages/skein/src/peer/codec/wire-version.ts";
 import { type NodeConfiguration, startNode } from "../../packages/skein/src/server/start-node.ts";
 import type { Disk, DiskFile } from "../../packages/skein/src/world/disk.ts";
 
@@ -24,7 +26,7 @@ export interface FaultyNodeOptions
 	readonly faultsDirectory: string;
 }
 
-export type Fault = "fail-sync" | "full" | "hang";
+export type Fault = "fail-sync" | "full" | "hang" | "older-wire";
 
 function failure(code: string, message: string): Error {
 	return Object.assign(new Error(`${code}: ${message} (injected)`), { code });
@@ -69,11 +71,14 @@ async function main(text: string): Promise<void> {
 	const options: FaultyNodeOptions = JSON.parse(text);
 	const logger = await createLogger({ logLevel: "info", logFormat: "json" });
 	const signals = listenForStop(() => process.exit(1));
+	const isOlder = existsSync(join(options.faultsDirectory, "older-wire"));
+	const older = wireVersions.newest - 1;
 	const { consensus, ...settings } = options.settings;
 	const node = await startNode({
 		...options,
 		join: null,
 		version: skeinVersion(),
+		...(isOlder ? { wire: { oldest: older, newest: older } } : {}),
 		logger: logger.child({ node: options.id }),
 		settings: { ...settings, consensus: { ...defaultNodeSettings.consensus, ...consensus } },
 		wrapDisk: (disk) => wrapDisk(disk, (fault) => existsSync(join(options.faultsDirectory, fault))),

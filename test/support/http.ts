@@ -204,6 +204,7 @@ export interface MemberView {
 	readonly lagEntries: number | null;
 	readonly reachable: boolean;
 	readonly lostTransactions: number | null;
+	readonly wire: { readonly oldest: number; readonly newest: number } | null;
 }
 
 export interface DatabaseView {

@@ -17,8 +17,10 @@ export interface NodeProcessOptions {
 	readonly directory: string;
 	readonly port: number;
 	readonly peerPort: number;
-	/** Where clients and tests reach the peers: id to port. */
-	readonly cluster: ReadonlyMap<string, number>;
+	/** Where the members reach each other: id to HOST:PORT. */
+	readonly cluster: ReadonlyMap<string, string>;
+	/** Where it runs, if not on the test's own loopback: how its command begins, and where it listens. */
+	readonly place?: { readonly command: readonly string[]; readonly host: string; readonly port: number };
 	readonly clusterId: string;
 	readonly secret: string;
 	/** Not empty: the node runs faulty-node.ts instead of `skein start`. */
@@ -28,6 +30,8 @@ export interface NodeProcessOptions {
 	readonly join?: string;
 	/** It joins as a learner. */
 	readonly learner?: boolean;
+	/** It joins as a witness. */
+	readonly witness?: boolean;
 }
 
 export interface LogLine {
@@ -80,25 +84,29 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
 	let ended: Promise<Exit> = Promise.resolve({ code: null, signal: null });
 
 	function commandLine(): string[] {
-		const cluster = [...options.cluster].map(([member, at]) => ({ id: member, peer: `127.0.0.1:${at}` }));
+		const cluster = [...options.cluster].map(([member, peer]) => ({ id: member, peer }));
+		const listen = { host: options.place?.host ?? "127.0.0.1", port: options.place?.port ?? port };
+		const address = `${listen.host}:${listen.port}`;
+		const peerAddress = `${listen.host}:${peerPort}`;
 		if (options.join !== undefined) {
 			const flags = {
 				"--id": id,
 				"--data": dataDirectory,
-				"--listen": `127.0.0.1:${port}`,
-				"--peer": `127.0.0.1:${peerPort}`,
+				"--listen": address,
+				"--peer": peerAddress,
 				"--join": options.join,
 				"--log-format": "json",
 			};
 			const words = [skeinBinary, "start", ...Object.entries(flags).flat()];
+			if (options.witness === true) return [...words, "--witness"];
 			return options.learner === true ? [...words, "--learner"] : words;
 		}
 		if (options.settings === null) {
 			const flags = {
 				"--id": id,
 				"--data": dataDirectory,
-				"--listen": `127.0.0.1:${port}`,
-				"--peer": `127.0.0.1:${peerPort}`,
+				"--listen": address,
+				"--peer": peerAddress,
 				"--cluster": cluster.map((member) => `${member.id}=${member.peer}`).join(","),
 				"--cluster-id": options.clusterId,
 				"--log-format": "json",
@@ -108,8 +116,8 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
 		const faulty: FaultyNodeOptions = {
 			id,
 			dataDirectory,
-			listen: { host: "127.0.0.1", port },
-			peer: { host: "127.0.0.1", port: peerPort },
+			listen,
+			peer: { host: listen.host, port: peerPort },
 			cluster,
 			clusterId: options.clusterId,
 			secret: options.secret,
@@ -123,7 +131,12 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
 	function spawnNode(): void {
 		if (child !== null) throw new Error(`${id} runs already`);
 		const log = openSync(logPath, "a");
-		const spawned = spawn(nodeBinary, commandLine(), {
+		const [command = nodeBinary, ...words] = [
+			...(options.place?.command ?? []),
+			nodeBinary,
+			...commandLine(),
+		];
+		const spawned = spawn(command, words, {
 			stdio: ["ignore", log, log],
 			cwd: directory,
 			env: {

@@ -328,6 +328,14 @@ const inTransaction: Reply = ({ body }, response) =>
 		})),
 	});
 
+test("a witness sends a client on to the next node", async () => {
+	const witness = await serverWith(refuse(503, "WITNESS", "did-not-happen"));
+	const data = await serverWith(inTransaction);
+	const stream = connect([witness.url, data.url]).openStream();
+	await stream.execute("begin");
+	expect([witness.received.length, data.received.length]).toEqual([1, 1]);
+});
+
 test("a node that is overloaded for a moment does not cost the transaction", async () => {
 	const busy = refuse(503, "OVERLOADED", "did-not-happen");
 	const { url, received } = await serverWith(inTransaction, busy, busy, inTransaction);

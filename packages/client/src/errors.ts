@@ -18,6 +18,8 @@ export const errorCodes = [
 	"PAYLOAD_TOO_LARGE",
 	"UNSUPPORTED_SQL",
 	"NEEDS_CONFIRMATION",
+	/** The node votes and holds no data: another one has to be asked. */
+	"WITNESS",
 ] as const;
 export type SkeinErrorCode = (typeof errorCodes)[number];
 

@@ -113,6 +113,7 @@ const passing: ReadonlySet<string> = new Set([
 	"LEADERSHIP_LOST",
 	"OVERLOADED",
 	"TOO_STALE",
+	"WITNESS",
 ]);
 
 function mayRepeat(error: SkeinError, isRepeatable: boolean): boolean {

@@ -3,9 +3,10 @@ import { SkeinError } from "../../client/src/errors.ts";
 import type { Acknowledgement, ConsistencyText, Result, StatementInput } from "../../client/src/index.ts";
 import { type Argument, type Arguments, encodeArgument, type Value } from "../../client/src/values.ts";
 import type { Acknowledgement as ConsensusAcknowledgement } from "./consensus/acknowledge/acknowledgement.ts";
-import type { Position } from "./consensus/types.ts";
+import { defaultConsensusSettings } from "./consensus/settings.ts";
+import { type ElectorName, electorNames, type Position } from "./consensus/types.ts";
+import { acknowledgementForms, parseAcknowledgement } from "./database/acknowledgement-text.ts";
 import type { Program, Statement, StatementResult, Value as StoredValue } from "./database/program.ts";
-import { acknowledgementForms, parseAcknowledgement } from "./node/acknowledgement-text.ts";
 import { parseConsistency } from "./node/consistency.ts";
 import type { Answer, ClusterView, RequestOptions } from "./node/service.ts";
 import { afterFailure, formatToken, laterOf, parseToken } from "./node/session-token.ts";
@@ -32,8 +33,16 @@ export interface OpenOptions {
 	/** What all members share to know each other. */
 	readonly secret?: string;
 	readonly advertiseUrl?: string;
-	/** When writes are answered that do not say so. Default "quorum"; "async" and "semi-sync" can lose them. */
+	/**
+	 * In a new cluster, when writes are answered that do not say so. Default "quorum"; "async" and "semi-sync" can lose
+	 * them. Later it is a setting of the cluster: `skein mode`.
+	 */
 	readonly acknowledgement?: Acknowledgement;
+	/**
+	 * Who stands for leadership, and when. The first leader writes it to the log; then that counts, and it is changed with
+	 * `skein elector`. Default "raft".
+	 */
+	readonly elector?: Elector;
 	/** Default: says nothing. */
 	readonly logger?: Logger;
 }
@@ -46,7 +55,7 @@ export interface ExecuteOptions {
 	readonly session?: string;
 	/** Makes a write safe to send again after an unknown outcome. */
 	readonly idempotencyKey?: string;
-	/** When a write is answered. Default: as the member is set up. */
+	/** When a write is answered. Default: as is chosen for the cluster. */
 	readonly acknowledgement?: Acknowledgement;
 }
 
@@ -65,6 +74,8 @@ export interface Member {
 	/** Resolves with the reason when the member had to stop by itself (a failing disk, say). */
 	readonly failed: Promise<Error>;
 }
+
+export type Elector = ElectorName;
 
 const defaultTimeoutMs = 30_000;
 const defaultListen = { host: "127.0.0.1", port: 8080 };
@@ -97,7 +108,10 @@ export async function open(options: OpenOptions): Promise<Member> {
 		secret: options.secret ?? null,
 		advertiseUrl: options.advertiseUrl ?? null,
 		logger: options.logger ?? silentLogger,
-		...(acknowledgement === null ? {} : { settings: { acknowledgement } }),
+		settings: {
+			...(acknowledgement === null ? {} : { acknowledgement }),
+			consensus: { ...defaultConsensusSettings, elector: electorOf(options.elector) },
+		},
 	});
 
 	/** What was seen by all that was asked here. */
@@ -144,6 +158,14 @@ function requestOptions(given: ExecuteOptions, seen: Position | null): RequestOp
 		acknowledgement: acknowledgementOf(given.acknowledgement),
 		timeoutMs: given.timeoutMs ?? defaultTimeoutMs,
 	};
+}
+
+/** A name that nobody knows comes from callers without types. */
+function electorOf(asked: Elector | undefined): ElectorName | null {
+	if (asked === undefined || electorNames.includes(asked)) return asked ?? null;
+	throw new SkeinError(`elector ${JSON.stringify(asked)}: it is one of ${electorNames.join(", ")}`, {
+		code: "BAD_REQUEST",
+	});
 }
 
 function acknowledgementOf(text: Acknowledgement | undefined): ConsensusAcknowledgement | null {

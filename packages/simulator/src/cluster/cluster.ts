@@ -15,6 +15,7 @@ import { createSimulatedNetwork, type SimulatedNetwork } from "../world/network.
 import type { NetworkSettings } from "../world/network-settings.ts";
 import { type Configurations, createConfigurations } from "./configurations.ts";
 import { createMember, type Member } from "./member.ts";
+import { createUpgrades, type UpgradeSettings } from "./upgrades.ts";
 
 export interface Cluster {
 	/** Those that were there from the start, and those that came since. Grows. */
@@ -25,6 +26,8 @@ export interface Cluster {
 	readonly configurations: Configurations;
 	readonly network: SimulatedNetwork;
 	member(id: NodeId): Member;
+	/** Where its log ended when it was last seen, also if it does not run; null: it never ran. */
+	logEnd(id: NodeId): LogEnd | null;
 	/** To be called when an event and what it set off are over: shows the members that did something, and says which. */
 	look(): readonly Member[];
 	/** What the observers found broken; null: nothing. */
@@ -34,6 +37,8 @@ export interface Cluster {
 
 export interface ClusterOptions {
 	readonly size: number;
+	/** So many of them, the last ones, are witnesses; default: none. */
+	readonly witnesses?: number;
 	/** Machines that may come later. */
 	readonly spares?: number;
 	readonly scheduler: Scheduler;
@@ -43,10 +48,14 @@ export interface ClusterOptions {
 	readonly storeSettings: StoreSettings;
 	readonly networkSettings: NetworkSettings;
 	readonly diskSettingsOf: (node: NodeId) => DiskSettings;
+	/** Null or absent: all run this program. */
+	readonly upgrades?: UpgradeSettings | null;
 	readonly tell: Tell;
 	/** Throws when what it sees must not be. */
 	readonly observe: (observation: Observation) => void;
 }
+
+export type LogEnd = Pick<CoreView, "lastIndex" | "lastTerm" | "durableIndex">;
 
 /** What a member's view was when it was last shown. */
 type Shown = Pick<
@@ -70,6 +79,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 	/** Of the event before: used again. */
 	let shownLast: Member[] = [];
 	const shown = new Map<NodeId, Shown>();
+	const logEnds = new Map<NodeId, LogEnd>();
 
 	/** Inside production code: what an observer throws must not be taken for a failure of the code that it watches. */
 	function observe(observation: Observation): void {
@@ -104,7 +114,12 @@ export function createCluster(options: ClusterOptions): Cluster {
 		tell,
 		nodes: [...ids, ...laterIds],
 	});
-	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
+	const witnessIds = ids.slice(size - (options.witnesses ?? 0));
+	const bootstrap = initialConfiguration(
+		ids.map((id) =>
+			witnessIds.includes(id) ? { id, peer: `${id}:1`, witness: true } : { id, peer: `${id}:1` },
+		),
+	);
 	const configurations = createConfigurations(bootstrap);
 	const create = (id: NodeId, isFirst: boolean): Member => {
 		const own = chance.fork(id);
@@ -124,9 +139,11 @@ export function createCluster(options: ClusterOptions): Cluster {
 			store: profile.createStore(own.fork("store"), options.storeSettings),
 			connect: (node, credentials) => network.connect(node, credentials),
 			bootstrap: isFirst ? bootstrap : null,
+			isWitness: witnessIds.includes(id),
 			settings,
 			notedIn: (payload, isWhole) => profile.notedIn(payload, isWhole),
 			mustRunAlone: (request) => profile.mustRunAlone(request),
+			wire: createUpgrades(own.fork("upgrades"), options.upgrades ?? null),
 			clockFault: drawClockFault(own.fork("clock")),
 			observe: (observation) => {
 				hearOf(observation);
@@ -161,6 +178,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 		const { configurationIndex } = core;
 		const now = { role, term, leader, established, lastIndex, lastTerm, durableIndex, commitIndex, base };
 		shown.set(id, { ...now, configurationIndex });
+		logEnds.set(id, now);
 		configurations.note(core);
 		if (before !== undefined && before.configurationIndex !== configurationIndex) tellMembers(id, core);
 		if (!isRoleShown) tell({ type: "role", node: id, role, term, leader, established });
@@ -198,6 +216,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 			if (found === undefined) throw new RangeError(`there is no member ${id}`);
 			return found;
 		},
+		logEnd: (id) => logEnds.get(id) ?? null,
 		look() {
 			const members = touched;
 			touched = shownLast;

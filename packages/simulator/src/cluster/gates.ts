@@ -15,6 +15,8 @@ export function gatedNetwork(network: Network, life: Life): Network {
 		send: (to, lane, bytes) => life.act() && network.send(to, lane, bytes),
 		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
 		reachable: (node) => network.reachable(node),
+		wire: network.wire,
+		wireVersion: (to, lane) => network.wireVersion(to, lane),
 		meet: (nodes) => network.meet(nodes),
 		stop: () => (life.act() ? life.completion(network.stop()) : never()),
 	};

@@ -6,6 +6,7 @@ import { encodeConfiguration, noMembers } from "../../../skein/src/consensus/con
 import type { Configuration, Entry, NodeId } from "../../../skein/src/consensus/types.ts";
 import type { CoreView } from "../../../skein/src/consensus/view.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
+import { openWitnessDatabase } from "../../../skein/src/database/witness-database.ts";
 import { openLog } from "../../../skein/src/log/segmented-log.ts";
 import { afterFirstMeeting } from "../../../skein/src/node/first-meeting.ts";
 import { createIncarnations } from "../../../skein/src/node/incarnations.ts";
@@ -13,7 +14,7 @@ import { createNode, defaultGroup, type Node } from "../../../skein/src/node/nod
 import type { Service } from "../../../skein/src/node/service.ts";
 import type { NodeSettings } from "../../../skein/src/node/settings.ts";
 import { silentLogger } from "../../../skein/src/world/logger.ts";
-import type { Network } from "../../../skein/src/world/network.ts";
+import type { Network, WireVersions } from "../../../skein/src/world/network.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import type { Profile, Store } from "../machine/store.ts";
@@ -52,6 +53,8 @@ export interface Member {
 	readonly hasPaused: boolean;
 	/** It belongs to the configuration that the cluster began with. */
 	readonly isFirst: boolean;
+	/** It votes and has no data. */
+	readonly isWitness: boolean;
 	/** Its disk is another one than at first, which began empty. */
 	readonly hasLostDisk: boolean;
 	/** Why it ended by itself. */
@@ -87,8 +90,11 @@ export interface MemberOptions {
 	readonly connect: (node: NodeId, credentials: Credentials) => Network;
 	/** Of a new group; null: it joins one. */
 	readonly bootstrap: Configuration | null;
+	readonly isWitness: boolean;
 	readonly settings: NodeSettings;
 	readonly clockFault: ClockFault;
+	/** Asked at each start: of the program that runs then. */
+	readonly wire: () => WireVersions;
 	readonly notedIn: Profile["notedIn"];
 	readonly mustRunAlone: Profile["mustRunAlone"];
 	readonly observe: (observation: Observation) => void;
@@ -99,6 +105,7 @@ export interface MemberOptions {
 interface Running {
 	readonly life: Life;
 	readonly clock: SimulatedClock;
+	readonly wire: WireVersions;
 	/** Null until the log has told which incarnation this is. */
 	network: Network | null;
 	node: Node | null;
@@ -120,7 +127,7 @@ export function createMember(options: MemberOptions): Member {
 		lives++;
 		const life = createLife({ scheduler, chance: chance.fork(`life ${lives}`), touched: options.touched });
 		const clock = createSimulatedClock({ scheduler, chance, ...options.clockFault });
-		const current: Running = { life, clock, network: null, node: null };
+		const current: Running = { life, clock, wire: options.wire(), network: null, node: null };
 		running = current;
 		member.clock = clock;
 		member.state = "starting";
@@ -133,6 +140,8 @@ export function createMember(options: MemberOptions): Member {
 		const { life } = current;
 		const gated = disk.through(life);
 		const clock = gatedClock(current.clock, life);
+		// Before the log, as start-node.ts does.
+		const witness = options.isWitness ? await openWitnessDatabase(gated) : null;
 		const log = await openLog({
 			disk: gated,
 			directory: "log",
@@ -140,11 +149,13 @@ export function createMember(options: MemberOptions): Member {
 			bootstrap: firstEntries,
 			settings: { segmentBytes: settings.logSegmentBytes, cacheBytes: settings.logCacheBytes },
 		});
-		const database = store.open({
-			after: (delayMs, work) => void life.after(delayMs, work),
-			disk: gated,
-			device: disk.device,
-		});
+		const database =
+			witness ??
+			store.open({
+				after: (delayMs, work) => void life.after(delayMs, work),
+				disk: gated,
+				device: disk.device,
+			});
 		const { applied, configuration } = database.opened;
 		const configurationIndex = configuration?.index ?? null;
 		observe({ type: "started", node: id, recovered: log.recovered, applied, configurationIndex });
@@ -152,6 +163,7 @@ export function createMember(options: MemberOptions): Member {
 		const network = options.connect(id, {
 			incarnation: log.recovered.identity.incarnation,
 			accepts: (other, incarnation) => !life.over && accepts(other, incarnation),
+			wire: current.wire,
 		});
 		current.network = network;
 		const node = await createNode({
@@ -160,7 +172,10 @@ export function createMember(options: MemberOptions): Member {
 			url: `http://${id}`,
 			bootstrap: bootstrap ?? noMembers,
 			log: observeLog(log, id, observe),
-			database: observeDatabase(tellingOfSnapshots(database), id, observe, () => store.digest()),
+			database: observeDatabase(tellingOfSnapshots(database), id, observe, () =>
+				witness === null ? store.digest() : null,
+			),
+			witness: options.isWitness,
 			network: observeNetwork(
 				afterFirstMeeting(gatedNetwork(network, life), {
 					self: id,
@@ -275,6 +290,7 @@ export function createMember(options: MemberOptions): Member {
 		paused: false,
 		hasPaused: false,
 		isFirst: bootstrap !== null,
+		isWitness: options.isWitness,
 		hasLostDisk: false,
 		failure: null,
 		server: null,

@@ -69,10 +69,17 @@ export const corpus: readonly Known[] = [
 		"the only member that may lead had a database that did not fit, and led on and on",
 		60,
 	),
+	registers(52286057, "a write went by the mode that its leader knew before it had applied everything", 60),
 	{
 		seed: 630040004,
 		profile: "sqlite",
 		seconds: 20,
 		why: "a batch behind one without foreign keys",
+	},
+	{
+		seed: 52286057,
+		profile: "sqlite",
+		seconds: 20,
+		why: "pieces of a transaction in wal whose end never came",
 	},
 ];

@@ -113,6 +113,8 @@ export interface Completion {
 	readonly stalenessMs?: number | null;
 	readonly inSync?: boolean | null;
 	readonly replayed?: boolean;
+	/** Of a write, if its answer named a mode: it counts, and not what was expected. */
+	readonly acknowledgement?: AcknowledgementMode;
 	readonly code?: string;
 }
 
@@ -187,6 +189,9 @@ export function createRecorder(now: () => WorldTime): Recorder {
 			operation.stalenessMs = completion.stalenessMs ?? null;
 			operation.inSync = completion.inSync ?? null;
 			operation.replayed = completion.replayed ?? false;
+			// What only reads may go the way of a write, and is none.
+			if (operation.acknowledgement !== null && completion.acknowledgement !== undefined)
+				operation.acknowledgement = completion.acknowledgement;
 			operation.code = completion.code ?? null;
 		},
 	};

@@ -3,19 +3,29 @@
  * Nothing here knows what is asked.
  */
 import type { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { Program } from "../../../skein/src/database/program.ts";
 import type { Consistency, RequestOptions } from "../../../skein/src/node/service.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
-import type { AcknowledgementMode, Completion, ReadLevel, Recorder, Seen, Step } from "../history/history.ts";
+import type { AcknowledgementMode, ReadLevel, Recorder, Seen, Step } from "../history/history.ts";
 import { mayLose } from "../history/history.ts";
 import type { Tell } from "../trace/event.ts";
 import { type Connection, connect, type Reply } from "./connection.ts";
-import { promiseOf } from "./outcomes.ts";
+import { type Ending, promiseOf } from "./outcomes.ts";
 import { createSessionTokens } from "./session-tokens.ts";
 import type { AskedMode, LoadSettings } from "./settings.ts";
+
+/** What an answer to a write says of when it was given. */
+export interface AnsweredMode {
+	/** Null: none was named. */
+	readonly asked: Acknowledgement | null;
+	readonly told: Acknowledgement;
+	readonly position: Position;
+	readonly sentAtMs: number;
+}
 
 export interface CallerOptions {
 	readonly id: string;
@@ -30,6 +40,7 @@ export interface CallerOptions {
 	/** Also where other clients are kept out. */
 	readonly isVisitor: boolean;
 	readonly onOutrage: (error: unknown) => void;
+	readonly onAnsweredMode: (mode: AnsweredMode) => void;
 	/** It was said that no history has this token. That is right if what it names is lost. */
 	readonly onRefusedToken: (token: Position) => void;
 }
@@ -43,11 +54,6 @@ export interface Call {
 	readonly mode: AskedMode | null;
 }
 
-export interface Request extends RequestOptions {
-	/** What it does may be lost after its answer. */
-	readonly isEarly: boolean;
-}
-
 export interface Caller {
 	/** Whom it asks, if it has no reason to ask another. */
 	home: Member;
@@ -56,16 +62,20 @@ export interface Caller {
 	/** Operations that ended well. */
 	readonly acknowledged: number;
 	readonly open: (member: Member) => Connection;
-	readonly requestFor: (level: ReadLevel, idempotencyKey: string | null, mode?: AskedMode | null) => Request;
-	readonly send: (connection: Connection, program: Program, request: Request) => Promise<Reply>;
+	readonly requestFor: (
+		level: ReadLevel,
+		idempotencyKey: string | null,
+		mode?: AskedMode | null,
+	) => RequestOptions;
+	readonly send: (connection: Connection, program: Program, request: RequestOptions) => Promise<Reply>;
 	/** Notes that an operation begins. Returns its id. */
 	readonly invoke: (member: Member, call: Call) => number;
 	/** As the recorder's: of an operation whose steps are known one by one. */
 	readonly step: (operationId: number, step: Step) => number;
 	readonly saw: (operationId: number, place: number, seen: Seen) => void;
 	/** Notes how it ended. */
-	readonly complete: (operationId: number, completion: Completion) => void;
-	/** A write in this mode may be lost after its answer. */
+	readonly complete: (operationId: number, completion: Ending) => void;
+	/** A write that asks for this may be lost after its answer. */
 	readonly isEarly: (mode: AskedMode) => boolean;
 	readonly wait: (delayMs: number) => Promise<void>;
 }
@@ -91,11 +101,16 @@ export function createCaller(options: CallerOptions): Caller {
 		options.onRefusedToken(token);
 	}
 
-	/** Also where the node chose the mode: what it has then must hold. */
-	const promiseFor = (mode: AskedMode): AcknowledgementMode =>
-		promiseOf(mode === "node's" ? settings.nodeMode : mode, options.mostVoters);
+	const promiseFor = (mode: Acknowledgement): AcknowledgementMode => promiseOf(mode, options.mostVoters);
 
-	const isEarly = (mode: AskedMode): boolean => mayLose(promiseFor(mode));
+	/** Of a write that is not answered: where it names no mode, one that may lose it if any can be chosen. */
+	function leastPromiseOf(mode: AskedMode): AcknowledgementMode {
+		if (mode !== "node's") return promiseFor(mode);
+		const promises = [settings.nodeMode, ...settings.chosenModes].map(promiseFor);
+		return promises.find(mayLose) ?? promiseFor(settings.nodeMode);
+	}
+
+	const isEarly = (mode: AskedMode): boolean => mayLose(leastPromiseOf(mode));
 
 	const caller: Caller = {
 		home: chance.pick(members),
@@ -115,15 +130,20 @@ export function createCaller(options: CallerOptions): Caller {
 				idempotencyKey,
 				acknowledgement: mode === "node's" ? null : mode,
 				timeoutMs: settings.timeoutMs,
-				isEarly: mode !== null && isEarly(mode),
 			};
 		},
-		async send(connection, program, { isEarly: isEarlyRequest, ...request }) {
+		async send(connection, program, request) {
+			const sentAtMs = scheduler.now;
 			const gone = chance.happens(settings.goneShare);
 			if (gone) tell({ type: "client", client: id, what: "goes away" });
 			const patienceMs = gone ? chance.exponential(5) : settings.timeoutMs * settings.patience + 50;
 			const reply = await connection.send(program, request, patienceMs);
-			if (reply.type === "answer") sessions.answered(caller.session, reply.answer.position, isEarlyRequest);
+			if (reply.type === "answer") {
+				const { position, acknowledgement: told } = reply.answer;
+				sessions.answered(caller.session, position, told !== null && mayLose(promiseFor(told)));
+				if (told !== null)
+					options.onAnsweredMode({ asked: request.acknowledgement, told, position, sentAtMs });
+			}
 			// Whatever goes wrong in the world has a name of its own.
 			if (reply.type === "error" && reply.error.code === "INTERNAL") onOutrage(reply.error);
 			if (reply.type === "error" && reply.error.extendedCode === "BAD_REQUEST_SESSION")
@@ -135,7 +155,7 @@ export function createCaller(options: CallerOptions): Caller {
 			return reply;
 		},
 		invoke(member, { mode, ...call }) {
-			const acknowledgement = mode === null ? null : promiseFor(mode);
+			const acknowledgement = mode === null ? null : leastPromiseOf(mode);
 			if (mode === "node's") tell({ type: "client", client: id, what: "leaves the mode to the node" });
 			const operationId = recorder.invoke({
 				client: id,
@@ -155,7 +175,8 @@ export function createCaller(options: CallerOptions): Caller {
 			if (completion.replayed === true) tell({ type: "client", client: id, what: "hears an earlier answer" });
 			if (completion.inSync === true)
 				tell({ type: "client", client: id, what: "reads of an in-sync member" });
-			recorder.complete(operationId, completion);
+			const { mode = null, ...known } = completion;
+			recorder.complete(operationId, mode === null ? known : { ...known, acknowledgement: promiseFor(mode) });
 			const { outcome, code } = completion;
 			tell({ type: "complete", operation: operationId, outcome, code: code ?? null });
 		},

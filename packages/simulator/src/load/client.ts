@@ -5,7 +5,7 @@
 
 import type { Program, Statement } from "../../../skein/src/database/program.ts";
 import type { Member } from "../cluster/member.ts";
-import type { Completion, Key, ReadLevel, Step } from "../history/history.ts";
+import type { Key, ReadLevel, Step } from "../history/history.ts";
 import type { OtherStatements } from "../machine/other-statements.ts";
 import {
 	programOf,
@@ -19,7 +19,7 @@ import { type CallerOptions, createCaller } from "./caller.ts";
 import type { Reply } from "./connection.ts";
 import { leaveForeignKeys } from "./foreign-keys.ts";
 import { sendThreeParts, sendTwoParts } from "./in-parts.ts";
-import { completionOf, isGood, seenIn } from "./outcomes.ts";
+import { completionOf, isGood, refusedCompletion, seenIn } from "./outcomes.ts";
 import { type OperationKind, operationKinds } from "./settings.ts";
 import { createTries } from "./tries.ts";
 
@@ -332,25 +332,13 @@ export function startClient(options: ClientOptions): Client {
 				const connection = open(member);
 				const request = requestFor({ level: "linearizable" }, idempotencyKey, mode);
 				const reply = await send(connection, program, request);
-				complete(operationId, refusedCompletion(reply, step, member));
+				if (reply.type === "answer" && (reply.answer.outcome.errors[1] ?? null) === null)
+					onOutrage(new Error(`a statement that must fail did not, on ${member.id}`));
+				complete(operationId, refusedCompletion(reply, step));
 				connection.close();
 				return reply.type === "answer";
 			},
 		});
-	}
-
-	function refusedCompletion(reply: Reply, step: Step, member: Member): Completion {
-		if (reply.type !== "answer") return completionOf(reply, null);
-		const { outcome, position, replayed } = reply.answer;
-		const [failed = null, refusal = null] = outcome.errors;
-		if (refusal === null) onOutrage(new Error(`a statement that must fail did not, on ${member.id}`));
-		if (failed !== null) return { outcome: "failed", code: failed.code };
-		return {
-			outcome: "ok",
-			position,
-			replayed,
-			seen: [step.kind === "read" ? valueIn(outcome, 0) : undefined],
-		};
 	}
 
 	/** Reads in the way of a write: whoever begins so wants the latest, and nobody to write meanwhile. */

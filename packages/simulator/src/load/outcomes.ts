@@ -11,6 +11,11 @@ export function promiseOf(mode: Acknowledgement, size: number): AcknowledgementM
 	return 2 * (1 + mode.followers) > size ? "quorum" : "semi-sync";
 }
 
+/** With the mode that the answer names, if it was one to a write. */
+export interface Ending extends Omit<Completion, "acknowledgement"> {
+	readonly mode?: Acknowledgement | null;
+}
+
 export function isGood(reply: Reply): boolean {
 	return reply.type === "answer" && reply.answer.outcome.errors.every((error) => error === null);
 }
@@ -39,18 +44,18 @@ export interface Part {
  * Of one part of a program. The position of the answer is of all its parts together; so is whether something of it
  * was an earlier answer, which says too often that this part was: of that nobody concludes anything.
  */
-export function partOf(reply: Reply, { from, until, isKeyed }: Part): Completion {
+export function partOf(reply: Reply, { from, until, isKeyed }: Part): Ending {
 	const completion = completionOf(someOf(reply, from, until), null);
 	return { ...completion, position: null, replayed: isKeyed && completion.replayed === true };
 }
 
-export function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => Seen[]) | null): Completion {
+export function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => Seen[]) | null): Ending {
 	switch (reply.type) {
 		case "answer": {
-			const { outcome, position, stalenessMs, inSync, replayed } = reply.answer;
+			const { outcome, position, stalenessMs, inSync, replayed, acknowledgement: mode } = reply.answer;
 			const failed = outcome.errors.find((error) => error !== null);
 			if (failed !== undefined && failed !== null) return { outcome: "failed", code: failed.code };
-			const known = { outcome: "ok", position, stalenessMs, inSync, replayed } as const;
+			const known = { outcome: "ok", position, stalenessMs, inSync, replayed, mode } as const;
 			return seen === null ? known : { ...known, seen: seen(outcome) };
 		}
 		case "error":
@@ -69,6 +74,16 @@ export function completionOf(reply: Reply, seen: ((outcome: ProgramOutcome) => S
 			throw new Error(String(never));
 		}
 	}
+}
+
+/** Of a step behind which stands a statement that was refused: an answer all the same, in a mode like any other. */
+export function refusedCompletion(reply: Reply, step: Step): Ending {
+	if (reply.type !== "answer") return completionOf(reply, null);
+	const { outcome, position, replayed, acknowledgement: mode } = reply.answer;
+	const [failed = null] = outcome.errors;
+	if (failed !== null) return { outcome: "failed", code: failed.code };
+	const seen = [step.kind === "read" ? valueIn(outcome, 0) : undefined];
+	return { outcome: "ok", position, replayed, mode, seen };
 }
 
 /** What each step found: the result of the read that stands before it in the program. */

@@ -29,8 +29,12 @@ export interface LoadSettings {
 	readonly wanders: boolean;
 	/** What clients ask for with their writes, each as likely as the others. */
 	readonly modes: readonly AskedMode[];
-	/** The mode that nodes have for writes that leave it out. */
+	/** The mode that nodes are started with, for writes that leave it out. */
 	readonly nodeMode: Acknowledgement;
+	/** What an operator may choose instead, while the run goes on. */
+	readonly chosenModes: readonly Acknowledgement[];
+	/** Between two choices, on average; null: none. */
+	readonly modeChangesEveryMs: number | null;
 	/** A client whose node does not take its connection goes to another one, this often. */
 	readonly leavesShare: number;
 	/** Of each client; an operation belongs to one of them. */

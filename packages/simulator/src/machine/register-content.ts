@@ -2,6 +2,7 @@
  * What a register machine holds: registers, outcomes by idempotency key, and with them, changed in the
  * same step, the applied position and the configuration. The digest is kept as it changes.
  */
+import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, Position } from "../../../skein/src/consensus/types.ts";
 import type { ProgramOutcome } from "../../../skein/src/database/program.ts";
 import type {
@@ -41,6 +42,8 @@ export interface Commit {
 	readonly applied: Position;
 	readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
 	readonly changes: readonly HeldChange[];
+	/** The mode of writes that name none; null: it stays. */
+	readonly acknowledgement: Acknowledgement | null;
 	readonly sizeBytes: number;
 }
 
@@ -52,7 +55,8 @@ export interface Content {
 	lastOutcome: number;
 	applied: Position;
 	configuration: Commit["configuration"];
-	/** Of registers, outcomes and the configuration; order does not matter. */
+	acknowledgement: Acknowledgement | null;
+	/** Of all but the position; order does not matter. */
 	digest: { high: number; low: number };
 }
 
@@ -63,6 +67,7 @@ export function emptyContent(): Content {
 		lastOutcome: 0,
 		applied: { term: 0, index: 0 },
 		configuration: null,
+		acknowledgement: null,
 		digest: { high: 0, low: 0 },
 	};
 }
@@ -99,6 +104,7 @@ export function carryOut(content: Content, commit: Commit): void {
 	}
 	content.applied = commit.applied;
 	if (commit.configuration !== null) configure(content, commit.configuration);
+	if (commit.acknowledgement !== null) choose(content, commit.acknowledgement);
 }
 
 /** For a commit. */
@@ -119,6 +125,13 @@ function configure(content: Content, configuration: NonNullable<Commit["configur
 	if (before !== null) mixInto(content, "c", "", JSON.stringify(before));
 	content.configuration = configuration;
 	mixInto(content, "c", "", JSON.stringify(configuration));
+}
+
+function choose(content: Content, acknowledgement: Acknowledgement): void {
+	const before = content.acknowledgement;
+	if (before !== null) mixInto(content, "m", "", JSON.stringify(before));
+	content.acknowledgement = acknowledgement;
+	mixInto(content, "m", "", JSON.stringify(acknowledgement));
 }
 
 export function digestOf({ digest }: Content): string {
@@ -145,15 +158,17 @@ function hash(seed: number, text: string): number {
 interface Written {
 	readonly applied: Position;
 	readonly configuration: Commit["configuration"];
+	readonly acknowledgement: Acknowledgement | null;
 	readonly registers: readonly (readonly [string, string])[];
 	readonly outcomes: readonly (readonly [string, StoredOutcome])[];
 }
 
 export function encodeContent(content: Content): Uint8Array {
-	const { applied, configuration, registers, outcomes } = content;
+	const { applied, configuration, acknowledgement, registers, outcomes } = content;
 	const written: Written = {
 		applied,
 		configuration,
+		acknowledgement,
 		registers: [...registers],
 		outcomes: [...outcomes].map(([key, { number, atMs, outcome }]) => [key, { number, atMs, outcome }]),
 	};
@@ -167,8 +182,8 @@ export function decodeContent(bytes: Uint8Array): Content {
 		...written.registers.map(([key, value]) => ({ type: "register" as const, key, value })),
 		...written.outcomes.map(([key, stored]) => ({ type: "outcome" as const, key, stored })),
 	];
-	const { applied, configuration } = written;
-	carryOut(content, { applied, configuration, changes: heldChanges(changes), sizeBytes: 0 });
+	const { applied, configuration, acknowledgement } = written;
+	carryOut(content, { applied, configuration, acknowledgement, changes: heldChanges(changes), sizeBytes: 0 });
 	return content;
 }
 

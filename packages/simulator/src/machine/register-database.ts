@@ -39,6 +39,7 @@ export function openRegisterDatabase(options: RegisterDatabaseOptions): Database
 	const state = (): DatabaseState => ({
 		applied: file.current.applied,
 		configuration: file.current.configuration,
+		acknowledgement: file.current.acknowledgement,
 	});
 
 	/** A failing write may have happened all the same. */

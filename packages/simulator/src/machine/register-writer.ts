@@ -2,8 +2,10 @@
  * The writing connection of a register machine, without time: what database/writer.ts is for SQLite,
  * with the states of database.ts and the same rules for idempotency keys.
  */
+
 import type { Position } from "../../../skein/src/consensus/types.ts";
 import type { AppliedEntry, WriteOutcome, WriteRequest } from "../../../skein/src/database/database.ts";
+import { defaultLogFormat, type LogFormat } from "../../../skein/src/database/log-format.ts";
 import { createOutcomeClock, type OutcomeClock } from "../../../skein/src/database/outcome-clock.ts";
 import type {
 	Program,
@@ -11,6 +13,11 @@ import type {
 	StatementFailure,
 	StatementResult,
 } from "../../../skein/src/database/program.ts";
+import {
+	encodeSettingChange,
+	readSettingChange,
+	type SettingChange,
+} from "../../../skein/src/database/setting-change.ts";
 import type { TransactionNote } from "../../../skein/src/database/transaction-note.ts";
 import type { Value } from "../history/history.ts";
 import { appended } from "../history/history.ts";
@@ -41,7 +48,7 @@ export interface RegisterWriter {
 	commit(applied: Position, configuration?: Content["configuration"]): void;
 	rollback(): void;
 	apply(entries: readonly AppliedEntry[]): void;
-	prepareToLead(): void;
+	prepareToLead(): LogFormat;
 }
 
 /** The open transaction: what it has changed, in order, on top of what is committed. */
@@ -53,6 +60,8 @@ interface Open {
 	readonly outcomes: Map<string, StoredOutcome | null>;
 	/** Changes that are in payloads already. */
 	taken: number;
+	/** Of the one request that chooses it. */
+	setting: SettingChange | null;
 	/** Where the last group began, as a number of changes; null: there is none to take back. */
 	group: number | "whole" | null;
 }
@@ -72,7 +81,15 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 	let clock: OutcomeClock | null = null;
 
 	function opened(): Open {
-		open ??= { changes: [], before: [], registers: new Map(), outcomes: new Map(), taken: 0, group: null };
+		open ??= {
+			changes: [],
+			before: [],
+			registers: new Map(),
+			outcomes: new Map(),
+			setting: null,
+			taken: 0,
+			group: null,
+		};
 		return open;
 	}
 
@@ -80,6 +97,8 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		if (clock === null) throw new Error("execute before prepareToLead");
 		if (behind && (open === null || interactive !== null || requests.some((one) => one.interactive)))
 			throw new Error("nothing to execute behind, or a request that must be alone");
+		const setting = requests.find((request) => request.setting !== undefined)?.setting;
+		if (setting !== undefined) return [changeSetting(setting, requests.length)];
 		const current = opened();
 		current.group = behind ? current.changes.length : "whole";
 		const outcomes = requests.map(executeOne);
@@ -89,6 +108,15 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		return outcomes.map((outcome, place) =>
 			place === outcomes.length - 1 ? { ...outcome, payload } : outcome,
 		);
+	}
+
+	function changeSetting(setting: SettingChange, groupSize: number): WriteOutcome {
+		if (groupSize !== 1 || open !== null) throw new Error("a change of a setting is not alone");
+		const current = opened();
+		current.group = "whole";
+		current.setting = setting;
+		const outcome: ProgramOutcome = { results: [], errors: [], autocommit: true, foreignKeys: true };
+		return { outcome, payload: encodeSettingChange(setting), replayed: false };
 	}
 
 	function executeOne(request: WriteRequest): WriteOutcome {
@@ -241,15 +269,22 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 			if (interactive !== null) throw new Error("commit inside a transaction");
 			if (open === null && configuration !== null) {
 				if (file.full) throw diskFull();
-				return commitTo(file, { applied, configuration, changes: [], sizeBytes: sizeOf([]) });
+				return commitTo(file, {
+					applied,
+					configuration,
+					acknowledgement: null,
+					changes: [],
+					sizeBytes: sizeOf([]),
+				});
 			}
 			if (open === null) throw new Error("nothing to commit");
 			if (open.taken !== open.changes.length) throw new Error("a commit of what no payload holds");
-			const { changes } = open;
+			const { changes, setting } = open;
 			if (file.full) throw diskFull();
 			open = null;
 			const sizeBytes = sizeOf(changes);
-			commitTo(file, { applied, configuration, changes: heldChanges(changes), sizeBytes });
+			const acknowledgement = setting?.name === "acknowledgement" ? setting.value : null;
+			commitTo(file, { applied, configuration, acknowledgement, changes: heldChanges(changes), sizeBytes });
 		},
 		rollback() {
 			open = null;
@@ -262,18 +297,22 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 			const last = entries.at(-1);
 			if (last === undefined) return;
 			let configuration: Content["configuration"] = null;
+			let acknowledgement: Content["acknowledgement"] = null;
 			const changes: Change[] = [];
 			let { index } = file.current.applied;
 			for (const entry of entries) {
 				if (entry.position.index <= index) throw new Error(`entry ${entry.position.index} is applied twice`);
 				({ index } = entry.position);
-				if (entry.kind === "command") changes.push(...decodeChanges(entry.payload));
+				const setting = entry.kind === "command" ? readSettingChange(entry.payload) : null;
+				if (setting?.name === "acknowledgement") acknowledgement = setting.value;
+				if (entry.kind === "command" && setting === null) changes.push(...decodeChanges(entry.payload));
 				if (entry.configuration !== null) configuration = { index, value: entry.configuration };
 			}
 			const sizeBytes = sizeOf(changes);
 			commitTo(file, {
 				applied: last.position,
 				configuration,
+				acknowledgement,
 				changes: heldChanges(changes),
 				sizeBytes,
 			});
@@ -281,6 +320,7 @@ export function createRegisterWriter(file: RegisterFile, settings: RegisterWrite
 		prepareToLead() {
 			if (open !== null) throw new Error("the writing connection is in a transaction");
 			clock = createOutcomeClock(newestOutcomeMs);
+			return defaultLogFormat;
 		},
 	};
 }

@@ -4,6 +4,7 @@
  */
 import type { Database, WriteRequest } from "../../../skein/src/database/database.ts";
 import type { LogFormat } from "../../../skein/src/database/log-format.ts";
+import { readSettingChange, type SettingChange } from "../../../skein/src/database/setting-change.ts";
 import type { NotedTransaction } from "../../../skein/src/database/transaction-note.ts";
 import { crc32 } from "../../../skein/src/world/crc32.ts";
 import type { Disk } from "../../../skein/src/world/disk.ts";
@@ -53,8 +54,8 @@ export interface FormatSettings {
 export interface EntryContent {
 	/** What it writes to registers, in order. */
 	readonly writes: readonly RegisterWrite[];
-	/** The log format that it chooses; null: none. */
-	readonly format: LogFormat | null;
+	/** What it chooses for the database; null: nothing. */
+	readonly setting: SettingChange | null;
 }
 
 export interface Profile {
@@ -81,7 +82,7 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 		name: "registers",
 		settle,
 		checksum,
-		createReader: () => (payload) => ({ writes: writesIn(payload), format: null }),
+		createReader: () => entryContent,
 		notedIn,
 		// Foreign keys are what it is about, and registers have none.
 		mustRunAlone: () => false,
@@ -111,6 +112,11 @@ export function registersProfile(settle: Settle, checksum: Disk["checksum"] = cr
 			};
 		},
 	};
+}
+
+function entryContent(payload: Uint8Array): EntryContent {
+	const setting = readSettingChange(payload);
+	return { writes: setting === null ? writesIn(payload) : [], setting };
 }
 
 function writesIn(payload: Uint8Array): RegisterWrite[] {

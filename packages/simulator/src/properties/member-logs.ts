@@ -94,6 +94,11 @@ export function createMemberLogs(): MemberLogs {
 		return linkOf({ ...position, kind: "configuration", payload }, before);
 	}
 
+	/** A witness has entries without their payloads: whoever sent them had these. */
+	function linkTo(entry: Entry, before: number): Link {
+		return entry.kind === "metadata" ? linkWithoutPayload(entry, before) : linkOf(entry, before);
+	}
+
 	function baseOf(position: Position): Chain["base"] {
 		if (position.index === 0) return { ...position, hash: 0 };
 		return { ...position, hash: linkWithoutPayload(position, 0).hash };
@@ -110,7 +115,7 @@ export function createMemberLogs(): MemberLogs {
 		for (const entry of work.entries) {
 			if (entry.index !== lastIndex(log.issued) + 1)
 				throw new RangeError(`entry ${entry.index} was appended after ${lastIndex(log.issued)}`);
-			log.issued.links.push(register(entry.index, linkOf(entry, lastLink(log.issued).hash)));
+			log.issued.links.push(register(entry.index, linkTo(entry, lastLink(log.issued).hash)));
 		}
 	}
 
@@ -133,7 +138,7 @@ export function createMemberLogs(): MemberLogs {
 				return;
 			case "append":
 				if (work.truncateFrom !== null) cut(log.durable, work.truncateFrom);
-				for (const entry of work.entries) log.durable.links.push(linkOf(entry, lastLink(log.durable).hash));
+				for (const entry of work.entries) log.durable.links.push(linkTo(entry, lastLink(log.durable).hash));
 				return;
 			case undefined:
 				throw new Error("the log finished work that nobody asked for");

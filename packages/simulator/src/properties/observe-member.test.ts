@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { samples } from "../../../skein/src/peer/codec/message.samples.ts";
 import { encodeMessage } from "../../../skein/src/peer/codec/message.ts";
+import { wireVersions } from "../../../skein/src/peer/codec/wire-version.ts";
 import type { PeerMessage } from "../../../skein/src/peer/message.ts";
 import type { Network } from "../../../skein/src/world/network.ts";
 import type { Observation } from "./observation.ts";
@@ -11,6 +12,8 @@ const network: Network = {
 	send: () => true,
 	queuedBytes: () => 0,
 	reachable: () => true,
+	wire: wireVersions,
+	wireVersion: () => wireVersions.newest,
 	meet() {},
 	async stop() {},
 };

@@ -9,6 +9,7 @@ import type { NodeId, Term } from "../../../skein/src/consensus/types.ts";
 import type { Database } from "../../../skein/src/database/database.ts";
 import { LogFailedError } from "../../../skein/src/log/errors.ts";
 import type { Log } from "../../../skein/src/log/log.ts";
+import { isEffect } from "../../../skein/src/node/applied-entries.ts";
 import { decodeMessage } from "../../../skein/src/peer/codec/message.ts";
 import type { Network } from "../../../skein/src/world/network.ts";
 import { leaderOf, senderOf, termOf } from "../trace/message-head.ts";
@@ -63,7 +64,7 @@ export function observeDatabase(
 			observe({ type: "applied", node, position, digest: digest() });
 		},
 		async apply(entries) {
-			const position = entries.at(-1)?.position;
+			const position = entries.findLast(isEffect)?.position;
 			if (position !== undefined) observe({ type: "applying", node, position });
 			try {
 				await database.apply(entries);
@@ -149,6 +150,8 @@ export function observeNetwork(network: Network, observe: Observe): Network {
 		},
 		queuedBytes: (to, lane) => network.queuedBytes(to, lane),
 		reachable: (node) => network.reachable(node),
+		wire: network.wire,
+		wireVersion: (to, lane) => network.wireVersion(to, lane),
 		meet: (nodes) => network.meet(nodes),
 		stop: () => network.stop(),
 	};

@@ -23,6 +23,7 @@ import type { Property } from "./property.ts";
 import { recoveredLog } from "./recovered-log.ts";
 import { stateEquality } from "./state-equality.ts";
 import { storedConfigurations } from "./stored-configurations.ts";
+import { witnesses } from "./witnesses.ts";
 
 export interface Watch {
 	/**
@@ -64,6 +65,7 @@ export function createWatch(leftOut: readonly string[] = []): Watch {
 		commitOnMajority(logs, committed),
 		// After those that ask for what was committed before: it adds what is new.
 		committedStays(logs, committed),
+		witnesses(logs),
 		stateEquality(),
 		storedConfigurations(committed),
 		entriesFit(),

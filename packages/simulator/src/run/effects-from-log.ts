@@ -3,7 +3,7 @@
  * applied it.
  */
 import type { Entry, LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
-import type { LogFormat } from "../../../skein/src/database/log-format.ts";
+import type { SettingChange } from "../../../skein/src/database/setting-change.ts";
 import { createFragmentJoiner } from "../../../skein/src/node/fragments.ts";
 import type { Effect } from "../history/effects.ts";
 import type { EntryContent } from "../machine/store.ts";
@@ -14,8 +14,10 @@ export interface EffectsFromLog {
 	readonly effects: readonly Effect[];
 	/** Of the entry that is committed at an index; null: none is, as far as anybody has applied. */
 	committedTerm(index: LogIndex): Term | null;
-	/** The log format that the committed entry at an index chooses; null: none. */
-	chosenFormat(index: LogIndex): LogFormat | null;
+	/** What the committed entry at an index chooses for the database; null: nothing. */
+	chosenAt(index: LogIndex): SettingChange | null;
+	/** Of all choices of one setting, in the order of their indexes. */
+	readonly choices: ReadonlyMap<LogIndex, SettingChange>;
 	observe(observation: Observation, termAt: (node: NodeId, index: LogIndex) => Term | null): void;
 }
 
@@ -23,7 +25,7 @@ const name = "applied entries were appended";
 
 export function createEffectsFromLog(read: (payload: Uint8Array) => EntryContent): EffectsFromLog {
 	const effects: Effect[] = [];
-	const formats = new Map<LogIndex, LogFormat>();
+	const choices = new Map<LogIndex, SettingChange>();
 	const terms = new Map<LogIndex, Term>([[1, 1]]);
 	/** Entries that nobody has applied yet, by index and term. */
 	const entries = new Map<LogIndex, Map<Term, Entry>>();
@@ -33,7 +35,8 @@ export function createEffectsFromLog(read: (payload: Uint8Array) => EntryContent
 	const found = new Map<NodeId, Position>();
 
 	function keep(entry: Entry): void {
-		if (entry.index <= last) return;
+		// Of a witness: another member has the payload.
+		if (entry.index <= last || entry.kind === "metadata") return;
 		const terms = entries.get(entry.index);
 		if (terms === undefined) entries.set(entry.index, new Map([[entry.term, entry]]));
 		else terms.set(entry.term, entry);
@@ -45,8 +48,8 @@ export function createEffectsFromLog(read: (payload: Uint8Array) => EntryContent
 		if (kind !== "command" && kind !== "fragment") return;
 		const payload = joiner.add(entry);
 		if (payload === null) return;
-		const { writes, format } = read(payload);
-		if (format !== null) formats.set(index, format);
+		const { writes, setting } = read(payload);
+		if (setting !== null) choices.set(index, setting);
 		effects.push({ position: { index, term }, writes });
 	}
 
@@ -71,7 +74,8 @@ export function createEffectsFromLog(read: (payload: Uint8Array) => EntryContent
 	return {
 		effects,
 		committedTerm: (index) => terms.get(index) ?? null,
-		chosenFormat: (index) => formats.get(index) ?? null,
+		chosenAt: (index) => choices.get(index) ?? null,
+		choices,
 		observe(observation, termAt) {
 			if (observation.type === "log-work" && observation.work.type === "append") {
 				for (const entry of observation.work.entries) keep(entry);

@@ -85,8 +85,9 @@ export function startLeadershipChanges(options: LeadershipChangesOptions): Leade
 		const again = (): void => void scheduler.after(permitAgainMs, () => permit(members));
 		if (server === null || core === null) return again();
 		const isMeant = (id: NodeId): boolean => members.some((member) => member.id === id);
+		// A witness never leads, and naming it would refuse the others too (seed 52287731).
 		const changes = core.configuration.members
-			.filter(({ id }) => isMeant(id))
+			.filter(({ id, witness }) => isMeant(id) && witness !== true)
 			.map(({ id }) => ({ change: "priority", id, priority: "normal" }) as const);
 		if (changes.length === 0) return again();
 		tell({ type: "change-members", node, what: "all may lead", force: false });

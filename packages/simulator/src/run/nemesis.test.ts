@@ -1,53 +1,15 @@
 /** A member whose disk was damaged where no start may miss it must not run, and the nemesis says which those are. */
-import { crc32 } from "node:zlib";
 import { expect, test } from "vitest";
-import { createCluster } from "../cluster/cluster.ts";
-import { createChance } from "../engine/chance.ts";
-import { createScheduler } from "../engine/scheduler.ts";
-import { connect } from "../load/connection.ts";
-import { programOf, statementOf } from "../machine/statements.ts";
-import { registersProfile } from "../machine/store.ts";
-import { calmDisk } from "../world/disk-settings.ts";
 import type { AtlasProfile } from "../world/fault-atlas.ts";
-import { calmNetwork } from "../world/network-settings.ts";
 import { drawFaults, type FaultKind } from "./faults.ts";
 import { startNemesis } from "./nemesis.ts";
-import { drawSettings } from "./swarm.ts";
-
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
-const options = {
-	consistency: { level: "linearizable" },
-	idempotencyKey: null,
-	acknowledgement: null,
-	timeoutMs: 1_000,
-} as const;
-
-function fail(error: unknown): never {
-	throw error;
-}
+import { createCalmWorld, fail } from "./testing/calm-world.ts";
 
 function start(seed: number, atlas: AtlasProfile, everyMs: Partial<Record<FaultKind, number>>) {
-	const scheduler = createScheduler(settle);
-	const chance = createChance(seed);
-	const settings = drawSettings(chance.fork("settings"), 3);
-	const cluster = createCluster({
+	const { scheduler, chance, settings, cluster, ask } = createCalmWorld({
+		seed,
 		size: 3,
-		scheduler,
-		chance: chance.fork("cluster"),
-		profile: registersProfile(settle, crc32),
-		settings: { ...settings, logSegmentBytes: 1_024, compactLogBytes: 16_384 },
-		networkSettings: calmNetwork,
-		diskSettingsOf: () => calmDisk,
-		storeSettings: {
-			payloads: "group",
-			executeMs: 0.05,
-			readMs: 0.05,
-			storedOutcomeAgeMs: 3_600_000,
-			maxTransactionBytes: 1_000_000,
-			format: { first: "row", changesEveryMs: null },
-		},
-		tell: () => {},
-		observe: () => {},
+		settings: (drawn) => ({ ...drawn, logSegmentBytes: 1_024, compactLogBytes: 16_384 }),
 	});
 	const none = drawFaults(chance.fork("faults"), 3, settings.consensus.electionTimeoutMs);
 	const never = Object.fromEntries(
@@ -62,7 +24,7 @@ function start(seed: number, atlas: AtlasProfile, everyMs: Partial<Record<FaultK
 		visit: fail,
 		onOutrage: fail,
 	});
-	return { scheduler, chance, cluster, nemesis };
+	return { scheduler, chance, cluster, nemesis, ask };
 }
 
 test("who must refuse does, and others run again after a damage that is harmless", async () => {
@@ -70,22 +32,13 @@ test("who must refuse does, and others run again after a damage that is harmless
 	let refused = 0;
 	let ran = 0;
 	for (let seed = 1; seed <= 5; seed++) {
-		const { scheduler, chance, cluster, nemesis } = start(seed, "beyond", {
+		const { scheduler, chance, cluster, nemesis, ask } = start(seed, "beyond", {
 			power: 2_000,
 			"disk-rot": 2_000,
 		});
 		const write = (number: number): void => {
 			const member = chance.pick(cluster.members);
-			const connection = connect({
-				member,
-				scheduler,
-				chance,
-				delayMs: 0.1,
-				isLetIn: false,
-				onOutrage: fail,
-			});
-			const program = programOf([statementOf({ kind: "write", key: "a", value: `${number}` })]);
-			connection.send(program, options, 2_000).then(() => connection.close(), fail);
+			ask(member, { kind: "write", key: "a", value: `${number}` }, 1_000).catch(fail);
 			scheduler.after(150, () => write(number + 1));
 		};
 		write(0);

@@ -14,6 +14,7 @@ import { createFaultAtlas } from "../world/fault-atlas.ts";
 import type { CutMode } from "../world/lane.ts";
 import { isSeen, judgeStart } from "../world/log-damage.ts";
 import { drawPartition, type Way } from "../world/partitions.ts";
+import { type CoverOptions, isCovered } from "./covered.ts";
 import { createCrashSweeps } from "./crash-sweep.ts";
 import { type FaultKind, type FaultSettings, faultKinds } from "./faults.ts";
 import { halfChange, lonelyChange } from "./lonely-change.ts";
@@ -32,6 +33,8 @@ export interface Nemesis {
 	readonly sound: readonly NodeId[];
 	/** All sets of voters of which a majority may be needed. */
 	voters(): readonly (readonly NodeId[])[];
+	/** It is down, and these have all that it has. */
+	mayStayAway(node: NodeId, these: ReadonlySet<NodeId>): boolean;
 	/** An operator asks this member that somebody is to lead, or never is. */
 	prioritize(asked: Member, chance: Chance): void;
 	/** For each configuration that may count: the voters that may lead. */
@@ -79,7 +82,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 		profile: settings.atlas,
 		chance: chance.fork("atlas"),
 		tell,
+		isCovered: (node, isGone) => isCovered(cover, node, isGone),
 	});
+	const cover: CoverOptions = { cluster, voters: () => operator.voters(), spent: () => atlas.spent };
 	const sweeps = createCrashSweeps({ chance: chance.fork("sweeps"), tell });
 	/** Their disks were damaged, when they were last started, in a way that no start may miss. */
 	const refusing = new Set<NodeId>();
@@ -367,6 +372,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				.map(({ id }) => id);
 		},
 		voters: () => operator.voters(),
+		mayStayAway: (node, these) =>
+			isDown(cluster.member(node)) && isCovered(cover, node, true, (other) => these.has(other)),
 		prioritize(asked, ofPriorities) {
 			if (isFounded()) operator.prioritize(asked, ofPriorities);
 		},

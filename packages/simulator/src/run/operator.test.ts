@@ -1,49 +1,12 @@
 /** Members that change on a calm cluster: new machines take part, removed ones go on running and disturb nobody. */
-import { crc32 } from "node:zlib";
 import { expect, test } from "vitest";
-import { createCluster } from "../cluster/cluster.ts";
 import { halvesOf } from "../cluster/configurations.ts";
-import { createChance } from "../engine/chance.ts";
-import { createScheduler } from "../engine/scheduler.ts";
-import { registersProfile } from "../machine/store.ts";
-import type { WorldEvent } from "../trace/event.ts";
-import { calmDisk } from "../world/disk-settings.ts";
 import { leavesMajority } from "../world/fault-atlas.ts";
-import { calmNetwork } from "../world/network-settings.ts";
 import { createOperator } from "./operator.ts";
-import { drawSettings } from "./swarm.ts";
-
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-function fail(error: unknown): never {
-	throw error;
-}
+import { createCalmWorld, fail } from "./testing/calm-world.ts";
 
 function start(seed: number, spent: ReadonlySet<string>) {
-	const scheduler = createScheduler(settle);
-	const chance = createChance(seed);
-	const told: WorldEvent[] = [];
-	const tell = (event: unknown): number => told.push(event as WorldEvent);
-	const cluster = createCluster({
-		size: 3,
-		spares: 6,
-		scheduler,
-		chance: chance.fork("cluster"),
-		profile: registersProfile(settle, crc32),
-		settings: drawSettings(chance.fork("settings"), 3),
-		networkSettings: calmNetwork,
-		diskSettingsOf: () => calmDisk,
-		storeSettings: {
-			payloads: "group",
-			executeMs: 0.05,
-			readMs: 0.05,
-			storedOutcomeAgeMs: 3_600_000,
-			maxTransactionBytes: 1_000_000,
-			format: { first: "row", changesEveryMs: null },
-		},
-		tell,
-		observe: () => {},
-	});
+	const { scheduler, chance, cluster, events, tell } = createCalmWorld({ seed, size: 3, spares: 6 });
 	const operator = createOperator({
 		cluster,
 		chance: chance.fork("operator"),
@@ -58,7 +21,7 @@ function start(seed: number, spent: ReadonlySet<string>) {
 		scheduler.after(700, change);
 	};
 	scheduler.after(2_000, change);
-	return { scheduler, cluster, told };
+	return { scheduler, cluster, told: events };
 }
 
 test("machines come and go, and those who are members hold the same; those who were removed leave them alone", async () => {

@@ -153,7 +153,7 @@ export function createOperator(options: OperatorOptions): Operator {
 		const { server } = member;
 		if (server === null) return;
 		const wish = request.changes;
-		const what = wish.map((one) => `${one.change} ${one.id}${detailOf(one)}`).join(", ");
+		const what = wish.map((one) => `${one.change} ${detailOf(one)}`).join(", ");
 		tell({ type: "change-members", node: member.id, what, force: request.confirm !== null });
 		open.add(wish);
 		server.life.enter(() => {
@@ -203,6 +203,7 @@ export function createOperator(options: OperatorOptions): Operator {
 }
 
 function detailOf(change: MemberChange): string {
-	if (change.change === "add") return ` as ${change.as}`;
-	return change.change === "priority" ? ` ${change.priority}` : "";
+	if (change.change === "elector") return change.elector;
+	if (change.change === "add") return `${change.id} as ${change.as}`;
+	return change.change === "priority" ? `${change.id} ${change.priority}` : change.id;
 }

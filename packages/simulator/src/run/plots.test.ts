@@ -1,24 +1,16 @@
 /** The long plots on calm clusters: what they are to bring about comes about, and nothing of it stays. */
 import { expect, test } from "vitest";
 import type { Statement } from "../../../skein/src/database/program.ts";
-import { createCluster } from "../cluster/cluster.ts";
-import { createChance } from "../engine/chance.ts";
-import { createScheduler } from "../engine/scheduler.ts";
 import { connect, type Reply } from "../load/connection.ts";
 import { programOf, statement, statementOf } from "../machine/statements.ts";
-import { registersProfile } from "../machine/store.ts";
-import type { TraceEvent } from "../trace/event.ts";
-import { calmDisk } from "../world/disk-settings.ts";
-import { calmNetwork } from "../world/network-settings.ts";
 import { heldRead } from "./held-read.ts";
 import { leftBehind } from "./left-behind.ts";
 import { lostCommit } from "./lost-commit.ts";
 import { lostDisk } from "./lost-disk.ts";
 import { createStage } from "./plot-stage.ts";
-import { drawSettings } from "./swarm.ts";
+import { createCalmWorld, fail } from "./testing/calm-world.ts";
 import { twoReigns } from "./two-reigns.ts";
 
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 const options = {
 	consistency: { level: "linearizable" },
 	idempotencyKey: null,
@@ -26,39 +18,13 @@ const options = {
 	timeoutMs: 5_000,
 } as const;
 
-function fail(error: unknown): never {
-	throw error;
-}
-
 async function world(size: number, seed: number) {
-	const scheduler = createScheduler(settle);
-	const chance = createChance(seed);
-	const events: TraceEvent[] = [];
-	const settings = drawSettings(chance.fork("settings"), size);
-	const cluster = createCluster({
-		size,
-		scheduler,
-		chance: chance.fork("cluster"),
-		profile: registersProfile(settle),
-		settings,
-		networkSettings: calmNetwork,
-		diskSettingsOf: () => calmDisk,
-		storeSettings: {
-			payloads: "group",
-			executeMs: 0.05,
-			readMs: 0.05,
-			storedOutcomeAgeMs: 3_600_000,
-			maxTransactionBytes: 1_000_000,
-			format: { first: "row", changesEveryMs: null },
-		},
-		tell: (event) => events.push(event),
-		observe: () => {},
-	});
+	const { scheduler, chance, settings, cluster, events, tell, ask } = createCalmWorld({ seed, size });
 	const { electionTimeoutMs } = settings.consensus;
 	const stage = createStage({
 		cluster,
 		chance: chance.fork("plots"),
-		tell: (event) => events.push(event),
+		tell,
 		electionTimeoutMs,
 		later: (delayMs, work) => void scheduler.after(delayMs, work),
 		visit: () => {},
@@ -81,9 +47,7 @@ async function world(size: number, seed: number) {
 	// Somebody who writes all the time, everywhere.
 	const write = (number: number): void => {
 		const member = chance.pick(cluster.members);
-		const connection = connect({ member, scheduler, chance, delayMs: 0.1, isLetIn: false, onOutrage: fail });
-		const program = programOf([statementOf({ kind: "write", key: "a", value: `${number}` })]);
-		connection.send(program, options, 1_000).then(() => connection.close(), fail);
+		ask(member, { kind: "write", key: "a", value: `${number}` }, 1_000).catch(fail);
 		scheduler.after(electionTimeoutMs / 5, () => write(number + 1));
 	};
 	write(0);
@@ -128,7 +92,7 @@ test.for([3, 5, 7])("two reigns of one leader among %i, and another one between"
 	expect(isDone).toBe(true);
 	await run(10);
 	const reigns = events.filter((event) => event.type === "role" && event["established"] === true);
-	const later = reigns.map((event) => ("node" in event ? event.node : null));
+	const later = reigns.map((event) => ("node" in event ? event["node"] : null));
 	const first = later.indexOf(old.id);
 	expect(later.slice(first).some((node) => node !== old.id)).toBe(true);
 	expect(later.lastIndexOf(old.id)).toBeGreaterThan(first + 1);

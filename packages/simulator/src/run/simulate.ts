@@ -7,27 +7,32 @@
  * healed members must serve writes and reads within a bound. Then everything that clients saw is judged.
  */
 import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
+import { logFormats } from "../../../skein/src/database/log-format.ts";
 import { type Cluster, createCluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import { type Chance, createChance } from "../engine/chance.ts";
 import { createScheduler, Livelock, type Scheduler } from "../engine/scheduler.ts";
 import { createRecorder, type Key, type Recorder, type Value } from "../history/history.ts";
+import type { AnsweredMode } from "../load/caller.ts";
 import { type Client, startClient } from "../load/client.ts";
 import type { Profile } from "../machine/store.ts";
 import { BrokenProperty } from "../properties/property.ts";
 import { createWatch } from "../properties/watch.ts";
 import type { TimedEvent } from "../trace/event.ts";
 import { createTrace, type Trace, withHead } from "../trace/trace.ts";
+import { checkAnsweredModes } from "./answered-modes.ts";
 import { checkAll } from "./checks.ts";
 import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
-import { startFormatChanges } from "./format-changes.ts";
 import { handOver } from "./hand-over.ts";
 import { hashOf } from "./hash-of-history.ts";
 import { startLeadershipChanges } from "./leadership-changes.ts";
 import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
+import { roomForPages } from "./room-for-pages.ts";
+import { startSettingChanges } from "./setting-changes.ts";
+import { standInTurn } from "./stand-in-turn.ts";
 import { type Budget, drawPlan, type RunPlan } from "./swarm.ts";
 
 export type FailureKind = "crash" | "liveness" | "safety";
@@ -126,7 +131,8 @@ export async function simulate(
 
 function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Scheduler, trace: Trace) {
 	const chance = createChance(seed);
-	const plan: RunPlan = drawPlan(chance.fork("plan"), budget);
+	const drawn = drawPlan(chance.fork("plan"), budget);
+	const plan: RunPlan = profile.name === "sqlite" ? roomForPages(drawn) : drawn;
 	const watch = createWatch();
 	const effects = createEffectsFromLog(profile.createReader(plan.store));
 	const applied = new Map<NodeId, number>();
@@ -134,12 +140,14 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	let everApplied = 0;
 	const recorder: Recorder = createRecorder(() => scheduler.now);
 	const refusedTokens: Position[] = [];
+	const answeredModes: AnsweredMode[] = [];
 	let outrage: unknown = null;
 	const onOutrage = (error: unknown): void => {
 		outrage ??= error;
 	};
 	const cluster: Cluster = createCluster({
 		size: plan.size,
+		witnesses: plan.witnesses,
 		spares: plan.faults.spares,
 		scheduler,
 		chance: chance.fork("cluster"),
@@ -147,6 +155,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		settings: plan.settings,
 		storeSettings: plan.store,
 		networkSettings: plan.network,
+		upgrades: plan.upgrades,
 		diskSettingsOf: plan.diskOf,
 		tell(event, message) {
 			if (event.type === "role" && event.role === "leader")
@@ -177,6 +186,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			isVisitor,
 			others: profile.otherStatements(plan.store),
 			onOutrage,
+			onAnsweredMode: (mode) => answeredModes.push(mode),
 			onRefusedToken: (token) => refusedTokens.push(token),
 		});
 	const visitors = Array.from({ length: visitorCount }, (_, number) => clientOf(`v${number + 1}`, true));
@@ -189,13 +199,18 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		visit: (...visit) => void visitors.some((visitor) => visitor.visit(...visit)),
 		onOutrage,
 	});
-	const formatChanges = startFormatChanges({
-		cluster,
-		scheduler,
+	const changing = { cluster, scheduler, tell: trace.tell, onOutrage };
+	const formatChanges = startSettingChanges({
+		...changing,
 		chance: chance.fork("format changes"),
-		tell: trace.tell,
 		everyMs: profile.name === "sqlite" ? plan.store.format.changesEveryMs : null,
-		onOutrage,
+		draw: (draw) => ({ name: "format", value: draw.pick(logFormats) }),
+	});
+	const modeChanges = startSettingChanges({
+		...changing,
+		chance: chance.fork("mode changes"),
+		everyMs: plan.load.modeChangesEveryMs,
+		draw: (draw) => ({ name: "acknowledgement", value: draw.pick(plan.load.chosenModes) }),
 	});
 	const leadership = startLeadershipChanges({
 		cluster,
@@ -206,6 +221,15 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		prioritize: (member, ofPriorities) => nemesis.prioritize(member, ofPriorities),
 		onOutrage,
 	});
+	const { elector, electionTimeoutMs } = plan.settings.consensus;
+	if (elector === "manual")
+		standInTurn({
+			cluster,
+			scheduler,
+			chance: chance.fork("stand in turn"),
+			everyMs: electionTimeoutMs,
+			onOutrage,
+		});
 	const clients: Client[] = [
 		...Array.from({ length: plan.load.clients }, (_, number) => clientOf(`c${number + 1}`, false)),
 		...visitors,
@@ -261,6 +285,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
 		const sound = draw.shuffle(nemesis.sound);
 		if (!nemesis.isFounded) return new Set(sound);
+		if (plan.witnesses > 0) return drawWithData(draw, sound);
 		if (plan.faults.spares > 0) return drawEnough(draw, sound);
 		const leader = newestLeader()?.id;
 		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
@@ -283,6 +308,22 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		return enough;
 	}
 
+	/** Whoever is away may be all that has what a witness has heard of: only who is down and lacks nothing to the others stays so. */
+	function drawWithData(draw: Chance, sound: readonly NodeId[]): ReadonlySet<NodeId> {
+		const enough = new Set(sound);
+		const all = nemesis.voters();
+		for (const node of sound) {
+			if (draw.happens(0.3)) continue;
+			enough.delete(node);
+			const isEnough = all.every(
+				(voters) => 2 * voters.filter((voter) => enough.has(voter)).length > voters.length,
+			);
+			const mayBeAway = cluster.member(node).isWitness || nemesis.mayStayAway(node, enough);
+			if (!isEnough || !mayBeAway) enough.add(node);
+		}
+		return enough;
+	}
+
 	/** Whose configuration is not the last one that it leads to, or not committed. */
 	function isChanging(): boolean {
 		const view = newestLeader()?.core ?? null;
@@ -294,10 +335,12 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	/** Of these, who is to serve. With `votes`: who may lead. */
 	function membersAmong(nodes: ReadonlySet<NodeId>, votes: boolean): Member[] {
 		const configuration = newestLeader()?.core?.configuration;
-		return cluster.members.filter(({ id }) => {
+		return cluster.members.filter(({ id, isWitness }) => {
 			if (!nodes.has(id)) return false;
 			if (configuration === undefined) return true;
-			return votes ? configuration.voters.includes(id) : configuration.members.some((one) => one.id === id);
+			return votes
+				? configuration.voters.includes(id) && !isWitness
+				: configuration.members.some((one) => one.id === id);
 		});
 	}
 
@@ -355,6 +398,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		async liveness() {
 			nemesis.stop();
 			formatChanges.stop();
+			modeChanges.stop();
 			leadership.stop();
 			const draw = chance.fork("majority");
 			healed = drawHealed(draw);
@@ -368,7 +412,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
 			const mustServe = ({ id }: Member): boolean => nemesis.staysMember(id);
 			// A leader that is not healed must serve somebody, who may be about to leave (seed 700000474).
-			const members = cluster.members.filter(({ id }) => healed.has(id));
+			const members = cluster.members.filter(({ id, isWitness }) => healed.has(id) && !isWitness);
 			const served = probe({
 				members,
 				mustServe,
@@ -452,7 +496,8 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			const { operations } = recorder.history;
 			trace.tell({ type: "history", operations: operations.length, hash: hashOf(recorder.history) });
 			const done = caughtUp().map((id) => cluster.member(id));
-			const digests = new Map(done.map(({ id, store }) => [id, store.digest(true) ?? ""]));
+			const withData = done.filter(({ isWitness }) => !isWitness);
+			const digests = new Map(withData.map(({ id, store }) => [id, store.digest(true) ?? ""]));
 			for (const [node, digest] of digests) trace.tell({ type: "final-digest", node, digest });
 			if (new Set(digests.values()).size > 1)
 				throw new BrokenProperty(
@@ -460,7 +505,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					`at the end ${[...digests].map(([id, digest]) => `${id} has ${digest}`).join(", ")}`,
 				);
 			const states = new Map(
-				done.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
+				withData.map(({ id, store }): [NodeId, ReadonlyMap<Key, Value>] => [id, store.registers()]),
 			);
 			const committed = allIsApplied()
 				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }
@@ -478,13 +523,20 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					isBackAndSound(node) && committed.termAt(index) === term;
 				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
 				checkRefusedTokens(refusedTokens, committed);
-				formatChanges.check((index) => effects.chosenFormat(index));
+				for (const changes of [formatChanges, modeChanges]) changes.check((index) => effects.chosenAt(index));
+				checkAnsweredModes(answeredModes, {
+					first: plan.load.nodeMode,
+					choices: effects.choices,
+					termAt: committed.termAt,
+					answered: modeChanges.answered,
+				});
 			}
 			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;
 		},
 		dispose() {
 			nemesis.stop();
 			formatChanges.stop();
+			modeChanges.stop();
 			leadership.stop();
 			for (const member of cluster.members) member.crash("kill");
 			cluster.dispose();

@@ -6,7 +6,9 @@
 
 import type { Acknowledgement } from "../../../skein/src/consensus/acknowledge/acknowledgement.ts";
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
+import { logFormats } from "../../../skein/src/database/log-format.ts";
 import { defaultNodeSettings, type NodeSettings } from "../../../skein/src/node/settings.ts";
+import type { UpgradeSettings } from "../cluster/upgrades.ts";
 import type { Chance } from "../engine/chance.ts";
 import { type AskedMode, type LoadSettings, type OperationKind, operationKinds } from "../load/settings.ts";
 import type { FormatSettings, StoreSettings } from "../machine/store.ts";
@@ -16,6 +18,8 @@ import { drawFaults, type FaultSettings } from "./faults.ts";
 
 export interface RunPlan {
 	readonly size: number;
+	/** Of these, the last ones: they vote and have no data. */
+	readonly witnesses: number;
 	readonly settings: NodeSettings;
 	readonly store: StoreSettings;
 	readonly load: LoadSettings;
@@ -23,6 +27,8 @@ export interface RunPlan {
 	/** Between two changes of leadership by an operator, on average; null: none. */
 	readonly leadershipEveryMs: number | null;
 	readonly network: NetworkSettings;
+	/** Null: all members run this program. */
+	readonly upgrades: UpgradeSettings | null;
 	readonly diskOf: (node: NodeId) => DiskSettings;
 	/** Simulated time with faults. */
 	readonly safetyMs: number;
@@ -40,15 +46,26 @@ export interface Budget {
 export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 	const size = chance.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
 	const sameDisks = chance.happens(0.5);
-	const settings = drawSettings(chance.fork("settings"), size);
+	const witnesses = drawWitnesses(chance.fork("witnesses"), size);
+	const drawn = drawSettings(chance.fork("settings"), size - witnesses);
+	// Not where parts run without the operator that manual needs.
+	const elector = chance.fork("elector").pick([null, null, null, "bully", "zab", "manual"] as const);
+	const settings = { ...drawn, consensus: { ...drawn.consensus, elector } };
 	return {
 		size,
+		witnesses,
 		settings,
 		store: drawStore(chance.fork("store")),
-		load: drawLoad(chance.fork("load"), size, settings.acknowledgement),
+		load: {
+			...drawLoad(chance.fork("load"), size - witnesses, settings.acknowledgement ?? quorum),
+			...drawModeChanges(chance.fork("mode changes"), size - witnesses),
+		},
 		faults: drawFaults(chance.fork("faults"), size, settings.consensus.electionTimeoutMs),
 		leadershipEveryMs: chance.fork("leadership").pick([null, null, 500, 3_000]),
 		network: drawNetworkSettings(chance.fork("network")),
+		upgrades: chance
+			.fork("upgrades")
+			.pick([null, null, { old: 0.6, atStart: 0.3 }, { old: 0.8, atStart: 0 }]),
 		diskOf: (node) => drawDiskSettings(chance.fork(sameDisks ? "disks" : `disk of ${node}`)),
 		safetyMs: budget.seconds * 1_000 * chance.between(0.3, 1),
 		livenessMs: 20_000 + 40 * settings.consensus.electionTimeoutMs,
@@ -58,6 +75,12 @@ export function drawPlan(chance: Chance, budget: Budget): RunPlan {
 			settings.maxHeldLogBytes === defaultNodeSettings.maxHeldLogBytes &&
 			chance.happens(0.7),
 	};
+}
+
+/** A minority: in a quarter of the runs most often the one beside two members with data that they are for. */
+function drawWitnesses(chance: Chance, size: number): number {
+	if (size < 3 || !chance.happens(0.25)) return 0;
+	return size < 5 ? 1 : chance.pick([1, 2]);
 }
 
 export function drawSettings(chance: Chance, size: number): NodeSettings {
@@ -83,9 +106,10 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 			syncLeaseMs: chance.fork("sync").pick([150, 400, 1_000]),
 			maxClockDrift: defaultNodeSettings.consensus.maxClockDrift,
 			// Without it nobody reads by himself, and chains are long for nothing.
-			leaderLease: chance.fork("lease").happens(acknowledgement.mode === "chain" ? 0.8 : 0.5),
+			leaderLease: chance.fork("lease").happens(acknowledgement?.mode === "chain" ? 0.8 : 0.5),
 			// As the node's own mode says.
 			chain: false,
+			elector: null,
 		},
 		tickIntervalMs,
 		leaderWaitMs: chance.pick([500, 3_000, 8_000]),
@@ -100,10 +124,10 @@ export function drawSettings(chance: Chance, size: number): NodeSettings {
 		maxProposedBytes: chance.pick([256, 4_096, 8_388_608]),
 		maxApplyBytes: chance.pick([1, 1_024, 4_194_304]),
 		applyDelayMs: chance.pick([0, 5, 20]),
-		// Nothing rests on it: where it came ten times a second it was most of what members sent.
-		statusIntervalMs: chance.pick([250, 500, 1_000]),
+		// Nothing rests on these two: where they came ten times a second, they were most of what members did.
+		statusIntervalMs: chance.pick([500, 1_000]),
 		takeoverDelayMs: chance.fork("takeover").pick([300, 2_000, defaultNodeSettings.takeoverDelayMs]),
-		compactionIntervalMs: isEager ? 50 : chance.pick([100, 500, 1_000]),
+		compactionIntervalMs: isEager ? 100 : chance.pick([500, 1_000]),
 		checkpointBytes: isEager ? 256 : chance.pick([1_024, 16_384, 1_048_576]),
 		compactLogBytes: isEager ? 512 : chance.pick([1_024, 2_048, 16_384, 67_108_864]),
 		logTailEntries: isEager ? 0 : chance.pick([0, 5, 50, 500]),
@@ -134,12 +158,14 @@ function drawStore(chance: Chance): StoreSettings {
 }
 
 function drawFormat(chance: Chance): FormatSettings {
-	const first = chance.pick(["row", "statement"] as const);
+	const first = chance.pick(logFormats);
 	return { first, changesEveryMs: chance.pick([null, null, 300, 2_000]) };
 }
 
+const quorum: Acknowledgement = { mode: "quorum" };
+
 /** What holds for writes that do not say: production's own in half of the runs. */
-function drawNodeMode(chance: Chance, size: number): Acknowledgement {
+function drawNodeMode(chance: Chance, size: number): Acknowledgement | null {
 	if (chance.fork("chain").happens(0.2)) return { mode: "chain" };
 	if (chance.happens(0.5)) return defaultNodeSettings.acknowledgement;
 	const modes: Acknowledgement[] = [
@@ -153,7 +179,6 @@ function drawNodeMode(chance: Chance, size: number): Acknowledgement {
 
 /** Most runs mix them: whoever waits for more must not be answered with less. */
 function drawModes(chance: Chance, size: number): Acknowledgement[] {
-	const quorum: Acknowledgement = { mode: "quorum" };
 	if (chance.happens(0.3)) return [quorum];
 	const others: Acknowledgement[] = [{ mode: "async" }];
 	// One more than there are, now and then: that is an error.
@@ -161,6 +186,17 @@ function drawModes(chance: Chance, size: number): Acknowledgement[] {
 	for (let followers = 1; followers <= most; followers++) others.push({ mode: "semi-sync", followers });
 	const some = chance.shuffle(others).slice(0, chance.integer(1, others.length));
 	return chance.happens(0.8) ? [quorum, ...some] : some;
+}
+
+/** In some runs an operator chooses others while they go on. */
+function drawModeChanges(
+	chance: Chance,
+	size: number,
+): Pick<LoadSettings, "chosenModes" | "modeChangesEveryMs"> {
+	const modeChangesEveryMs = chance.pick([null, null, 300, 2_000]);
+	if (modeChangesEveryMs === null) return { chosenModes: [], modeChangesEveryMs };
+	const drawn = ["one", "another"].map((name) => drawNodeMode(chance.fork(name), size) ?? quorum);
+	return { chosenModes: [quorum, ...drawn], modeChangesEveryMs };
 }
 
 function drawSync(chance: Chance): Acknowledgement[] {
@@ -177,7 +213,11 @@ function drawAskedModes(chance: Chance, modes: readonly AskedMode[]): readonly A
 	return chance.happens(0.2) ? ["node's"] : [...modes, ...Array(chance.integer(1, 2)).fill("node's")];
 }
 
-function drawLoad(chance: Chance, size: number, nodeMode: Acknowledgement): LoadSettings {
+function drawLoad(
+	chance: Chance,
+	size: number,
+	nodeMode: Acknowledgement,
+): Omit<LoadSettings, "chosenModes" | "modeChangesEveryMs"> {
 	const weights = Object.fromEntries(
 		operationKinds.map((kind) => [kind, chance.happens(0.6) ? chance.next() : 0]),
 	) as Record<OperationKind, number>;

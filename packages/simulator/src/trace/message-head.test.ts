@@ -38,7 +38,7 @@ function expected(message: PeerMessage): Partial<MessageHead> {
 	}
 }
 
-const consensus = /^(pre-)?vote-|^append-|^chain-|^heartbeat-|^timeout-now$|^read-index-|^appl/u;
+const consensus = /^(pre-)?vote-|^append-|^chain-|^heartbeat-|^timeout-now$|^elector-|^read-index-|^appl/u;
 const none = { previous: null, first: null, last: null, commit: null, match: null, granted: null };
 
 test.for(Object.entries(samples))("the head of %s", ([, message]) => {

@@ -39,6 +39,7 @@ const kinds: ReadonlyMap<number, string> = new Map([
 	[12, "apply-request"],
 	[13, "applied-response"],
 	[14, "chain-append"],
+	[15, "elector-message"],
 	[20, "run-request"],
 	[21, "run-response"],
 	[22, "close-stream"],
@@ -52,7 +53,7 @@ const kinds: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The highest number of a message of consensus, which begins with its term. */
-const lastOfConsensus = 14;
+const lastOfConsensus = 15;
 
 /** Behind version, type and group stand the names of sender and receiver, each behind its length. */
 const namesAt = 6;

@@ -6,6 +6,8 @@
  * minority may lose something that was synced: (n - 1) / 2 of them, rounded down. Such a member is "spent"; a spent
  * member that is wiped, or refuses to start, is down until the run ends. Others may take its place under other names.
  *
+ * With witnesses among the voters a minority is not enough, since they have nothing that could be read: run/covered.ts.
+ *
  * Not covered on any member, whatever the others have: damage that a restart cannot tell from a torn
  * write (the last group that was written, on the one disk that has it). The member would vote with a
  * log that it has silently shortened, and no log can know. Such a member is not started again.
@@ -55,13 +57,16 @@ export function createFaultAtlas(options: {
 	readonly profile: AtlasProfile;
 	readonly chance: Chance;
 	readonly tell: Tell;
+	/** Whether others have what this disk may lose now (`isGone`), or later, when the member goes on with it; default: always. */
+	readonly isCovered?: (node: NodeId, isGone: boolean) => boolean;
 }): FaultAtlas {
 	const { profile, chance, tell } = options;
 	const snapshotChance = chance.fork("snapshots");
 	const spent = new Set<NodeId>();
 
-	function spend(node: NodeId): boolean {
+	function spend(node: NodeId, isGone: boolean): boolean {
 		if (spent.has(node)) return true;
+		if (profile === "covered" && options.isCovered?.(node, isGone) === false) return false;
 		if (
 			profile === "covered" &&
 			!options.voters().every((voters) => leavesMajority(voters, [...spent, node]))
@@ -93,7 +98,7 @@ export function createFaultAtlas(options: {
 		turn();
 		const verdict = judgeDamage(disk.files());
 		const isAllowed = verdict === "harmless" || verdict === "detected";
-		if (!isAllowed || (costs(member, path, verdict) && !spend(node))) {
+		if (!isAllowed || (costs(member, path, verdict) && !spend(node, false))) {
 			turn();
 			return null;
 		}
@@ -130,11 +135,11 @@ export function createFaultAtlas(options: {
 			return true;
 		},
 		misdirect({ node, disk }) {
-			if (!spend(node)) return false;
+			if (!spend(node, false)) return false;
 			disk.misdirectNextWrite(isInLog);
 			return true;
 		},
-		mayLose: spend,
+		mayLose: (node) => spend(node, true),
 		mayStart(node, disk) {
 			const verdict = judgeStart(disk.files());
 			if (verdict === "none" || verdict === "harmless") return true;

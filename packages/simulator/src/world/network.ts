@@ -3,7 +3,14 @@
  * what is cut. Nodes only ever reach it through the Network that `connect` gives, one for each life.
  */
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
-import { type Lane, lanes, type Network, type NetworkReceiver } from "../../../skein/src/world/network.ts";
+import { commonVersion, wireVersions } from "../../../skein/src/peer/codec/wire-version.ts";
+import {
+	type Lane,
+	lanes,
+	type Network,
+	type NetworkReceiver,
+	type WireVersions,
+} from "../../../skein/src/world/network.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import type { Tell } from "../trace/event.ts";
@@ -15,6 +22,8 @@ import type { Way } from "./partitions.ts";
 export interface Credentials {
 	readonly incarnation: string;
 	readonly accepts: (node: NodeId, incarnation: string) => boolean;
+	/** Of the program that runs: absent, this one's. */
+	readonly wire?: WireVersions;
 }
 
 export interface SimulatedNetwork {
@@ -54,6 +63,8 @@ interface Attachment {
 	readonly door: Door & { open: boolean };
 	readonly credentials: Credentials | null;
 }
+
+const wireOf = (credentials: Credentials | null): WireVersions => credentials?.wire ?? wireVersions;
 
 type Link = Readonly<Record<Lane, SimulatedLane>>;
 
@@ -119,7 +130,12 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 			receiver,
 			door: {
 				open: true,
-				onMessage: (from, lane, bytes) => receiver.onMessage(from, lane, bytes),
+				onMessage(from, lane, bytes) {
+					const { newest } = wireOf(credentials);
+					if ((bytes[0] ?? 0) > newest)
+						throw new Error(`${node} knows wire version ${newest}, and got ${bytes[0]} from ${from}`);
+					receiver.onMessage(from, lane, bytes);
+				},
 			},
 			credentials,
 		};
@@ -165,6 +181,14 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 				send: (to, lane, bytes) => link(to)?.[lane].send(bytes) ?? false,
 				queuedBytes: (to, lane) => link(to)?.[lane].queuedBytes() ?? 0,
 				reachable: (to) => link(to)?.control.ready ?? false,
+				wire: wireOf(credentials ?? null),
+				wireVersion(to) {
+					const own = wireOf(credentials ?? null);
+					const other = attached.get(to);
+					return other === undefined
+						? own.oldest
+						: (commonVersion(own, wireOf(other.credentials)) ?? own.oldest);
+				},
 				// All nodes that there will ever be know each other.
 				meet() {},
 				async stop() {

@@ -5,12 +5,13 @@
  */
 import type { FastifyReply } from "fastify";
 import type { Position } from "../consensus/types.ts";
+import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { Answer } from "../node/service.ts";
 import { formatToken } from "../node/session-token.ts";
 import { type ErrorView, encodeError, isRetryable, statusOf } from "./errors.ts";
 
 /** Of an answer that reflects data: what its headers say. */
-export interface Reflected extends Pick<Answer, "stalenessMs" | "inSync" | "replayed"> {
+export interface Reflected extends Pick<Answer, "stalenessMs" | "inSync" | "replayed" | "acknowledgement"> {
 	/** Null: nothing was run. */
 	readonly position: Position | null;
 	/** What the session has seen now; null: nothing, and it came with nothing. */
@@ -34,7 +35,7 @@ export function createAnswerer(nodeId: string): Answerer {
 		"access-control-allow-origin",
 		"*",
 		"access-control-expose-headers",
-		"skein-session, skein-index, skein-staleness-ms, skein-in-sync, skein-node, skein-replayed, retry-after",
+		"skein-session, skein-index, skein-staleness-ms, skein-in-sync, skein-ack, skein-node, skein-replayed, retry-after",
 	];
 	const commonJson = [...common, "content-type", "application/json"];
 	let draining = false;
@@ -73,11 +74,12 @@ export function createAnswerer(nodeId: string): Answerer {
 
 function addReflected(
 	headers: string[],
-	{ position, session, stalenessMs, inSync, replayed }: Reflected,
+	{ position, session, stalenessMs, inSync, replayed, acknowledgement }: Reflected,
 ): void {
 	if (session !== null) headers.push("skein-session", formatToken(session));
 	if (position !== null) headers.push("skein-index", String(position.index));
 	if (inSync !== null) headers.push("skein-in-sync", String(inSync));
+	if (acknowledgement !== null) headers.push("skein-ack", acknowledgementText(acknowledgement));
 	// Rounded up: it is a bound.
 	if (stalenessMs !== null) headers.push("skein-staleness-ms", String(Math.ceil(stalenessMs)));
 	if (replayed) headers.push("skein-replayed", "true");

@@ -25,6 +25,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
 	["SQLITE_NOMEM", 500],
 	["OVERLOADED", 503],
 	["NOT_READY", 503],
+	["WITNESS", 503], // not 421: fetch sends a request again on that, to the same node
 	["NO_LEADER", 503],
 	["LEADERSHIP_LOST", 503],
 	["TOO_STALE", 503],

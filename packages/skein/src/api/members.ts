@@ -73,10 +73,10 @@ function peerOf(value: unknown): string {
 	throw badRequest("peer must be HOST:PORT, where the other nodes reach this one");
 }
 
-function kindOf(value: unknown): "voter" | "joining" | "learner" {
+function kindOf(value: unknown): "voter" | "joining" | "learner" | "witness" {
 	if (value === undefined) return "joining";
-	if (value === "voter" || value === "joining" || value === "learner") return value;
-	throw badRequest("as must be joining, learner or voter");
+	if (value === "voter" || value === "joining" || value === "learner" || value === "witness") return value;
+	throw badRequest("as must be joining, learner, voter or witness");
 }
 
 function priorityOf(value: unknown): Priority {
@@ -89,8 +89,8 @@ function membersOf({ databases }: ClusterView): object {
 	const group = databases["default"];
 	return Object.fromEntries(
 		Object.entries(group?.members ?? {}).map(([id, member]) => {
-			const { kind, priority, role, peer, url, version, lagEntries, reachable } = member;
-			return [id, { kind, priority, role, peer, url, version, lagEntries, reachable }];
+			const { kind, priority, role, peer, url, version, wire, lagEntries, reachable } = member;
+			return [id, { kind, priority, role, peer, url, version, wire, lagEntries, reachable }];
 		}),
 	);
 }

@@ -51,6 +51,11 @@ function metricsOf(name: string, database: DatabaseView, node: string): Metric[]
 			help: "For how long this node does not stand by itself, since it stepped down for an operator.",
 			samples: one(database.elections.restsForMs),
 		},
+		{
+			name: "skein_witness",
+			help: "1 where this node votes and holds no data.",
+			samples: each(({ kind }) => kind === "witness", own),
+		},
 		{ name: "skein_commit_index", help: "Known to be committed.", samples: one(database.commitIndex) },
 		{
 			name: "skein_applied_index",

@@ -37,6 +37,18 @@ test("stepping down, pausing elections, rehearsing a transfer", async () => {
 	]);
 });
 
+test("choosing the elector, and telling a node to stand", async () => {
+	await using api = await startTestApi();
+	expect((await api.post("/cluster/elector", { elector: "bully" })).body).toEqual({
+		changed: true,
+		elector: "bully",
+	});
+	const rehearsed = await api.post("/cluster/elector", { elector: "raft", dryRun: true });
+	expect(rehearsed.body).toEqual({ changed: false, elector: "raft" });
+	expect((await api.post("/cluster/stand", { node: "n3" })).body).toEqual({ changed: true, leader: "n3" });
+	expect((await api.post("/cluster/stand", { dryRun: true })).body["changed"]).toBe(false);
+});
+
 test.each([
 	["/cluster/elections", "{}", /pausedForMs is missing/],
 	["/cluster/elections", '{"pausedForMs":-1}', /pausedForMs must be a whole number/],
@@ -44,7 +56,12 @@ test.each([
 	["/cluster/elections", '{"pauseForMs":1}', /unknown field "pauseForMs"/],
 	["/cluster/step-down", '{"term":"7"}', /term must be a whole number/],
 	["/cluster/step-down", '{"confirm":7}', /confirm must be the sentence/],
+	["/cluster/step-down", '{"node":7}', /node must be the id of a node/],
 	["/cluster/transfer", '{"to":"n3","dryRun":1}', /dryRun must be true or false/],
+	["/cluster/elector", "{}", /elector must be one of raft, /],
+	["/cluster/elector", '{"elector":"paxi"}', /elector must be one of raft, /],
+	["/cluster/elector", '{"name":"raft"}', /unknown field "name"/],
+	["/cluster/stand", '{"node":7}', /node must be the id of a node/],
 ])("%s %s is refused", async (path, body, says) => {
 	await using api = await startTestApi();
 	const answer = await api.post(path, body);

@@ -12,13 +12,15 @@ const defaultRestMs = 60_000;
 export function registerOperatorRoutes(app: FastifyInstance, service: Service, answer: Answerer): void {
 	app.post("/cluster/transfer", async (request, reply) => {
 		const body = fieldsOf(request.body ?? {}, ["to", "dryRun"]);
-		const result = await service.transfer(targetOf(body["to"]), flagOf(body, "dryRun"));
+		const result = await service.transfer(nodeOf(body, "to"), flagOf(body, "dryRun"));
 		answer.json(reply, JSON.stringify(result));
 		return reply;
 	});
 	app.post("/cluster/step-down", async (request, reply) => {
-		const body = fieldsOf(request.body ?? {}, ["term", "restMs", "confirm", "dryRun"]);
+		const body = fieldsOf(request.body ?? {}, ["term", "node", "restMs", "confirm", "dryRun"]);
+		const node = nodeOf(body, "node");
 		const result = await service.stepDown({
+			...(node === null ? {} : { node }),
 			term: wholeNumberOf(body, "term", Number.MAX_SAFE_INTEGER),
 			restMs: wholeNumberOf(body, "restMs", longestPauseMs) ?? defaultRestMs,
 			confirm: confirmationOf(body),
@@ -42,8 +44,9 @@ export function registerOperatorRoutes(app: FastifyInstance, service: Service, a
 	});
 }
 
-function targetOf(to: unknown): string | null {
-	if (to === undefined || to === null) return null;
-	if (typeof to !== "string" || to === "") throw badRequest("to must be the id of a node");
-	return to;
+function nodeOf(body: Readonly<Record<string, unknown>>, name: string): string | null {
+	const node = body[name];
+	if (node === undefined || node === null) return null;
+	if (typeof node !== "string" || node === "") throw badRequest(`${name} must be the id of a node`);
+	return node;
 }

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Position } from "../consensus/types.ts";
-import { acknowledgementForms, parseAcknowledgement } from "../node/acknowledgement-text.ts";
+import { acknowledgementForms, parseAcknowledgement } from "../database/acknowledgement-text.ts";
 import { parseConsistency } from "../node/consistency.ts";
 import type { Consistency, RequestOptions } from "../node/service.ts";
 import { parseToken } from "../node/session-token.ts";

@@ -144,6 +144,16 @@ test("POST /cluster/format changes the log format, and takes no other", async ()
 		expect((await api.post("/cluster/format", body)).status).toBe(400);
 });
 
+test("POST /cluster/acknowledgement changes the mode of writes that name none, and takes no other", async () => {
+	await using api = await startTestApi();
+	expect((await api.post("/cluster/acknowledgement", { acknowledgement: "semi-sync; k=2" })).body).toEqual({
+		acknowledgement: "semi-sync;k=2",
+		index: 9,
+	});
+	for (const body of [{}, { acknowledgement: "soon" }, { acknowledgement: "sync", at: 3 }, null])
+		expect((await api.post("/cluster/acknowledgement", body)).status).toBe(400);
+});
+
 test("POST /explain says how statements would be logged, for a database and a format", async () => {
 	await using api = await startTestApi();
 	const sql = "delete from t";

@@ -47,7 +47,8 @@ export async function runSql(
 	const steps = isArray ? transaction(statements) : statements.map(alone);
 	const stream = service.openStream();
 	try {
-		const { outcome, position, stalenessMs, inSync, replayed } = await stream.run({ steps }, options);
+		const answer = await stream.run({ steps }, options);
+		const { outcome, position } = answer;
 		if (!outcome.autocommit) {
 			throw badRequest(
 				"a transaction cannot stay open here: it was rolled back. Send an array of statements, which is one transaction",
@@ -61,7 +62,7 @@ export async function runSql(
 		const session = laterOf(tokenOf(options), position);
 		return {
 			body: isArray ? `{"results":[${results.join(",")}]}` : results.join(""),
-			reflected: { position, session, stalenessMs, inSync, replayed },
+			reflected: { ...answer, session },
 		};
 	} finally {
 		await stream.close();

@@ -3,7 +3,7 @@
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
-import { acknowledgementText } from "../node/acknowledgement-text.ts";
+import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import { type DevCluster, openClusterFile } from "./dev/cluster-file.ts";
 import { busyPorts } from "./dev/ports.ts";
 import { type SupervisedNode, superviseNode } from "./dev/supervised-node.ts";
@@ -90,8 +90,10 @@ function startOne(
 			["--cluster", ports.map((other, position) => `${idOf(position)}=${peerOf(other)}`).join()],
 			["--cluster-id", cluster.clusterId],
 			["--log-level", values.logLevel],
-			["--acknowledgement", acknowledgementText(values.acknowledgement)],
 			["--log-format", "json"],
+			values.acknowledgement === null
+				? []
+				: ["--acknowledgement", acknowledgementText(values.acknowledgement)],
 		].flat(),
 	});
 }

@@ -58,7 +58,7 @@ const cases: readonly Case[] = [
 		exitCode: 2,
 		says: /there is no --force[^]*--confirm[^]*Try: skein member remove --help/,
 	},
-	{ commandLine: ["format", "page"], exitCode: 2, says: /it is row or statement/ },
+	{ commandLine: ["format", "page"], exitCode: 2, says: /it is row, statement or wal/ },
 	{ commandLine: ["member", "ad"], exitCode: 2, says: /Did you mean add/ },
 	{
 		commandLine: ["start", "--id", "n1", "--join", "8080", "--cluster", "n1=a:1"],

@@ -37,6 +37,7 @@ const headings: Readonly<Record<StatementExplanation["logged"], string>> = {
 	statement: "logged as SQL and arguments:",
 	rows: "logged as the rows that it changes:",
 	schema: "logged as SQL:",
+	pages: "logged as the pages that it changes:",
 	nothing: "not logged:",
 	refused: "fails:",
 };

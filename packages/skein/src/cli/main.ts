@@ -1,30 +1,33 @@
 // The command line: commands and their help, made from the table of options; each command's code is loaded when it runs.
 import { existsSync } from "node:fs";
 import { Command, CommanderError, Option as CommanderOption } from "commander";
+import { acknowledgementForms } from "../database/acknowledgement-text.ts";
 import {
 	benchOptions,
 	consensusTuning,
 	devOptions,
-	environmentName,
+	electorOptions,
 	explainOptions,
-	flagName,
 	formatOptions,
 	lostOptions,
 	memberAddOptions,
 	memberOptions,
 	membersOptions,
+	modeOptions,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
 	pauseElectionsOptions,
-	resolveOptions,
+	recoverOptions,
 	resumeElectionsOptions,
 	sqlOptions,
+	standOptions,
 	startOptions,
 	statusOptions,
 	stepDownOptions,
 	transferOptions,
 } from "./options.ts";
+import { environmentName, flagName, resolveOptions } from "./resolve-options.ts";
 import { UsageError } from "./usage-error.ts";
 import { skeinVersion } from "./version.ts";
 
@@ -110,9 +113,10 @@ function program(): Command {
 		run: async (values, argument) => (await import("./transfer.ts")).transfer(values, argument),
 	});
 	addCommand(root, "step-down", stepDownOptions, {
-		description: "whoever leads stops to, and does not stand for a while; somebody else leads",
-		examples: ["skein step-down", "skein step-down --rest-ms 300000", "skein step-down --dry-run"],
-		run: async (values) => (await import("./step-down.ts")).stepDown(values),
+		argument: ["[node]", "only if it leads: then it may be said twice; without: whoever leads, each time"],
+		description: "the leader stops to lead, and does not stand for a while; somebody else leads",
+		examples: ["skein step-down n1", "skein step-down --rest-ms 300000", "skein step-down --dry-run"],
+		run: async (values, argument) => (await import("./step-down.ts")).stepDown(values, argument),
 	});
 	addCommand(root, "pause-elections", pauseElectionsOptions, {
 		description: "for maintenance: for a while no node takes leadership by itself, also if the leader dies",
@@ -123,6 +127,19 @@ function program(): Command {
 		description: "ends a pause of elections",
 		examples: ["skein resume-elections"],
 		run: async (values) => (await import("./pause-elections.ts")).resumeElections(values),
+	});
+	addCommand(root, "elector", electorOptions, {
+		argument: ["[elector]", "raft, bully, zab or manual; without: tells which one it is"],
+		description: "choose who stands for leadership, and when, on the running cluster",
+		examples: ["skein elector", "skein elector bully", "skein elector manual --dry-run"],
+		run: async (values, argument) => (await import("./elector.ts")).elector(values, argument),
+	});
+	addCommand(root, "stand", standOptions, {
+		argument: ["[node]", "which one; without: the one that is asked"],
+		description:
+			"where nobody leads, a node asks for leadership now; with elector manual nobody else decides",
+		examples: ["skein stand n1", "skein stand n1 --url http://10.0.0.2:8080"],
+		run: async (values, argument) => (await import("./elector.ts")).stand(values, argument),
 	});
 	addCommand(root, "members", membersOptions, {
 		description: "show who belongs to the cluster, who votes and who leads",
@@ -149,10 +166,12 @@ function program(): Command {
 		);
 	addCommand(member, "add", memberAddOptions, {
 		argument: ["<node>", "its id: a new one, that no node of this cluster ever had"],
-		description: "a node joins: as a learner until it keeps pace, then it votes; with --learner it stays one",
+		description:
+			"a node joins: as a learner until it keeps pace, then it votes; with --learner it stays one; with --witness it votes and keeps no data",
 		examples: [
 			"skein member add n4 --peer 10.0.0.4:18080",
 			"skein member add r1 --peer 10.0.0.9:18080 --learner",
+			"skein member add w1 --peer 10.0.0.7:18080 --witness",
 		],
 		run: async (values, argument) => (await import("./member.ts")).addMember(values, argument),
 	});
@@ -177,11 +196,27 @@ function program(): Command {
 		run: async (values, node, priority) =>
 			(await import("./member.ts")).changePriority(values, node, priority),
 	});
+	addCommand(root, "recover", recoverOptions, {
+		description:
+			"a new cluster from a survivor's data directory, when a majority is gone for good; says what may be lost, and asks",
+		examples: [
+			"skein recover --data /var/lib/skein --dry-run",
+			"skein recover --data /var/lib/skein --survivors /mnt/n2/skein,http://10.0.0.4:8080",
+			'skein recover --data /var/lib/skein --confirm "n1 and n2 are gone for good, and what came after 3.100 is lost"',
+		],
+		run: async (values) => (await import("./recover.ts")).recover(values),
+	});
 	addCommand(root, "format", formatOptions, {
-		argument: ["[format]", "row or statement; without: tells which one it is"],
+		argument: ["[format]", "row, statement or wal; without: tells which one it is"],
 		description: "choose what the log holds: the rows that changed, or SQL where that is safe",
 		examples: ["skein format", "skein format statement"],
 		run: async (values, argument) => (await import("./format.ts")).format(values, argument),
+	});
+	addCommand(root, "mode", modeOptions, {
+		argument: ["[mode]", `${acknowledgementForms}; without: tells which one it is`],
+		description: "choose when writes are answered that do not say so themselves (Skein-Ack)",
+		examples: ["skein mode", "skein mode sync", 'skein mode "semi-sync;k=2"'],
+		run: async (values, argument) => (await import("./mode.ts")).mode(values, argument),
 	});
 	addCommand(root, "explain", explainOptions, {
 		argument: ["[sql]", "one or more statements; none of them runs"],

@@ -3,7 +3,9 @@
 import { connect } from "../../../client/src/index.ts";
 import { commandLineClient } from "./client-options.ts";
 import { confirmed } from "./confirm.ts";
-import type { HostPort, memberAddOptions, memberOptions, OptionValues } from "./options.ts";
+import { formatHostPort } from "./host-port.ts";
+import { joinKind } from "./join-kind.ts";
+import type { memberAddOptions, memberOptions, OptionValues } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Values = OptionValues<typeof memberOptions>;
@@ -12,7 +14,7 @@ interface Change {
 	readonly change: "add" | "remove" | "promote" | "demote" | "priority";
 	readonly id: string;
 	readonly peer?: string;
-	readonly as?: "joining" | "learner";
+	readonly as?: "joining" | "learner" | "witness";
 	readonly priority?: string;
 }
 
@@ -23,10 +25,12 @@ export async function addMember(
 	const id = named(node);
 	if (values.peer === null)
 		throw new UsageError("--peer is missing: HOST:PORT, where the other nodes reach it");
-	const as = values.learner ? "learner" : "joining";
+	const as = joinKind(values);
 	await change(values, { change: "add", id, peer: formatHostPort(values.peer), as });
 	if (!values.json && !values.dryRun) {
-		console.log(`if it does not run yet: skein start --id ${id} --join ${values.url[0] ?? "URL"} --peer …`);
+		console.log(
+			`if it does not run yet: skein start --id ${id} --join ${values.url[0] ?? "URL"} --peer …${as === "witness" ? " --witness" : ""}`,
+		);
 	}
 }
 
@@ -84,8 +88,4 @@ function listed(members: unknown): string {
 export function kindText(kind: string, priority: unknown): string {
 	if (priority === "preferred") return `${kind}, preferred`;
 	return priority === "never" ? `${kind}, never leads` : kind;
-}
-
-function formatHostPort({ host, port }: HostPort): string {
-	return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -13,7 +13,7 @@ export async function members(values: OptionValues<typeof membersOptions>): Prom
 		throw new Error("the answer to GET /cluster/members names no members");
 	}
 	const entries = Object.entries(answer.members as Record<string, Record<string, unknown>>);
-	const columns = ["node", "kind", "role", "peer", "url", "version", "lag", "reachable"];
+	const columns = ["node", "kind", "role", "peer", "url", "version", "wire", "lag", "reachable"];
 	const rows = entries.map(([id, one]) => [
 		id,
 		kindText(shown(one["kind"]), one["priority"]),
@@ -21,6 +21,7 @@ export async function members(values: OptionValues<typeof membersOptions>): Prom
 		shown(one["peer"]),
 		shown(one["url"]),
 		shown(one["version"]),
+		wireText(one["wire"]),
 		shown(one["lagEntries"]),
 		one["reachable"] === true ? "yes" : "no",
 	]);
@@ -35,3 +36,9 @@ export async function members(values: OptionValues<typeof membersOptions>): Prom
 
 const shown = (value: unknown): string =>
 	typeof value === "string" || typeof value === "number" ? String(value) : "-";
+
+/** The versions of messages between nodes that it understands: "5-6". */
+function wireText(wire: unknown): string {
+	if (typeof wire !== "object" || wire === null || !("oldest" in wire) || !("newest" in wire)) return "-";
+	return wire.oldest === wire.newest ? String(wire.newest) : `${String(wire.oldest)}-${String(wire.newest)}`;
+}

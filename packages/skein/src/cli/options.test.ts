@@ -1,14 +1,6 @@
 import { expect, test } from "vitest";
-import {
-	devOptions,
-	environmentName,
-	everyOption,
-	flagName,
-	parseHostPort,
-	resolveOptions,
-	sqlOptions,
-	startOptions,
-} from "./options.ts";
+import { devOptions, everyOption, parseHostPort, sqlOptions, startOptions } from "./options.ts";
+import { environmentName, flagName, resolveOptions } from "./resolve-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 const nothing = { flags: {}, environment: {}, file: { path: "skein.config.json", values: {} } };
@@ -76,7 +68,7 @@ test("URLs: whole, without http://, or a port of this machine", () => {
 test("when writes are answered", () => {
 	const resolve = (acknowledgement: string) =>
 		resolveOptions(startOptions, { ...nothing, flags: { acknowledgement } }).acknowledgement;
-	expect(resolveOptions(startOptions, nothing).acknowledgement).toEqual({ mode: "quorum" });
+	expect(resolveOptions(startOptions, nothing).acknowledgement).toBeNull();
 	expect(resolve("async")).toEqual({ mode: "async" });
 	expect(resolve("semi-sync")).toEqual({ mode: "semi-sync", followers: 1 });
 	expect(resolve("semi-sync;k=2")).toEqual({ mode: "semi-sync", followers: 2 });

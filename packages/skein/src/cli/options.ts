@@ -2,13 +2,13 @@
 import { whyBlocked } from "../../../client/src/blocked-ports.ts";
 import type { Acknowledgement as AcknowledgementText, ConsistencyText } from "../../../client/src/index.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { type ElectorName, electorNames } from "../consensus/types.ts";
 import {
 	acknowledgementForms,
 	acknowledgementText,
 	parseAcknowledgement,
-} from "../node/acknowledgement-text.ts";
+} from "../database/acknowledgement-text.ts";
 import { defaultNodeSettings } from "../node/settings.ts";
-import { UsageError } from "./usage-error.ts";
 
 /** What a value looks like in the configuration file; the text forms are the same for flag and environment. */
 export type OptionKind = "text" | "integer" | "boolean" | "list" | "map";
@@ -195,6 +195,12 @@ function sizeBytes(value: number, description: string): Option<number> {
 	return integer(common);
 }
 
+function electorOf(value: string): ElectorName {
+	const found = electorNames.find((name) => name === value);
+	if (found === undefined) throw new Error(`it must be one of ${electorNames.join(", ")}`);
+	return found;
+}
+
 /** Those of the core: `consensus` in the node's settings. */
 export const consensusTuning = {
 	heartbeatIntervalMs: durationMs(
@@ -205,11 +211,17 @@ export const consensusTuning = {
 		defaultNodeSettings.consensus.electionTimeoutMs,
 		"silence of the leader after which the others elect, at the earliest; the same on every node",
 	),
+	elector: option<ElectorName | null>("text", electorNames.join("|"), electorOf, {
+		description:
+			"who stands for leadership, and when; the first leader writes it to the log, and then that counts",
+		default: null,
+		defaultText: "raft",
+	}),
 } satisfies OptionTable;
 
-const acknowledgement = option<Acknowledgement>("text", "mode", acknowledgementOf, {
-	description: `when writes are answered that do not say so themselves: ${acknowledgementForms}; early modes can lose them`,
-	default: defaultNodeSettings.acknowledgement,
+const acknowledgement = option<Acknowledgement | null>("text", "mode", acknowledgementOf, {
+	description: `in a new cluster, when writes are answered that do not say so themselves: ${acknowledgementForms}; early modes can lose them; later: skein mode`,
+	default: null,
 	defaultText: "quorum",
 });
 
@@ -311,6 +323,7 @@ export const startOptions = {
 		default: null,
 	}),
 	learner: flag({ description: "with --join: gets the log and does not vote, a read replica" }),
+	witness: flag({ description: "with --join: votes and keeps no data, for a small third machine" }),
 	advertisePeer: option<HostPort | null>("text", "host:port", parseHostPort, {
 		description: "with --join: where the other nodes reach this one, if not at --peer",
 		default: null,
@@ -374,7 +387,7 @@ const acknowledgementOfWrites = option<AcknowledgementText | null>(
 	{
 		description: `what writes wait for: ${acknowledgementForms}`,
 		default: null,
-		defaultText: "the node's own",
+		defaultText: "the cluster's own",
 	},
 );
 
@@ -404,6 +417,8 @@ export const stepDownOptions = {
 	confirm,
 	restMs: durationMs(60_000, "for how long who stepped down does not stand by itself"),
 } satisfies OptionTable;
+export const electorOptions = { url, json, dryRun } satisfies OptionTable;
+export const standOptions = { url, json, dryRun } satisfies OptionTable;
 export const resumeElectionsOptions = { url, json, dryRun } satisfies OptionTable;
 export const pauseElectionsOptions = {
 	...resumeElectionsOptions,
@@ -438,6 +453,26 @@ export const memberAddOptions = {
 		default: null,
 	}),
 	learner: flag({ description: "it gets the log and does not vote: a read replica" }),
+	witness: flag({ description: "it votes and keeps no data: a small third machine" }),
+} satisfies OptionTable;
+export const recoverOptions = {
+	data: text({
+		placeholder: "directory",
+		description: "the data directory of the survivor, a node that is stopped",
+		default: null,
+	}),
+	survivors: option<readonly string[] | null>("list", "directory|url,…", (value) => value.split(","), {
+		description: "other survivors, to find the best: directories of stopped nodes, URLs of running ones",
+		default: null,
+	}),
+	peer: option<HostPort | null>("text", "host:port", parseHostPort, {
+		description: "where the other nodes will reach it",
+		default: null,
+		defaultText: "where they did",
+	}),
+	confirm,
+	dryRun,
+	json,
 } satisfies OptionTable;
 export const explainOptions = {
 	url,
@@ -449,6 +484,7 @@ export const explainOptions = {
 	}),
 } satisfies OptionTable;
 export const formatOptions = { url, json } satisfies OptionTable;
+export const modeOptions = { url, json } satisfies OptionTable;
 export const benchOptions = {
 	url,
 	json,
@@ -476,48 +512,8 @@ export const everyOption: OptionTable = {
 	...memberOptions,
 	...stepDownOptions,
 	...pauseElectionsOptions,
+	...recoverOptions,
 	...sqlOptions,
 	...devOptions,
 	...startOptions,
 };
-
-const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-export const flagName = (key: string): string => `--${kebab(key)}`;
-export const environmentName = (key: string): string =>
-	`SKEIN_${kebab(key).replaceAll("-", "_").toUpperCase()}`;
-
-/** The texts an option was given, by where they come from; the first that has one wins. */
-export interface OptionSources {
-	readonly flags: Readonly<Record<string, string | undefined>>;
-	readonly environment: Readonly<Record<string, string | undefined>>;
-	readonly file: { readonly path: string; readonly values: Readonly<Record<string, string | undefined>> };
-}
-
-/** Flag before environment before file before default. */
-export function resolveOptions<Table extends OptionTable>(
-	table: Table,
-	sources: OptionSources,
-): OptionValues<Table> {
-	const values: Record<string, unknown> = {};
-	for (const [key, definition] of Object.entries(table)) {
-		const found = [
-			{ text: sources.flags[key], from: flagName(key) },
-			{ text: sources.environment[environmentName(key)], from: environmentName(key) },
-			{ text: sources.file.values[key], from: `"${key}" in ${sources.file.path}` },
-		].find((source) => source.text !== undefined);
-		if (found?.text === undefined) {
-			values[key] = definition.defaultValue;
-			continue;
-		}
-		try {
-			values[key] = definition.parse(found.text);
-		} catch (error) {
-			const why = error instanceof Error ? error.message : String(error);
-			// The value is not repeated for secrets: the message may end up in a log.
-			const shown = key === "secret" ? "" : ` is ${JSON.stringify(found.text)}:`;
-			throw new UsageError(`${found.from}${shown} ${why}`);
-		}
-	}
-	// Each value came from the option of its own key: the mapped type says just that.
-	return values as OptionValues<Table>;
-}

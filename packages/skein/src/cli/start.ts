@@ -3,11 +3,12 @@
 import { defaultNodeSettings } from "../node/settings.ts";
 import type { NodeConfiguration, RunningNode } from "../server/start-node.ts";
 import type { Logger } from "../world/logger.ts";
+import { formatHostPort } from "./host-port.ts";
 import { listenForStop } from "./interrupt.ts";
+import { joinKind } from "./join-kind.ts";
 import { createLogger } from "./logger.ts";
 import {
 	consensusTuning,
-	type HostPort,
 	nodeTuning,
 	type OptionTable,
 	type OptionValues,
@@ -103,6 +104,11 @@ function nodeConfiguration(values: OptionValues<typeof startOptions>, logger: Lo
 			"--join and --cluster exclude each other: a node joins a cluster, or is one of its first",
 		);
 	}
+	if (values.witness && join === null) {
+		throw new UsageError(
+			"--witness needs --join: a witness joins a cluster that runs, and says so at each start",
+		);
+	}
 	const members = cluster ?? [{ id, peer: join === null ? ownPeer : peerToJoin(values) }];
 	if (!members.some((member) => member.id === id)) {
 		throw new UsageError(
@@ -116,7 +122,7 @@ function nodeConfiguration(values: OptionValues<typeof startOptions>, logger: Lo
 		listen: values.listen,
 		peer: values.peer,
 		cluster: members,
-		join: join === null ? null : { urls: join, asLearner: values.learner },
+		join: join === null ? null : { urls: join, as: joinKind(values) },
 		clusterId: values.clusterId,
 		secret: values.secret,
 		advertiseUrl: values.advertise,
@@ -146,10 +152,6 @@ function pick<Table extends OptionTable>(
 ): Pick<OptionValues<Table>, keyof Table> {
 	const entries = Object.keys(table).map((key) => [key, values[key]]);
 	return Object.fromEntries(entries) as OptionValues<Table>;
-}
-
-function formatHostPort({ host, port }: HostPort): string {
-	return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function asError(error: unknown): Error {

@@ -8,14 +8,14 @@ import type { Standing } from "./acknowledge/standing.ts";
 import type { Input } from "./input.ts";
 import { mayHold } from "./leases.ts";
 import { acknowledgeableIndex, showableIndex } from "./local-reads.ts";
-import { allVoters } from "./quorum.ts";
+import { allVoters, isWitness } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
 import type { Configuration, LogIndex, NodeId } from "./types.ts";
 
-/** In a joint phase: of those who will vote. What asks for more of them is never met. */
-export function otherVoters({ voters }: Configuration, self: NodeId): number {
-	return voters.filter((voter) => voter !== self).length;
+/** With data. In a joint phase: of those who will vote. What asks for more of them is never met. */
+export function otherVoters(configuration: Configuration, self: NodeId): number {
+	return configuration.voters.filter((voter) => voter !== self && !isWitness(configuration, voter)).length;
 }
 
 export function awaitAcknowledgement(
@@ -98,11 +98,14 @@ class LeaderStanding implements Standing {
 	}
 
 	get matchOfOthers(): readonly (readonly LogIndex[])[] {
-		const { voters, outgoingVoters } = configurationOf(this.#state);
+		const configuration = configurationOf(this.#state);
+		const { voters, outgoingVoters } = configuration;
 		const halves = outgoingVoters.length === 0 ? [voters] : [voters, outgoingVoters];
 		const { progress } = this.#leader;
 		return halves.map((half) =>
-			half.filter(this.#isOther).map((voter) => progress.get(voter)?.matchIndex ?? 0),
+			half
+				.filter((voter) => this.#isOther(configuration, voter))
+				.map((voter) => progress.get(voter)?.matchIndex ?? 0),
 		);
 	}
 
@@ -116,7 +119,8 @@ class LeaderStanding implements Standing {
 
 	get appliedOfVoters(): readonly LogIndex[] {
 		const { members } = this.#leader.leases;
-		const others = allVoters(configurationOf(this.#state)).filter(this.#isOther);
+		const configuration = configurationOf(this.#state);
+		const others = allVoters(configuration).filter((voter) => this.#isOther(configuration, voter));
 		return others.map((voter) => members.get(voter)?.appliedIndex ?? 0);
 	}
 
@@ -131,5 +135,8 @@ class LeaderStanding implements Standing {
 		return tail === undefined ? this.#state.appliedIndex : (leases.members.get(tail)?.appliedIndex ?? 0);
 	}
 
-	readonly #isOther = (voter: NodeId): boolean => voter !== this.#state.self;
+	/** With data: a witness counts for the commit alone. */
+	#isOther(configuration: Configuration, voter: NodeId): boolean {
+		return voter !== this.#state.self && !isWitness(configuration, voter);
+	}
 }

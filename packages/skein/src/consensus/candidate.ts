@@ -5,36 +5,49 @@
  */
 import { isDurable } from "./disk-ledger.ts";
 import { becomeFollower } from "./follower.ts";
-import { isHeldBack } from "./holding-back.ts";
+import { isHeldBack, isUnfit } from "./holding-back.ts";
 import { becomeLeader } from "./leader.ts";
 import type { PreVoteResponse, VoteResponse } from "./message.ts";
 import { isSpared } from "./priority.ts";
 import { promiseToSelf } from "./promise.ts";
 import { allVoters, isQuorum, isVoter } from "./quorum.ts";
-import type { CandidateState, CoreState } from "./state.ts";
+import type { CandidateState, CoreState, StandReason } from "./state.ts";
 import { announceRole, configurationOf, isDiskStalled, isLeaderFresh, mayStand, send } from "./state.ts";
 import type { NodeId } from "./types.ts";
 
-/** `transfer`: the leader asked for it. */
-export function stand(state: CoreState, transfer: boolean): void {
+export function stand(state: CoreState, why: StandReason): void {
 	state.elector.rest(state.now);
-	if (!mayStand(state) || (!transfer && (isHeldBack(state) || isSpared(state)))) return forgetLeader(state);
+	if (!mayStand(state) || (why === "elector" && isWithheld(state))) return forgetLeader(state);
 	// Who cannot write could not lead.
 	if (isDiskStalled(state)) return;
-	if (transfer) beginVote(state, true);
-	else beginPreVote(state);
+	if (why === "transfer") beginVote(state, why);
+	else beginPreVote(state, why);
+}
+
+/**
+ * An operator's word, in place of the elector's. Who leads is not deposed by it, for it begins with a pre-vote. Nor by our own
+ * vote: it is ours to refuse like anybody's while a leader's lease may rest on it, also right behind a start, with no leader known.
+ */
+export function standAsAsked(state: CoreState): void {
+	if (state.roleState.role === "leader" || isUnfit(state) || isLeaderFresh(state)) return;
+	stand(state, "operator");
+}
+
+/** It is not to stand by itself just now, though it is a voter. */
+export function isWithheld(state: CoreState): boolean {
+	return isHeldBack(state) || isSpared(state);
 }
 
 /** Who is no voter, or held back, has no business to stand, but should not take silence for a leader either. */
-function forgetLeader(state: CoreState): void {
+export function forgetLeader(state: CoreState): void {
 	const { role } = state.roleState;
 	if (role === "leader" || (role === "follower" && (state.leader === null || isLeaderFresh(state)))) return;
 	becomeFollower(state, null);
 }
 
-function beginPreVote(state: CoreState): void {
+function beginPreVote(state: CoreState, why: StandReason): void {
 	const askedTerm = state.promise.term + 1;
-	const candidate = become(state, { phase: "pre-vote", askedTerm, transfer: false, promiseTicket: null });
+	const candidate = become(state, { phase: "pre-vote", askedTerm, why, promiseTicket: null });
 	candidate.granted.add(state.self);
 	for (const voter of others(state)) {
 		send(state, voter, { type: "pre-vote-request", last: state.log.last }, askedTerm);
@@ -42,15 +55,15 @@ function beginPreVote(state: CoreState): void {
 	tally(state, candidate);
 }
 
-function beginVote(state: CoreState, transfer: boolean): void {
+function beginVote(state: CoreState, why: StandReason): void {
 	const askedTerm = state.promise.term + 1;
 	const promiseTicket = promiseToSelf(state, askedTerm);
-	become(state, { phase: "vote", askedTerm, transfer, promiseTicket });
+	become(state, { phase: "vote", askedTerm, why, promiseTicket });
 }
 
 function become(
 	state: CoreState,
-	round: Pick<CandidateState, "phase" | "askedTerm" | "transfer" | "promiseTicket">,
+	round: Pick<CandidateState, "phase" | "askedTerm" | "why" | "promiseTicket">,
 ): CandidateState {
 	const candidate: CandidateState = { role: "candidate", ...round, granted: new Set(), refused: new Set() };
 	state.roleState = candidate;
@@ -68,7 +81,11 @@ export function onCandidateDurable(state: CoreState, candidate: CandidateState):
 	candidate.promiseTicket = null;
 	candidate.granted.add(state.self);
 	for (const voter of others(state)) {
-		send(state, voter, { type: "vote-request", last: state.log.last, transfer: candidate.transfer });
+		send(state, voter, {
+			type: "vote-request",
+			last: state.log.last,
+			transfer: candidate.why === "transfer",
+		});
 	}
 	tally(state, candidate);
 }
@@ -99,10 +116,10 @@ function tally(state: CoreState, candidate: CandidateState): void {
 	if (isQuorum(configuration, (voter) => candidate.granted.has(voter))) {
 		if (candidate.phase === "vote") return becomeLeader(state);
 		// It was said in the middle of the round, in which nothing is promised yet.
-		if (isHeldBack(state)) return void becomeFollower(state, null);
+		if (candidate.why === "elector" && isHeldBack(state)) return void becomeFollower(state, null);
 		// The round takes its time from here on.
 		state.elector.rest(state.now);
-		return beginVote(state, false);
+		return beginVote(state, candidate.why);
 	}
 	const isOpen = isQuorum(configuration, (voter) => !candidate.refused.has(voter));
 	if (!isOpen) becomeFollower(state, null);

@@ -1,7 +1,7 @@
 /** The bytes of a configuration: there and back, and nothing that was cut or changed is taken for one. */
 import { expect, test } from "vitest";
 import { decodeConfiguration, encodeConfiguration, initialConfiguration } from "./configuration.ts";
-import type { Configuration } from "./types.ts";
+import { type Configuration, electorNames } from "./types.ts";
 
 const members = [
 	{ id: "n2", peer: "b.example:7000" },
@@ -63,6 +63,18 @@ test("priorities come back too, with all else; without any the bytes are as befo
 	expect(() => decodeConfiguration(bytes.with(place, 7))).toThrow(/consensus/);
 	const nobody = { ...first, members: first.members.map((one) => ({ ...one, priority: "never" as const })) };
 	expect(() => encodeConfiguration(nobody)).toThrow(/may lead/);
+});
+
+test("the elector comes back too; without one the bytes are as before", () => {
+	const first = initialConfiguration(members);
+	for (const elector of electorNames) {
+		const configuration: Configuration = { ...first, retired: ["n0"], elector };
+		const bytes = encodeConfiguration(configuration);
+		expect(bytes[0]).toBe(4);
+		expect(decodeConfiguration(bytes)).toEqual(configuration);
+		expect(() => decodeConfiguration(bytes.subarray(0, -1))).toThrow(/too short/);
+		expect(() => decodeConfiguration(bytes.with(-1, 99))).toThrow(/unknown elector/);
+	}
 });
 
 test("what is too short, too long, of another version or without sense is refused", () => {

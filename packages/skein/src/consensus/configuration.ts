@@ -3,17 +3,26 @@
  * ASCII. Layout: version 1, then four lists (members as id and address, voters, outgoing voters,
  * learners): a two-byte count (big endian), then each string as one length byte and its bytes. Version 2
  * has two more, the joining and the retired ids; a configuration without any is written as version 1. Version 3 is
- * version 2 with a byte behind each member, its priority; written where one has any.
+ * version 2 with a byte behind each member: its priority, and 4 if it is a witness; written where one is not 0. Version 4
+ * is version 3 with a byte at its end, the elector; written where one was chosen.
  */
 import { assert } from "./assert.ts";
-import { neverLeads } from "./quorum.ts";
-import type { Configuration, LogIndex, Member, NodeId, Priority } from "./types.ts";
+import { isWitness, neverLeads } from "./quorum.ts";
+import {
+	type Configuration,
+	electorNames,
+	type LogIndex,
+	type Member,
+	type NodeId,
+	type Priority,
+} from "./types.ts";
 
-const latestFormatVersion = 3;
+const latestFormatVersion = 4;
 /** The byte of each: its place. Never changed. */
+const witnessMark = 4;
 const priorities: readonly Priority[] = ["normal", "preferred", "never"];
 const maxMembers = 64;
-const maxRetired = 1_000;
+export const maxRetired = 1_000;
 const idPattern = /^[A-Za-z0-9._-]{1,64}$/;
 /** Printable ASCII without spaces: what a host and port can be made of. */
 const peerPattern = /^[!-~]{1,255}$/;
@@ -28,7 +37,7 @@ export interface ConfigurationAt {
 export function initialConfiguration(members: readonly Member[]): Configuration {
 	const sorted = [...members].sort((a, b) => (a.id < b.id ? -1 : 1));
 	const configuration = {
-		members: sorted.map(({ id, peer }) => ({ id, peer })),
+		members: sorted.map(({ id, peer, witness }) => (witness === true ? { id, peer, witness } : { id, peer })),
 		voters: sorted.map(({ id }) => id),
 		outgoingVoters: [],
 		learners: [],
@@ -67,6 +76,19 @@ export function validateConfiguration(configuration: Configuration): void {
 		assert(new Set(list).size === list.length, "a configuration that names a node twice");
 		for (const id of list) assert(ids.includes(id), () => `${id} is not a member`);
 	}
+	for (const half of [voters, outgoingVoters]) {
+		const witnesses = half.filter((voter) => isWitness(configuration, voter));
+		// A quorum of them alone would hold nothing that can be read.
+		assert(
+			2 * witnesses.length < half.length || half.length === 0,
+			() => `of the voters ${half.join(", ")} too many are witnesses: ${witnesses.join(", ")}`,
+		);
+	}
+	for (const { id, witness, priority } of members) {
+		if (witness !== true) continue;
+		assert(!learners.includes(id), () => `the witness ${id} does not vote`);
+		assert(priority === undefined, () => `the witness ${id} has a priority`);
+	}
 	for (const id of learners) assert(!voters.includes(id), () => `${id} is voter and learner`);
 	for (const id of ids) {
 		const named = voters.includes(id) || outgoingVoters.includes(id) || learners.includes(id);
@@ -80,12 +102,20 @@ export function validateConfiguration(configuration: Configuration): void {
 	}
 }
 
+/** The number of the oldest format that holds it: the one in which it is written. */
+export function configurationFormat(configuration: Configuration): 1 | 2 | 3 | 4 {
+	const { members, joining, retired, elector } = configuration;
+	if (elector !== undefined) return 4;
+	if (members.some((member) => markOf(member) !== 0)) return 3;
+	return joining.length === 0 && retired.length === 0 ? 1 : 2;
+}
+
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
 	validateConfiguration(configuration);
 	const { joining, retired } = configuration;
-	const isPlain = joining.length === 0 && retired.length === 0;
-	const hasPriorities = configuration.members.some(({ priority }) => priority !== undefined);
-	const bytes: number[] = [hasPriorities ? 3 : isPlain ? 1 : 2];
+	const format = configurationFormat(configuration);
+	const { elector } = configuration;
+	const bytes: number[] = [format];
 	const putCount = (count: number): void => {
 		bytes.push(count >> 8, count & 0xff);
 	};
@@ -94,22 +124,22 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 		for (let place = 0; place < text.length; place++) bytes.push(text.charCodeAt(place));
 	};
 	putCount(configuration.members.length);
-	for (const { id, peer, priority } of configuration.members) {
-		putText(id);
-		putText(peer);
-		if (hasPriorities) bytes.push(priorities.indexOf(priority ?? "normal"));
+	for (const member of configuration.members) {
+		putText(member.id);
+		putText(member.peer);
+		if (format >= 3) bytes.push(markOf(member));
 	}
 	const { voters, outgoingVoters, learners } = configuration;
-	for (const list of [
-		voters,
-		outgoingVoters,
-		learners,
-		...(isPlain && !hasPriorities ? [] : [joining, retired]),
-	]) {
+	for (const list of [voters, outgoingVoters, learners, ...(format === 1 ? [] : [joining, retired])]) {
 		putCount(list.length);
 		for (const id of list) putText(id);
 	}
+	if (elector !== undefined) bytes.push(electorNames.indexOf(elector));
 	return Uint8Array.from(bytes);
+}
+
+function markOf({ priority, witness }: Member): number {
+	return witness === true ? witnessMark : priorities.indexOf(priority ?? "normal");
 }
 
 export function decodeConfiguration(bytes: Uint8Array): Configuration {
@@ -132,8 +162,10 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 	};
 	const takeMember = (): Member => {
 		const [id, peer] = [takeText(), takeText()];
-		const priority = version < 3 ? "normal" : priorities[takeByte()];
-		assert(priority !== undefined, () => `an unknown priority of ${id}`);
+		const mark = version < 3 ? 0 : takeByte();
+		if (mark === witnessMark) return { id, peer, witness: true };
+		const priority = priorities[mark];
+		assert(priority !== undefined, () => `an unknown mark of ${id}: ${mark}`);
 		return priority === "normal" ? { id, peer } : { id, peer, priority };
 	};
 	const version = takeByte();
@@ -141,7 +173,7 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		version >= 1 && version <= latestFormatVersion,
 		() => `configuration format ${version}, this program knows those up to ${latestFormatVersion}`,
 	);
-	const configuration: Configuration = {
+	const listed = {
 		members: takeList(takeMember),
 		voters: takeList<NodeId>(takeText),
 		outgoingVoters: takeList<NodeId>(takeText),
@@ -149,6 +181,9 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
 		joining: version === 1 ? [] : takeList<NodeId>(takeText),
 		retired: version === 1 ? [] : takeList<NodeId>(takeText, maxRetired),
 	};
+	const elector = version < 4 ? undefined : electorNames[takeByte()];
+	assert(version < 4 || elector !== undefined, "an unknown elector");
+	const configuration: Configuration = elector === undefined ? listed : { ...listed, elector };
 	assert(place === bytes.length, "a configuration entry is too long");
 	validateConfiguration(configuration);
 	return configuration;

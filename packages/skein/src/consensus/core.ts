@@ -1,11 +1,12 @@
 /** The one door: step(input) gives outputs. It only sends each input to the part that it concerns. */
 import { forgetAcknowledgement } from "./acknowledging.ts";
 import { assert, unreachable } from "./assert.ts";
-import { onCandidateDurable, stand } from "./candidate.ts";
+import { onCandidateDurable, standAsAsked } from "./candidate.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import { validateConfiguration } from "./configuration.ts";
 import { complete, createDiskLedger } from "./disk-ledger.ts";
-import { createRaftElector } from "./electors/raft.ts";
+import { createSurroundings, decide } from "./electing.ts";
+import { createElector } from "./electors/create.ts";
 import { onFollowerDurable, onSnapshotInstalled } from "./follower.ts";
 import { holdBack } from "./holding-back.ts";
 import { onApplied } from "./in-sync.ts";
@@ -22,11 +23,12 @@ import { changeMembers } from "./reconfiguration.ts";
 import { onSnapshotSent, onUnreachable } from "./replication.ts";
 import type { ConsensusSettings } from "./settings.ts";
 import type { CoreState } from "./state.ts";
-import { announceRole } from "./state.ts";
+import { announceRole, electorIn } from "./state.ts";
 import { beginTransfer, giveUpTransfer } from "./transfer.ts";
 import type { GroupId, LogIndex, MonotonicTime, NodeId, Position, VotePromise } from "./types.ts";
 import type { CoreView } from "./view.ts";
 import { createView } from "./view.ts";
+import { refuseOtherKind } from "./witness.ts";
 
 export interface CoreOptions {
 	readonly self: NodeId;
@@ -45,6 +47,8 @@ export interface CoreOptions {
 	readonly configurations: readonly ConfigurationAt[];
 	/** What is known to be committed: the database's applied index. */
 	readonly commitIndex: LogIndex;
+	/** This machine keeps no payloads, and is a member as a witness or not at all. As its disk says; default: false. */
+	readonly witness?: boolean;
 }
 
 export interface Core {
@@ -97,13 +101,17 @@ function createState(options: CoreOptions): CoreState {
 	for (const { index, value } of configurations) {
 		// Who joins begins without members, before the first entry.
 		if (index > 0 || value.members.length > 0) validateConfiguration(value);
+		refuseOtherKind({ self, witness: options.witness === true }, value);
 	}
 	const random = createRandomSource(options.seed);
+	const surroundings = createSurroundings(() => state, self, settings, random);
 	const state: CoreState = {
 		self,
+		witness: options.witness === true,
 		group,
 		settings,
-		elector: createRaftElector(settings.electionTimeoutMs, random, now),
+		elector: createElector(electorIn(configurations.at(-1)?.value, settings), surroundings, now),
+		surroundings,
 		log,
 		disk: createDiskLedger(log.last.index),
 		now,
@@ -122,8 +130,8 @@ function createState(options: CoreOptions): CoreState {
 		uselessReigns: 0,
 		gaveWayAt: Number.NEGATIVE_INFINITY,
 		heldBackUntil: { paused: now, "stepped-down": now, unfit: now },
-		// A group that never had a term had no leader either, and need not wait.
-		lastLeaderContact: promise.term === 0 ? Number.NEGATIVE_INFINITY : now,
+		// Also without any term: a heartbeat may have been answered before its term was durable.
+		lastLeaderContact: now,
 		roleState: {
 			role: "follower",
 			verifiedIndex: commitIndex,
@@ -135,6 +143,7 @@ function createState(options: CoreOptions): CoreState {
 		// Apart from those of earlier lives of this member: an answer to one of them must not count.
 		nextRequestId: Math.floor(random() * 2 ** 31) * 2 ** 21 + 1,
 		transfer: null,
+		alwaysChains: settings.chain,
 		announcedConfiguration: configurations.at(-1) ?? options.configuration,
 		announcedRole: null,
 	};
@@ -181,10 +190,15 @@ function dispatch(state: CoreState, input: Input): void {
 			return onCompacted(state, input.index);
 		case "transfer":
 			return beginTransfer(state, input.to);
+		case "stand":
+			return standAsAsked(state);
 		case "step-down":
 			return stepDown(state);
 		case "hold-back":
 			return holdBack(state, input.reason, input.forMs);
+		case "use-chain":
+			state.alwaysChains = input.always;
+			return;
 		default:
 			return unreachable(input);
 	}
@@ -194,7 +208,7 @@ function onTick(state: CoreState): void {
 	if (state.roleState.role === "leader") return onLeaderTick(state, state.roleState);
 	giveUpTransfer(state);
 	retryReads(state);
-	if (state.elector.tick(state.now) === "stand") stand(state, false);
+	decide(state, state.elector.tick(state.now));
 }
 
 function onDurable(state: CoreState, ticket: number): void {

@@ -2,7 +2,7 @@
  * Those who were removed hear the leader until they know that their removal is committed, so that they
  * can stop and say so. They count for nothing meanwhile, and whoever does not answer in time is left alone.
  */
-import { isMember } from "./quorum.ts";
+import { isMember, isWitness } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { latestConfiguration } from "./state.ts";
 import type { Configuration, LogIndex, NodeId } from "./types.ts";
@@ -16,7 +16,7 @@ export function beginDepartures(state: CoreState, leader: LeaderState, before: C
 	const deadline = state.now + departureTimeouts * state.settings.electionTimeoutMs;
 	for (const { id } of before.members) {
 		if (id === state.self || isMember(value, id)) continue;
-		leader.departing.set(id, { index, deadline, toldInRound: null });
+		leader.departing.set(id, { index, deadline, toldInRound: null, isWitness: isWitness(before, id) });
 	}
 }
 

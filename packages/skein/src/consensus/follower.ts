@@ -14,6 +14,7 @@ import type { CoreState, FollowerState } from "./state.ts";
 import { announceConfiguration, announceRole, latestConfiguration, send } from "./state.ts";
 import { judgeTransfer } from "./transfer.ts";
 import type { Entry, LogIndex, NodeId } from "./types.ts";
+import { refuseForeign, refuseOtherKind } from "./witness.ts";
 
 /** Follows `leader` in the present term (null: nobody known yet), from whatever role. */
 export function becomeFollower(state: CoreState, leader: NodeId | null): FollowerState {
@@ -56,7 +57,7 @@ export function hearLeader(state: CoreState, leader: NodeId): FollowerState {
 	state.lastLeaderContact = state.now;
 	state.lastLeader = leader;
 	if (!neverLeads(latestConfiguration(state).value, leader)) state.uselessReigns = 0;
-	state.elector.rest(state.now);
+	state.elector.heardLeader(state.now);
 	return becomeFollower(state, leader);
 }
 
@@ -118,6 +119,7 @@ export function appendToLog(
 	truncateFrom: LogIndex | null,
 ): void {
 	for (const entry of entries) {
+		refuseForeign(state, entry);
 		state.log.append({ index: entry.index, term: entry.term, sizeBytes: entry.payload.length });
 		if (entry.kind === "configuration") {
 			addConfiguration(state, { index: entry.index, value: decodeConfiguration(entry.payload) });
@@ -129,6 +131,7 @@ export function appendToLog(
 }
 
 function addConfiguration(state: CoreState, added: ConfigurationAt): void {
+	refuseOtherKind(state, added.value);
 	const { retired } = latestConfiguration(state).value;
 	// Who was removed last is the last of them.
 	if (added.value.retired.at(-1) !== retired.at(-1)) state.removalSeenAt = state.now;
@@ -234,6 +237,7 @@ export function onSnapshotInstalled(
 		// What was asked for with the log as it was is not worth winning.
 		if (state.roleState.role === "candidate") becomeFollower(state, null);
 		const base = { index, term };
+		refuseOtherKind(state, input.configuration);
 		state.log.reset(base);
 		state.configurations = [{ index: input.configurationIndex, value: input.configuration }];
 		state.removalSeenAt = state.now;

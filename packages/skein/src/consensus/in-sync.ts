@@ -9,7 +9,7 @@ import { believeApplied, mayHold } from "./leases.ts";
 import { isAnythingLent, shownCommitIndex, tailOf } from "./local-reads.ts";
 import type { AppliedResponse, ApplyRequest } from "./message.ts";
 import type { Progress } from "./progress.ts";
-import { isVoter } from "./quorum.ts";
+import { isVoter, isWitness } from "./quorum.ts";
 import type { CoreState, FollowerState, LeaderState } from "./state.ts";
 import { configurationOf, isDiskStalled, send } from "./state.ts";
 import type { LogIndex, NodeId } from "./types.ts";
@@ -30,7 +30,8 @@ export function askToApply(state: CoreState, leader: LeaderState): void {
 		const progress = leader.progress.get(to);
 		// Also one that departs: it is waited for as long as its lease lasts.
 		if (progress === undefined || lease.appliedIndex >= state.commitIndex) continue;
-		if (!mayHold(state, lease) && !(isStrict && isVoter(configuration, to))) continue;
+		if (!mayHold(state, lease) && !(isStrict && isVoter(configuration, to) && !isWitness(configuration, to)))
+			continue;
 		tellToApply(state, leader, to, progress);
 	}
 }

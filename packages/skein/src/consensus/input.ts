@@ -17,7 +17,7 @@ import type {
 } from "./types.ts";
 
 export interface ProposedEntry {
-	readonly kind: Exclude<EntryKind, "barrier" | "configuration">;
+	readonly kind: Exclude<EntryKind, "barrier" | "configuration" | "metadata">;
 	readonly payload: Uint8Array;
 }
 
@@ -96,7 +96,11 @@ export type Input =
 	| (At & { readonly type: "compacted"; readonly index: LogIndex })
 	/** Hand leadership to `to`, or to the most up-to-date voter when null. */
 	| (At & { readonly type: "transfer"; readonly to: NodeId | null })
+	/** An operator wants this member to ask for leadership, whatever its elector says. Nobody who leads is deposed by it. */
+	| (At & { readonly type: "stand" })
 	/** Stop leading at once (full disk, stuck writer): the others elect. A no-op when not leader. */
 	| (At & { readonly type: "step-down" })
+	/** Entries travel along the chain, and members read by themselves, also before a write asks for mode `chain`. */
+	| (At & { readonly type: "use-chain"; readonly always: boolean })
 	/** Do not stand by yourself for so long; 0: do again. */
 	| (At & { readonly type: "hold-back"; readonly reason: HoldBackReason; readonly forMs: Milliseconds });

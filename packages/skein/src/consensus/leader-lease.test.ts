@@ -168,3 +168,20 @@ test("a lease that the voters before gave is none of those that vote now", () =>
 	settle();
 	expect(leasedIndex()).toBe(node("n1").core?.view.commitIndex);
 });
+
+test("who starts without any term waits too: it may have answered its first leader before its disk had the term", () => {
+	const { simulation } = world();
+	const fresh = simulation.addNode("n4");
+	const term = 9;
+	const asksInVain = (): boolean => {
+		const last = { index: 9, term: 8 };
+		simulation.deliver({ type: "pre-vote-request", group: 1, from: "n2", to: "n4", term, last });
+		const [answer] = simulation.inFlight.splice(0);
+		if (answer?.type !== "pre-vote-response") throw new Error("no answer");
+		return !answer.granted;
+	};
+	expect(fresh.core?.view.term).toBe(0);
+	expect(asksInVain()).toBe(true);
+	simulation.now += electionTimeoutMs;
+	expect(asksInVain()).toBe(false);
+});

@@ -3,6 +3,7 @@ import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import { acknowledge, awaitAcknowledgement, otherVoters, unacknowledgedBy } from "./acknowledging.ts";
 import { assert } from "./assert.ts";
 import { createChain } from "./chain.ts";
+import { createCommitTimes } from "./commit-times.ts";
 import { forgetDeparted, seeOff } from "./departing.ts";
 import { becomeFollower } from "./follower.ts";
 import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
@@ -43,6 +44,7 @@ export function becomeLeader(state: CoreState): void {
 		heartbeatAt: state.now,
 		unacknowledged: [],
 		acknowledgedIndex: 0,
+		durableTimes: createCommitTimes(state.disk.durableIndex),
 		leases: createLeases(state),
 		chain: createChain(),
 		leaseFromRound: 1,
@@ -83,6 +85,7 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 	forgetEndedLeases(state, leader);
 	if (!continueChange(state, leader)) return;
 	handOverAsCaretaker(state, leader);
+	replication.sendToWitnesses(state, leader);
 	replication.sendCommitIndex(state, leader);
 	if (state.now - leader.heartbeatAt < state.settings.heartbeatIntervalMs) return;
 	if (!beginRound(state, leader)) return;
@@ -115,6 +118,7 @@ export function onLeaderSlept(state: CoreState, leader: LeaderState, forMs: Mill
 
 /** Our own disk got further. */
 export function onLeaderDurable(state: CoreState, leader: LeaderState): void {
+	leader.durableTimes.advanced(state.disk.durableIndex, state.now);
 	moveOn(state, leader);
 }
 
@@ -204,6 +208,7 @@ function reasonToRefuse(
  */
 function moveOn(state: CoreState, leader: LeaderState): boolean {
 	const moved = replication.advanceCommitIndex(state, leader);
+	replication.sendToWitnesses(state, leader);
 	showMore(state, leader);
 	if (!moved) return true;
 	leader.leases.commitTimes.advanced(state.commitIndex, state.now);

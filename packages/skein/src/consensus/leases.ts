@@ -7,7 +7,7 @@ import { createCommitTimes } from "./commit-times.ts";
 import type { Lease, Leases } from "./lease.ts";
 import { lendReads, longest } from "./local-reads.ts";
 import type { LeaseGrant } from "./message.ts";
-import { isMember, quorumValue } from "./quorum.ts";
+import { isMember, isWitness, quorumValue } from "./quorum.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
 import type { LogIndex, MonotonicTime, NodeId } from "./types.ts";
@@ -23,8 +23,9 @@ export function createLeases(state: CoreState): Leases {
 	if (mayHold(state, removed))
 		for (const id of configurations[0]?.value.retired ?? []) members.set(id, { ...removed });
 	for (const { value } of configurations) {
-		for (const { id } of value.members)
-			if (id !== state.self) members.set(id, unknownLease(state, state.now));
+		// No leader gives a witness one.
+		for (const { id, witness } of value.members)
+			if (id !== state.self && witness !== true) members.set(id, unknownLease(state, state.now));
 	}
 	return {
 		members,
@@ -54,7 +55,14 @@ export function mayHold(state: CoreState, lease: Lease): boolean {
  */
 function mayGet(state: CoreState, node: NodeId): boolean {
 	const inForce = state.configurations.findLast((one) => one.index <= state.commitIndex);
-	return inForce !== undefined && isMember(inForce.value, node) && isMember(configurationOf(state), node);
+	// A witness has nothing that could be read.
+	const current = configurationOf(state);
+	return (
+		inForce !== undefined &&
+		isMember(inForce.value, node) &&
+		isMember(current, node) &&
+		!isWitness(current, node)
+	);
 }
 
 /** Members no more, whose leases have ended: nobody asks for them again. */

@@ -17,6 +17,11 @@ export interface LogHeader extends Position {
 	readonly sizeBytes: number;
 }
 
+/** Raft §5.4.1: the later last term wins, then the longer log. */
+export function isUpToDate(candidate: Position, own: Position): boolean {
+	return candidate.term > own.term || (candidate.term === own.term && candidate.index >= own.index);
+}
+
 export interface LogView {
 	readonly base: Position;
 	readonly last: Position;

@@ -1,9 +1,10 @@
 /** From one configuration to the next: what a change leads to, and that neighbours always share a voter. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { initialConfiguration, validateConfiguration } from "./configuration.ts";
 import { isJoint, leaveJoint, planChange } from "./membership.ts";
-import type { Configuration, MemberChange, NodeId } from "./types.ts";
+import { type Configuration, electorNames, type MemberChange, type NodeId } from "./types.ts";
 
 const three = initialConfiguration(["n1", "n2", "n3"].map((id) => ({ id, peer: `${id}:1` })));
 
@@ -18,7 +19,7 @@ function refusal(from: Configuration, ...changes: MemberChange[]): string {
 	return plan.type === "refused" ? `${plan.reason}: ${plan.why}` : plan.type;
 }
 
-const add = (id: NodeId, as: "voter" | "joining" | "learner"): MemberChange => ({
+const add = (id: NodeId, as: "voter" | "joining" | "learner" | "witness"): MemberChange => ({
 	change: "add",
 	id,
 	peer: `${id}:1`,
@@ -118,6 +119,7 @@ const anyChange: fc.Arbitrary<MemberChange> = fc.oneof(
 		change: fc.constantFrom("remove" as const, "promote", "demote"),
 		id: fc.constantFrom(...names),
 	}),
+	fc.record({ change: fc.constant("elector" as const), elector: fc.constantFrom(...electorNames) }),
 );
 
 /** The naive question: can all voters be parted so that each side holds a quorum of its own? */
@@ -143,6 +145,8 @@ test("after any changes: valid, neighbours share a voter, nobody comes back, ask
 			if (plan.type !== "change") continue;
 			validateConfiguration(plan.next);
 			expect(canBeParted(current, plan.next)).toBe(false);
+			const chosen = changes.findLast((one) => one.change === "elector")?.elector ?? current.elector;
+			expect([plan.next.elector, plan.target.elector]).toEqual([chosen, chosen]);
 			const after = isJoint(plan.next) ? leaveJoint(plan.next) : plan.next;
 			validateConfiguration(after);
 			expect(after).toEqual(plan.target);
@@ -153,5 +157,31 @@ test("after any changes: valid, neighbours share a voter, nobody comes back, ask
 			current = after;
 		}
 	});
-	fc.assert(property, { numRuns: 3_000 });
+	fc.assert(property, { numRuns: ofRandomRuns(3_000) });
+});
+
+test("witnesses are few, and what a machine is it stays", () => {
+	const two = initialConfiguration(["n1", "n2"].map((id) => ({ id, peer: `${id}:1` })));
+	const settled = leaveJoint(planned(two, add("w1", "witness")));
+	expect(settled.voters).toEqual(["n1", "n2", "w1"]);
+	expect(settled.members.filter(({ witness }) => witness).map(({ id }) => id)).toEqual(["w1"]);
+	const alone = initialConfiguration([{ id: "n1", peer: "n1:1" }]);
+	expect(refusal(alone, add("w1", "witness"))).toMatch(/too many are witnesses: w1/);
+	expect(refusal(settled, add("w2", "witness"))).toMatch(/too many are witnesses: w1, w2/);
+	expect(refusal(settled, { change: "remove", id: "n2" })).toMatch(/too many are witnesses: w1/);
+	expect(refusal(settled, { change: "demote", id: "n2" })).toMatch(/too many are witnesses: w1/);
+	expect(refusal(settled, { change: "promote", id: "w1" })).toMatch(/a witness holds no data/);
+	expect(refusal(settled, { change: "demote", id: "w1" })).toMatch(/a witness votes, or is removed/);
+	expect(refusal(settled, add("w1", "voter"))).toMatch(/it is a witness/);
+	expect(refusal(settled, add("n2", "witness"))).toMatch(/it is no witness/);
+	const again = (id: NodeId, as: "voter" | "witness") => [{ change: "remove", id } as const, add(id, as)];
+	expect(refusal(three, ...again("n3", "witness"))).toMatch(/n3 stays what it is/);
+	expect(refusal(settled, ...again("w1", "voter"))).toMatch(/w1 stays what it is/);
+	expect(refusal(settled, { change: "priority", id: "w1", priority: "normal" })).toMatch(/never leads/);
+	const without = leaveJoint(planned(settled, { change: "remove", id: "w1" }));
+	expect(refusal(without, add("w1", "voter"))).toMatch(/id-used-up/);
+	// Two of five are a minority.
+	const five = initialConfiguration(["n1", "n2", "n3"].map((id) => ({ id, peer: `${id}:1` })));
+	const both = planned(five, add("w1", "witness"), add("w2", "witness"));
+	expect(leaveJoint(both).voters).toEqual(["n1", "n2", "n3", "w1", "w2"]);
 });

@@ -4,11 +4,11 @@
  * only. So any two neighbours in a log share a voter in every two of their quorums; DESIGN.md has the argument.
  */
 import { unreachable } from "./assert.ts";
-import { validateConfiguration } from "./configuration.ts";
-import type { Configuration, MemberChange, NodeId, Priority } from "./types.ts";
+import { maxRetired, validateConfiguration } from "./configuration.ts";
+import { isMember, isWitness } from "./quorum.ts";
+import type { Configuration, Member, MemberChange, NodeId, Priority } from "./types.ts";
 
 /** Ids that are remembered as used up; the oldest are forgotten first. */
-const maxRetired = 1_000;
 
 export type Plan =
 	/** What is asked for is so already. */
@@ -28,6 +28,15 @@ export function planChange(current: Configuration, changes: readonly MemberChang
 	const usedUp = target.members.find(({ id }) => current.retired.includes(id));
 	if (usedUp !== undefined) {
 		return refused("id-used-up", `${usedUp.id} was a member before and was removed: choose a new id`);
+	}
+	const other = target.members.find(
+		({ id }) => isMember(current, id) && isWitness(current, id) !== isWitness(target, id),
+	);
+	if (other !== undefined) {
+		return refused(
+			"invalid",
+			`${other.id} stays what it is, a witness or a member with data: choose a new id`,
+		);
 	}
 	target = retire(current, sorted(target));
 	if (isEqual(current, target)) return { type: "nothing-to-do" };
@@ -57,27 +66,35 @@ function refused(reason: "invalid" | "id-used-up", why: string): Plan {
 }
 
 function describe(change: MemberChange): string {
-	return `${change.change} ${change.id}`;
+	return `${change.change} ${change.change === "elector" ? change.elector : change.id}`;
 }
 
 /** The configuration after the change, or why it cannot be. What is so already stays. */
 function carryOut(from: Configuration, change: MemberChange): Configuration | string {
+	if (change.change === "elector") return { ...from, elector: change.elector };
 	const { id } = change;
 	const member = from.members.find((one) => one.id === id);
 	const isVoter = from.voters.includes(id);
 	switch (change.change) {
 		case "add": {
 			if (member === undefined) return add(from, change);
+			if ((member.witness === true) !== (change.as === "witness"))
+				return member.witness === true ? "it is a witness, and holds no data" : "it is no witness";
 			if (member.peer !== change.peer) return `it is a member already, at ${member.peer}`;
 			// Somebody may have promoted it meanwhile: that is no reason to take its vote away.
-			return isVoter || change.as === "learner" ? from : setKind(from, id, change.as);
+			return isVoter || change.as === "learner" || change.as === "witness"
+				? from
+				: setKind(from, id, change.as);
 		}
 		case "remove":
 			if (member !== undefined) return drop(from, id);
 			return from.retired.includes(id) ? from : "there is no such member";
 		case "promote":
+			if (member?.witness === true)
+				return "a witness holds no data: add a member that does, under an id of its own";
 			return member === undefined ? "there is no such member" : setKind(from, id, "voter");
 		case "demote":
+			if (member?.witness === true) return "a witness votes, or is removed";
 			return member === undefined ? "there is no such member" : setKind(from, id, "learner");
 		case "move": {
 			if (member === undefined) return "there is no such member";
@@ -85,6 +102,7 @@ function carryOut(from: Configuration, change: MemberChange): Configuration | st
 			return { ...from, members: from.members.map((one) => (one.id === id ? { ...one, peer } : one)) };
 		}
 		case "priority":
+			if (member?.witness === true) return "a witness never leads";
 			return member === undefined ? "there is no such member" : setPriority(from, id, change.priority);
 		default:
 			return unreachable(change);
@@ -97,7 +115,8 @@ function add(
 ): Configuration | string {
 	const other = from.members.find((one) => one.peer === peer);
 	if (other !== undefined) return `${other.id} is at ${peer} already`;
-	return setKind({ ...from, members: [...from.members, { id, peer }] }, id, as);
+	const added: Member = as === "witness" ? { id, peer, witness: true } : { id, peer };
+	return setKind({ ...from, members: [...from.members, added] }, id, as === "witness" ? "voter" : as);
 }
 
 function setPriority(from: Configuration, id: NodeId, priority: Priority): Configuration {
@@ -155,12 +174,12 @@ function retire(before: Configuration, after: Configuration): Configuration {
 function sorted(configuration: Configuration): Configuration {
 	const byName = (a: NodeId, b: NodeId): number => (a < b ? -1 : 1);
 	return {
+		...configuration,
 		members: [...configuration.members].sort((a, b) => byName(a.id, b.id)),
 		voters: [...configuration.voters].sort(byName),
 		outgoingVoters: [...configuration.outgoingVoters].sort(byName),
 		learners: [...configuration.learners].sort(byName),
 		joining: [...configuration.joining].sort(byName),
-		retired: configuration.retired,
 	};
 }
 
@@ -172,7 +191,8 @@ function isEqual(one: Configuration, other: Configuration): boolean {
 		one.members.every(isSameMember) &&
 		isSameSet(one.voters, other.voters) &&
 		isSameSet(one.learners, other.learners) &&
-		isSameSet(one.joining, other.joining)
+		isSameSet(one.joining, other.joining) &&
+		one.elector === other.elector
 	);
 }
 

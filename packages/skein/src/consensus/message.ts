@@ -4,7 +4,7 @@
  * present one (response). A receiver answers an older term with its own, always (fencing without a
  * deadlock: https://github.com/etcd-io/etcd/issues/8501).
  */
-import type { Entry, GroupId, LogIndex, NodeId, Position, Term } from "./types.ts";
+import type { ElectorName, Entry, GroupId, LogIndex, NodeId, Position, Term } from "./types.ts";
 
 interface Envelope {
 	readonly group: GroupId;
@@ -143,6 +143,27 @@ export interface ReadIndexResponse extends Envelope {
 	readonly commitIndex: LogIndex;
 }
 
+/** What electors say to each other (electors/). The place of each is its number on the wire: never changed. */
+export const electorWords = ["standing", "wait", "favourite"] as const;
+
+/** A hint. It changes no term and proves nothing: who leads is decided by promises alone. */
+export interface ElectorHint {
+	readonly word: (typeof electorWords)[number];
+	/** Whom it is about. */
+	readonly candidate: NodeId;
+	/** Where that one's log ends. */
+	readonly last: Position;
+	/** The elector's own count; 0 where it has none. */
+	readonly round: number;
+}
+
+/** Between members that run the same elector; others ignore it. */
+export interface ElectorMessage extends Envelope {
+	readonly type: "elector-message";
+	readonly elector: ElectorName;
+	readonly hint: ElectorHint;
+}
+
 export type ConsensusMessage =
 	| PreVoteRequest
 	| PreVoteResponse
@@ -156,5 +177,6 @@ export type ConsensusMessage =
 	| ApplyRequest
 	| AppliedResponse
 	| TimeoutNow
+	| ElectorMessage
 	| ReadIndexRequest
 	| ReadIndexResponse;

@@ -62,6 +62,8 @@ export type Output =
 			readonly commitIndex: LogIndex;
 			/** As a chain-append that goes on to these; empty: as an append-request. */
 			readonly route: readonly NodeId[];
+			/** To a witness: of commands and fragments it gets the metadata alone (witness.ts). */
+			readonly withoutPayloads: boolean;
 	  }
 	/** The log no longer reaches back far enough for `to`: send it a snapshot, then say `snapshot-sent`. */
 	| { readonly type: "send-snapshot"; readonly to: NodeId; readonly term: Term }

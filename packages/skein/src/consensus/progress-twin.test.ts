@@ -9,6 +9,7 @@ import { ofRandomRuns } from "../world/testing/random-share.ts";
 import { createChain } from "./chain.ts";
 import { createCommitTimes } from "./commit-times.ts";
 import { createDiskLedger } from "./disk-ledger.ts";
+import { createSurroundings } from "./electing.ts";
 import { createRaftElector } from "./electors/raft.ts";
 import { inFlightBytes } from "./in-flight.ts";
 import { createLogView } from "./log-view.ts";
@@ -90,6 +91,7 @@ class World {
 			waitingReads: [],
 			leaseFromRound: 1,
 			leaseForfeited: false,
+			durableTimes: createCommitTimes(0),
 			runningReads: [],
 		};
 		this.state = leaderState(this.ours, this.leader);
@@ -226,11 +228,15 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 	const names = ["n1", "n2", "n3"];
 	const members = names.map((id) => ({ id, peer: `${id}:1` }));
 	const value = { members, voters: names, outgoingVoters: [], learners: [], joining: [], retired: [] };
-	return {
+	const settings = { ...defaultConsensusSettings, maxAppendBytes, maxInFlightBytes };
+	const surroundings = createSurroundings(() => state, "n1", settings, createRandomSource(1));
+	const state: CoreState = {
+		witness: false,
 		self: "n1",
 		group: 1,
-		settings: { ...defaultConsensusSettings, maxAppendBytes, maxInFlightBytes },
-		elector: createRaftElector(350, createRandomSource(1), 0),
+		settings,
+		elector: createRaftElector(surroundings, 0),
+		surroundings,
 		log: createLogView({ index: 0, term: 0 }, headers),
 		disk: createDiskLedger(terms.length),
 		now: 0,
@@ -254,9 +260,11 @@ function leaderState(terms: readonly Term[], leader: LeaderState): CoreState {
 		followerReads: new Map(),
 		nextRequestId: 1,
 		transfer: null,
+		alwaysChains: false,
 		announcedConfiguration: { index: 0, value },
 		announcedRole: null,
 	};
+	return state;
 }
 
 /** One of `list`, which stays there too if it is to be doubled. */

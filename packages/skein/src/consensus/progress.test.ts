@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../world/testing/random-share.ts";
 import type { LogView } from "./log-view.ts";
 import { createLogView } from "./log-view.ts";
 import { acceptUpTo, createProgress, rejectAt } from "./progress.ts";
@@ -52,7 +53,7 @@ test("probing finds the end of the shared part, a term a step", () => {
 		const terms = new Set([...ours.slice(shared), ...theirs.slice(shared)]).size;
 		expect(steps).toBeLessThanOrEqual(terms + 1);
 	});
-	fc.assert(property, { numRuns: 3_000 });
+	fc.assert(property, { numRuns: ofRandomRuns(3_000) });
 });
 
 test("a late refusal does not undo what was acknowledged", () => {

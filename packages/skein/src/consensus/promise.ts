@@ -6,14 +6,10 @@
  */
 import { assert } from "./assert.ts";
 import { isDurable, issuePromise } from "./disk-ledger.ts";
+import { isUpToDate } from "./log-view.ts";
 import type { CoreState } from "./state.ts";
 import { send } from "./state.ts";
 import type { NodeId, Position, Term, VotePromise } from "./types.ts";
-
-/** Raft §5.4.1: the later last term wins, then the longer log. */
-export function isUpToDate(candidate: Position, own: Position): boolean {
-	return candidate.term > own.term || (candidate.term === own.term && candidate.index >= own.index);
-}
 
 /** Enters a later term without a vote in it. */
 export function adoptTerm(state: CoreState, term: Term): void {

@@ -52,7 +52,12 @@ export function isMember(configuration: Configuration, node: NodeId): boolean {
 	return configuration.members.some((member) => member.id === node);
 }
 
-/** By its priority. */
+/** By its priority, or because it has no data to serve. */
 export function neverLeads({ members }: Configuration, node: NodeId): boolean {
-	return members.find(({ id }) => id === node)?.priority === "never";
+	const member = members.find(({ id }) => id === node);
+	return member?.priority === "never" || member?.witness === true;
+}
+
+export function isWitness({ members }: Pick<Configuration, "members">, node: NodeId): boolean {
+	return members.find(({ id }) => id === node)?.witness === true;
 }

@@ -7,6 +7,7 @@
 import { unreachable } from "./assert.ts";
 import * as candidate from "./candidate.ts";
 import { stand } from "./candidate.ts";
+import { decide } from "./electing.ts";
 import {
 	becomeFollower,
 	hearLeader,
@@ -19,9 +20,10 @@ import { hasFreshQuorum } from "./heartbeat.ts";
 import { isUnfit } from "./holding-back.ts";
 import { onAppliedResponse, onApplyRequest } from "./in-sync.ts";
 import * as leader from "./leader.ts";
-import type { ConsensusMessage, PreVoteRequest, VoteRequest } from "./message.ts";
-import { adoptTerm, grantVote, isUpToDate } from "./promise.ts";
-import { isMember } from "./quorum.ts";
+import { isUpToDate } from "./log-view.ts";
+import type { ConsensusMessage, ElectorMessage, PreVoteRequest, VoteRequest } from "./message.ts";
+import { adoptTerm, grantVote } from "./promise.ts";
+import { isMember, isVoter } from "./quorum.ts";
 import { addLeaderRead, onReadIndexResponse } from "./reading.ts";
 import type { CoreState } from "./state.ts";
 import { configurationOf, isDiskStalled, isLeaderFresh, send } from "./state.ts";
@@ -36,6 +38,8 @@ export function receive(state: CoreState, message: ConsensusMessage): void {
 			return onPreVoteRequest(state, message);
 		case "vote-request":
 			return onVoteRequest(state, message);
+		case "elector-message":
+			return onElectorMessage(state, message);
 		default:
 	}
 	if (!comesFromLeader(message) && isStranger(state, message)) return;
@@ -74,7 +78,10 @@ function isStranger(state: CoreState, { from, term }: ConsensusMessage): boolean
 	return role.role !== "leader" || !role.departing.has(from) || term > state.promise.term;
 }
 
-function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequest | VoteRequest>): void {
+function handle(
+	state: CoreState,
+	message: Exclude<ConsensusMessage, PreVoteRequest | VoteRequest | ElectorMessage>,
+): void {
 	const role = state.roleState;
 	switch (message.type) {
 		case "append-request":
@@ -89,7 +96,7 @@ function handle(state: CoreState, message: Exclude<ConsensusMessage, PreVoteRequ
 			return role.role === "leader" ? onAppliedResponse(state, role, message) : undefined;
 		case "timeout-now":
 			hearLeader(state, message.from);
-			return isUnfit(state) ? undefined : stand(state, true);
+			return isUnfit(state) ? undefined : stand(state, "transfer");
 		case "read-index-response":
 			// Whoever asks for a read index need not wait to hear by another message that it is committed, if it is.
 			if (role.role === "follower") learnCommitIndex(state, role, message.commitIndex);
@@ -130,6 +137,16 @@ function answerOlderTerm(state: CoreState, message: ConsensusMessage): void {
 		}
 		default:
 	}
+}
+
+/**
+ * A hint between voters, in whatever term: it changes none. Whoever knows an older one hears of ours when it asks for
+ * votes; whoever knows a later one takes us there when it answers.
+ */
+function onElectorMessage(state: CoreState, { from, elector, hint }: ElectorMessage): void {
+	if (state.roleState.role === "leader" || elector !== state.elector.name) return;
+	if (!isVoter(configurationOf(state), from)) return;
+	decide(state, state.elector.hear(from, hint, state.now));
 }
 
 /** We know of a living leader that is not the candidate itself (bug 8): do not depose it. */

@@ -23,7 +23,7 @@ const lendsNothingForMs: Milliseconds = 1_000;
 const silentIntervals = 3;
 
 export function isChainUsed(state: CoreState, { chain }: LeaderState): boolean {
-	return state.settings.chain || state.now < chain.usedUntil;
+	return state.alwaysChains || state.now < chain.usedUntil;
 }
 
 /** Somebody is about to wait in this mode. */
@@ -44,7 +44,9 @@ export function orderMembers(state: CoreState, leader: LeaderState): void {
 		chain.order = [];
 		return;
 	}
-	const members = configurationOf(state).members.map(({ id }) => id);
+	// A witness is sent an entry when all others have it, and has nothing to read.
+	const withData = configurationOf(state).members.filter(({ witness }) => witness !== true);
+	const members = withData.map(({ id }) => id);
 	for (const node of chain.order) {
 		const progress = leader.progress.get(node);
 		const isThere =
@@ -124,6 +126,7 @@ export function sendAlongChain(state: CoreState, leader: LeaderState): void {
 			lastIndex,
 			commitIndex,
 			route,
+			withoutPayloads: false,
 		});
 		for (const { progress } of all) progress.nextIndex = lastIndex + 1;
 	}

@@ -19,6 +19,7 @@ import {
 import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf, isDiskStalled, send } from "./state.ts";
 import type { Entry, EntryKind, LogIndex, NodeId, Position } from "./types.ts";
+import { getsNoPayloads, sendableTo } from "./witness.ts";
 
 /** A probe may be refused: it carries entries (one round trip less when it is not), but few. */
 const maxProbeBytes = 64 * 1024;
@@ -61,18 +62,28 @@ function sendProbe(state: CoreState, leader: LeaderState, to: NodeId, progress: 
 	if (previous === null) return sendSnapshot(state, leader, to, progress);
 	progress.probeSent = true;
 	progress.probeRound = leader.round;
-	if (progress.nextIndex > state.log.last.index) return sendNoEntries(state, leader, to, progress, previous);
-	sendEntries(state, leader, to, progress, previous, Math.min(maxProbeBytes, state.settings.maxAppendBytes));
+	const bytes = Math.min(maxProbeBytes, state.settings.maxAppendBytes);
+	const limit = sendableTo(state, leader, to);
+	if (progress.nextIndex > limit) sendNoEntries(state, leader, to, progress, previous);
+	else sendEntries(state, leader, to, progress, previous, { bytes, limit });
 }
 
 function stream(state: CoreState, leader: LeaderState, to: NodeId, progress: Progress): void {
-	while (progress.nextIndex <= state.log.last.index) {
+	const limit = sendableTo(state, leader, to);
+	const bytes = state.settings.maxAppendBytes;
+	while (progress.nextIndex <= limit) {
 		if (inFlightBytes(state, progress) >= state.settings.maxInFlightBytes) return;
 		const previous = previousOf(state, progress);
 		if (previous === null) return sendSnapshot(state, leader, to, progress);
-		const lastIndex = sendEntries(state, leader, to, progress, previous, state.settings.maxAppendBytes);
+		const lastIndex = sendEntries(state, leader, to, progress, previous, { bytes, limit });
 		progress.nextIndex = lastIndex + 1;
 	}
+}
+
+/** Others got further, or are away by now: witnesses may be sent more. */
+export function sendToWitnesses(state: CoreState, leader: LeaderState): void {
+	for (const { id, witness } of configurationOf(state).members)
+		if (witness === true) sendAppends(state, leader, id);
 }
 
 function sendEntries(
@@ -81,14 +92,23 @@ function sendEntries(
 	to: NodeId,
 	progress: Progress,
 	previous: Position,
-	maxBytes: number,
+	most: { readonly bytes: number; readonly limit: LogIndex },
 ): LogIndex {
 	const firstIndex = progress.nextIndex;
-	const lastIndex = state.log.lastWithin(firstIndex, maxBytes);
+	const lastIndex = Math.min(state.log.lastWithin(firstIndex, most.bytes), most.limit);
 	const commitIndex = shownCommitIndex(state, leader, to);
 	const { term } = state.promise;
-	const route: NodeId[] = [];
-	state.outputs.push({ type: "send-entries", to, term, previous, firstIndex, lastIndex, commitIndex, route });
+	state.outputs.push({
+		type: "send-entries",
+		to,
+		term,
+		previous,
+		firstIndex,
+		lastIndex,
+		commitIndex,
+		route: [],
+		withoutPayloads: getsNoPayloads(state, leader, to),
+	});
 	progress.sentCommitIndex = commitIndex;
 	return lastIndex;
 }

@@ -1,5 +1,5 @@
 /** What can be set about the core. Every member of a group should have the same. */
-import type { Milliseconds } from "./types.ts";
+import type { ElectorName, Milliseconds } from "./types.ts";
 
 export interface ConsensusSettings {
 	/** How often a leader tells its followers that it lives. */
@@ -33,11 +33,16 @@ export interface ConsensusSettings {
 	 * and on the same `electionTimeoutMs` everywhere; without it each read (or batch of them) costs a round.
 	 */
 	readonly leaderLease: boolean;
-	/** Entries travel along the chain, and members read by themselves, also before a write asks for mode `chain`. */
+	/** As `use-chain` says it, from the beginning. */
 	readonly chain: boolean;
+	/** Who stands, and when, as long as the log does not name an elector. Null: nobody chose, and raft does. */
+	readonly elector: ElectorName | null;
 	/** A leadership transfer that takes longer is given up, and the leader serves again. */
 	readonly transferTimeoutMs: Milliseconds;
 }
+
+/** Where nobody chose another one. */
+export const defaultElector: ElectorName = "raft";
 
 export const defaultConsensusSettings: ConsensusSettings = {
 	heartbeatIntervalMs: 50,
@@ -52,6 +57,7 @@ export const defaultConsensusSettings: ConsensusSettings = {
 	maxClockDrift: 0.01,
 	leaderLease: true,
 	chain: false,
+	elector: null,
 	transferTimeoutMs: 2_000,
 };
 

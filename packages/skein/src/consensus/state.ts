@@ -1,19 +1,23 @@
 /** Everything a core knows, and the few things that every part of it does: emit, send, announce. */
 import type { Acknowledgement } from "./acknowledge/acknowledgement.ts";
 import type { Chain } from "./chain.ts";
+import type { CommitTimes } from "./commit-times.ts";
 import type { ConfigurationAt } from "./configuration.ts";
 import type { DiskLedger } from "./disk-ledger.ts";
 import { isStalled } from "./disk-ledger.ts";
-import type { Elector } from "./electors/elector.ts";
+import { createElector } from "./electors/create.ts";
+import type { Elector, Surroundings } from "./electors/elector.ts";
 import type { Leases } from "./lease.ts";
 import type { LogView } from "./log-view.ts";
 import type { ConsensusMessage } from "./message.ts";
 import type { Output } from "./output.ts";
 import type { Progress } from "./progress.ts";
-import { isVoter } from "./quorum.ts";
+import { isVoter, isWitness } from "./quorum.ts";
 import type { ConsensusSettings } from "./settings.ts";
+import { defaultElector } from "./settings.ts";
 import type {
 	Configuration,
+	ElectorName,
 	GroupId,
 	HoldBackReason,
 	LogIndex,
@@ -36,14 +40,16 @@ export interface FollowerState {
 	awaitedIndex: LogIndex;
 }
 
+/** Who wants this member to ask for leadership. transfer: the leader itself, so voters are not sticky. */
+export type StandReason = "elector" | "operator" | "transfer";
+
 export interface CandidateState {
 	readonly role: "candidate";
 	/** Pre-vote: nothing is promised yet, by nobody. Vote: `promise` is our own. */
 	readonly phase: "pre-vote" | "vote";
 	/** The term that is asked for. */
 	readonly askedTerm: Term;
-	/** The leader told us to stand: voters are not sticky. */
-	readonly transfer: boolean;
+	readonly why: StandReason;
 	/** Of our own promise; the votes are asked for once it is durable. Null when nothing is awaited. */
 	promiseTicket: number | null;
 	readonly granted: Set<NodeId>;
@@ -83,6 +89,8 @@ export interface Departure {
 	readonly deadline: MonotonicTime;
 	/** The round in which it was first told that this is committed. */
 	toldInRound: number | null;
+	/** It was one, and is sent what a witness is sent. */
+	readonly isWitness: boolean;
 }
 
 export interface LeaderState {
@@ -104,6 +112,8 @@ export interface LeaderState {
 	heartbeatAt: MonotonicTime;
 	/** Proposals that wait for their acknowledgement, in the order of the log. */
 	unacknowledged: Unacknowledged[];
+	/** When our own disk had what. */
+	readonly durableTimes: CommitTimes;
 	/** The highest that was acknowledged in this leadership; above the commit index where a mode answers early. */
 	acknowledgedIndex: LogIndex;
 	/** Who may be in-sync, and who may read by itself. */
@@ -132,9 +142,13 @@ export interface FollowerRead {
 
 export interface CoreState {
 	readonly self: NodeId;
+	/** What this machine is, whatever a configuration says. */
+	readonly witness: boolean;
 	readonly group: GroupId;
 	readonly settings: ConsensusSettings;
-	readonly elector: Elector;
+	elector: Elector;
+	/** What electors know of us. */
+	readonly surroundings: Surroundings;
 	readonly log: LogView;
 	readonly disk: DiskLedger;
 	now: MonotonicTime;
@@ -172,6 +186,8 @@ export interface CoreState {
 	nextRequestId: number;
 	/** A transfer that was asked for here; it outlives our own leadership. */
 	transfer: Transfer | null;
+	/** As `use-chain` says. */
+	alwaysChains: boolean;
 	announcedConfiguration: ConfigurationAt;
 	announcedRole: Extract<Output, { type: "role" }> | null;
 }
@@ -195,7 +211,9 @@ export function configurationOf(state: CoreState): Configuration {
  */
 export function mayStand(state: CoreState): boolean {
 	const inForce = state.configurations.findLastIndex((one) => one.index <= state.commitIndex);
-	return state.configurations.slice(Math.max(inForce, 0)).some((one) => isVoter(one.value, state.self));
+	return state.configurations
+		.slice(Math.max(inForce, 0))
+		.some(({ value }) => isVoter(value, state.self) && !isWitness(value, state.self));
 }
 
 /** The last configuration in the log is another: what was said of it is said anew. */
@@ -203,7 +221,22 @@ export function announceConfiguration(state: CoreState): void {
 	const latest = latestConfiguration(state);
 	if (latest === state.announcedConfiguration) return;
 	state.announcedConfiguration = latest;
+	chooseElector(state);
 	state.outputs.push({ type: "configuration", index: latest.index, value: latest.value });
+}
+
+/** The log's, if it names one. */
+export function electorIn(
+	configuration: Configuration | undefined,
+	settings: Pick<ConsensusSettings, "elector">,
+): ElectorName {
+	return configuration?.elector ?? settings.elector ?? defaultElector;
+}
+
+/** Another one is in the log: it decides from now on. A round that is under way goes on, as it would for any elector. */
+function chooseElector(state: CoreState): void {
+	const name = electorIn(configurationOf(state), state.settings);
+	if (name !== state.elector.name) state.elector = createElector(name, state.surroundings, state.now);
 }
 
 export function send(state: CoreState, to: NodeId, body: MessageBody, term: Term = state.promise.term): void {

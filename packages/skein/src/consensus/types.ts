@@ -18,9 +18,10 @@ export type Role = "leader" | "follower" | "candidate";
  * What an entry holds. The core looks into `configuration` only.
  * barrier: empty, the first entry of a leader's term. command: a whole client transaction, or the
  * last piece of one. fragment: a piece of a large transaction whose next piece follows at the next
- * index in the same term; without its `command` it has no effect.
+ * index in the same term; without its `command` it has no effect. metadata: what a witness has in the place of a
+ * command or fragment (witness.ts).
  */
-export type EntryKind = "barrier" | "configuration" | "command" | "fragment";
+export type EntryKind = "barrier" | "configuration" | "command" | "fragment" | "metadata";
 
 export interface Entry {
 	readonly index: LogIndex;
@@ -44,7 +45,13 @@ export interface Member {
 	 * preferred: it gets leadership when it is well. never: it leads only to bring somebody else up to date. Absent: any other.
 	 */
 	readonly priority?: "preferred" | "never";
+	/** It votes, and keeps the log without payloads, and no data. For ever: its id never holds data. */
+	readonly witness?: true;
 }
+
+/** Who stands, and when (electors/). The place of each is its number on the wire and in the log: never changed. */
+export const electorNames = ["raft", "manual", "bully", "zab"] as const;
+export type ElectorName = (typeof electorNames)[number];
 
 export type Priority = "preferred" | "normal" | "never";
 
@@ -61,6 +68,8 @@ export interface Configuration {
 	readonly joining: readonly NodeId[];
 	/** Ids of those who were removed, oldest first: never to be used again. */
 	readonly retired: readonly NodeId[];
+	/** Absent: each member's own choice. */
+	readonly elector?: ElectorName;
 }
 
 /** What an operator may want of the members. Several happen as one change. */
@@ -69,8 +78,8 @@ export type MemberChange =
 			readonly change: "add";
 			readonly id: NodeId;
 			readonly peer: string;
-			/** `joining`: a learner until it keeps pace, then a voter. `voter`: at once, however far behind. */
-			readonly as: "voter" | "joining" | "learner";
+			/** `joining`: a learner until it keeps pace, then a voter. `voter`, `witness`: at once, however far behind. */
+			readonly as: "voter" | "joining" | "learner" | "witness";
 	  }
 	| { readonly change: "remove"; readonly id: NodeId }
 	/** A learner becomes a voter. */
@@ -80,7 +89,9 @@ export type MemberChange =
 	/** Its address is another one. */
 	| { readonly change: "move"; readonly id: NodeId; readonly peer: string }
 	/** Whether it is to lead. */
-	| { readonly change: "priority"; readonly id: NodeId; readonly priority: Priority };
+	| { readonly change: "priority"; readonly id: NodeId; readonly priority: Priority }
+	/** Of all members. */
+	| { readonly change: "elector"; readonly elector: ElectorName };
 
 /**
  * Why a member does not stand by itself. paused: elections are. Leadership does not move by itself then: only who led

@@ -14,6 +14,7 @@ import type { CoreState, LeaderState } from "./state.ts";
 import { configurationOf } from "./state.ts";
 import type {
 	Configuration,
+	ElectorName,
 	HoldBackReason,
 	LogIndex,
 	Milliseconds,
@@ -56,6 +57,8 @@ export interface CoreView {
 	readonly durableIndex: LogIndex;
 	readonly configuration: Configuration;
 	readonly configurationIndex: LogIndex;
+	/** The elector that runs here. */
+	readonly elector: ElectorName;
 	readonly transferTo: NodeId | null;
 	/** For how long this member does not stand by itself, and why; 0: it does. */
 	readonly heldBackForMs: Readonly<Record<HoldBackReason, Milliseconds>>;
@@ -97,6 +100,10 @@ class View implements CoreView {
 
 	get votedFor(): NodeId | null {
 		return this.#state.promise.votedFor;
+	}
+
+	get elector(): ElectorName {
+		return this.#state.elector.name;
 	}
 
 	get leader(): NodeId | null {

@@ -9,11 +9,13 @@
  * leader before its barrier). Calls on the writing connection are made one after the other; each
  * waits for the one before.
  */
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, Position } from "../consensus/types.ts";
 import type { Milliseconds } from "../world/clock.ts";
 import type { LogExplanation } from "./explanation.ts";
 import type { LogFormat } from "./log-format.ts";
 import type { Description, Program, ProgramOutcome } from "./program.ts";
+import type { SettingChange } from "./setting-change.ts";
 import type { TransactionNote } from "./transaction-note.ts";
 
 /** Read from the file at the start, and from a snapshot after it was installed. */
@@ -22,6 +24,8 @@ export interface DatabaseState {
 	readonly applied: Position;
 	/** The configuration as of `applied`, and the index of its entry; null before any. */
 	readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
+	/** The mode of writes that name none, as it was chosen by a logged entry; null: by none so far. */
+	readonly acknowledgement: Acknowledgement | null;
 }
 
 export interface WriteRequest {
@@ -34,14 +38,14 @@ export interface WriteRequest {
 	readonly idempotencyKey: string | null;
 	/**
 	 * Not null: it may be answered before it is committed, so its changes are captured apart from those of the others,
-	 * with this about who sent it. All requests of a batch or none.
+	 * with this about who sent it. All requests of a batch or none; in the log format wal only alone in its batch.
 	 */
 	readonly note: TransactionNote | null;
 	/** By the leader's monotonic clock: what stored outcomes age by (outcome-clock.ts). */
 	readonly receivedAtMs: number;
 	readonly timeoutMs: Milliseconds;
-	/** Changes the database's log format, from the next entry on; the program is empty. Only alone in its batch. */
-	readonly format?: LogFormat;
+	/** Changes a setting of the database, from the next entry on; the program is empty. Only alone in its batch. */
+	readonly setting?: SettingChange;
 }
 
 export interface WriteOutcome {
@@ -57,7 +61,8 @@ export interface WriteOutcome {
 
 export interface AppliedEntry {
 	readonly position: Position;
-	readonly kind: "barrier" | "configuration" | "command";
+	/** Pieces of one command, where the database takes them so (`takesPieces`): it is applied with the last one. */
+	readonly kind: "barrier" | "configuration" | "command" | "first-piece" | "later-piece" | "last-piece";
 	/** For a command the whole payload, its fragments put together. */
 	readonly payload: Uint8Array;
 	/** The parsed configuration of a configuration entry. */
@@ -101,7 +106,8 @@ export interface Database {
 	 * Rejects only when the connection itself is unusable (the caller then rolls back).
 	 *
 	 * `behind`: the transaction holds earlier groups, answered already and not committed yet; this one can be taken back
-	 * by itself (`rollbackGroup`). Not for requests that are interactive or must run alone. If it rejects, the earlier
+	 * by itself (`rollbackGroup`). Not for requests that are interactive or must run alone, and not in the log format wal,
+	 * where a group has left the transaction when it was executed. If it rejects, the earlier
 	 * groups may be gone from the transaction too.
 	 */
 	execute(requests: readonly WriteRequest[], behind?: boolean): Promise<WriteOutcome[]>;
@@ -119,15 +125,23 @@ export interface Database {
 	hurry(): void;
 	/** Rolls the open SQLite transaction back; a no-op when none is open. */
 	rollback(): Promise<void>;
-	/** Applies entries in order in one SQLite transaction that also stores the last one's position. */
+	/**
+	 * Applies entries in order in one SQLite transaction that also stores the last one's position. What has come of a
+	 * command in pieces is forgotten with any other entry, and with `rollback`.
+	 */
 	apply(entries: readonly AppliedEntry[]): Promise<void>;
+	/** Whether a payload of several entries, which begins so, is applied piece by piece: nobody holds all of it. Absent: none is. */
+	readonly takesPieces?: (beginning: Uint8Array) => boolean;
 	/**
 	 * The last entry whose effects the file holds now. To be asked after a commit or an apply that failed: it may have
 	 * happened all the same, and must not happen twice.
 	 */
 	applied(): Promise<Position>;
-	/** Must be called after `apply` and before the first `execute`: the connection forgets what it cached (FTS5). */
-	prepareToLead(): Promise<void>;
+	/**
+	 * Must be called after `apply` and before the first `execute`: the connection forgets what it cached (FTS5). The log
+	 * format that `execute` captures in, until it changes it.
+	 */
+	prepareToLead(): Promise<LogFormat>;
 
 	/** Runs a read-only program on a reader, on the newest committed state. A statement that writes fails with SQLITE_READONLY. */
 	read(program: Program, options: { timeoutMs: Milliseconds }): Promise<ReadOutcome>;

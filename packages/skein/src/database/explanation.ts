@@ -4,10 +4,10 @@ import type { LogFormat } from "./log-format.ts";
 export interface StatementExplanation {
 	readonly sql: string;
 	/**
-	 * statement: its SQL and arguments. rows: what it changes. schema: its text. nothing: it changes nothing.
-	 * refused: it would fail.
+	 * statement: its SQL and arguments. rows: what it changes. schema: its text. pages: those that it changes. nothing: it
+	 * changes nothing. refused: it would fail.
 	 */
-	readonly logged: "statement" | "rows" | "schema" | "nothing" | "refused";
+	readonly logged: "statement" | "rows" | "schema" | "pages" | "nothing" | "refused";
 	/** In words; at least one. */
 	readonly reasons: readonly string[];
 }

@@ -1,6 +1,6 @@
 /** The log formats: what an entry of a client transaction holds. Chosen for each database, and changed by a logged entry. */
 
-export const logFormats = ["row", "statement"] as const;
+export const logFormats = ["row", "statement", "wal"] as const;
 export type LogFormat = (typeof logFormats)[number];
 
 /** Of a database for which nobody chose one. */

@@ -3,7 +3,6 @@
  * up the name of every property of every object, which costs more than the values of a small request.
  */
 import type { ReadOutcome, WriteOutcome, WriteRequest } from "./database.ts";
-import type { LogFormat } from "./log-format.ts";
 import type {
 	Column,
 	Condition,
@@ -14,6 +13,7 @@ import type {
 	StatementResult,
 	Value,
 } from "./program.ts";
+import type { SettingChange } from "./setting-change.ts";
 import type { TransactionNote } from "./transaction-note.ts";
 
 type PackedStep = readonly [
@@ -47,7 +47,7 @@ export type PackedRequest = readonly [
 	receivedAtMs: number,
 	timeoutMs: number,
 	note: TransactionNote | null,
-	format: LogFormat | null,
+	setting: SettingChange | null,
 ];
 export type PackedWriteOutcome = readonly [
 	outcome: PackedOutcome,
@@ -119,12 +119,12 @@ export function packRequest(request: WriteRequest): PackedRequest {
 		receivedAtMs,
 		timeoutMs,
 		note,
-		request.format ?? null,
+		request.setting ?? null,
 	];
 }
 
 export function unpackRequest(packed: PackedRequest): WriteRequest {
-	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note, format] = packed;
+	const [program, foreignKeys, interactive, idempotencyKey, receivedAtMs, timeoutMs, note, setting] = packed;
 	const request: WriteRequest = {
 		program: unpackProgram(program),
 		foreignKeys,
@@ -134,7 +134,7 @@ export function unpackRequest(packed: PackedRequest): WriteRequest {
 		timeoutMs,
 		note,
 	};
-	return format === null ? request : { ...request, format };
+	return setting === null ? request : { ...request, setting };
 }
 
 export function packWriteOutcome({ outcome, payload, replayed }: WriteOutcome): PackedWriteOutcome {

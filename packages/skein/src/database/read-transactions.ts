@@ -4,6 +4,7 @@
  */
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Position } from "../consensus/types.ts";
+import type { SharedGate } from "./begin-gate.ts";
 import type { ReadTransaction } from "./database.ts";
 import type { Description, ProgramOutcome } from "./program.ts";
 import type { ReaderThreadData } from "./reader-thread.ts";
@@ -34,9 +35,10 @@ export interface ReadTransactions {
 export function createReadTransactions(options: {
 	path: string;
 	settings: DatabaseSettings;
+	gate: SharedGate;
 	onDeath: (error: Error) => void;
 }): ReadTransactions {
-	const { path, settings, onDeath } = options;
+	const { path, settings, gate, onDeath } = options;
 	let threads: TransactionThread[] = [];
 	/** Ended while inside a call. */
 	const leaving = new Set<Thread>();
@@ -48,8 +50,12 @@ export function createReadTransactions(options: {
 	const beginning = new Map<Promise<unknown>, TransactionThread>();
 
 	function start(): TransactionThread {
-		const data: ReaderThreadData = { path, settings, running: new Int32Array(new SharedArrayBuffer(4)) };
-		const thread = startThread(workerFile("reader-thread", import.meta.url), data, onDeath);
+		const running = new Int32Array(new SharedArrayBuffer(4));
+		const seat = gate.lend();
+		const data: ReaderThreadData = { path, settings, running, seat };
+		const thread = startThread(workerFile("reader-thread", import.meta.url), data, onDeath, () =>
+			gate.giveBack(seat),
+		);
 		return { thread, open: 0, idle: null, gone: false };
 	}
 

@@ -5,6 +5,7 @@
  * at its time limit the reader is abandoned and replaced; its thread ends when the read returns.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { SharedGate } from "./begin-gate.ts";
 import type { ReadOutcome } from "./database.ts";
 import type { LogExplanation } from "./explanation.ts";
 import type { LogFormat } from "./log-format.ts";
@@ -62,11 +63,12 @@ export interface ReaderPool {
 export interface ReaderPoolOptions {
 	readonly path: string;
 	readonly settings: DatabaseSettings;
+	readonly gate: SharedGate;
 	readonly onDeath: (error: Error) => void;
 }
 
 export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
-	const { path, settings } = options;
+	const { path, settings, gate } = options;
 	let queue: Read[] = [];
 	/** Each is started when a read finds no free one, the first too: a node that is not asked is small. */
 	let readers: PooledReader[] = [];
@@ -79,8 +81,11 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
 
 	function start(): PooledReader {
 		const running = new Int32Array(new SharedArrayBuffer(4));
-		const data: ReaderThreadData = { path, settings, running };
-		const thread = startThread(workerFile("reader-thread", import.meta.url), data, options.onDeath);
+		const seat = gate.lend();
+		const data: ReaderThreadData = { path, settings, running, seat };
+		const thread = startThread(workerFile("reader-thread", import.meta.url), data, options.onDeath, () =>
+			gate.giveBack(seat),
+		);
 		return { thread, running, reads: new Map(), busySince: 0, abandoned: false, late: false };
 	}
 

@@ -1,5 +1,6 @@
 /** Readers on a thread. Shows in shared memory which call it is in, so that a long one is noticed from outside. */
 import { parentPort, workerData } from "node:worker_threads";
+import { gateOf, type Seat } from "./begin-gate.ts";
 import type { LogFormat } from "./log-format.ts";
 import { type PackedProgram, type PackedRead, packRead, unpackProgram } from "./packing.ts";
 import type { Program } from "./program.ts";
@@ -12,10 +13,16 @@ export interface ReaderThreadData {
 	readonly settings: DatabaseSettings;
 	/** [0]: the ticket of the read that runs. */
 	readonly running: Int32Array;
+	readonly seat: Seat;
 }
 
-function readerMethods({ path, settings, running }: ReaderThreadData) {
-	const reader = createReader({ path, settings, now: () => performance.now() });
+function readerMethods({ path, settings, running, seat }: ReaderThreadData) {
+	const reader = createReader({
+		path,
+		settings,
+		now: () => performance.now(),
+		gate: gateOf(seat),
+	});
 
 	return {
 		read(ticket: number, program: PackedProgram, timeoutMs: number): PackedRead {

@@ -1,6 +1,7 @@
 /** Reading connections of one thread: programs on the newest committed state, and transactions that hold one. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Position } from "../consensus/types.ts";
+import { type BeginGate, openGate } from "./begin-gate.ts";
 import { explainLogging } from "./changes/explain.ts";
 import { type Guard, guardConnection, openReading } from "./connection.ts";
 import type { ReadOutcome } from "./database.ts";
@@ -39,13 +40,21 @@ export function createReader(options: {
 	path: string;
 	settings: DatabaseSettings;
 	now: () => number;
+	/** Shared with the writer, where that is on another thread. */
+	gate?: BeginGate;
 }): Reader {
-	const { path, settings, now } = options;
-	const main = open();
-	const begin = main.connection.prepare("BEGIN");
-	const end = main.connection.prepare("ROLLBACK");
-	const positionOf = createPositionReader(main.connection);
-	const format = createFormatReader(main.connection);
+	const { path, settings, now, gate = openGate } = options;
+	const { main, begin, end, positionOf, format } = gate.begin(() => {
+		const opened = open();
+		const { connection } = opened;
+		return {
+			main: opened,
+			begin: connection.prepare("BEGIN"),
+			end: connection.prepare("ROLLBACK"),
+			positionOf: createPositionReader(connection),
+			format: createFormatReader(connection),
+		};
+	});
 	const transactions = new Map<number, ReadSession>();
 	/** Connections of ended transactions, to be used again. */
 	const idle: ReadSession[] = [];
@@ -91,10 +100,12 @@ export function createReader(options: {
 
 	return {
 		read(program, timeoutMs) {
-			begin.run();
 			try {
 				// The first look fixes the state that everything in the transaction sees.
-				const applied = positionOf();
+				const applied = gate.begin(() => {
+					begin.run();
+					return positionOf();
+				});
 				const from = now();
 				const outcome = main.executor.run(program, noTransaction(true), timeoutMs);
 				return { outcome: { ...outcome, autocommit: true }, applied, ranMs: now() - from };
@@ -103,10 +114,12 @@ export function createReader(options: {
 			}
 		},
 		begin(number) {
-			const session = idle.pop() ?? open();
-			session.connection.exec("BEGIN");
+			const session = idle.pop() ?? gate.begin(open);
 			// The first read fixes the state that the transaction sees.
-			const { applied } = readState(session.connection);
+			const { applied } = gate.begin(() => {
+				session.connection.exec("BEGIN");
+				return readState(session.connection);
+			});
 			transactions.set(number, { ...session, transaction: noTransaction(true) });
 			return applied;
 		},
@@ -125,20 +138,25 @@ export function createReader(options: {
 		describe(sql, number) {
 			if (number !== null) return describe(sessionOf(number), sql);
 			const { connection } = main;
-			connection.exec("BEGIN");
+			gate.begin(() => {
+				connection.exec("BEGIN");
+				readState(connection);
+			});
 			try {
 				return describe(main, sql);
 			} finally {
 				connection.exec("ROLLBACK");
 			}
 		},
-		format,
+		format: () => gate.begin(format),
 		explain(sql, asked) {
 			const { connection, guard } = main;
-			connection.exec("BEGIN");
+			// The first read fixes the state, and notices another schema.
+			const own = gate.begin(() => {
+				connection.exec("BEGIN");
+				return format();
+			});
 			try {
-				// The first read fixes the state, and notices another schema.
-				const own = format();
 				return explainLogging(connection, guard, asked ?? own, sql);
 			} finally {
 				connection.exec("ROLLBACK");

@@ -6,13 +6,14 @@ import { createHash } from "node:crypto";
 import { closeSync, createReadStream, fsyncSync, openSync, statSync } from "node:fs";
 import { backup } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import { openReading } from "./connection.ts";
+import { gateOf, type Seat } from "./begin-gate.ts";
 import type { DatabaseState } from "./database.ts";
-import { readState } from "./own-tables.ts";
+import { makeExact, pinState } from "./snapshot-copy.ts";
 
 export interface SnapshotThreadData {
 	readonly path: string;
 	readonly target: string;
+	readonly seat: Seat;
 }
 
 export interface SnapshotMade {
@@ -24,12 +25,11 @@ export interface SnapshotMade {
 /** Pages copied between two looks at the thread's other work. */
 const pagesAStep = 1_000;
 
-async function make({ path, target }: SnapshotThreadData): Promise<SnapshotMade> {
-	const connection = openReading(path);
+async function make({ path, target, seat }: SnapshotThreadData): Promise<SnapshotMade> {
+	const { connection, state } = pinState(path, gateOf(seat));
 	try {
-		connection.exec("BEGIN");
-		const state = readState(connection);
 		await backup(connection, target, { rate: pagesAStep });
+		makeExact(connection, target);
 		connection.exec("ROLLBACK");
 		syncFile(target);
 		return { state, sizeBytes: statSync(target).size, sha256: await hashFile(target) };

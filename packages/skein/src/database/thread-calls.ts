@@ -64,7 +64,13 @@ interface ThreadData {
 	readonly quietlyDone: Int32Array;
 }
 
-export function startThread(file: URL, data: object, onDeath: (error: Error) => void): Thread {
+/** `ended`: the thread is gone, however. */
+export function startThread(
+	file: URL,
+	data: object,
+	onDeath: (error: Error) => void,
+	ended: () => void = () => {},
+): Thread {
 	const quietlyDone = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 	const threadData: ThreadData = { ...data, quietlyDone };
 	const worker = new Worker(file, { workerData: threadData, name: "skein" });
@@ -91,6 +97,7 @@ export function startThread(file: URL, data: object, onDeath: (error: Error) => 
 	worker.on("error", die);
 	worker.on("exit", (code) => {
 		exited = true;
+		ended();
 		if (!terminated) die(new Error(`a database thread ended with code ${code}`));
 	});
 

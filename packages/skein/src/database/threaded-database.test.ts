@@ -313,6 +313,7 @@ test("installing a snapshot: readers move, what they ran runs again, open transa
 		expect(await installing).toEqual({
 			applied: { index: 3, term: 1 },
 			configuration: { index: 1, value: configuration },
+			acknowledgement: null,
 		});
 		await Promise.all(during);
 		expect(rowsOf((await running).outcome)[0]?.[0]).toBe(BigInt(rowsFor(0.3)));

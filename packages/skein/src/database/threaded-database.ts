@@ -6,10 +6,13 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { LogIndex, Position } from "../consensus/types.ts";
+import { createSharedGate } from "./begin-gate.ts";
+import { isInPages } from "./changes/payload.ts";
 import type { CheckpointResult } from "./checkpoint.ts";
-import { databaseFileName } from "./connection.ts";
+import { databaseFileName, openReading } from "./connection.ts";
 import type { AppliedEntry, Database, DatabaseState, SnapshotFile, WriteRequest } from "./database.ts";
 import type { InstallThreadData } from "./install-thread.ts";
+import type { LogFormat } from "./log-format.ts";
 import { type PackedWriteOutcome, packRequest, unpackWriteOutcome } from "./packing.ts";
 import { createReadTransactions } from "./read-transactions.ts";
 import { createReaderPool } from "./reader-pool.ts";
@@ -57,16 +60,19 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		if (!closed) onFailure(error);
 	};
 
+	const gate = createSharedGate();
+
 	function startWriter(): Thread {
-		const data: WriterThreadData = { path, settings };
+		const data: WriterThreadData = { path, settings, gate: gate.shared };
 		return startThread(workerFile("writer-thread", import.meta.url), data, onDeath);
 	}
 
 	finishReplacing(path);
 	let writer = startWriter();
 	const opened = (await writer.call("state", [])) as DatabaseState;
-	const readers = createReaderPool({ path, settings, onDeath });
-	const transactions = createReadTransactions({ path, settings, onDeath });
+	let keeper = keepWriteAheadFile(path);
+	const readers = createReaderPool({ path, settings, gate, onDeath });
+	const transactions = createReadTransactions({ path, settings, gate, onDeath });
 	let durableIndex: LogIndex = 0;
 	let lateAnswer: NodeJS.Timeout | null = null;
 	let wal = { bytes: 0, at: Number.NEGATIVE_INFINITY };
@@ -98,7 +104,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 	async function createSnapshot(): Promise<SnapshotFile> {
 		mkdirSync(join(directory, snapshotDirectory), { recursive: true });
 		const name = `${snapshotDirectory}/making-${process.pid}-${Math.trunc(performance.now())}.sqlite`;
-		const data: SnapshotThreadData = { path, target: join(directory, name) };
+		const seat = gate.lend();
+		const data: SnapshotThreadData = { path, target: join(directory, name), seat };
 		try {
 			const made = (await runThread("snapshot-thread", data)) as SnapshotMade;
 			const { applied, configuration } = made.state;
@@ -107,6 +114,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		} catch (error) {
 			rmSync(data.target, { force: true });
 			throw error;
+		} finally {
+			gate.giveBack(seat);
 		}
 	}
 
@@ -117,11 +126,13 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		// A connection opened between the steps would mix the old file with the new one's write-ahead file.
 		await Promise.all([readers.suspend(), transactions.suspend()]);
 		try {
+			keeper.close();
 			await writer.call("close", []);
 			await writer.terminate();
 			replaceFile(path, source);
 			writer = startWriter();
 			const state = (await writer.call("state", [])) as DatabaseState;
+			keeper = keepWriteAheadFile(path);
 			durableIndex = state.applied.index;
 			return state;
 		} finally {
@@ -142,8 +153,9 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 		hurry: () => writer.hurry(),
 		rollback: () => writer.call("rollback", []) as Promise<void>,
 		apply: (entries) => writer.call("apply", [entries], largeBuffers(entries)) as Promise<void>,
+		takesPieces: isInPages,
 		applied: () => writer.call("applied", []) as Promise<Position>,
-		prepareToLead: () => writer.call("prepareToLead", []) as Promise<void>,
+		prepareToLead: () => writer.call("prepareToLead", []) as Promise<LogFormat>,
 		read: (program, { timeoutMs }) => readers.read(program, timeoutMs),
 		beginRead: ({ timeoutMs }) => transactions.begin(timeoutMs),
 		describe: (sql) => readers.describe(sql),
@@ -162,8 +174,26 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Thread
 			closed = true;
 			await readers.close();
 			await transactions.close();
+			keeper.close();
 			await writer.call("close", []);
 			await writer.terminate();
+		},
+	};
+}
+
+/**
+ * Whoever closes a database last copies its write-ahead file back, and removes it. `process.exit` ends the writer's thread
+ * wherever it is and closes its connection: in the middle of a capture (changes/wal.ts) what nobody has taken back would be
+ * in the main file for good. This one is the main thread's, which goes after its threads, and it cannot write.
+ */
+function keepWriteAheadFile(path: string): { close(): void } {
+	const connection = openReading(path);
+	// It holds SQLite's lock from its first look on.
+	connection.prepare("SELECT count(*) FROM sqlite_schema").get();
+	return {
+		close() {
+			// Not open: a snapshot could not be installed.
+			if (connection.isOpen) connection.close();
 		},
 	};
 }

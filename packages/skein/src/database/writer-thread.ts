@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Position } from "../consensus/types.ts";
+import { gateOfWriter, type Seat } from "./begin-gate.ts";
 import { createLogFormats } from "./changes/formats.ts";
 import { checkpointOn } from "./checkpoint.ts";
 import type { AppliedEntry, DatabaseState } from "./database.ts";
@@ -13,10 +14,12 @@ import { createWriter } from "./writer.ts";
 export interface WriterThreadData {
 	readonly path: string;
 	readonly settings: DatabaseSettings;
+	readonly gate: Seat["shared"];
 }
 
-function writerMethods({ path, settings }: WriterThreadData) {
-	const writer = createWriter({ path, formats: createLogFormats(), settings, now: () => performance.now() });
+function writerMethods({ path, settings, gate }: WriterThreadData) {
+	const formats = createLogFormats(gateOfWriter(gate));
+	const writer = createWriter({ path, formats, settings, now: () => performance.now() });
 	return {
 		state: () => writer.state,
 		execute: (requests: readonly PackedRequest[], behind: boolean) =>

@@ -5,13 +5,13 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Position } from "../consensus/types.ts";
-import type { Capture } from "./changes/format.ts";
-import { encodeFormatChange, readFormatChange } from "./changes/format-change.ts";
+import { CannotReplicate, type Capture } from "./changes/format.ts";
 import type { LogFormats } from "./changes/formats.ts";
 import { guardConnection, openWriting } from "./connection.ts";
 import { type ControlStatements, createControlStatements } from "./control-statements.ts";
 import type { AppliedEntry, DatabaseState, WriteOutcome, WriteRequest } from "./database.ts";
 import { createDeferredCheck } from "./deferred-check.ts";
+import { runsOf } from "./entry-runs.ts";
 import { type ClientTransaction, createExecutor, type Executor, noTransaction } from "./execute-program.ts";
 import { createIdempotency, type Idempotency } from "./idempotency.ts";
 import type { LogFormat } from "./log-format.ts";
@@ -23,7 +23,16 @@ import {
 	type StateWriter,
 } from "./own-tables.ts";
 import type { StatementKind } from "./parsed-statement.ts";
-import type { Program, ProgramOutcome, StatementFailure } from "./program.ts";
+import type { Program, ProgramOutcome } from "./program.ts";
+import {
+	DatabaseTooLarge,
+	failedWhole,
+	keyTaken,
+	TablesNotReplicable,
+	tookTooLong,
+	tooLarge,
+} from "./refused-write.ts";
+import { encodeSettingChange, readSettingChange, type SettingChange } from "./setting-change.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import type { TransactionNote } from "./transaction-note.ts";
@@ -38,7 +47,8 @@ export interface Writer {
 	apply(entries: readonly AppliedEntry[]): void;
 	/** What the file holds; not inside a transaction. */
 	applied(): Position;
-	prepareToLead(): void;
+	/** The log format that `execute` will capture in. */
+	prepareToLead(): LogFormat;
 	/** The open connection, for a checkpoint. */
 	connection(): DatabaseSync;
 	close(): void;
@@ -89,6 +99,7 @@ export function createWriter(options: {
 	const { path, formats, settings, now } = options;
 	const first = openWriting(path);
 	refuseForeignFile(first, path);
+	formats.wal.takeBackUnfinished(first);
 	first.exec(ownSchema);
 	const state = readState(first);
 	let session = begin(first, "applying");
@@ -189,15 +200,25 @@ export function createWriter(options: {
 
 	function execute(requests: readonly WriteRequest[], behind = false): WriteOutcome[] {
 		if (session.mode !== "leading") throw new Error("execute before prepareToLead");
-		const changed = requests.find((request) => request.format !== undefined)?.format;
-		if (changed !== undefined) return [changeFormat(changed, requests.length)];
+		const setting = requests.find((request) => request.setting !== undefined)?.setting;
+		if (setting !== undefined) return [changeSetting(setting, requests.length)];
+		if (formats.wal.isWaiting)
+			throw new Error("what was executed before is neither committed nor rolled back");
 		if (behind) beginBehind(requests);
 		else lastGroup = "whole";
 		if (requests.every(({ note }) => note === null)) return executeTogether(requests);
+		if (requests.length > 1 && session.format() === "wal")
+			throw new Error(
+				"in the log format wal a request that may be answered early is alone in its transaction",
+			);
 		session.groupSize = requests.length;
 		return requests.map((request) => {
 			const outcome = executeOne(request, true);
-			return interactive === null ? { ...outcome, payload: finishCapture(request.note) } : outcome;
+			if (interactive !== null) return outcome;
+			const payload = finishCapture(request.note);
+			return payload !== null && isTooLarge(payload)
+				? refuseTooLarge(outcome, payload)
+				: { ...outcome, payload };
 		});
 	}
 
@@ -218,7 +239,9 @@ export function createWriter(options: {
 		if (interactive !== null) return outcomes;
 		const payload = finishCapture(null);
 		if (payload === null) return outcomes;
-		if (payload.length <= settings.maxTransactionBytes) return withPayload(outcomes, payload);
+		if (!isTooLarge(payload)) return withPayload(outcomes, payload);
+		// Of pages nobody knows whose they are.
+		if (formats.wal.isWaiting) return outcomes.map((outcome) => refuseTooLarge(outcome, payload));
 		// One of them is too large: none has happened, and all run again, each looked at by itself.
 		session.connection.exec(lastGroup === "behind" ? `ROLLBACK TO ${groupSavepoint}` : "ROLLBACK");
 		const again = executeGroup(requests, true);
@@ -226,21 +249,60 @@ export function createWriter(options: {
 		return rest === null ? again : withPayload(again, rest);
 	}
 
-	/** In a transaction of its own: what is captured before it has the old format, what comes behind it the new one. */
-	function changeFormat(to: LogFormat, groupSize: number): WriteOutcome {
+	function isTooLarge(payload: Uint8Array): boolean {
+		return payload.length > settings.maxTransactionBytes;
+	}
+
+	function refuseTooLarge({ outcome }: WriteOutcome, payload: Uint8Array): WriteOutcome {
+		formats.wal.discard();
+		return {
+			outcome: tooLarge(outcome, payload.length, settings.maxTransactionBytes),
+			payload: null,
+			replayed: false,
+		};
+	}
+
+	/** In a transaction of its own: what is captured before it has the old log format, what comes behind it the new one. */
+	function changeSetting(change: SettingChange, groupSize: number): WriteOutcome {
 		if (groupSize !== 1 || interactive !== null || session.connection.isTransaction)
-			throw new Error("a change of the log format is not alone in its transaction");
+			throw new Error("a change of a setting is not alone in its transaction");
 		lastGroup = "whole";
 		session.control.begin();
-		session.stateWriter.format(to);
+		session.stateWriter.setting(change);
 		const outcome: ProgramOutcome = { results: [], errors: [], autocommit: true, foreignKeys: true };
-		return { outcome, payload: encodeFormatChange(to), replayed: false };
+		return { outcome, payload: settingPayload(change), replayed: false };
+	}
+
+	/** Of the change that the open transaction holds. A file of pages changes by pages only. */
+	function settingPayload(change: SettingChange): Uint8Array {
+		const { connection } = session;
+		if (change.name !== "format")
+			return session.format() === "wal"
+				? formats.wal.captureSetting(connection, change)
+				: encodeSettingChange(change);
+		if (change.value !== "wal") {
+			expectCapturable(change.value);
+			return encodeSettingChange(change);
+		}
+		const payload = formats.wal.captureAll(connection);
+		if (!isTooLarge(payload)) return payload;
+		formats.wal.discard();
+		throw new DatabaseTooLarge(payload.length, settings.maxTransactionBytes);
+	}
+
+	function expectCapturable(to: Exclude<LogFormat, "wal">): void {
+		try {
+			formats.expectCapturable(session.connection, to);
+		} catch (error) {
+			rollback();
+			throw error instanceof CannotReplicate ? new TablesNotReplicable(to, error) : error;
+		}
 	}
 
 	function applyCommand(payload: Uint8Array): void {
-		const changed = readFormatChange(payload);
-		if (changed === null) formats.apply(session.connection, payload);
-		else session.stateWriter.format(changed);
+		const change = readSettingChange(payload);
+		if (change === null) formats.apply(session.connection, payload);
+		else session.stateWriter.setting(change);
 	}
 
 	function finishCapture(note: TransactionNote | null): Uint8Array | null {
@@ -341,9 +403,50 @@ export function createWriter(options: {
 		session.requestEnded();
 	}
 
+	function applyInTransaction(entries: readonly AppliedEntry[]): void {
+		const { connection, control, stateWriter } = session;
+		formats.wal.forget();
+		control.begin();
+		try {
+			for (const entry of entries) {
+				if (entry.kind === "command") applyCommand(entry.payload);
+				if (entry.configuration !== null)
+					stateWriter.configuration(entry.position.index, entry.configuration);
+			}
+			const last = entries.at(-1);
+			if (last !== undefined) stateWriter.applied(last.position);
+			control.commit();
+		} catch (error) {
+			if (connection.isTransaction) connection.exec("ROLLBACK");
+			formats.forgetSchema();
+			throw error;
+		}
+	}
+
+	function applyPages(entries: readonly AppliedEntry[], last: Position): void {
+		const payloads = entries.flatMap(({ kind, payload }) => (kind === "command" ? [payload] : []));
+		const chosen = entries.findLast(({ configuration }) => configuration !== null);
+		const configuration =
+			chosen === undefined || chosen.configuration === null
+				? null
+				: { index: chosen.position.index, value: chosen.configuration };
+		formats.forgetSchema();
+		formats.wal.apply(session.connection, payloads, last, configuration);
+	}
+
+	function applyPieces(pieces: readonly AppliedEntry[]): void {
+		for (const { kind, payload, position } of pieces) {
+			formats.wal.addPiece(session.connection, payload, kind === "first-piece");
+			if (kind !== "last-piece") continue;
+			formats.forgetSchema();
+			formats.wal.publish(session.connection, position);
+		}
+	}
+
 	function rollback(): void {
 		interactive = null;
 		lastGroup = null;
+		formats.wal.discard();
 		session.capture?.discard();
 		session.capture = null;
 		if (session.connection.isTransaction) session.connection.exec("ROLLBACK");
@@ -363,32 +466,26 @@ export function createWriter(options: {
 		},
 		commit(applied, configuration = null) {
 			if (interactive !== null) throw new Error("commit with an interactive transaction open");
+			lastGroup = null;
+			const inTransaction = session.connection.isTransaction;
+			if (formats.wal.isWaiting || (!inTransaction && session.format() === "wal"))
+				return formats.wal.write(session.connection, applied, configuration);
+			formats.wal.forget();
 			if (configuration !== null) {
 				if (!session.connection.isTransaction) session.control.begin();
 				session.stateWriter.configuration(configuration.index, configuration.value);
 			}
 			session.stateWriter.applied(applied);
 			session.control.commit();
-			lastGroup = null;
 		},
 		rollback,
 		apply(entries) {
 			if (session.mode !== "applying") reopen("applying");
-			const { connection, control, stateWriter } = session;
-			control.begin();
-			try {
-				for (const entry of entries) {
-					if (entry.kind === "command") applyCommand(entry.payload);
-					if (entry.configuration !== null)
-						stateWriter.configuration(entry.position.index, entry.configuration);
-				}
-				const last = entries.at(-1);
-				if (last !== undefined) stateWriter.applied(last.position);
-				control.commit();
-			} catch (error) {
-				if (connection.isTransaction) connection.exec("ROLLBACK");
-				formats.applyRolledBack();
-				throw error;
+			for (const { as, entries: some } of runsOf(entries, session.format())) {
+				const last = some.at(-1)?.position;
+				if (as === "pieces") applyPieces(some);
+				else if (as === "pages" && last !== undefined) applyPages(some, last);
+				else applyInTransaction(some);
 			}
 		},
 		applied() {
@@ -396,11 +493,15 @@ export function createWriter(options: {
 			return readState(session.connection).applied;
 		},
 		// Opened anew: FTS5 keeps what it knows of its tables in the connection, and `apply` went past it.
-		prepareToLead: () => reopen("leading"),
+		prepareToLead() {
+			reopen("leading");
+			return session.format();
+		},
 		connection: () => session.connection,
 		close() {
 			rollback();
 			session.connection.close();
+			formats.wal.close();
 		},
 	};
 }
@@ -433,43 +534,3 @@ function withPayload(outcomes: readonly WriteOutcome[], payload: Uint8Array): Wr
 }
 
 const changingKinds: ReadonlySet<StatementKind> = new Set(["write", "schema", "pragma-write"]);
-
-function tooLarge(outcome: ProgramOutcome, bytes: number, limit: number): ProgramOutcome {
-	return failedWhole(outcome, {
-		code: "PAYLOAD_TOO_LARGE",
-		message: `the transaction changes ${bytes} bytes, more than the ${limit} that are allowed: split it; nothing of it happened`,
-		extendedCode: undefined,
-	});
-}
-
-/** Its answer would tell of another request: a success that never was. */
-function keyTaken({ program, foreignKeys }: WriteRequest): ProgramOutcome {
-	const nothing = program.steps.map(() => null);
-	return failedWhole(
-		{ results: nothing, errors: nothing, autocommit: true, foreignKeys },
-		{
-			code: "BAD_REQUEST",
-			message:
-				"this idempotency key was used for another request: a key belongs to one request, sent again unchanged; nothing of this one happened",
-			extendedCode: "BAD_REQUEST_KEY",
-		},
-	);
-}
-
-function tookTooLong(limitMs: number): StatementFailure {
-	return {
-		code: "TIMEOUT",
-		message: `the write took longer than ${limitMs} ms and was rolled back: nothing of it happened`,
-		extendedCode: undefined,
-	};
-}
-
-/** Nothing of the program happened; its last step says why. */
-function failedWhole(outcome: ProgramOutcome, failure: StatementFailure): ProgramOutcome {
-	return {
-		results: outcome.results.map(() => null),
-		errors: outcome.errors.map((_, place) => (place === outcome.errors.length - 1 ? failure : null)),
-		autocommit: true,
-		foreignKeys: outcome.foreignKeys,
-	};
-}

@@ -18,13 +18,20 @@ export const recordHeaderBytes = 40;
 export const maxPayloadBytes = 2 ** 30;
 const recordMark = 0x524b53;
 
-const kindCodes: Record<EntryKind, number> = { barrier: 1, configuration: 2, command: 3, fragment: 4 };
+const kindCodes: Record<EntryKind, number> = {
+	barrier: 1,
+	configuration: 2,
+	command: 3,
+	fragment: 4,
+	metadata: 5,
+};
 const kindsByCode: readonly (EntryKind | undefined)[] = [
 	undefined,
 	"barrier",
 	"configuration",
 	"command",
 	"fragment",
+	"metadata",
 ];
 
 type Checksum = Disk["checksum"];

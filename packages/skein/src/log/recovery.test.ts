@@ -131,7 +131,7 @@ test.each([
 
 test("a start finds the configurations among the entries, and each entry of its kind", async () => {
 	const disk = createMemoryDisk(() => 0);
-	const kinds: EntryKind[] = ["barrier", "configuration", "command", "fragment", "configuration", "command"];
+	const kinds: EntryKind[] = ["barrier", "configuration", "command", "fragment", "metadata", "command"];
 	const written = entries(1, 30).map((entry, place) => ({ ...entry, kind: kinds[place % 6] ?? "command" }));
 	const log = await openSmallLog(disk);
 	await append(log, written);

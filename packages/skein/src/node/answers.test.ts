@@ -31,14 +31,20 @@ async function createBench(): Promise<Bench> {
 		onMessage: (_from, _lane, bytes) => void heard.push(decodeMessage(bytes) as RunResponse),
 		onReachable() {},
 	});
-	const answer = createAnswers({ self: "n1", group: 1, outbox, maxMessageBytes: 20_000 });
+	const answer = createAnswers({ self: "n1", group: 1, network: own, outbox, maxMessageBytes: 20_000 });
 	return { clock, network, answer, heard };
 }
 
 function resultOf(length: number, changed: Partial<ProgramOutcome> = {}): RunResponse["result"] {
 	const result = { columns: [], rows: [["x".repeat(length)]], changes: 0, lastInsertRowid: null };
 	const outcome = { results: [result], errors: [null], autocommit: true, foreignKeys: true, ...changed };
-	return { ok: true, outcome, position: { term: 2, index: 9 }, replayed: false };
+	return {
+		ok: true,
+		outcome,
+		position: { term: 2, index: 9 },
+		replayed: false,
+		acknowledgement: { mode: "quorum" },
+	};
 }
 
 function toldOf({ requestId, result }: RunResponse): unknown[] {

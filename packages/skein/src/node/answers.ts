@@ -5,8 +5,9 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { GroupId, NodeId } from "../consensus/types.ts";
 import type { ProgramOutcome } from "../database/program.ts";
-import { encodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import type { RunResponse } from "../peer/message.ts";
+import type { Network } from "../world/network.ts";
 import { toReport } from "./forwarding.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -14,15 +15,16 @@ export interface AnswersOptions {
 	readonly self: NodeId;
 	readonly group: GroupId;
 	readonly outbox: Outbox;
+	readonly network: Pick<Network, "wireVersion">;
 	/** The longest message of the lane. */
 	readonly maxMessageBytes: number;
 }
 
 export type SendAnswer = (to: NodeId, requestId: number, result: RunResponse["result"]) => void;
 
-export function createAnswers({ self, group, outbox, maxMessageBytes }: AnswersOptions): SendAnswer {
+export function createAnswers({ self, group, network, outbox, maxMessageBytes }: AnswersOptions): SendAnswer {
 	const encode = (to: NodeId, requestId: number, result: RunResponse["result"]): Uint8Array =>
-		encodeMessage({ type: "run-response", group, from: self, to, requestId, result });
+		encodeFor(network, "log", { type: "run-response", group, from: self, to, requestId, result });
 
 	return (to, requestId, result) => {
 		const bytes = encode(to, requestId, result);

@@ -2,15 +2,13 @@
 import type { LogIndex } from "../consensus/types.ts";
 import type { Database } from "../database/database.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
-import { type DiskWatch, stalledTransactions } from "./disk-watch.ts";
+import { type DiskWatch, writingMs } from "./disk-watch.ts";
 import type { NodeSettings } from "./settings.ts";
 
 /** For so long a checkpoint waits until nothing else is to be done … */
 const patienceMs: Milliseconds = 1_000;
 /** … if the file has not grown to so many times the size from which it is copied back. */
 const urgentSizes = 4;
-/** A slow disk that is well copies so much. */
-const copiedBytesPerSecond = 16 * 1024 * 1024;
 
 export interface Checkpoints {
 	/** Resolves with the index that is durable. One at a time. */
@@ -48,11 +46,7 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
 		return database.walBytes() >= urgentSizes * settings.checkpointBytes;
 	}
 
-	function limitMs(): Milliseconds {
-		const { diskStallMs } = settings.consensus;
-		const copyingMs = (database.walBytes() / copiedBytesPerSecond) * 1_000;
-		return Math.min(diskStallMs + copyingMs, stalledTransactions * diskStallMs);
-	}
+	const limitMs = (): Milliseconds => writingMs({ sizeBytes: database.walBytes() }, settings.consensus);
 
 	return {
 		ask() {

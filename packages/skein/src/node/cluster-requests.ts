@@ -7,13 +7,14 @@ import type { Network } from "../world/network.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { clusterView, shownBy } from "./cluster-view.ts";
 import type { CoreRunner } from "./core-runner.ts";
+import type { DefaultAcknowledgement } from "./default-acknowledgement.ts";
 import type { Degradations } from "./degradation.ts";
 import type { Directory } from "./directory.ts";
-import type { FormatRequests } from "./format-requests.ts";
 import type { Forwarding } from "./forwarding.ts";
 import type { InSync } from "./in-sync.ts";
 import type { LostTransactions } from "./lost-transactions.ts";
 import type { ClusterView, ElectionsView } from "./service.ts";
+import type { SettingRequests } from "./setting-requests.ts";
 import type { NodeSettings } from "./settings.ts";
 
 export interface ClusterRequests {
@@ -40,11 +41,12 @@ export interface ClusterRequestsOptions {
 	readonly inSync: InSync;
 	readonly degradations: Degradations;
 	readonly lost: LostTransactions;
-	readonly formats: FormatRequests;
+	readonly mode: Pick<DefaultAcknowledgement, "current">;
+	readonly settingRequests: SettingRequests;
 }
 
 export function createClusterRequests(options: ClusterRequestsOptions): ClusterRequests {
-	const { self, version, clock, settings, network, inSync, formats } = options;
+	const { self, version, clock, settings, network, inSync, settingRequests } = options;
 
 	function viewWith(format: LogFormat): ClusterView {
 		const runner = options.runner();
@@ -55,9 +57,10 @@ export function createClusterRequests(options: ClusterRequestsOptions): ClusterR
 				clusterId: options.log.recovered.identity.clusterId,
 				url: options.url,
 				version,
+				wire: network.wire,
 				appliedIndex: options.applied.position.index,
 				inSync: inSync.holds(),
-				acknowledgement: settings.acknowledgement,
+				acknowledgement: options.mode.current,
 				lostTransactions: options.lost.count,
 				elections: elections(),
 			},
@@ -77,12 +80,12 @@ export function createClusterRequests(options: ClusterRequestsOptions): ClusterR
 	}
 
 	async function own(): Promise<ClusterView> {
-		return viewWith(await formats.current());
+		return viewWith(await settingRequests.format());
 	}
 
 	return {
 		own,
-		ownNow: () => viewWith(formats.lastKnown()),
+		ownNow: () => viewWith(settingRequests.lastFormat()),
 		async cluster() {
 			const { leader } = options.runner().state;
 			if (leader === null || leader === self) return await own();
@@ -94,7 +97,6 @@ export function createClusterRequests(options: ClusterRequestsOptions): ClusterR
 				return shownBy(seen, {
 					self,
 					version,
-					acknowledgement: settings.acknowledgement,
 					inSync: inSync.holds(),
 					lostTransactions: options.lost.count,
 					elections: elections(),

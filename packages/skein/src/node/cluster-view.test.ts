@@ -1,6 +1,5 @@
 /** What `GET /cluster` shows of acknowledgement modes, and of what they lost. */
 import { expect, test } from "vitest";
-import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import { shownBy } from "./cluster-view.ts";
 import type { DatabaseView } from "./service.ts";
 import type { Cluster, Member } from "./testing/cluster.ts";
@@ -31,25 +30,6 @@ test("what members report as lost is added up, whoever is asked", async () => {
 	for (const member of cluster.members) expect((await viewOf(cluster, member))?.lostTransactions).toBe(3);
 });
 
-test("each node shows its own default mode, since it is that of the writes that it is asked", async () => {
-	const own = new Map<string, Acknowledgement>([
-		["n1", { mode: "async" }],
-		["n2", { mode: "semi-sync", followers: 3 }],
-		["n3", { mode: "quorum" }],
-	]);
-	const settingsOf = (id: string) => ({ acknowledgement: own.get(id) ?? { mode: "quorum" as const } });
-	const cluster = await createCluster({ size: 3, seed: 4, settingsOf });
-	await cluster.leader();
-	const shown: (string | undefined)[] = [];
-	for (const member of cluster.members) shown.push((await viewOf(cluster, member))?.acknowledgement);
-	expect(shown).toEqual(["async", "semi-sync;k=3", "quorum"]);
-	// One of them can never be met here: its node says so when it starts.
-	const warned = cluster.members.filter(({ lines }) =>
-		lines.some((line) => line.includes("will be refused")),
-	);
-	expect(warned.map(({ id }) => id)).toEqual(["n2"]);
-});
-
 test("of its own lease a node shows what it knows itself, and of the others what the leader said", async () => {
 	const cluster = await createCluster({ size: 3, seed: 4 });
 	const leader = await cluster.leader();
@@ -59,17 +39,12 @@ test("of its own lease a node shows what it knows itself, and of the others what
 	const inSyncOf = (view: typeof seen) =>
 		Object.values(view.databases["default"]?.members ?? {}).map(({ inSync }) => inSync);
 	expect(inSyncOf(seen)).toEqual([true, true, true]);
-	const acknowledgement = { mode: "sync", strict: false } as const;
 	const elections = { pausedForMs: 7, restsForMs: 0 };
-	const own = { self: "n2", version: "v", acknowledgement, inSync: false, lostTransactions: 4, elections };
+	const own = { self: "n2", version: "v", inSync: false, lostTransactions: 4, elections };
 	const shown = shownBy(seen, own);
 	expect(inSyncOf(shown)).toEqual([true, false, true]);
 	expect(shown.databases["default"]?.elections).toEqual(elections);
-	expect([shown.node, shown.version, shown.databases["default"]?.acknowledgement]).toEqual([
-		"n2",
-		"v",
-		"sync",
-	]);
+	expect([shown.node, shown.version]).toEqual(["n2", "v"]);
 	// It knows sooner than the leader what it lost.
 	expect(shown.databases["default"]?.lostTransactions).toBe(4);
 });

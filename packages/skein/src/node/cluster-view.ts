@@ -1,8 +1,10 @@
 /** What `GET /cluster` shows, put together from the core, and from what nodes tell each other about themselves. */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
+import { isWitness } from "../consensus/quorum.ts";
 import type { Configuration, LogIndex, Member, NodeId, Role } from "../consensus/types.ts";
+import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { LogFormat } from "../database/log-format.ts";
-import { acknowledgementText } from "./acknowledgement-text.ts";
+import type { WireVersions } from "../world/network.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Degradation } from "./degradation.ts";
 import type { PeerStatus } from "./directory.ts";
@@ -13,10 +15,11 @@ export interface OwnStatus {
 	readonly clusterId: string;
 	readonly url: string;
 	readonly version: string;
+	readonly wire: WireVersions;
 	readonly appliedIndex: LogIndex;
 	/** By this member's own knowledge. */
 	readonly inSync: boolean;
-	/** Of writes that do not ask for another mode. */
+	/** Of writes that do not ask for another mode, as far as this member has applied. */
 	readonly acknowledgement: Acknowledgement;
 	readonly lostTransactions: number;
 	readonly elections: ElectionsView;
@@ -53,6 +56,7 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 				commitIndex: runner.commitIndex,
 				acknowledgement: acknowledgementText(own.acknowledgement),
 				format: options.format,
+				elector: runner.core.view.elector,
 				elections: own.elections,
 				// Each member reports what was in its own log: one of them may have lost what no other ever had.
 				lostTransactions: lostBy(members),
@@ -65,14 +69,12 @@ export function clusterView(options: ClusterViewOptions): ClusterView {
 }
 
 /**
- * A view that the leader made, as this node shows it: with its own default mode, and with what it knows itself of its
- * lease, since the leader's end of that comes later, and of what it lost, which the leader hears of within a second.
+ * A view that the leader made, as this node shows it: with what it knows itself of its lease, since the leader's end of that comes later, and of what it lost, which the leader hears of within a second.
  */
 export function shownBy(
 	seen: ClusterView,
-	own: Pick<OwnStatus, "self" | "version" | "acknowledgement" | "inSync" | "lostTransactions" | "elections">,
+	own: Pick<OwnStatus, "self" | "version" | "inSync" | "lostTransactions" | "elections">,
 ): ClusterView {
-	const acknowledgement = acknowledgementText(own.acknowledgement);
 	const { elections } = own;
 	const databases = Object.entries(seen.databases).map(([name, database]) => {
 		const member = database.members[own.self];
@@ -81,10 +83,14 @@ export function shownBy(
 				? database.members
 				: {
 						...database.members,
-						[own.self]: { ...member, inSync: own.inSync, lostTransactions: own.lostTransactions },
+						[own.self]: {
+							...member,
+							inSync: inSyncOf(member.kind, own.inSync),
+							lostTransactions: own.lostTransactions,
+						},
 					};
 		const lostTransactions = lostBy(members);
-		return [name, { ...database, acknowledgement, elections, members, lostTransactions }] as const;
+		return [name, { ...database, elections, members, lostTransactions }] as const;
 	});
 	return { ...seen, node: own.self, version: own.version, databases: Object.fromEntries(databases) };
 }
@@ -93,8 +99,9 @@ function lostBy(members: Readonly<Record<string, MemberView>>): number {
 	return Object.values(members).reduce((sum, one) => sum + (one.lostTransactions ?? 0), 0);
 }
 
-export function memberKind({ voters, learners, joining }: Configuration, id: NodeId): MemberView["kind"] {
-	if (voters.includes(id)) return "voter";
+export function memberKind(configuration: Configuration, id: NodeId): MemberView["kind"] {
+	const { voters, learners, joining } = configuration;
+	if (voters.includes(id)) return isWitness(configuration, id) ? "witness" : "voter";
 	if (joining.includes(id)) return "joining";
 	return learners.includes(id) ? "learner" : "leaving";
 }
@@ -104,7 +111,8 @@ function ownView(
 	kind: MemberView["kind"],
 	{ peer, priority }: Member,
 ): MemberView {
-	const { durableIndex } = runner.core.view;
+	const { durableIndex, base } = runner.core.view;
+	const lastTerm = durableIndex === base.index ? base.term : runner.core.view.termAt(durableIndex);
 	return {
 		kind,
 		priority: priority ?? "normal",
@@ -112,12 +120,14 @@ function ownView(
 		url: own.url,
 		peer,
 		version: own.version,
+		wire: own.wire,
 		matchIndex: durableIndex,
+		last: lastTerm === null ? null : { term: lastTerm, index: durableIndex },
 		appliedIndex: own.appliedIndex,
 		lagEntries: Math.max(0, runner.commitIndex - own.appliedIndex),
 		lagBytes: runner.state.role === "leader" ? 0 : null,
 		lagMs: runner.state.role === "leader" ? 0 : null,
-		inSync: own.inSync,
+		inSync: inSyncOf(kind, own.inSync),
 		reachable: true,
 		lostTransactions: own.lostTransactions,
 	};
@@ -142,15 +152,22 @@ function otherView(
 		url: status?.url ?? null,
 		peer,
 		version: status?.version ?? null,
+		wire: status?.wire ?? null,
 		matchIndex,
+		last: null,
 		appliedIndex,
 		lagEntries: appliedIndex === null ? null : Math.max(0, runner.commitIndex - appliedIndex),
 		lagBytes: progress === undefined || appliedIndex === null ? null : lagBytes(options, appliedIndex),
 		lagMs: lagMs === null ? null : Math.round(lagMs),
-		inSync: progress?.inSync ?? null,
+		inSync: inSyncOf(kind, progress?.inSync ?? null),
 		reachable,
 		lostTransactions: status?.lostTransactions ?? null,
 	};
+}
+
+/** A witness never is, and that says nothing of how it is. */
+function inSyncOf(kind: MemberView["kind"], inSync: boolean | null): boolean | null {
+	return kind === "witness" ? null : inSync;
 }
 
 /** Of what is committed and not applied. */

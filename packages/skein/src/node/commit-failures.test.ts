@@ -86,3 +86,34 @@ test("a leader whose commit does not end gives its place up: others serve", asyn
 	for (const items of rest) expect(items).toEqual(first);
 	expect(first).toContain("three");
 });
+
+test("a leader on whose disk nothing can be captured gives its place up: others serve", async () => {
+	const cluster = await createCluster({ size: 3, seed: 7 });
+	const leader = await cluster.leader();
+	leader.file.captureFailure = Object.assign(new Error("database or disk is full"), { code: "DISK_FULL" });
+	const [other] = cluster.members.filter((member) => member !== leader);
+	const stream = other?.node?.service.openStream();
+	if (stream === undefined) throw new Error("no stream");
+	const refused = watch(stream.run(program(insert("one")), request));
+	await cluster.clock.run(2_000);
+	expect(refused.error).toMatchObject({ code: "DISK_FULL", outcome: "did-not-happen" });
+	expect(leader.node?.core.role).toBe("follower");
+	const written = watch(stream.run(program(insert("two")), request));
+	await cluster.clock.run(2_000);
+	expect(written.value).not.toBe(null);
+	expect(leader.file.content.items).toEqual(["two"]);
+});
+
+test("a large transaction may take longer to commit: its leader stays, but not for ever", async () => {
+	const cluster = await createCluster({ size: 3, seed: 4 });
+	const leader = await cluster.leader();
+	leader.file.hanging = new Promise(() => {});
+	const stream = leader.node?.service.openStream();
+	if (stream === undefined) throw new Error("no stream");
+	// Two seconds and a half of a slow disk, beside the second that any commit may take.
+	watch(stream.run(program(insert("x".repeat(40 * 1024 * 1024))), request));
+	await cluster.clock.run(2_500);
+	expect(leader.node?.core.role).toBe("leader");
+	await cluster.clock.run(3_000);
+	expect(leader.node?.core.role).toBe("follower");
+});

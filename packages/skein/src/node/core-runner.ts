@@ -11,12 +11,14 @@ import type { Output, RefusalReason } from "../consensus/output.ts";
 import type { Configuration, Entry, GroupId, LogIndex, NodeId, Role, Term } from "../consensus/types.ts";
 import { EntryAbsentError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
-import { encodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.ts";
+import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import type { Lane, Network } from "../world/network.ts";
 import { createDiskQueue, type DiskQueueOptions } from "./disk-queue.ts";
 import type { LeaseAsked, Leased } from "./in-sync.ts";
+import { metadataOf } from "./metadata.ts";
 
 export interface RoleState {
 	readonly role: Role;
@@ -85,6 +87,7 @@ export interface CoreRunnerOptions {
 	readonly self: NodeId;
 	readonly log: Log;
 	readonly network: Network;
+	readonly checksum: Disk["checksum"];
 	readonly clock: Clock;
 	readonly logger: Logger;
 	readonly tickIntervalMs: Milliseconds;
@@ -240,7 +243,8 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 	}
 
 	function transmit(message: ConsensusMessage): void {
-		network.send(message.to, laneOf(message), encodeMessage(message));
+		const lane = laneOf(message);
+		network.send(message.to, lane, encodeFor(network, lane, message));
 	}
 
 	function stillLeads(term: Term): boolean {
@@ -294,8 +298,9 @@ export function createCoreRunner(options: CoreRunnerOptions): CoreRunner {
 
 	function sendAppend(output: SendEntries, entries: readonly Entry[]): void {
 		if (!stillLeads(output.term)) return;
-		const { to, term, previous, commitIndex, route } = output;
-		const append = { group, from: self, to, term, previous, entries, commitIndex };
+		const { to, term, previous, commitIndex, route, withoutPayloads } = output;
+		const sent = withoutPayloads ? entries.map((entry) => metadataOf(entry, options.checksum)) : entries;
+		const append = { group, from: self, to, term, previous, entries: sent, commitIndex };
 		if (route.length === 0) transmit({ type: "append-request", ...append });
 		else transmit({ type: "chain-append", ...append, leader: self, route });
 	}

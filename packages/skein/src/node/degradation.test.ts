@@ -3,9 +3,15 @@ import { expect, test } from "vitest";
 import { degradedModes, type VoterState } from "./degradation.ts";
 import { createCluster, type Member } from "./testing/cluster.ts";
 
-const good = (id: string): VoterState => ({ id, stores: true, inSync: true, inChain: null });
-const gone = (id: string): VoterState => ({ id, stores: false, inSync: false, inChain: null });
-const slow = (id: string): VoterState => ({ id, stores: true, inSync: false, inChain: null });
+const good = (id: string): VoterState => ({ id, witness: false, stores: true, inSync: true, inChain: null });
+const gone = (id: string): VoterState => ({
+	id,
+	witness: false,
+	stores: false,
+	inSync: false,
+	inChain: null,
+});
+const slow = (id: string): VoterState => ({ id, witness: false, stores: true, inSync: false, inChain: null });
 
 test("from voters to modes", () => {
 	expect(degradedModes([])).toEqual([]);
@@ -34,6 +40,23 @@ test("from voters to modes", () => {
 		"sync",
 		"sync;strict",
 	]);
+});
+
+test("a witness counts for the majority, and for no copy", () => {
+	const witness: VoterState = { ...slow("w1"), witness: true };
+	expect(degradedModes([good("n2"), witness])).toEqual([]);
+	expect(degradedModes([good("n2"), { ...witness, stores: false }])).toEqual([]);
+	expect(degradedModes([gone("n2"), witness])).toEqual([
+		{ acknowledgement: "semi-sync;k=1", effect: "waits", members: ["n2"] },
+		{ acknowledgement: "quorum", effect: "answers-without", members: ["n2"] },
+		{ acknowledgement: "sync", effect: "answers-without", members: ["n2"] },
+		{ acknowledgement: "sync;strict", effect: "waits", members: ["n2"] },
+	]);
+	const modes = degradedModes([gone("n2"), { ...witness, stores: false }]);
+	expect(modes).toContainEqual({ acknowledgement: "quorum", effect: "waits", members: ["n2", "w1"] });
+	// Of three with data one may be away: two copies are what five voters promise less one.
+	const five = degradedModes([good("n2"), gone("n3"), witness, { ...witness, id: "w2" }]);
+	expect(five).toContainEqual({ acknowledgement: "quorum", effect: "answers-without", members: ["n3"] });
 });
 
 test("a chain without somebody", () => {

@@ -4,6 +4,7 @@
  * mode is never degraded silently.
  */
 
+import { isWitness } from "../consensus/quorum.ts";
 import type { LogIndex, NodeId } from "../consensus/types.ts";
 import type { CoreView } from "../consensus/view.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
@@ -26,6 +27,8 @@ export interface Degradation extends DegradedMode {
 /** What can be seen of one other voter. */
 export interface VoterState {
 	readonly id: NodeId;
+	/** It counts for the majority, and has nothing that the other modes ask for. */
+	readonly witness: boolean;
 	/** It was heard lately, and has on disk what the leader had a while ago. */
 	readonly stores: boolean;
 	readonly inSync: boolean;
@@ -35,21 +38,27 @@ export interface VoterState {
 
 /** From what is seen of the other voters to the modes: a pure function. */
 export function degradedModes(others: readonly VoterState[]): DegradedMode[] {
+	const withData = others.filter(({ witness }) => !witness);
 	const lacking = others.filter(({ stores }) => !stores).map(({ id }) => id);
-	const outOfSync = others.filter(({ inSync }) => !inSync).map(({ id }) => id);
-	const storing = others.length - lacking.length;
+	const lackingData = withData.filter(({ stores }) => !stores).map(({ id }) => id);
+	const outOfSync = withData.filter(({ inSync }) => !inSync).map(({ id }) => id);
+	const copies = 1 + withData.length - lackingData.length;
 	const majority = Math.floor((others.length + 1) / 2) + 1;
+	// So many machines may be lost, and so many copies and one more survive that.
+	const mayBeLost = Math.floor(others.length / 2);
 	const modes: DegradedMode[] = [];
-	const hasMajority = storing + 1 >= majority;
-	if (lacking.length > 0)
-		modes.push({ acknowledgement: `semi-sync;k=${storing + 1}`, effect: "waits", members: lacking });
+	const hasMajority = others.length - lacking.length + 1 >= majority;
+	if (lackingData.length > 0)
+		modes.push({ acknowledgement: `semi-sync;k=${copies}`, effect: "waits", members: lackingData });
 	if (!hasMajority) modes.push({ acknowledgement: "quorum", effect: "waits", members: lacking });
+	else if (copies < mayBeLost + 1)
+		modes.push({ acknowledgement: "quorum", effect: "answers-without", members: lackingData });
 	if (!hasMajority) modes.push({ acknowledgement: "sync", effect: "waits", members: lacking });
 	else if (outOfSync.length > 0)
 		modes.push({ acknowledgement: "sync", effect: "answers-without", members: outOfSync });
 	if (outOfSync.length > 0)
 		modes.push({ acknowledgement: "sync;strict", effect: "waits", members: outOfSync });
-	const outOfChain = others.filter(({ inChain }) => inChain === false).map(({ id }) => id);
+	const outOfChain = withData.filter(({ inChain }) => inChain === false).map(({ id }) => id);
 	const isUsed = others.some(({ inChain }) => inChain !== null);
 	if (isUsed && !hasMajority) modes.push({ acknowledgement: "chain", effect: "waits", members: lacking });
 	else if (outOfChain.length > 0)
@@ -96,7 +105,8 @@ export function createDegradations(options: DegradationsOptions): Degradations {
 			const { lastContact, matchIndex, inSync } = ofVoter;
 			const heard = lastContact !== null && clock.now() - lastContact <= silentMs;
 			const inChain = core.isChainUsed ? core.chain.includes(id) : null;
-			return [{ id, stores: heard && matchIndex >= durableBefore[0], inSync, inChain }];
+			const witness = isWitness(core.configuration, id);
+			return [{ id, witness, stores: heard && matchIndex >= durableBefore[0], inSync, inChain }];
 		});
 	}
 

@@ -2,6 +2,7 @@
 import type { LogIndex, NodeId, Role } from "../consensus/types.ts";
 import type { StatusMessage } from "../peer/message.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import type { WireVersions } from "../world/network.ts";
 
 export interface PeerStatus {
 	readonly role: Role;
@@ -12,6 +13,8 @@ export interface PeerStatus {
 	/** For how long it has been saying that it is not ready; 0 when it is. */
 	readonly unreadyMs: Milliseconds;
 	readonly lostTransactions: number;
+	/** Of messages between nodes, that it understands. */
+	readonly wire: WireVersions;
 	/** For how long the node has been known to lack something that is committed; 0 when it lacks nothing. */
 	readonly behindMs: Milliseconds;
 }
@@ -48,10 +51,10 @@ export function createDirectory(clock: Clock): Directory {
 		statusOf(node) {
 			const entry = known.get(node);
 			if (entry === undefined) return null;
-			const { role, url, version, appliedIndex, ready, commitIndex, lostTransactions } = entry.message;
+			const { role, url, version, appliedIndex, ready, commitIndex, lostTransactions, wire } = entry.message;
 			const behindMs = appliedIndex >= commitIndex ? 0 : clock.now() - entry.completeAt;
 			const unreadyMs = entry.unreadySince === null ? 0 : clock.now() - entry.unreadySince;
-			return { role, url, version, appliedIndex, ready, unreadyMs, behindMs, lostTransactions };
+			return { role, url, version, appliedIndex, ready, unreadyMs, behindMs, lostTransactions, wire };
 		},
 	};
 }

@@ -11,6 +11,20 @@ import type { Deadline, Deadlines } from "./deadlines.ts";
 /** So many times longer than a disk may take: a large transaction takes seconds on one that is well. */
 export const stalledTransactions = 5;
 
+/** A slow disk that is well writes so much. */
+const writtenBytesPerSecond = 16 * 1024 * 1024;
+
+/** How long it may take to write so much. */
+export function writingMs(
+	{ sizeBytes }: { readonly sizeBytes: number },
+	{ diskStallMs }: { readonly diskStallMs: Milliseconds },
+): Milliseconds {
+	return Math.min(
+		diskStallMs + (sizeBytes / writtenBytesPerSecond) * 1_000,
+		stalledTransactions * diskStallMs,
+	);
+}
+
 /** Until it is cancelled: whoever leads each time that `limitMs` have passed does so no more. */
 export type DiskWatch = (what: string, limitMs: Milliseconds) => Deadline;
 

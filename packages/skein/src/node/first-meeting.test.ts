@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
+import { wireVersions } from "../peer/codec/wire-version.ts";
 import { silentLogger } from "../world/logger.ts";
 import type { Network, NetworkReceiver } from "../world/network.ts";
 import { afterFirstMeeting, type FirstMeetingOptions } from "./first-meeting.ts";
@@ -28,6 +29,8 @@ async function world(recovered: FirstMeetingOptions["recovered"]) {
 		},
 		queuedBytes: () => 0,
 		reachable: (node) => reachable.has(node),
+		wire: wireVersions,
+		wireVersion: () => wireVersions.newest,
 		meet() {},
 		async stop() {},
 	};
@@ -55,8 +58,21 @@ async function world(recovered: FirstMeetingOptions["recovered"]) {
 		const bytes = encodeMessage({ type: "call-response", ...envelope, result: { ok: true, body } });
 		receiver?.onMessage(from, "log", bytes);
 	};
-	return { network, heard, sent, warned, change, say, answer, clock };
+	/** What an earlier life of this node had asked for. */
+	const answerOther = (from: string): void => {
+		const envelope = { group: 1, from, to: "a", requestId: 2 ** 21 + 1 };
+		const result = { ok: true, body: JSON.stringify({ index: 7 }) } as const;
+		receiver?.onMessage(from, "log", encodeMessage({ type: "call-response", ...envelope, result }));
+	};
+	return { network, heard, sent, warned, change, say, answer, answerOther, clock };
 }
+
+test("an answer to what an earlier life asked for is not taken for who belongs to the cluster", async () => {
+	const { heard, change, answerOther } = await world(empty);
+	change("b", true);
+	answerOther("b");
+	expect(heard).toEqual([]);
+});
 
 test("an empty disk takes part when all others have let it in, be it one after the other", async () => {
 	const { network, heard, sent, warned, change, say, clock } = await world(empty);

@@ -47,6 +47,7 @@ const ok: RunResponse["result"] = {
 	outcome: { results: [], errors: [], autocommit: true, foreignKeys: true },
 	position: { term: 2, index: 9 },
 	replayed: true,
+	acknowledgement: { mode: "quorum" },
 };
 
 /** A node and two others that only listen. */

@@ -4,9 +4,10 @@
  * What could not be sent certainly did not.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { GroupId, NodeId, Position } from "../consensus/types.ts";
 import type { ProgramOutcome } from "../database/program.ts";
-import { encodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import type { CallRequest, CallResponse, FailureReport, RunRequest, RunResponse } from "../peer/message.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Network } from "../world/network.ts";
@@ -22,6 +23,8 @@ export type Forwarded =
 			readonly outcome: ProgramOutcome;
 			readonly position: Position;
 			readonly replayed: boolean;
+			/** The mode that it was answered in. */
+			readonly acknowledgement: Acknowledgement;
 	  }
 	| { readonly type: "failed"; readonly error: SkeinError }
 	| { readonly type: "not-leader" }
@@ -135,7 +138,14 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 			}
 			if (isFull(to)) return Promise.resolve({ type: "full" });
 			const requestId = nextRequestId++;
-			const bytes = encodeMessage({ type: "run-request", group, from: self, to, requestId, ...fields });
+			const bytes = encodeFor(network, "log", {
+				type: "run-request",
+				group,
+				from: self,
+				to,
+				requestId,
+				...fields,
+			});
 			const unsent = trySend(to, bytes);
 			if (unsent !== null) return Promise.resolve(unsent);
 			return new Promise((settle) => {
@@ -145,7 +155,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 		},
 		call(to, operation, body, deadlineAt) {
 			const requestId = nextRequestId++;
-			const bytes = encodeMessage({
+			const bytes = encodeFor(network, "log", {
 				type: "call-request",
 				group,
 				from: self,
@@ -162,13 +172,13 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
 			});
 		},
 		closeStream(to, streamId) {
-			outbox.send(to, encodeMessage({ type: "close-stream", group, from: self, to, streamId }));
+			outbox.send(to, encodeFor(network, "log", { type: "close-stream", group, from: self, to, streamId }));
 		},
 		onRunResponse(message) {
 			const { result } = message;
 			if (result.ok) {
-				const { outcome, position, replayed } = result;
-				return settleRun(message.requestId, { type: "done", outcome, position, replayed });
+				const { ok: _, ...done } = result;
+				return settleRun(message.requestId, { type: "done", ...done });
 			}
 			if (result.failure.notLeader) return settleRun(message.requestId, { type: "not-leader" });
 			settleRun(message.requestId, { type: "failed", error: fromReport(result.failure) });

@@ -22,6 +22,14 @@ export function* splitPayload(payload: Uint8Array, fragmentBytes: number): Gener
 	} while (offset < payload.length);
 }
 
+export function isFirstPiece(entry: Entry): boolean {
+	return entry.payload[0] === firstPiece;
+}
+
+export function pieceOf(entry: Entry): Uint8Array {
+	return entry.payload.subarray(1);
+}
+
 export interface FragmentJoiner {
 	/** Takes the next `fragment` or `command` entry; returns the whole payload when it is complete. */
 	add(entry: Entry): Uint8Array | null;
@@ -40,9 +48,9 @@ export function createFragmentJoiner(): FragmentJoiner {
 
 	return {
 		add(entry) {
-			const piece = entry.payload.subarray(1);
+			const piece = pieceOf(entry);
 			const isEnd = entry.kind !== "fragment";
-			if (entry.payload[0] === firstPiece) {
+			if (isFirstPiece(entry)) {
 				whole = null;
 				if (isEnd) return piece;
 			} else if (whole === null)

@@ -6,9 +6,9 @@
 import type { NodeId } from "../consensus/types.ts";
 import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
+import { readJsonFile, writeJsonFile } from "./json-file.ts";
 
 const path = "peers.json";
-const newPath = "peers.json.new";
 
 export interface Incarnations {
 	/** False: this is not the node that had this name before. */
@@ -23,9 +23,9 @@ export async function createIncarnations(disk: Disk, logger: Logger): Promise<In
 
 	function save(): void {
 		isUnsaved = false;
-		const text = JSON.stringify(Object.fromEntries(known));
+		const value = Object.fromEntries(known);
 		saving = saving
-			.then(() => store(disk, text))
+			.then(() => writeJsonFile(disk, path, value))
 			.catch((error: unknown) => {
 				isUnsaved = true;
 				logger.warn({ error: String(error) }, "the list of known peers could not be saved");
@@ -43,30 +43,10 @@ export async function createIncarnations(disk: Disk, logger: Logger): Promise<In
 }
 
 async function load(disk: Disk): Promise<Record<NodeId, string>> {
-	if (!(await disk.list("")).includes(path)) return {};
-	const file = await disk.open(path, { create: false });
-	try {
-		const text = new TextDecoder().decode(await file.read(0, await file.size()));
-		const parsed: unknown = JSON.parse(text);
-		if (typeof parsed !== "object" || parsed === null) throw new Error(`${path} is damaged: delete it`);
-		const entries = Object.entries(parsed).filter(
-			(entry): entry is [string, string] => typeof entry[1] === "string",
-		);
-		return Object.fromEntries(entries);
-	} finally {
-		await file.close();
-	}
-}
-
-async function store(disk: Disk, text: string): Promise<void> {
-	await disk.remove(newPath);
-	const file = await disk.open(newPath, { create: true });
-	try {
-		await file.write(0, [new TextEncoder().encode(text)]);
-		await file.sync();
-	} finally {
-		await file.close();
-	}
-	await disk.rename(newPath, path);
-	await disk.syncDirectory("");
+	const parsed = (await readJsonFile(disk, path)) ?? {};
+	if (typeof parsed !== "object") throw new Error(`${path} is damaged: delete it`);
+	const entries = Object.entries(parsed).filter(
+		(entry): entry is [string, string] => typeof entry[1] === "string",
+	);
+	return Object.fromEntries(entries);
 }

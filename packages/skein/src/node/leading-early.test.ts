@@ -80,6 +80,7 @@ async function createBench(
 		logger: silentLogger,
 		watch: createDiskWatch({ ...common, logger: silentLogger }),
 		mustRunAlone: ({ interactive, foreignKeys }) => interactive || !foreignKeys,
+		onAcknowledgement() {},
 		wake() {},
 		onFailure: (error) => member.failures.push(error),
 	});

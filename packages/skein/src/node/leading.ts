@@ -18,13 +18,15 @@ import { allVoters } from "../consensus/quorum.ts";
 import type { LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { Database, WriteOutcome, WriteRequest } from "../database/database.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
+import { isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
+import { createAlone } from "./alone.ts";
 import { createAnswering } from "./answering.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { createCommitWait } from "./commit-wait.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
-import type { Deadline, Deadlines } from "./deadlines.ts";
-import type { DiskWatch } from "./disk-watch.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { type DiskWatch, writingMs } from "./disk-watch.ts";
 import { createEndedStreams, type StreamEnd } from "./ended-streams.ts";
 import { createOpenTransaction } from "./open-transaction.ts";
 import { createOwnership } from "./ownership.ts";
@@ -33,6 +35,7 @@ import type { ReadIndex } from "./read-index.ts";
 import { readyAnswers, unchangedAnswers } from "./ready-answers.ts";
 import { replicate } from "./replicate.ts";
 import type { NodeSettings } from "./settings.ts";
+import { watchWriter } from "./stuck-writer.ts";
 import {
 	commitsNothing,
 	leadershipLost,
@@ -45,9 +48,6 @@ import {
 } from "./write-errors.ts";
 import { createWritePause, type PauseLimits } from "./write-pause.ts";
 import { cancel, createWriteQueue, type QueuedWrite, type StreamKey } from "./write-queue.ts";
-
-/** Beyond the time limit of a statement, after which it would be rolled back when it ends. */
-const stuckWriterMs: Milliseconds = 30_000;
 
 export type LeadingResult =
 	/** Nothing to do until somebody wakes the loop. */
@@ -99,6 +99,8 @@ export interface LeadingOptions {
 	readonly settings: NodeSettings;
 	readonly watch: DiskWatch;
 	readonly mustRunAlone: (request: WriteRequest) => boolean;
+	/** Such a change is committed. */
+	readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
 	readonly wake: () => void;
 	readonly onFailure: (error: unknown) => void;
 }
@@ -107,6 +109,7 @@ export function createLeading(options: LeadingOptions): Leading {
 	const { database, runner, applied, clock, deadlines, settings, logger, wake } = options;
 	const queue = createWriteQueue(settings.maxQueuedWrites);
 	const ended = createEndedStreams();
+	const alone = createAlone(options.mustRunAlone);
 	const owner = createOwnership({ clock, deadlines, settings, wake, underWay: () => underWay });
 	const pause = createWritePause(clock, deadlines);
 	let term: Term | null = null;
@@ -188,9 +191,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		return queue.takeBatch({
 			requests: settings.maxBatchRequests,
 			behind: open.last !== null,
-			// A group has one log format: a change of it is no part of any.
-			mustRunAlone: (request) =>
-				request.interactive || request.format !== undefined || options.mustRunAlone(request),
+			mustRunAlone: (request) => alone.is(request),
 		});
 	}
 
@@ -211,7 +212,7 @@ export function createLeading(options: LeadingOptions): Leading {
 			}
 		}
 		let outcomes: WriteOutcome[];
-		const watchdog = watchWriter();
+		const watchdog = watchWriter({ ...options, statementTimeoutMs: settings.statementTimeoutMs });
 		try {
 			const executing = database.execute(
 				batch.map((write) => write.request),
@@ -238,6 +239,8 @@ export function createLeading(options: LeadingOptions): Leading {
 			owner.forget();
 			const failure = writerFailed(error);
 			for (const write of batch) write.answer({ type: "failed", error: failure });
+			// In the log format wal executing writes already, and the log may have room of its own: it would lead on.
+			if (isDiskFull(error)) runner().step({ type: "step-down" });
 			if (open.last === null) return "worked";
 			// What was open with it is in the log, and may be committed: it comes back from there.
 			open.ended();
@@ -269,19 +272,6 @@ export function createLeading(options: LeadingOptions): Leading {
 		return await finish(batch, outcomes);
 	}
 
-	/**
-	 * A statement that never ends would hold the writer, and with it every write of the cluster, for as
-	 * long as this node leads. SQLite cannot be interrupted; another node can lead.
-	 */
-	function watchWriter(): Deadline {
-		const limitMs = settings.statementTimeoutMs + stuckWriterMs;
-		return deadlines.add(clock.now() + limitMs, () => {
-			options.onFailure(
-				new Error(`a write has been running for ${limitMs} ms and cannot be interrupted: this node gives up`),
-			);
-		});
-	}
-
 	/** The whole batch is executed and nothing is open any more: log, answer, commit. */
 	async function finish(batch: QueuedWrite[], outcomes: readonly WriteOutcome[]): Promise<LeadingResult> {
 		if (outcomes.length !== batch.length)
@@ -290,7 +280,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		for (const { payload } of outcomes) if (payload !== null) payloads.push(payload);
 		if (payloads.length === 0) return await finishUnchanged(batch, outcomes);
 
-		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
+		const acknowledgement = modeOf(batch);
 		const result = await replicate(payloads, {
 			runner: runner(),
 			fragmentBytes: settings.fragmentBytes,
@@ -314,12 +304,15 @@ export function createLeading(options: LeadingOptions): Leading {
 			}
 		}
 		if (!(await answering.whenAnswerable(result.last.index))) return await lostBatch(batch);
+		// Before the answer, and before SQLite has it: what comes after the answer goes by it.
+		const setting = batch[0]?.request.setting;
+		if (setting?.name === "acknowledgement") options.onAcknowledgement(setting.value);
 		open.add(
 			result.last,
 			payloads.reduce((sum, { length }) => sum + length, 0),
 		);
 		// Also nothing that comes after it shares its transaction.
-		if (batch.some(({ request }) => options.mustRunAlone(request))) open.close();
+		if (alone.ends(batch)) open.close();
 		const isCommitted = runner().commitIndex >= result.last.index;
 		// Before the answers: the writer works while they are made.
 		if (isCommitted) commitSqlite(result.last);
@@ -365,7 +358,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		const servedTerm = term;
 		// They may tell of what is open and not committed yet.
 		const position = open.last ?? passing.shown(pieces);
-		const acknowledgement = batch[0]?.acknowledgement ?? settings.acknowledgement;
+		const acknowledgement = modeOf(batch);
 		const answers = unchangedAnswers(batch, outcomes, position);
 		void options.readIndex
 			.ask(clock.now() + settings.leaderWaitMs)
@@ -385,13 +378,14 @@ export function createLeading(options: LeadingOptions): Leading {
 
 	/** The database may tell of it late, with the answer to the next batch: sooner if somebody waits. */
 	function commitSqlite(position: Position): void {
+		// In the log format wal all pages are written here.
+		const patience = options.watch("SQLite's commit", writingMs(open, settings.consensus));
 		open.ended();
-		const patience = options.watch("SQLite's commit", settings.consensus.diskStallMs);
 		committing = database.commit(position, passing.newConfiguration(position.index)).then(
 			() => {
 				patience.cancel();
 				applied.advance(position);
-				reflectUpTo(runner().commitIndex);
+				passing.reflectUpTo(runner().commitIndex, pieces);
 			},
 			(error: unknown) => {
 				patience.cancel();
@@ -420,10 +414,6 @@ export function createLeading(options: LeadingOptions): Leading {
 		const { index } = configuration;
 		commitSqlite({ index, term: runner().core.view.termAt(index) ?? 0 });
 		return true;
-	}
-
-	function reflectUpTo(commitIndex: LogIndex): void {
-		passing.reflectUpTo(commitIndex, pieces);
 	}
 
 	/** Resolves when it is known how SQLite's last commit ended. */
@@ -512,7 +502,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		},
 		stillLeading,
 		async enter(newTerm) {
-			await database.prepareToLead();
+			alone.captures(await database.prepareToLead());
 			term = newTerm;
 			commitFailed = false;
 			logger.info({ term: newTerm }, "serving as leader");
@@ -564,7 +554,7 @@ export function createLeading(options: LeadingOptions): Leading {
 		onCommit(index) {
 			committedMoreAt = clock.now();
 			if (term !== null) {
-				reflectUpTo(index);
+				passing.reflectUpTo(index, pieces);
 				if (passing.newConfiguration(index) !== null) wake();
 			}
 			answering.onCommit(index);
@@ -587,6 +577,12 @@ export function createLeading(options: LeadingOptions): Leading {
 			wake();
 		},
 	};
+}
+
+function modeOf(batch: readonly QueuedWrite[]): Acknowledgement {
+	const [first] = batch;
+	if (first === undefined) throw new Error("a batch of no requests");
+	return first.acknowledgement;
 }
 
 function toSkeinError(error: unknown): SkeinError {

@@ -11,11 +11,11 @@
  * is an older report's, if the entry may have come back inside the snapshot (`mayHoldIt`).
  */
 import type { Entry, LogIndex, Position, Term } from "../consensus/types.ts";
+import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { NotedTransaction } from "../database/transaction-note.ts";
 import type { Log } from "../log/log.ts";
 import type { Disk } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
-import { acknowledgementText } from "./acknowledgement-text.ts";
 import { readTransactions } from "./cut-transactions.ts";
 
 export const lostDirectory = "lost";

@@ -54,6 +54,8 @@ export interface MemberChangesOptions {
 	readonly clock: Clock;
 	readonly logger: Logger;
 	readonly timeoutMs: Milliseconds;
+	/** Throws where a member could not read such an entry yet. */
+	readonly mustKnow: (configuration: Configuration) => void;
 }
 
 /** These pass by themselves, most often within a moment. */
@@ -73,6 +75,7 @@ export function createMemberChanges(options: MemberChangesOptions): MemberChange
 	async function carryOut(request: MembersRequest): Promise<MembersAnswer> {
 		const deadlineAt = clock.now() + options.timeoutMs;
 		const planned = await plan(request, deadlineAt);
+		options.mustKnow(planned);
 		if (request.dryRun) return { changed: false, members: planned };
 		const leadsOn = planned.voters.includes(self) && !neverLeads(planned, self);
 		if (!leadsOn) await giveLeadershipAway(planned);

@@ -3,7 +3,7 @@
  * once for all that ask here meanwhile, and no longer than a moment: the client's time is over.
  */
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import { isVoter } from "../consensus/quorum.ts";
+import { isVoter, isWitness } from "../consensus/quorum.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { CoreRunner } from "./core-runner.ts";
@@ -35,15 +35,19 @@ export function createMissingMembers({
 	function known(acknowledgement: Acknowledgement): string {
 		const { progress, durableIndex, commitIndex, configuration, chain } = runner().core.view;
 		const names: NodeId[] = [];
+		const witnesses: NodeId[] = [];
 		for (const [id, one] of progress) {
 			const isInChain = chain.includes(id);
-			if (!isWaitedFor(acknowledgement, isVoter(configuration, id), one.inSync, isInChain)) continue;
+			const votes =
+				isVoter(configuration, id) && !(acknowledgement.mode === "sync" && isWitness(configuration, id));
+			if (!isWaitedFor(acknowledgement, votes, one.inSync, isInChain)) continue;
 			const isBehind = isApplyAwaited(acknowledgement, chain.at(-1) === id)
 				? (one.appliedIndex ?? 0) < commitIndex
 				: one.matchIndex < durableIndex;
-			if (isBehind) names.push(id);
+			// A witness is sent what the others have: they are the reason, if any of them lacks something.
+			if (isBehind) (isWitness(configuration, id) ? witnesses : names).push(id);
 		}
-		return listed(names);
+		return listed(names.length > 0 ? names : witnesses);
 	}
 
 	async function ask(leader: NodeId): Promise<ClusterView | null> {
@@ -87,18 +91,21 @@ function isApplyAwaited({ mode }: Acknowledgement, isTail: boolean): boolean {
 }
 
 function behindIn({ databases }: ClusterView, acknowledgement: Acknowledgement): NodeId[] {
+	const { mode } = acknowledgement;
 	const database = databases["default"];
 	if (database === undefined) return [];
 	const { leader, members, chain } = database;
 	const end = (leader === null ? null : members[leader]?.matchIndex) ?? null;
 	if (end === null) return [];
-	return Object.entries(members).flatMap(([id, { kind, matchIndex, appliedIndex, inSync }]) => {
-		const votes = kind === "voter" || kind === "leaving";
-		if (!isWaitedFor(acknowledgement, votes, inSync, chain.includes(id))) return [];
+	const behind = Object.entries(members).filter(([id, { kind, matchIndex, appliedIndex, inSync }]) => {
+		const votes = kind === "voter" || kind === "leaving" || (kind === "witness" && mode !== "sync");
+		if (!isWaitedFor(acknowledgement, votes, inSync, chain.includes(id))) return false;
 		if (isApplyAwaited(acknowledgement, chain.at(-1) === id))
-			return (appliedIndex ?? 0) < database.commitIndex ? id : [];
-		return matchIndex !== null && matchIndex < end ? id : [];
+			return (appliedIndex ?? 0) < database.commitIndex;
+		return matchIndex !== null && matchIndex < end;
 	});
+	const withData = behind.filter(([, { kind }]) => kind !== "witness");
+	return (withData.length > 0 ? withData : behind).map(([id]) => id);
 }
 
 const listed = (behind: readonly NodeId[]): string =>

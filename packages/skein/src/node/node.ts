@@ -9,7 +9,8 @@ import type { Configuration, GroupId, NodeId, Term } from "../consensus/types.ts
 import type { CoreView } from "../consensus/view.ts";
 import type { Database, WriteRequest } from "../database/database.ts";
 import type { Log } from "../log/log.ts";
-import { decodeMessage, encodeMessage } from "../peer/codec/message.ts";
+import { decodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import { defaultPeerLimits } from "../peer/limits.ts";
 import type { PeerMessage } from "../peer/message.ts";
 import type { Clock, Timer } from "../world/clock.ts";
@@ -24,11 +25,10 @@ import { createClusterRequests } from "./cluster-requests.ts";
 import { createCompaction } from "./compaction.ts";
 import { createCoreRunner, type RoleState } from "./core-runner.ts";
 import { createDeadlines } from "./deadlines.ts";
-import { warnIfNeverMet } from "./default-acknowledgement.ts";
+import { createDefaultAcknowledgement } from "./default-acknowledgement.ts";
 import { createDegradations } from "./degradation.ts";
 import { createDirectory } from "./directory.ts";
 import { createFitDatabase } from "./fit-database.ts";
-import { createFormatRequests } from "./format-requests.ts";
 import { createForwarding } from "./forwarding.ts";
 import { createFreshness } from "./freshness.ts";
 import { createInSync } from "./in-sync.ts";
@@ -49,15 +49,14 @@ import { createRepeatedLines } from "./repeated-lines.ts";
 import { createRouting } from "./routing.ts";
 import { requestsOfLife } from "./seen-requests.ts";
 import type { Readiness, Service, Stream } from "./service.ts";
+import { createSettingRequests } from "./setting-requests.ts";
 import type { NodeSettings } from "./settings.ts";
-import { createSnapshotHolds } from "./snapshot-holds.ts";
-import { createSnapshotReceiver } from "./snapshot-receiver.ts";
-import { createSnapshotRequests } from "./snapshot-requests.ts";
-import { createSnapshotSender } from "./snapshot-sender.ts";
+import { createSnapshots } from "./snapshots.ts";
 import { createStateMachine } from "./state-machine.ts";
 import { createStatusSender } from "./status-sender.ts";
 import { createStream } from "./stream.ts";
 import { handOverToAnybody } from "./transfer.ts";
+import { holdsNoData } from "./witness.ts";
 
 /** The one group there is so far: the database `default`. */
 export const defaultGroup: GroupId = 1;
@@ -69,6 +68,8 @@ export interface NodeOptions {
 	readonly bootstrap: Configuration;
 	readonly log: Log;
 	readonly database: Database;
+	/** It votes and keeps no data, and its database is a witness's; default: false. */
+	readonly witness?: boolean;
 	readonly network: Network;
 	readonly clock: Clock;
 	readonly random: Random;
@@ -93,7 +94,7 @@ export interface Node {
 }
 
 export async function createNode(options: NodeOptions): Promise<Node> {
-	const { self, log, database, network, clock, disk, logger, settings } = options;
+	const { self, log, database, network, clock, disk, logger, settings, witness = false } = options;
 	const group = defaultGroup;
 	let resolveFailed: (error: Error) => void = () => {};
 	const failed = new Promise<Error>((resolve) => {
@@ -128,13 +129,20 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		firstRequestId: firstId(),
 	});
+	const mode = createDefaultAcknowledgement({
+		own: settings.acknowledgement,
+		opened: database.opened.acknowledgement,
+		logger,
+		onChange: ({ mode: name }) => runner.step({ type: "use-chain", always: name === "chain" }),
+	});
 	const lost = await createLostTransactions({ disk, log, logger, notedIn: options.notedIn });
 	const runner = createCoreRunner({
 		core: createCore({
 			...(await coreState({ log, database, bootstrap: options.bootstrap })),
 			self,
+			witness,
 			group,
-			settings: { ...settings.consensus, chain: settings.acknowledgement.mode === "chain" },
+			settings: { ...settings.consensus, chain: mode.current.mode === "chain" },
 			seed: options.random.below(2 ** 31),
 			now: clock.now(),
 		}),
@@ -142,6 +150,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		self,
 		log,
 		network,
+		checksum: disk.checksum,
 		clock,
 		logger,
 		diskStallMs: settings.consensus.diskStallMs,
@@ -161,7 +170,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			onLeased: (leased) => inSync.onLeased(leased),
 			onReadsEnded: () => inSync.onReadsEnded(),
 			onReadReady: (readId, index) => readIndex.onReady(readId, index),
-			onSnapshotNeeded: (to, term) => snapshotSender.send(to, term),
+			onSnapshotNeeded: (to, term) => snapshots.sender.send(to, term),
 			onTransferEnded: (end) => operator.transfer.onEnded(end),
 			onConfiguration,
 			onFailure,
@@ -210,14 +219,17 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		self,
 		readIndex,
 		mustRunAlone: options.mustRunAlone,
-		askForSnapshot: (atLeast) => snapshotRequests.ask(atLeast),
+		askForSnapshot: (atLeast) => snapshots.requests.ask(atLeast),
 		lost,
+		onServing: () => settingRequests.chooseFirst(),
+		onAcknowledgement: (chosen) => mode.chosen(chosen),
 		onFailure,
 	});
 	const routing = createRouting({
 		...common,
 		self,
 		stateMachine,
+		mode,
 		forwarding,
 		leaderWatch,
 		leaderWaitMs,
@@ -226,42 +238,32 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	const remoteWrites = createRemoteWrites({
 		...common,
 		stateMachine,
+		mode,
 		statementTimeoutMs,
 		leads: () => runner.state.role === "leader",
-		respond: createAnswers({ self, group, outbox, maxMessageBytes: defaultPeerLimits.maxMessageBytes.log }),
+		respond: createAnswers({
+			self,
+			group,
+			network,
+			outbox,
+			maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
+		}),
 	});
-	const holds = createSnapshotHolds({
-		clock,
-		matchIndexOf: (node) => runner.core.view.progress.get(node)?.matchIndex ?? null,
-		stallMs: settings.snapshotStallMs,
-	});
-	const snapshotSender = createSnapshotSender({
+	const snapshots = createSnapshots({
 		...common,
-		holds,
 		self,
 		group,
-		disk,
-		network,
-		stillUseful: (index) => index >= compaction.compactedIndex,
-		onEnd: (to, index) => runner.step({ type: "snapshot-sent", to, index }),
-	});
-	const snapshotRequests = createSnapshotRequests({
-		...common,
-		self,
+		stateMachine: () => stateMachine,
 		forwarding,
-		timeoutMs: settings.statusIntervalMs,
-		send: (to, term, atLeast) => snapshotSender.send(to, term, atLeast),
-	});
-	const snapshotReceiver = createSnapshotReceiver({
-		...common,
-		self,
-		group,
 		disk,
 		network,
-		currentTerm: () => runner.state.term,
-		install: (path, sha256, position) => stateMachine.installSnapshot(path, sha256, position),
+		compactedIndex: () => compaction.compactedIndex,
 	});
-	const compaction = createCompaction({ ...common, holds, checkpoint: () => stateMachine.checkpoint() });
+	const compaction = createCompaction({
+		...common,
+		holds: snapshots.holds,
+		checkpoint: () => stateMachine.checkpoint(),
+	});
 	const operator = createOperator({
 		...common,
 		self,
@@ -271,12 +273,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		leaderWatch,
 		directory,
 		forwarding,
+		wire: network.wire,
 		stopped: () => stopped,
 	});
 	const tellStatus = createStatusSender({ self, group, network });
-	const formats = createFormatRequests({
+	const settingRequests = createSettingRequests({
 		...common,
 		self,
+		mode,
 		stateMachine,
 		forwarding,
 		leaderWatch,
@@ -295,7 +299,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		inSync,
 		degradations,
 		lost,
-		formats,
+		mode,
+		settingRequests,
 	});
 	/** The newest whose leader was heard of. */
 	let lastLedTerm: Term = 0;
@@ -310,21 +315,21 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		send,
 		handlers: {
 			cluster: () => clusterRequests.own(),
-			format: (_, body) => formats.changeHere(JSON.parse(body)),
-			snapshot: (from, body) => snapshotRequests.answer(from, body),
+			setting: (_, body) => settingRequests.hear(body),
+			snapshot: (from, body) => snapshots.requests.answer(from, body),
 			...operator.handlers,
 		},
 	});
 
 	function send(to: NodeId, message: PeerMessage): void {
-		network.send(to, "log", encodeMessage(message));
+		network.send(to, "log", encodeFor(network, "log", message));
 	}
 
 	function onRole(state: RoleState): void {
 		// Who stands in vain does so several times a second, and its term stays.
 		if (isLineDue(JSON.stringify(state))) logger.info({ ...state }, "role");
 		stateMachine.onRole(state);
-		if (state.role !== "leader") snapshotSender.onTermOver();
+		if (state.role !== "leader") snapshots.sender.onTermOver();
 		if (state.leader !== null) forwarding.onLeader(state.leader);
 		if (state.leader !== null && state.term > lastLedTerm) {
 			lastLedTerm = state.term;
@@ -335,14 +340,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function onConfiguration({ members, voters, outgoingVoters, learners }: Configuration): void {
-		warnIfNeverMet(settings.acknowledgement, { voters }, logger);
+		mode.onConfiguration({ members, voters });
 		logger.info({ voters, outgoingVoters, learners }, "members");
 		network.meet(members);
 		operator.memberChanges.onConfiguration();
 	}
 
 	function onMessage(from: NodeId, bytes: Uint8Array): void {
-		const message = decodeMessage(bytes);
+		const message = decodeMessage(bytes, network.wire);
 		if (message.from !== from || message.to !== self || message.group !== group) {
 			logger.warn({ from, type: message.type }, "a message for somebody else was dropped");
 			return;
@@ -365,13 +370,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			case "status":
 				return directory.onStatus(message, runner.commitIndex);
 			case "snapshot-offer":
-				return snapshotReceiver.onOffer(message);
+				return snapshots.receiver.onOffer(message);
 			case "snapshot-chunk":
-				return snapshotReceiver.onChunk(message);
+				return snapshots.receiver.onChunk(message);
 			case "snapshot-want":
-				return snapshotSender.onWant(message);
+				return snapshots.sender.onWant(message);
 			case "snapshot-done":
-				return snapshotSender.onDone(message);
+				return snapshots.sender.onDone(message);
 			default:
 		}
 		runner.step({ type: "message", message });
@@ -380,9 +385,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	function onReachable(node: NodeId, reachable: boolean): void {
 		logger.info({ peer: node }, reachable ? "connected to peer" : "lost the connection to peer");
 		if (reachable) {
-			snapshotSender.onReachable(node);
+			snapshots.sender.onReachable(node);
 			operator.elections.onReachable(node);
-			sendStatus();
+			sendStatus([node]);
 		} else {
 			runner.step({ type: "unreachable", node });
 			outbox.onUnreachable(node);
@@ -392,15 +397,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		leaderWatch.changed();
 	}
 
-	function sendStatus(): void {
-		tellStatus(configuration().members, {
+	function sendStatus(to: readonly NodeId[] = configuration().members.map(({ id }) => id)): void {
+		tellStatus(to, {
 			...runner.state,
 			url: options.url,
 			version: options.version,
 			appliedIndex: applied.position.index,
 			commitIndex: runner.commitIndex,
-			ready: readiness().ready,
+			ready: witness || readiness().ready,
 			lostTransactions: lost.count,
+			wire: network.wire,
 		});
 	}
 
@@ -410,6 +416,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 		sendStatus();
 		degradations.check();
 		operator.check();
+		settingRequests.chooseFirst();
 		statusTimer = clock.setTimer(settings.statusIntervalMs, keepSendingStatus);
 	}
 
@@ -424,6 +431,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	function readiness(): Readiness {
 		return readinessOf({
 			self,
+			witness,
 			configuration: configuration(),
 			stopped,
 			diskFull: diskFull(),
@@ -435,6 +443,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 	}
 
 	function openStream(): Stream {
+		if (witness) throw holdsNoData(runner.state.leader, (node) => directory.statusOf(node)?.url ?? null);
 		if (openStreams >= settings.maxStreams) {
 			throw new SkeinError("too many streams are open on this node: close some, or try another node", {
 				code: "OVERLOADED",
@@ -449,7 +458,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			planner,
 			describe: (sql) => readable.describe(sql),
 			transactionIdleMs: settings.transactionIdleMs,
-			acknowledgement: settings.acknowledgement,
 			statementTimeoutMs,
 			closeAt(node, streamId) {
 				const at = node ?? runner.state.leader;
@@ -470,16 +478,16 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			ownView: () => clusterRequests.ownNow(),
 			readiness,
 			...operator.service,
-			changeFormat: (format) => formats.change(format),
+			changeSetting: (change) => settingRequests.change(change),
 			explain: (sql, format) => readable.explain(sql, format),
 		},
 		core: runner.core.view,
 		failed,
 		async start() {
 			const { view: held } = runner.core;
-			warnIfNeverMet(settings.acknowledgement, held.configuration, logger);
+			mode.onConfiguration(held.configuration);
 			await lost.settle(({ term, index }) => held.termAt(index) === term);
-			await snapshotReceiver.clean();
+			await snapshots.receiver.clean();
 			await network.start({ onMessage: (from, _lane, bytes) => onMessage(from, bytes), onReachable });
 			// What was configured by hand counts as long as the members are those that the group began with.
 			if (runner.core.view.configurationIndex > 1) network.meet(configuration().members);
@@ -499,14 +507,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 			operator.transfer.stop();
 			statusTimer?.cancel();
 			await compaction.stop();
-			await snapshotSender.stop();
+			await snapshots.sender.stop();
 			routing.stop();
 			outbox.stop();
 			await stateMachine.stop();
 			runner.stop();
 			readIndex.stop();
 			await network.stop();
-			await snapshotReceiver.stop();
+			await snapshots.receiver.stop();
 			deadlines.stop();
 			await log.close();
 			await database.close();

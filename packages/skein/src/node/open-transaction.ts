@@ -11,6 +11,8 @@ export interface OpenTransaction {
 	readonly last: Position | null;
 	/** When its first batch was executed; null: nothing is open. */
 	readonly since: MonotonicTime | null;
+	/** Of the log entries of what it holds. */
+	readonly sizeBytes: number;
 	/** A batch was executed, and went to the log up to here. */
 	add(last: Position, sizeBytes: number): void;
 	/** Nothing more behind it: the log is full, or it must be alone. */
@@ -46,6 +48,9 @@ export function createOpenTransaction(options: OpenTransactionOptions): OpenTran
 		},
 		get since() {
 			return held?.since ?? null;
+		},
+		get sizeBytes() {
+			return held?.sizeBytes ?? 0;
 		},
 		add(last, sizeBytes) {
 			held ??= { since: clock.now(), last, sizeBytes: 0, closed: false };

@@ -11,11 +11,13 @@
  * known when it begins. Refusing such programs would be simpler, but they are what pipelining clients
  * send: neighbouring requests become one program, so `COMMIT` and the next `BEGIN` meet in one.
  */
+
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { StatementKind } from "../database/parsed-statement.ts";
 import type { Condition, Program, ProgramOutcome, Step } from "../database/program.ts";
 import { parseStatement } from "../database/sql.ts";
 import type { Answer } from "./service.ts";
+import { weakerOf } from "./weaker-acknowledgement.ts";
 
 /** What a program may do outside of the transaction that may be open at its end. */
 export interface Reach {
@@ -165,6 +167,7 @@ export function joined(before: Answer, after: Answer): Answer {
 		stalenessMs: null,
 		inSync: null,
 		replayed: before.replayed || after.replayed,
+		acknowledgement: weakerOf(before.acknowledgement, after.acknowledgement),
 	};
 }
 

@@ -250,6 +250,7 @@ export function createReadLevels(options: ReadLevelsOptions): ReadLevels {
 				stalenessMs,
 				inSync,
 				replayed: false,
+				acknowledgement: null,
 			};
 		},
 		async begin(consistency, deadlineAt) {

@@ -6,6 +6,7 @@ import type { CoreRunner } from "./core-runner.ts";
 import type { Readiness } from "./service.ts";
 import type { StateMachine } from "./state-machine.ts";
 import { pauseInWords } from "./why-nobody-leads.ts";
+import { witnessReadiness } from "./witness.ts";
 
 /** A leader that commits nothing of what it is given for so long is not ready. */
 const standsStillMs: Milliseconds = 3_000;
@@ -14,6 +15,8 @@ export interface ReadinessOptions {
 	readonly self: NodeId;
 	/** The last in this node's log. */
 	readonly configuration: Configuration;
+	/** It serves nobody, however well it is. */
+	readonly witness: boolean;
 	readonly stopped: boolean;
 	readonly diskFull: boolean;
 	readonly stateMachine: Pick<StateMachine, "unfit" | "serving" | "commitStandsStill">;
@@ -36,6 +39,7 @@ export function readinessOf(options: ReadinessOptions): Readiness {
 		};
 	}
 	const { role, leader } = runner.state;
+	if (options.witness) return witnessReadiness(leader);
 	if (leader === null) {
 		const paused = pauseInWords(runner);
 		return { ready: false, reason: `there is no leader${paused === null ? "" : `, and ${paused}`}` };

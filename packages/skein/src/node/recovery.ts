@@ -12,7 +12,7 @@ export type RecoveredCore = Pick<
 
 export async function coreState(options: {
 	log: Log;
-	database: Database;
+	database: Pick<Database, "opened">;
 	bootstrap: Configuration;
 }): Promise<RecoveredCore> {
 	const { log, database, bootstrap } = options;

@@ -1,18 +1,21 @@
 /** The leader's side of forwarding: writes of other nodes' clients join the same queue as its own. */
 
 import { SkeinError } from "../../../client/src/errors.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { RunRequest, RunResponse } from "../peer/message.ts";
 import type { Clock, Milliseconds } from "../world/clock.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { DefaultAcknowledgement } from "./default-acknowledgement.ts";
 import { notLeaderReport, toReport } from "./forwarding.ts";
 import { createSeenRequests } from "./seen-requests.ts";
 import type { StateMachine } from "./state-machine.ts";
 import { cancel, type QueuedWrite, type WriteAnswer } from "./write-queue.ts";
-import { writeRequest } from "./write-request.ts";
+import { asOfTaking } from "./write-request.ts";
 
 export interface RemoteWritesOptions {
 	readonly stateMachine: StateMachine;
+	readonly mode: Pick<DefaultAcknowledgement, "current">;
 	readonly leads: () => boolean;
 	readonly clock: Clock;
 	readonly deadlines: Deadlines;
@@ -59,12 +62,9 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 		if (!seen.isNew(from, requestId)) return;
 		if (!options.leads()) return respond(from, requestId, { ok: false, failure: notLeaderReport });
 		const stream = `${from}/${streamId}`;
-		const { acknowledgement } = message;
-		const write: QueuedWrite = {
-			stream,
-			request: writeRequest({
+		const taken = asOfTaking(
+			{
 				stream,
-				acknowledgement,
 				program: message.program,
 				foreignKeys: message.foreignKeys,
 				interactive: message.interactive,
@@ -72,15 +72,24 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 				receivedAtMs: clock.now(),
 				wallTimeMs: clock.wallTime(),
 				timeoutMs: options.statementTimeoutMs,
-			}),
-			acknowledgement,
+			},
+			() => message.acknowledgement ?? options.mode.current,
+		);
+		const write: QueuedWrite = {
+			stream,
+			get request() {
+				return taken().request;
+			},
+			get acknowledgement() {
+				return taken().acknowledgement;
+			},
 			inTransaction: message.inTransaction,
 			snapshotIndex: message.snapshotIndex,
 			cancelled: false,
 			started: false,
 			answer(answer) {
 				deadline.cancel();
-				answerTo(message, answer);
+				answerTo(message, taken().acknowledgement, answer);
 			},
 		};
 		// Its own node answers the client when the time is over; here it must only not begin any more.
@@ -97,7 +106,7 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 		stateMachine.submit(write);
 	}
 
-	function answerTo(message: RunRequest, answer: WriteAnswer): void {
+	function answerTo(message: RunRequest, acknowledgement: Acknowledgement, answer: WriteAnswer): void {
 		const { from, requestId, streamId } = message;
 		end(message);
 		switch (answer.type) {
@@ -105,7 +114,7 @@ export function createRemoteWrites(options: RemoteWritesOptions): RemoteWrites {
 				if (!answer.outcome.autocommit) open = { node: from, streamId };
 				else if (isOpen(from, streamId)) open = null;
 				const { outcome, position, replayed } = answer;
-				return respond(from, requestId, { ok: true, outcome, position, replayed });
+				return respond(from, requestId, { ok: true, outcome, position, replayed, acknowledgement });
 			}
 			case "failed":
 				return respond(from, requestId, { ok: false, failure: toReport(answer.error) });

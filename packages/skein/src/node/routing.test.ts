@@ -13,6 +13,7 @@ const done: RunResponse["result"] = {
 	outcome,
 	position: { term: 2, index: 7 },
 	replayed: false,
+	acknowledgement: { mode: "quorum" },
 };
 
 function failed(code: string, what: FailureReport["outcome"]): RunResponse["result"] {
@@ -172,6 +173,7 @@ test.each(cases)("%s, of %s: %s", async (end, kind, expected) => {
 			outcome,
 			position: { term: 2, index: 7 },
 			replayed: false,
+			acknowledgement: { mode: "quorum" },
 			node: leading.id,
 		});
 		expect(tries).toBe(expected === "again" ? 2 : 1);

@@ -6,11 +6,12 @@
 import { SkeinError } from "../../../client/src/errors.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { NodeId, Position } from "../consensus/types.ts";
+import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { Program, ProgramOutcome } from "../database/program.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
-import { acknowledgementText } from "./acknowledgement-text.ts";
 import type { CoreRunner } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { DefaultAcknowledgement } from "./default-acknowledgement.ts";
 import type { Forwarded, Forwarding } from "./forwarding.ts";
 import type { LeaderWatch } from "./leader-watch.ts";
 import { createMissingMembers } from "./missing-members.ts";
@@ -18,7 +19,7 @@ import type { StateMachine } from "./state-machine.ts";
 import { whyNobodyLeads } from "./why-nobody-leads.ts";
 import { noRoom } from "./write-errors.ts";
 import { cancel, type QueuedWrite } from "./write-queue.ts";
-import { writeRequest } from "./write-request.ts";
+import { asOfTaking } from "./write-request.ts";
 
 export interface RoutedWrite {
 	readonly streamId: number;
@@ -29,7 +30,8 @@ export interface RoutedWrite {
 	readonly transactionAt: NodeId | null;
 	readonly snapshotIndex: number | null;
 	readonly idempotencyKey: string | null;
-	readonly acknowledgement: Acknowledgement;
+	/** Null: the one that is chosen for the database, as the leader finds it. */
+	readonly acknowledgement: Acknowledgement | null;
 	/** False: whatever happens to it, it cannot have committed anything (a statement inside an open transaction). */
 	readonly mayCommit: boolean;
 	readonly deadlineAt: MonotonicTime;
@@ -39,6 +41,8 @@ export interface RoutedAnswer {
 	readonly outcome: ProgramOutcome;
 	readonly position: Position;
 	readonly replayed: boolean;
+	/** The mode that it was answered in. */
+	readonly acknowledgement: Acknowledgement;
 	/** Where it ran: where its transaction, if still open, is. */
 	readonly node: NodeId;
 }
@@ -53,6 +57,7 @@ export interface RoutingOptions {
 	readonly self: NodeId;
 	readonly runner: () => CoreRunner;
 	readonly stateMachine: StateMachine;
+	readonly mode: Pick<DefaultAcknowledgement, "current">;
 	readonly forwarding: Forwarding;
 	readonly leaderWatch: LeaderWatch;
 	readonly clock: Clock;
@@ -62,7 +67,7 @@ export interface RoutingOptions {
 }
 
 export function createRouting(options: RoutingOptions): Routing {
-	const { self, clock, leaderWatch } = options;
+	const { self, clock, leaderWatch, mode } = options;
 	const missing = createMissingMembers(options);
 	let stopped = false;
 
@@ -92,6 +97,7 @@ export function createRouting(options: RoutingOptions): Routing {
 						outcome: result.outcome,
 						position: result.position,
 						replayed: result.replayed,
+						acknowledgement: result.acknowledgement,
 						node: leader ?? self,
 					};
 				case "failed":
@@ -101,10 +107,7 @@ export function createRouting(options: RoutingOptions): Routing {
 					waitUntil = Math.min(request.deadlineAt, clock.now() + options.leaderWaitMs);
 					break;
 				case "timed-out":
-					throw timedOut(
-						request,
-						waitsForOthers(request) ? await missing.inWords(request.acknowledgement) : "",
-					);
+					throw await timedOut(request);
 				case "lost":
 					if (request.transactionAt !== null && !request.mayCommit) throw transactionLost();
 					if (!mayRepeat(request)) throw outcomeUnknown(request);
@@ -125,6 +128,17 @@ export function createRouting(options: RoutingOptions): Routing {
 			if (clock.now() >= waitUntil) throw result?.type === "full" ? noRoom() : noLeader(options.runner());
 			await change.wait(waitUntil);
 		}
+	}
+
+	/** Where it names no mode and ran elsewhere, that of its leader may be another by now. */
+	async function timedOut(request: RoutedWrite): Promise<SkeinError> {
+		const acknowledgement = request.acknowledgement ?? mode.current;
+		const waitsForOthers = request.mayCommit && acknowledgement.mode !== "async";
+		const names = waitsForOthers ? await missing.inWords(acknowledgement) : "";
+		return new SkeinError(
+			`the write was not acknowledged in time, in mode ${acknowledgementText(acknowledgement)}${names}`,
+			{ code: "TIMEOUT", outcome: request.mayCommit ? "unknown" : "did-not-happen" },
+		);
 	}
 
 	function tryAt(leader: NodeId, request: RoutedWrite): Promise<Forwarded> {
@@ -155,11 +169,9 @@ export function createRouting(options: RoutingOptions): Routing {
 	function tryHere(request: RoutedWrite): Promise<Forwarded> {
 		return new Promise((resolve) => {
 			const stream = `${self}/${request.streamId}`;
-			const queued: QueuedWrite = {
-				stream,
-				request: writeRequest({
+			const taken = asOfTaking(
+				{
 					stream,
-					acknowledgement: request.acknowledgement,
 					program: request.program,
 					foreignKeys: request.foreignKeys,
 					interactive: request.interactive,
@@ -167,15 +179,25 @@ export function createRouting(options: RoutingOptions): Routing {
 					receivedAtMs: clock.now(),
 					wallTimeMs: clock.wallTime(),
 					timeoutMs: options.statementTimeoutMs,
-				}),
-				acknowledgement: request.acknowledgement,
+				},
+				() => request.acknowledgement ?? mode.current,
+			);
+			const queued: QueuedWrite = {
+				stream,
+				get request() {
+					return taken().request;
+				},
+				get acknowledgement() {
+					return taken().acknowledgement;
+				},
 				inTransaction: request.transactionAt !== null,
 				snapshotIndex: request.snapshotIndex,
 				cancelled: false,
 				started: false,
-				answer: (answer: Forwarded) => {
+				answer: (answer) => {
 					deadline.cancel();
-					resolve(answer);
+					const { acknowledgement } = queued;
+					resolve(answer.type === "done" ? { ...answer, acknowledgement } : answer);
 				},
 			};
 			const deadline = options.deadlines.add(request.deadlineAt, () => {
@@ -229,21 +251,6 @@ function outcomeUnknown(request: RoutedWrite): SkeinError {
 		"the leader was lost while this write was in flight: it may or may not be committed; look, or send it again with an Idempotency-Key",
 		{ code: "LEADERSHIP_LOST", outcome: request.mayCommit ? "unknown" : "did-not-happen" },
 	);
-}
-
-function timedOut(request: RoutedWrite, missing: string): SkeinError {
-	return new SkeinError(`the write was not acknowledged in time, in mode ${inWords(request)}${missing}`, {
-		code: "TIMEOUT",
-		outcome: request.mayCommit ? "unknown" : "did-not-happen",
-	});
-}
-
-function waitsForOthers({ acknowledgement, mayCommit }: RoutedWrite): boolean {
-	return mayCommit && acknowledgement.mode !== "async";
-}
-
-function inWords({ acknowledgement }: RoutedWrite): string {
-	return acknowledgementText(acknowledgement);
 }
 
 function noLeader(runner: CoreRunner): SkeinError {

@@ -4,12 +4,15 @@
  */
 
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
-import type { LogIndex, NodeId, Position, Priority, Role } from "../consensus/types.ts";
+import type { ElectorName, LogIndex, NodeId, Position, Priority, Role } from "../consensus/types.ts";
 import type { LogExplanation } from "../database/explanation.ts";
 import type { LogFormat } from "../database/log-format.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
+import type { SettingChange } from "../database/setting-change.ts";
 import type { Milliseconds } from "../world/clock.ts";
+import type { WireVersions } from "../world/network.ts";
 import type { Degradation } from "./degradation.ts";
+import type { StandAnswer, StandRequest } from "./electing.ts";
 import type { PauseAnswer, PauseRequest } from "./elections.ts";
 import type { MembersAnswer, MembersRequest } from "./member-changes.ts";
 import type { StepDownAnswer, StepDownRequest } from "./step-down.ts";
@@ -25,7 +28,7 @@ export type Consistency =
 export interface RequestOptions {
 	readonly consistency: Consistency;
 	readonly idempotencyKey: string | null;
-	/** When a write may be answered; null: as the node is set up. */
+	/** When a write may be answered; null: as it is chosen for the database. */
 	readonly acknowledgement: Acknowledgement | null;
 	/** How long this request may take in all, waiting for a leader included. */
 	readonly timeoutMs: Milliseconds;
@@ -41,6 +44,8 @@ export interface Answer {
 	readonly inSync: boolean | null;
 	/** The answer was stored for the request's idempotency key by an earlier try. */
 	readonly replayed: boolean;
+	/** The mode that a write was answered in; null: a read, or its transaction is open. */
+	readonly acknowledgement: Acknowledgement | null;
 }
 
 /**
@@ -61,14 +66,18 @@ export interface Stream {
 
 export interface MemberView {
 	/** joining: a learner that votes as soon as it keeps pace. leaving: it votes until the change under way is over. */
-	readonly kind: "voter" | "learner" | "joining" | "leaving";
+	readonly kind: "voter" | "witness" | "learner" | "joining" | "leaving";
 	readonly priority: Priority;
 	/** What this node knows: exact for itself, for others as last heard; null: unknown. */
 	readonly role: Role | null;
 	readonly url: string | null;
 	readonly peer: string;
 	readonly version: string | null;
+	/** Of messages between nodes, that it understands; null: unknown. */
+	readonly wire: WireVersions | null;
 	readonly matchIndex: number | null;
+	/** Where its log ends on disk: this node's own only (`skein recover` compares survivors by it). */
+	readonly last: Position | null;
 	readonly appliedIndex: number | null;
 	readonly lagEntries: number | null;
 	readonly lagBytes: number | null;
@@ -93,6 +102,8 @@ export interface DatabaseView {
 	/** Of writes that this node is asked and that name no other: the default of the node that answers, whoever leads. */
 	readonly acknowledgement: string;
 	readonly format: LogFormat;
+	/** Who stands, and when: the log's, or that of the node that answers where the log names none. */
+	readonly elector: ElectorName;
 	/** Of the node that answers: whether it stands by itself. */
 	readonly elections: ElectionsView;
 	/** At most so many: the sum over the members that were heard. What several of them report counts as often. */
@@ -131,10 +142,12 @@ export interface Service {
 	stepDown(request: StepDownRequest): Promise<StepDownAnswer>;
 	/** No member stands by itself for a while, or all do again. */
 	pauseElections(request: PauseRequest): Promise<PauseAnswer>;
+	/** A member asks for leadership now, whatever its elector says; resolves when it has it. */
+	stand(request: StandRequest): Promise<StandAnswer>;
 	/** Resolves when the change is committed; asked again, it changes nothing twice. */
 	changeMembers(request: MembersRequest): Promise<MembersAnswer>;
 	/** How statements would be logged, by the schema that this node has; null: in the database's own format. */
 	explain(sql: string, format: LogFormat | null): Promise<LogExplanation>;
-	/** Changes the log format by a logged entry, whose index is told; applied on this node when it resolves. */
-	changeFormat(format: LogFormat): Promise<{ readonly format: LogFormat; readonly index: LogIndex }>;
+	/** Changes the log format, or the mode of writes that name none, by a logged entry, whose index is told; applied on this node when it resolves. */
+	changeSetting(change: SettingChange): Promise<{ readonly index: LogIndex }>;
 }

@@ -9,8 +9,11 @@ export interface NodeSettings {
 	readonly tickIntervalMs: Milliseconds;
 	/** How long a request waits for a leader before NO_LEADER. */
 	readonly leaderWaitMs: Milliseconds;
-	/** Of writes that do not say when they want to be answered. */
-	readonly acknowledgement: Acknowledgement;
+	/**
+	 * The mode of writes that name none, which the first leader of a new cluster chooses for it; null: quorum, and no
+	 * warning where another one was chosen.
+	 */
+	readonly acknowledgement: Acknowledgement | null;
 	/** How long batches that were answered before their commit may stay open in SQLite with others behind them … */
 	readonly maxOpenMs: Milliseconds;
 	/** … and how many bytes of payload they may have. Then no batch begins before all of them are committed. */
@@ -81,7 +84,7 @@ export const defaultNodeSettings: NodeSettings = {
 	consensus: defaultConsensusSettings,
 	tickIntervalMs: 10,
 	leaderWaitMs: 8_000,
-	acknowledgement: { mode: "quorum" },
+	acknowledgement: null,
 	maxOpenMs: 50,
 	maxOpenBytes: 4 * 1024 * 1024,
 	maxHeldResultBytes: 256 * 1024 * 1024,

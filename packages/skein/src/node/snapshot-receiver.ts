@@ -4,7 +4,7 @@
  * everything: whether that is news, and what to send again, is for the sender to judge.
  */
 import type { GroupId, NodeId, Position, Term } from "../consensus/types.ts";
-import { encodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import type { SnapshotChunk, SnapshotOffer } from "../peer/message.ts";
 import type { Disk, DiskFile } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
@@ -140,7 +140,14 @@ export function createSnapshotReceiver(options: SnapshotReceiverOptions): Snapsh
 		network.send(
 			from,
 			"control",
-			encodeMessage({ type: "snapshot-want", group, from: self, to: from, sha256, offset: current.received }),
+			encodeFor(network, "control", {
+				type: "snapshot-want",
+				group,
+				from: self,
+				to: from,
+				sha256,
+				offset: current.received,
+			}),
 		);
 	}
 
@@ -149,7 +156,7 @@ export function createSnapshotReceiver(options: SnapshotReceiverOptions): Snapsh
 		network.send(
 			from,
 			"control",
-			encodeMessage({ type: "snapshot-done", group, from: self, to: from, sha256, failure }),
+			encodeFor(network, "control", { type: "snapshot-done", group, from: self, to: from, sha256, failure }),
 		);
 	}
 

@@ -6,7 +6,7 @@
  */
 import type { GroupId, LogIndex, NodeId, Term } from "../consensus/types.ts";
 import type { Database, SnapshotFile } from "../database/database.ts";
-import { encodeMessage } from "../peer/codec/message.ts";
+import { encodeFor } from "../peer/encode-for.ts";
 import type { SnapshotDone, SnapshotWant } from "../peer/message.ts";
 import type { Clock, Milliseconds, MonotonicTime, Timer } from "../world/clock.ts";
 import type { Disk, DiskFile } from "../world/disk.ts";
@@ -64,7 +64,7 @@ export interface SnapshotSender {
 export interface SnapshotSenderOptions {
 	readonly self: NodeId;
 	readonly group: GroupId;
-	readonly database: Database;
+	readonly database: Pick<Database, "createSnapshot">;
 	readonly disk: Disk;
 	readonly network: Network;
 	readonly clock: Clock;
@@ -139,7 +139,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 		const { snapshot } = transfer;
 		if (snapshot === null || transfer.over) return;
 		transfer.offeredAt = clock.now();
-		const bytes = encodeMessage({
+		const bytes = encodeFor(network, "bulk", {
 			type: "snapshot-offer",
 			group,
 			from: self,
@@ -167,7 +167,7 @@ export function createSnapshotSender(options: SnapshotSenderOptions): SnapshotSe
 					? transfer.again && transfer.acknowledged === offset
 					: transfer.sent === offset;
 				if (transfer.over || !stillMeant) continue;
-				const message = encodeMessage({
+				const message = encodeFor(network, "bulk", {
 					type: "snapshot-chunk",
 					group,
 					from: self,

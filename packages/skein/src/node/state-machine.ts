@@ -10,19 +10,20 @@
  * - A database that an entry does not fit is not read, led or applied to any more: a snapshot replaces it.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import { decodeConfiguration } from "../consensus/configuration.ts";
+import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Entry, LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
+import { readSettingChange } from "../database/setting-change.ts";
 import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import { isDiskFailing, isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
+import { createAppliedEntries, isEffect } from "./applied-entries.ts";
 import type { AppliedIndex } from "./applied-index.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { createDiskWatch, stalledTransactions } from "./disk-watch.ts";
-import { createFragmentJoiner } from "./fragments.ts";
 import { createLeading } from "./leading.ts";
 import { type LostTransactions, mayHoldIt } from "./lost-transactions.ts";
 import type { ReadIndex } from "./read-index.ts";
@@ -84,6 +85,10 @@ export interface StateMachineOptions {
 	/** Asks the leader, if there is one, for a snapshot that holds this index. It may be lost: it is asked again. */
 	readonly askForSnapshot: (index: LogIndex) => void;
 	readonly lost: LostTransactions;
+	/** This member has begun to serve. */
+	readonly onServing: () => void;
+	/** The mode of writes that name none is chosen by what is committed. Told before the entry shows as applied or is answered. */
+	readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
 	readonly onFailure: (error: unknown) => void;
 }
 
@@ -99,7 +104,7 @@ interface Installation {
 export function createStateMachine(options: StateMachineOptions): StateMachine {
 	const { database, log, applied, clock, logger, settings } = options;
 	const signal = createSignal();
-	const joiner = createFragmentJoiner();
+	const incoming = createAppliedEntries(database);
 	const isLineDue = createRepeatedLines(clock);
 	const watch = createDiskWatch(options);
 	const leading = createLeading({ ...options, watch, wake: () => signal.wake() });
@@ -194,6 +199,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			// on its way still.
 			if (!(state.role === "leader" && state.established && cursor > core.view.lastIndex)) return false;
 			await leading.enter(state.term);
+			options.onServing();
 			return true;
 		}
 		const result = await leading.step();
@@ -211,7 +217,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 
 	async function stopServing(): Promise<void> {
 		await leading.leave("lost");
-		joiner.reset();
+		incoming.reset();
 		cursor = applied.position.index + 1;
 	}
 
@@ -219,7 +225,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	async function findPosition(): Promise<void> {
 		const held = await database.applied();
 		if (held.index > applied.position.index) applied.advance(held);
-		joiner.reset();
+		incoming.reset();
 		cursor = applied.position.index + 1;
 	}
 
@@ -232,8 +238,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		if (installation !== null) return true;
 		const ready: AppliedEntry[] = [];
 		for (const entry of entries) {
-			const whole = prepare(entry);
-			if (whole !== null) ready.push(whole);
+			const next = incoming.next(entry);
+			if (next !== null) ready.push(next);
 		}
 		const last = ready.at(-1);
 		if (last !== undefined) {
@@ -241,11 +247,16 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			try {
 				await database.apply(ready);
 			} catch (error) {
-				return await applyFailed(error, entries, last.position.index);
+				const worked = await applyFailed(error, entries, last.position.index);
+				// They are several transactions where the format changes or pieces come: those before the one that failed have happened.
+				tellSettings(ready.filter(({ position }) => position.index <= applied.position.index));
+				return worked;
 			} finally {
 				patience.cancel();
 			}
-			applied.advance(last.position);
+			const effect = ready.findLast(isEffect);
+			tellSettings(ready);
+			if (effect !== undefined) applied.advance(effect.position);
 			full = false;
 			diskFailures = 0;
 		}
@@ -253,6 +264,14 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		// What is not applied of them are pieces.
 		applied.reflects(cursor - 1);
 		return true;
+	}
+
+	/** They are applied. */
+	function tellSettings(entries: readonly AppliedEntry[]): void {
+		for (const { kind, payload } of entries) {
+			const change = kind === "command" ? readSettingChange(payload) : null;
+			if (change?.name === "acknowledgement") options.onAcknowledgement(change.value);
+		}
 	}
 
 	async function applyFailed(error: unknown, entries: readonly Entry[], last: LogIndex): Promise<boolean> {
@@ -319,27 +338,6 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		options.runner().step({ type: "hold-back", reason: "unfit", forMs });
 	}
 
-	function prepare(entry: Entry): AppliedEntry | null {
-		const position = { term: entry.term, index: entry.index };
-		switch (entry.kind) {
-			case "barrier":
-				joiner.reset();
-				return { position, kind: "barrier", payload: entry.payload, configuration: null };
-			case "configuration":
-				return {
-					position,
-					kind: "configuration",
-					payload: entry.payload,
-					configuration: decodeConfiguration(entry.payload),
-				};
-			case "fragment":
-			case "command": {
-				const payload = joiner.add(entry);
-				return payload === null ? null : { position, kind: "command", payload, configuration: null };
-			}
-		}
-	}
-
 	async function install(): Promise<boolean> {
 		const work = installation;
 		installation = null;
@@ -354,9 +352,10 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			await doubtReports(work.holds);
 			const state = await database.installSnapshot(work.path, work.sha256);
 			if (state.configuration === null) throw new Error("the snapshot holds no configuration");
-			joiner.reset();
+			incoming.reset();
 			cursor = state.applied.index + 1;
 			unfitAt = null;
+			if (state.acknowledgement !== null) options.onAcknowledgement(state.acknowledgement);
 			standBack(0);
 			// There was room for all of it (found by simulation: nobody has to write before this member is ready again).
 			full = false;

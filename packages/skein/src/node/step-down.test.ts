@@ -116,7 +116,7 @@ test("a node alone steps down only if it is said that writes stop, and leads aga
 });
 
 test("a leader that loses its term meanwhile is not said to lead on, and is not deposed in another term", async () => {
-	const cluster = await createCluster({ size: 3, seed: 35 });
+	const cluster = await createCluster({ size: 3, seed: 36 });
 	const leader = await cluster.leader();
 	cluster.network.intercept = (sent) => (isOfType(sent, "timeout-now") ? null : sent.bytes);
 	const asked = stepDown(leader, {});
@@ -129,4 +129,23 @@ test("a leader that loses its term meanwhile is not said to lead on, and is not 
 	expect(next).not.toBe(leader);
 	expect(asked.error).toBe(null);
 	expect(asked.value).toMatchObject({ changed: false, leader: next.id });
+});
+
+test("named, it goes only if it leads: said twice, nobody else is deposed", async () => {
+	const cluster = await createCluster({ size: 3, seed: 37 });
+	const { id } = await cluster.leader();
+	const follower = cluster.members.find((member) => member.id !== id);
+	const first = stepDown(follower, { node: id });
+	await cluster.clock.run(2_000);
+	expect(first.value).toMatchObject({ changed: true, from: id });
+	const next = await cluster.leader();
+	const again = stepDown(follower, { node: id });
+	const stranger = stepDown(follower, { node: "n9" });
+	await cluster.clock.run(2_000);
+	expect(again.value).toEqual({ changed: false, from: null, leader: next.id, pausedMs: 0 });
+	expect(stranger.error).toMatchObject({
+		code: "BAD_REQUEST",
+		message: expect.stringContaining("n9 is no member"),
+	});
+	expect(await cluster.leader()).toBe(next);
 });

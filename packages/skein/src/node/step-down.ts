@@ -17,6 +17,8 @@ import type { Transfer } from "./transfer.ts";
 export interface StepDownRequest {
 	/** Whoever leads this term. Asked again when that is over, nothing happens. Null: whoever leads now. */
 	readonly term: Term | null;
+	/** Only if it is this one that leads; else nothing happens, so it may be asked twice. Left out: whoever it is. */
+	readonly node?: NodeId;
 	/** For how long it does not stand by itself afterwards. */
 	readonly restMs: Milliseconds;
 	/** The sentence that says what may be lost, typed. */
@@ -26,7 +28,7 @@ export interface StepDownRequest {
 }
 
 export interface StepDownAnswer {
-	/** False: the leader of that term leads no more, or it would only step down. */
+	/** False: that node leads not, or not that term any more; or it would only step down. */
 	readonly changed: boolean;
 	/** Who stepped down, or would. */
 	readonly from: NodeId | null;
@@ -61,6 +63,16 @@ export function createStepDown(options: StepDownOptions): StepDown {
 		const { role, term } = options.runner().state;
 		if (role !== "leader") throw new SkeinError("this node does not lead", { code: "NO_LEADER" });
 		if (request.term !== null && request.term !== term) return over(self);
+		if (request.node !== undefined && request.node !== self) {
+			const { members } = options.runner().core.view.configuration;
+			if (members.some(({ id }) => id === request.node)) return over(self);
+			throw new SkeinError(
+				`${request.node} is no member: ${anyOf(members.map(({ id }) => id))} could be meant`,
+				{
+					code: "BAD_REQUEST",
+				},
+			);
+		}
 		if (request.dryRun) return rehearse(request);
 		try {
 			const done = await transfer.handOver(null);

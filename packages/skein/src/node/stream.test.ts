@@ -74,7 +74,13 @@ async function createLeader(): Promise<Leader> {
 			await committed;
 			applied.advance(position);
 		}
-		return { outcome: done.outcome, position: applied.position, replayed: done.replayed, node: "n1" };
+		return {
+			outcome: done.outcome,
+			position: applied.position,
+			replayed: done.replayed,
+			acknowledgement: { mode: "quorum" },
+			node: "n1",
+		};
 	}
 
 	const clock = createVirtualClock();
@@ -108,7 +114,6 @@ async function createLeader(): Promise<Leader> {
 				deadlines,
 				transactionIdleMs: limitMs,
 				statementTimeoutMs: limitMs,
-				acknowledgement: { mode: "quorum" },
 				closeAt() {},
 				onClosed() {},
 			}),

@@ -10,7 +10,6 @@
  * A program that leaves a transaction open may have to run in parts: see program-parts.ts.
  */
 import { SkeinError } from "../../../client/src/errors.ts";
-import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { LogIndex, NodeId, Position } from "../consensus/types.ts";
 import type { ReadTransaction } from "../database/database.ts";
 import type { Description, Program, ProgramOutcome } from "../database/program.ts";
@@ -63,7 +62,6 @@ export interface StreamOptions {
 	readonly statementTimeoutMs: Milliseconds;
 	readonly describe: (sql: string) => Promise<Description>;
 	/** Of requests that do not say when they want to be answered. */
-	readonly acknowledgement: Acknowledgement;
 	/** Tells the node that may hold the stream's transaction (null: whoever leads) to roll it back. */
 	readonly closeAt: (node: NodeId | null, streamId: number) => void;
 	readonly onClosed: () => void;
@@ -283,7 +281,8 @@ export function createStream(options: StreamOptions): Stream {
 			limitIdle(current);
 		}
 		const stalenessMs = levels.stalenessOf(current.asOf);
-		return { outcome, position: current.snapshot.applied, stalenessMs, inSync: null, replayed: false };
+		const position = current.snapshot.applied;
+		return { outcome, position, stalenessMs, inSync: null, replayed: false, acknowledgement: null };
 	}
 
 	function limitIdle(current: Extract<Transaction, { type: "read" }>): void {
@@ -344,7 +343,7 @@ export function createStream(options: StreamOptions): Stream {
 				snapshotIndex,
 				// A part of an open transaction is not a request of its own: only what ends it could be.
 				idempotencyKey: inTransaction || plan.mayStayOpen ? null : request.idempotencyKey,
-				acknowledgement: request.acknowledgement ?? options.acknowledgement,
+				acknowledgement: request.acknowledgement,
 				mayCommit: (inTransaction ? plan.inside : plan.outside).mayCommit,
 				deadlineAt,
 			});
@@ -353,7 +352,9 @@ export function createStream(options: StreamOptions): Stream {
 			transaction = answer.outcome.autocommit ? null : { type: "write", node: answer.node, schemaChanged };
 			foreignKeys = answer.outcome.foreignKeys;
 			const { outcome, position, replayed } = answer;
-			return { outcome, position, stalenessMs: null, inSync: null, replayed };
+			// What leaves a transaction open, or stands in one, waits for nobody.
+			const acknowledgement = outcome.autocommit ? answer.acknowledgement : null;
+			return { outcome, position, stalenessMs: null, inSync: null, replayed, acknowledgement };
 		} catch (error) {
 			if (transactionAt !== null && error instanceof NotSentError) throw error;
 			// Whatever else went wrong with the request as a whole, its transaction cannot go on: after a

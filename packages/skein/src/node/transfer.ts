@@ -4,7 +4,7 @@
  */
 
 import { SkeinError } from "../../../client/src/errors.ts";
-import { neverLeads } from "../consensus/quorum.ts";
+import { isWitness, neverLeads } from "../consensus/quorum.ts";
 import type { NodeId } from "../consensus/types.ts";
 import type { Clock, Milliseconds, MonotonicTime } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
@@ -109,6 +109,10 @@ export function createTransfer(options: TransferOptions): Transfer {
 		}
 		if (to !== null && to !== self) refuseUnready(to);
 		if (to !== null && neverLeads(core.view.configuration, to)) {
+			if (isWitness(core.view.configuration, to))
+				throw new SkeinError(`"${to}" is a witness: it holds no data, and never leads`, {
+					code: "BAD_REQUEST",
+				});
 			throw new SkeinError(`"${to}" never leads, by its priority: skein member priority ${to} normal`, {
 				code: "BAD_REQUEST",
 			});

@@ -10,6 +10,11 @@ export function whyNobodyLeads(runner: Pick<CoreRunner, "core" | "state">): stri
 	}
 	const paused = pauseInWords(runner);
 	if (paused !== null) return `there is no leader, and ${paused}: skein resume-elections`;
+	const { elector, configuration } = runner.core.view;
+	if (elector === "manual") {
+		const node = configuration.voters.find((voter) => !neverLeads(configuration, voter)) ?? "NODE";
+		return `there is no leader, and with elector manual nobody stands by itself: skein stand ${node}, or another node`;
+	}
 	return "there is no leader: fewer than a majority of the voters can be reached";
 }
 

@@ -2,8 +2,8 @@
 import { errorCodes, SkeinError } from "../../../client/src/errors.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { NodeId } from "../consensus/types.ts";
+import { acknowledgementText } from "../database/acknowledgement-text.ts";
 import type { Milliseconds } from "../world/clock.ts";
-import { acknowledgementText } from "./acknowledgement-text.ts";
 
 /**
  * The writer itself failed, not a statement: a full disk, damage, a bug. Clients act on the code

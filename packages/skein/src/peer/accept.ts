@@ -5,12 +5,13 @@
 import type { Socket } from "node:net";
 import type { NodeId } from "../consensus/types.ts";
 import type { Lane } from "../world/network.ts";
-import { wireVersion } from "./codec/message.ts";
 import { WireError } from "./codec/wire-error.ts";
+import { commonVersion, versionsText } from "./codec/wire-version.ts";
 import type { PeerContext } from "./context.ts";
 import { createFrameReader, FrameError } from "./frame.ts";
 import {
 	anotherDisk,
+	clusterWasRecovered,
 	decodeHello,
 	decodeRefusal,
 	encodeChallenge,
@@ -68,7 +69,7 @@ export function acceptConnection(
 		if (error.byPeer) socket.destroy();
 		else if (error.reason === "not-skein")
 			socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-		else socket.end(packMessage("refuse", encodeRefusal(error.reason, error.message)));
+		else socket.end(packMessage("refuse", encodeRefusal(error)));
 		events.onHandshake(null);
 	}
 
@@ -153,7 +154,10 @@ function createAcceptorHandshake(context: PeerContext, socket: Socket, isMember:
 	let helloBytes: Buffer = Buffer.alloc(0);
 	let challengeBytes: Buffer = Buffer.alloc(0);
 
-	function checkHello(hello: Hello): void {
+	function checkHello(hello: Hello, bytes: Uint8Array): void {
+		if (context.recoveredFrom.includes(hello.clusterId)) {
+			throw clusterWasRecovered(secret, bytes, identity.clusterId);
+		}
 		if (hello.clusterId !== identity.clusterId) {
 			throw new HandshakeError("foreign-cluster", `this is cluster ${identity.clusterId}`);
 		}
@@ -162,24 +166,30 @@ function createAcceptorHandshake(context: PeerContext, socket: Socket, isMember:
 		}
 		if (hello.nodeId === identity.nodeId) throw new HandshakeError("own-id", "this node has the same id");
 		if (!isMember(hello.nodeId)) throw new HandshakeError("unknown-node", "no such node in this cluster");
-		if (hello.minWire > wireVersion || hello.maxWire < wireVersion) {
-			throw new HandshakeError("wire-version", `wire version ${wireVersion} is spoken here`);
-		}
+		versionFor(hello);
 		if (hello.secured !== (secret !== null)) {
 			const has = secret === null ? "no secret is" : "a secret is";
 			throw new HandshakeError("secret-mismatch", `${has} configured here`);
 		}
 	}
 
+	function versionFor(hello: Hello): number {
+		const theirs = { oldest: hello.minWire, newest: hello.maxWire };
+		const version = commonVersion(context.wire, theirs);
+		if (version !== null) return version;
+		const text = `wire version ${versionsText(context.wire)} is spoken here, ${versionsText(theirs)} there`;
+		throw new HandshakeError("wire-version", `${text}: upgrade one step at a time`);
+	}
+
 	function onHello(body: Buffer): void {
 		const hello = decodeHello(body);
 		claimed = hello;
-		checkHello(hello);
+		checkHello(hello, body);
 		helloBytes = Buffer.from(body);
 		challengeBytes = encodeChallenge({
 			...identity,
 			version: context.version,
-			wire: wireVersion,
+			wire: versionFor(hello),
 			nonce: context.random.bytes(32),
 		});
 		const proof = makeProof(secret, "acceptor", helloBytes, challengeBytes);

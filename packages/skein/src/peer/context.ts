@@ -3,6 +3,7 @@ import type { NodeId } from "../consensus/types.ts";
 import type { Identity } from "../log/log.ts";
 import type { Clock } from "../world/clock.ts";
 import type { LogFields, Logger } from "../world/logger.ts";
+import type { WireVersions } from "../world/network.ts";
 import type { Random } from "../world/random.ts";
 import type { PeerLimits } from "./limits.ts";
 
@@ -11,6 +12,11 @@ export interface PeerContext {
 	/** Of the software; for the log only. */
 	readonly version: string;
 	readonly secret: string | null;
+	readonly wire: WireVersions;
+	/** Clusters that were given up, and this one made from a survivor of: whoever comes with one of these hears of it. */
+	readonly recoveredFrom: readonly string[];
+	/** Another node proved that our cluster was given up. */
+	onSuperseded(by: string): void;
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly limits: PeerLimits;

@@ -7,7 +7,7 @@
 import { connect, type Socket } from "node:net";
 import type { Timer } from "../world/clock.ts";
 import type { Lane } from "../world/network.ts";
-import { wireVersion } from "./codec/message.ts";
+import { versionsText } from "./codec/wire-version.ts";
 import type { PeerContext } from "./context.ts";
 import { createFrameWriter, type FrameWriter } from "./frame-writer.ts";
 import {
@@ -20,6 +20,7 @@ import {
 	makeProof,
 	packMessage,
 	proofHolds,
+	recoveredBy,
 	takeMessage,
 	wayBack,
 } from "./handshake.ts";
@@ -27,6 +28,8 @@ import type { PeerAddress } from "./peer-address.ts";
 
 export interface OutgoingLane {
 	readonly ready: () => boolean;
+	/** Of the connection that stands; null: there is none. */
+	wireVersion(): number | null;
 	send(bytes: Uint8Array): boolean;
 	queuedBytes(): number;
 	/** The peer has shown up: dial now. */
@@ -34,6 +37,14 @@ export interface OutgoingLane {
 	/** Called every receipt interval: ends a stalled connection. */
 	sweep(): void;
 	stop(): void;
+}
+
+interface Connection {
+	readonly socket: Socket;
+	/** Null: the handshake is not over. */
+	writer: FrameWriter | null;
+	/** The version that both sides know. */
+	wire: number;
 }
 
 /** A connection that lived so long ends a row of failures. */
@@ -51,7 +62,7 @@ export function dialPeer(
 	let stopped = false;
 	let failures = 0;
 	let retry: Timer | null = null;
-	let current: { socket: Socket; writer: FrameWriter | null } | null = null;
+	let current: Connection | null = null;
 
 	function dial(): void {
 		retry = null;
@@ -63,7 +74,7 @@ export function dialPeer(
 			keepAlive: true,
 			keepAliveInitialDelay: keepAliveDelayMs,
 		});
-		const connection: { socket: Socket; writer: FrameWriter | null } = { socket, writer: null };
+		const connection: Connection = { socket, writer: null, wire: context.wire.oldest };
 		current = connection;
 		let failure: Error | null = null;
 		let readyAt: number | null = null;
@@ -86,6 +97,7 @@ export function dialPeer(
 				}
 				const rest = handshake.push(chunk);
 				if (rest === null) return;
+				connection.wire = handshake.wire();
 				connection.writer = createFrameWriter(socket, lane, clock, limits);
 				connection.writer.receive(rest);
 			} catch (error) {
@@ -93,7 +105,7 @@ export function dialPeer(
 				if (!(error instanceof HandshakeError) || error.byPeer) return fail(error);
 				// The deadline stays on, in case the peer does not close.
 				failure ??= error;
-				socket.end(packMessage("refuse", encodeRefusal(error.reason, error.message)));
+				socket.end(packMessage("refuse", encodeRefusal(error)));
 				return;
 			}
 			deadline.cancel();
@@ -139,6 +151,7 @@ export function dialPeer(
 
 	return {
 		ready: () => current?.writer !== null && current !== null,
+		wireVersion: () => (current === null || current.writer === null ? null : current.wire),
 		send(bytes) {
 			const writer = current?.writer;
 			if (writer === null || writer === undefined) return false;
@@ -187,6 +200,8 @@ function describe(error: Error | null): { reason: string; detail: string } {
 
 interface DialerHandshake {
 	readonly hello: Buffer;
+	/** What the peer chose, once it has. */
+	wire(): number;
 	/** Null: goes on. Else done, with the bytes that came after. Throws HandshakeError. */
 	push(chunk: Buffer): Buffer | null;
 }
@@ -203,13 +218,14 @@ function createDialerHandshake(
 		target: peer.id,
 		version: context.version,
 		lane,
-		minWire: wireVersion,
-		maxWire: wireVersion,
+		minWire: context.wire.oldest,
+		maxWire: context.wire.newest,
 		secured: secret !== null,
 		nonce: context.random.bytes(32),
 	});
 	let data = Buffer.alloc(0);
 	let expected: "challenge" | "welcome" = "challenge";
+	let chosen = context.wire.oldest;
 
 	function onChallenge(body: Buffer): void {
 		const { challenge, signed, proof } = decodeChallenge(body);
@@ -219,9 +235,11 @@ function createDialerHandshake(
 		if (challenge.nodeId !== peer.id) {
 			throw new HandshakeError("wrong-target", `it is node ${challenge.nodeId}, not ${peer.id}`);
 		}
-		if (challenge.wire !== wireVersion) {
-			throw new HandshakeError("wire-version", `it chose wire version ${challenge.wire}`);
+		if (challenge.wire < context.wire.oldest || challenge.wire > context.wire.newest) {
+			const spoken = versionsText(context.wire);
+			throw new HandshakeError("wire-version", `it chose wire version ${challenge.wire}, not ${spoken}`);
 		}
+		chosen = challenge.wire;
 		if (secret !== null && !proofHolds(makeProof(secret, "acceptor", hello, signed), proof)) {
 			throw new HandshakeError("wrong-secret", "it does not know the cluster's secret");
 		}
@@ -231,8 +249,16 @@ function createDialerHandshake(
 		socket.write(packMessage("proof", makeProof(secret, "dialer", hello, signed)));
 	}
 
+	function refused(body: Buffer): HandshakeError {
+		const error = decodeRefusal(body);
+		const by = recoveredBy(secret, hello, error);
+		if (by !== null) context.onSuperseded(by);
+		return error;
+	}
+
 	return {
 		hello: packMessage("hello", hello),
+		wire: () => chosen,
 		push(chunk) {
 			data = Buffer.concat([data, chunk]);
 			for (;;) {
@@ -240,7 +266,7 @@ function createDialerHandshake(
 				if (taken === null) return null;
 				data = Buffer.from(taken.rest);
 				const { type, body } = taken.message;
-				if (type === "refuse") throw decodeRefusal(body);
+				if (type === "refuse") throw refused(body);
 				if (type !== expected) throw new HandshakeError("bad-handshake", `${type} came, not ${expected}`);
 				if (type === "welcome") return data;
 				onChallenge(body);

@@ -14,11 +14,11 @@
  *               lane:u8 minWire:u8 maxWire:u8 secured:u8 nonce[32]
  *   challenge = cluster:text node:text incarnation:text version:text wire:u8 nonce[32] proof[32]
  *   proof     = proof[32]
- *   refuse    = reason:text text:text
+ *   refuse    = reason:text text:text proof[32]                  the proof with the reason "recovered" only
  *   text      = length:u8 UTF-8
  *
  *   proof = HMAC-SHA256(secret, label 0x00 length(hello):u32 hello length(challenge):u32 challenge-without-its-proof)
- *   label = "skein acceptor" or "skein dialer"; without a secret the proofs are zeros and not looked at
+ *   label = "skein acceptor" or "skein dialer", of a refusal "skein recovered" over hello and its text; without a secret the proofs are zeros and not looked at
  *
  * Both proofs cover all that both sides said (ids, lane, versions and both fresh nonces), so a proof
  * cannot be replayed, sent back, or used for another node or lane. The secret is never sent. But who
@@ -46,6 +46,7 @@ export type RefusalReason =
 	| "secret-mismatch"
 	| "wrong-secret"
 	| "incarnation"
+	| "recovered"
 	| "timeout"
 	| "busy";
 
@@ -60,6 +61,7 @@ const reasons: readonly RefusalReason[] = [
 	"secret-mismatch",
 	"wrong-secret",
 	"incarnation",
+	"recovered",
 	"timeout",
 	"busy",
 ];
@@ -69,13 +71,33 @@ export class HandshakeError extends Error {
 	readonly reason: RefusalReason;
 	/** The peer said it; else we did. */
 	readonly byPeer: boolean;
+	/** With the reason `recovered`: that whoever says it knows the cluster's secret. */
+	readonly proof: Buffer | null;
 
-	constructor(reason: RefusalReason, message: string, byPeer = false) {
+	constructor(reason: RefusalReason, message: string, byPeer = false, proof: Buffer | null = null) {
 		super(message);
 		this.name = "HandshakeError";
 		this.reason = reason;
 		this.byPeer = byPeer;
+		this.proof = proof;
 	}
+}
+
+/** The peer's cluster was given up, and ours made from a survivor of it: told with proof, since the peer stops for good. */
+export function clusterWasRecovered(
+	secret: string | null,
+	hello: Uint8Array,
+	clusterId: string,
+): HandshakeError {
+	const proof = makeProof(secret, "recovered", hello, Buffer.from(clusterId, "utf8"));
+	return new HandshakeError("recovered", clusterId, false, proof);
+}
+
+/** The cluster that went on without ours; null: it is not said, or not proved. */
+export function recoveredBy(secret: string | null, hello: Uint8Array, error: HandshakeError): string | null {
+	if (error.reason !== "recovered" || error.proof === null) return null;
+	const expected = makeProof(secret, "recovered", hello, Buffer.from(error.message, "utf8"));
+	return proofHolds(expected, error.proof) ? error.message : null;
 }
 
 /** Told to both sides: it is what whoever runs the node must hear. */
@@ -244,8 +266,9 @@ export function wayBack(reason: RefusalReason, node: NodeId): { readonly hint?: 
 	};
 }
 
-export function encodeRefusal(reason: RefusalReason, message: string): Buffer {
-	return Buffer.concat([text(reason), text(message.slice(0, 80))]);
+export function encodeRefusal({ reason, message, proof }: HandshakeError): Buffer {
+	const limit = reason === "recovered" ? 255 : 80;
+	return Buffer.concat([text(reason), text(message.slice(0, limit)), proof ?? Buffer.alloc(0)]);
 }
 
 export function decodeRefusal(body: Buffer): HandshakeError {
@@ -253,12 +276,13 @@ export function decodeRefusal(body: Buffer): HandshakeError {
 	const word = reader.text();
 	const reason = reasons.find((candidate) => candidate === word) ?? "bad-handshake";
 	// Into our log, so nothing but printable characters.
-	return new HandshakeError(reason, reader.text().replaceAll(/[^\x20-\x7e]/g, "?"), true);
+	const message = reader.text().replaceAll(/[^\x20-\x7e]/g, "?");
+	return new HandshakeError(reason, message, true, reason === "recovered" ? reader.bytes(proofBytes) : null);
 }
 
 export function makeProof(
 	secret: string | null,
-	side: "acceptor" | "dialer",
+	side: "acceptor" | "dialer" | "recovered",
 	hello: Uint8Array,
 	challenge: Uint8Array,
 ): Buffer {

@@ -7,6 +7,7 @@ import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.t
 import type { ConsensusMessage } from "../consensus/message.ts";
 import type { Configuration, GroupId, LogIndex, NodeId, Position, Role } from "../consensus/types.ts";
 import type { Program, ProgramOutcome } from "../database/program.ts";
+import type { WireVersions } from "../world/network.ts";
 
 interface Envelope {
 	readonly group: GroupId;
@@ -31,7 +32,8 @@ export interface RunRequest extends Envelope {
 	/** A read transaction that saw this index wants to go on writing: refuse unless it is still the newest. */
 	readonly snapshotIndex: LogIndex | null;
 	readonly idempotencyKey: string | null;
-	readonly acknowledgement: Acknowledgement;
+	/** Null: the one that the leader finds chosen for the database. */
+	readonly acknowledgement: Acknowledgement | null;
 	readonly timeoutMs: number;
 }
 
@@ -53,6 +55,8 @@ export interface RunResponse extends Envelope {
 				readonly outcome: ProgramOutcome;
 				readonly position: Position;
 				readonly replayed: boolean;
+				/** The mode that it was answered in. */
+				readonly acknowledgement: Acknowledgement;
 		  }
 		| { readonly ok: false; readonly failure: FailureReport };
 }
@@ -67,7 +71,15 @@ export interface CloseStream extends Envelope {
 export interface CallRequest extends Envelope {
 	readonly type: "call-request";
 	readonly requestId: number;
-	readonly operation: "transfer" | "cluster" | "snapshot" | "members" | "format" | "step-down" | "elections";
+	readonly operation:
+		| "transfer"
+		| "cluster"
+		| "snapshot"
+		| "members"
+		| "setting"
+		| "step-down"
+		| "elections"
+		| "stand";
 	readonly body: string;
 }
 
@@ -92,6 +104,8 @@ export interface StatusMessage extends Envelope {
 	readonly ready: boolean;
 	/** Reported on its disk (lost/). */
 	readonly lostTransactions: number;
+	/** That it understands. */
+	readonly wire: WireVersions;
 }
 
 /** The leader offers a snapshot; the follower answers with the byte from which it wants it. */

@@ -2,10 +2,12 @@
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { wireVersion } from "./codec/message.ts";
+import { wireVersions } from "./codec/wire-version.ts";
 import {
 	decodeRefusal,
 	encodeHello,
 	encodeRefusal,
+	HandshakeError,
 	packMessage,
 	type RefusalReason,
 	takeMessage,
@@ -164,11 +166,21 @@ test("HTTP, TLS, noise and silence are dropped with a line that says what came",
 	expect(warnings(b, "not-skein")).toBe(1);
 });
 
-test("another wire version is refused", async () => {
+test("a wire version that is not known here is refused, older or newer, and both sides say which are", async () => {
 	const ports = await twoPorts();
-	await start("n2", ports, open);
-	const other = encodeHello({ ...hello, minWire: wireVersion + 1, maxWire: wireVersion + 2 });
-	expect(refusalIn(await say(ports.n2, packMessage("hello", other)))).toBe("wire-version");
+	const b = await start("n2", ports, open);
+	const { oldest, newest } = wireVersions;
+	for (const [minWire, maxWire] of [
+		[newest + 1, newest + 2],
+		[oldest - 1, oldest - 1],
+	] as const) {
+		const other = encodeHello({ ...hello, minWire, maxWire });
+		expect(refusalIn(await say(ports.n2, packMessage("hello", other)))).toBe("wire-version");
+	}
+	const details = b.lines
+		.filter(({ fields }) => fields["reason"] === "wire-version")
+		.map(({ fields }) => fields["detail"]);
+	expect(details).toContain("wire version 6 to 7 is spoken here, 5 there: upgrade one step at a time");
 	const format = encodeHello(hello);
 	format[0] = 9;
 	expect(refusalIn(await say(ports.n2, packMessage("hello", format)))).toBe("wire-version");
@@ -237,8 +249,28 @@ test("a new connection for the same peer and lane replaces the old one", async (
 });
 
 test("what a peer says in a refusal cannot forge log lines", () => {
-	const error = decodeRefusal(encodeRefusal("busy", "no\n\u001b[31mFATAL"));
+	const error = decodeRefusal(encodeRefusal(new HandshakeError("busy", "no\n\u001b[31mFATAL")));
 	expect(error.message).toBe("no??[31mFATAL");
 	expect(error.reason).toBe("busy");
 	expect(decodeRefusal(Buffer.from([3, 97, 98, 99, 0])).reason).toBe("bad-handshake");
+});
+
+const recoveredAsC2: Partial<TcpNetworkOptions> = { identity: identity("n2", "c2"), recoveredFrom: ["c1"] };
+
+test("who belongs to a cluster that was given up hears which one went on, with proof", async () => {
+	const ports = await twoPorts();
+	const heard: string[] = [];
+	const a = await start("n1", ports, { onSuperseded: (by) => void heard.push(by) });
+	await start("n2", ports, recoveredAsC2);
+	await until(() => heard.length > 0 && warnings(a, "recovered") > 0, "the cluster that went on");
+	expect(new Set(heard)).toEqual(new Set(["c2"]));
+});
+
+test("nobody is stopped by the word of one who does not know the secret", async () => {
+	const ports = await twoPorts();
+	const heard: string[] = [];
+	const a = await start("n1", ports, { onSuperseded: (by) => void heard.push(by) });
+	await start("n2", ports, { ...recoveredAsC2, secret: "another" });
+	await until(() => warnings(a, "recovered") > 0, "a line at the dialer");
+	expect(heard).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { type Lane, lanes } from "../world/network.ts";
 import { wireVersion } from "./codec/message.ts";
+import { wireVersions } from "./codec/wire-version.ts";
 import { encodeChallenge, packMessage, takeMessage } from "./handshake.ts";
 import { freePorts, startNode, type TestNode, until } from "./peer.testing.ts";
 
@@ -266,4 +267,30 @@ test("nodes are met later, at other addresses, and let go: who is no member any 
 	await until(() => !a.network.reachable("n2"), "n2 to be let go");
 	expect(a.reachable.at(-1)).toBe("-n2");
 	await until(() => !moved.network.reachable("n1"), "n2 to be refused");
+});
+
+test("a connection speaks the newest version that both sides know, each way", async () => {
+	const [n1 = 0, n2 = 0] = await freePorts(2);
+	const ports = { n1, n2 };
+	const { oldest, newest } = wireVersions;
+	const a = await startNode("n1", ports, { wire: { oldest, newest: oldest } });
+	const b = await startNode("n2", ports);
+	try {
+		expect(b.network.wireVersion("n3", "log")).toBe(oldest);
+		await until(() => a.reachable.includes("+n2") && b.reachable.includes("+n1"), "each other");
+		expect([a.network.wireVersion("n2", "control"), b.network.wireVersion("n1", "control")]).toEqual([
+			oldest,
+			oldest,
+		]);
+		await a.network.stop();
+		const upgraded = await startNode("n1", ports);
+		try {
+			await until(() => b.network.wireVersion("n1", "control") === newest, "the newer version");
+			await until(() => upgraded.network.wireVersion("n2", "control") === newest, "it on the other side");
+		} finally {
+			await upgraded.network.stop();
+		}
+	} finally {
+		await Promise.all([a.network.stop(), b.network.stop()]);
+	}
 });

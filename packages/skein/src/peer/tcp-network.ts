@@ -8,9 +8,10 @@ import type { Member, NodeId } from "../consensus/types.ts";
 import type { Identity } from "../log/log.ts";
 import type { Clock, Timer } from "../world/clock.ts";
 import type { Logger } from "../world/logger.ts";
-import { type Lane, lanes, type Network, type NetworkReceiver } from "../world/network.ts";
+import { type Lane, lanes, type Network, type NetworkReceiver, type WireVersions } from "../world/network.ts";
 import type { Random } from "../world/random.ts";
 import { acceptConnection, type IncomingConnection } from "./accept.ts";
+import { wireVersions } from "./codec/wire-version.ts";
 import { createWarnOnce, type PeerContext } from "./context.ts";
 import { dialPeer, type OutgoingLane } from "./dial.ts";
 import { defaultPeerLimits, type PeerLimits } from "./limits.ts";
@@ -31,6 +32,12 @@ export interface TcpNetworkOptions {
 	readonly limits?: Partial<PeerLimits>;
 	/** Asked at each handshake, once the peer has proved itself. False refuses it: a node that lost its disk and kept its name. */
 	readonly onIncarnation?: (node: NodeId, incarnation: string) => boolean;
+	/** For tests: as a program of another version would. */
+	readonly wire?: WireVersions;
+	/** Clusters that were given up for this one (`skein recover`): their members are told so. */
+	readonly recoveredFrom?: readonly string[];
+	/** A node of the cluster that gave this one up has proved it; said at each such handshake. */
+	readonly onSuperseded?: (by: string) => void;
 }
 
 export interface TcpNetwork extends Network {
@@ -50,12 +57,15 @@ export function createTcpNetwork(options: TcpNetworkOptions): TcpNetwork {
 		identity: options.identity,
 		version: options.version,
 		secret: options.secret,
+		wire: options.wire ?? wireVersions,
 		clock: options.clock,
 		random: options.random ?? systemRandom,
 		limits,
 		log,
 		warnOnce: createWarnOnce(options.clock, log, limits.logIntervalMs),
 		onIncarnation: options.onIncarnation ?? (() => true),
+		recoveredFrom: options.recoveredFrom ?? [],
+		onSuperseded: options.onSuperseded ?? (() => {}),
 	};
 	const outgoing = new Map<NodeId, Readonly<Record<Lane, OutgoingLane>>>();
 	const addresses = new Map<NodeId, PeerAddress>();
@@ -160,6 +170,8 @@ export function createTcpNetwork(options: TcpNetworkOptions): TcpNetwork {
 	}
 
 	return {
+		wire: context.wire,
+		wireVersion: (to, lane) => outgoing.get(to)?.[lane].wireVersion() ?? context.wire.oldest,
 		async start(given) {
 			if (receiver !== null || stopped) throw new Error("a network is started once");
 			receiver = given;

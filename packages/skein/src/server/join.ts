@@ -9,6 +9,9 @@ import type { Logger } from "../world/logger.ts";
 
 const askAgainMs: Milliseconds = 1_000;
 
+/** joining: a learner that becomes a voter by itself. */
+export type JoinKind = "joining" | "learner" | "witness";
+
 export interface KnownCluster {
 	readonly clusterId: string;
 	readonly members: readonly Member[];
@@ -33,7 +36,7 @@ export interface JoinOptions {
 	readonly self: NodeId;
 	/** Where the others reach this node. */
 	readonly peer: string;
-	readonly asLearner: boolean;
+	readonly as: JoinKind;
 	/** The log says that this node belongs to the cluster. */
 	readonly isMember: () => boolean;
 	readonly meet: (members: readonly Member[]) => void;
@@ -52,7 +55,7 @@ export function keepJoining(options: JoinOptions): () => void {
 		const { members } = await lookForCluster(client);
 		options.meet(members);
 		if (members.some(({ id }) => id === self)) return;
-		const change = { change: "add", id: self, peer, as: options.asLearner ? "learner" : "joining" };
+		const change = { change: "add", id: self, peer, as: options.as };
 		await client.call("POST", "cluster/members", { changes: [change] });
 	}
 

@@ -7,12 +7,21 @@ import { encodeConfiguration, initialConfiguration, noMembers } from "../consens
 import type { Configuration, Entry, Member, NodeId } from "../consensus/types.ts";
 import { notedTransaction } from "../database/changes/noted-transaction.ts";
 import { mustRunAlone, openDatabase } from "../database/threaded-database.ts";
+import { isWitnessDirectory, openWitnessDatabase } from "../database/witness-database.ts";
 import { isLogAbsent } from "../log/create-log.ts";
 import type { Identity, Log } from "../log/log.ts";
 import { openLog } from "../log/segmented-log.ts";
 import { afterFirstMeeting } from "../node/first-meeting.ts";
 import { createIncarnations } from "../node/incarnations.ts";
 import { createNode, defaultGroup } from "../node/node.ts";
+import {
+	givenUp,
+	type Recovery,
+	readRecovered,
+	refuseUnfit,
+	supersededText,
+	writeSuperseded,
+} from "../node/recover/recovery-files.ts";
 import type { Service } from "../node/service.ts";
 import { defaultNodeSettings, type NodeSettings } from "../node/settings.ts";
 import { peerAddress } from "../peer/peer-address.ts";
@@ -21,9 +30,10 @@ import { lockDataDirectory } from "../world/data-directory-lock.ts";
 import type { Disk } from "../world/disk.ts";
 import { createFileDisk } from "../world/file-disk.ts";
 import type { Logger } from "../world/logger.ts";
+import type { WireVersions } from "../world/network.ts";
 import { createSystemClock } from "../world/system-clock.ts";
 import { createSystemRandom } from "../world/system-random.ts";
-import { keepJoining, lookForCluster } from "./join.ts";
+import { type JoinKind, keepJoining, lookForCluster } from "./join.ts";
 
 export interface HostPort {
 	readonly host: string;
@@ -41,7 +51,7 @@ export interface NodeConfiguration {
 	/** All members, this node among them, with HOST:PORT as the others reach them. Of one that joins: only itself. */
 	readonly cluster: readonly Member[];
 	/** URLs of nodes of the cluster that this one joins; null: it is one of the first. */
-	readonly join: { readonly urls: readonly string[]; readonly asLearner: boolean } | null;
+	readonly join: { readonly urls: readonly string[]; readonly as: JoinKind } | null;
 	/** Null: drawn from the members' names and addresses, so that all of them agree on it. */
 	readonly clusterId: string | null;
 	readonly secret: string | null;
@@ -51,6 +61,8 @@ export interface NodeConfiguration {
 	readonly settings?: Partial<NodeSettings>;
 	/** For tests at the world's interfaces: wraps the node's disk. */
 	readonly wrapDisk?: (disk: Disk) => Disk;
+	/** For tests: as a program that understands these versions of messages between nodes would. */
+	readonly wire?: WireVersions;
 }
 
 export interface RunningNode {
@@ -69,7 +81,9 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 	const settings: NodeSettings = { ...defaultNodeSettings, ...configuration.settings };
 	const undo: (() => Promise<void>)[] = [];
 	let resolveFailed: (error: Error) => void = () => {};
-	const databaseFailed = new Promise<Error>((resolve) => {
+	/** Said on every lane, written once. */
+	let isSuperseded = false;
+	const partFailed = new Promise<Error>((resolve) => {
 		resolveFailed = resolve;
 	});
 	try {
@@ -80,16 +94,25 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		const random = createSystemRandom();
 		const realDisk = createFileDisk(dataDirectory);
 		const disk = configuration.wrapDisk?.(realDisk) ?? realDisk;
+		await refuseUnfit(disk, dataDirectory, id);
+		const recovered = await readRecovered(disk);
 		const client = configuration.join === null ? null : connect(configuration.join.urls);
+		const isWitness = configuration.join?.as === "witness";
+		await refuseOtherKind(disk, isWitness);
 		const isNew = client !== null && (await isLogAbsent(disk, "log"));
 		// A node that joined before knows all that it needs, also when nobody answers there now.
 		const joined = client !== null && isNew ? await lookForCluster(client) : null;
 		const bootstrap = client === null ? initialConfiguration(configuration.cluster) : noMembers;
 		const identity: Identity = {
-			clusterId: joined?.clusterId ?? configuration.clusterId ?? derivedClusterId(bootstrap),
+			clusterId: recoveredAs(
+				recovered,
+				joined?.clusterId ?? configuration.clusterId ?? derivedClusterId(bootstrap),
+			),
 			nodeId: id,
 			incarnation: Buffer.from(random.bytes(16)).toString("hex"),
 		};
+		// Before the log: it is also the mark of what this directory is.
+		const witness = isWitness ? await openWitnessDatabase(disk) : null;
 		const log = await openLog({
 			disk,
 			directory: "log",
@@ -100,11 +123,16 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		undo.push(() => log.close());
 		refuseOther(log.recovered.identity, id);
 		sayWhatWasFound(log, logger);
-		const database = await openDatabase({
-			directory: dataDirectory,
-			onFailure: (error) => resolveFailed(error),
-			settings: { readers: settings.readers, maxTransactionBytes: settings.maxTransactionBytes },
-		});
+		const threads =
+			witness === null
+				? await openDatabase({
+						directory: dataDirectory,
+						onFailure: (error) => resolveFailed(error),
+						settings: { readers: settings.readers, maxTransactionBytes: settings.maxTransactionBytes },
+					})
+				: null;
+		const database = threads ?? witness;
+		if (database === null) throw new Error("a node without a database");
 		undo.push(() => database.close());
 		const incarnations = await createIncarnations(disk, logger);
 		const network = createTcpNetwork({
@@ -115,10 +143,19 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 				.filter((member) => member.id !== id)
 				.map(peerAddress),
 			secret: configuration.secret,
+			...(configuration.wire === undefined ? {} : { wire: configuration.wire }),
 			clock,
 			random,
 			log: logger,
 			onIncarnation: incarnations.accepts,
+			recoveredFrom: givenUp(recovered),
+			onSuperseded: (by) => {
+				if (isSuperseded) return;
+				isSuperseded = true;
+				const error = new Error(supersededText(id, by));
+				// Durable first: whoever starts it again hears it at once, also where nobody of the new cluster can be reached.
+				void writeSuperseded(disk, { by }).then(() => resolveFailed(error), resolveFailed);
+			},
 		});
 		const url = configuration.advertiseUrl ?? formatUrl(reachableAt(configuration));
 		const node = await createNode({
@@ -128,6 +165,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 			bootstrap,
 			log,
 			database,
+			witness: isWitness,
 			network: afterFirstMeeting(network, {
 				self: id,
 				group: defaultGroup,
@@ -165,7 +203,7 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 						client,
 						self: id,
 						peer: configuration.cluster.find((member) => member.id === id)?.peer ?? "",
-						asLearner: configuration.join.asLearner,
+						as: configuration.join.as,
 						isMember: () => node.core.configuration.members.length > 0,
 						meet: (members) => network.meet(members),
 						clock,
@@ -174,8 +212,8 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 		return {
 			service: node.service,
 			url,
-			failed: Promise.race([node.failed, databaseFailed]),
-			stuckThreads: () => database.stuckThreads(),
+			failed: Promise.race([node.failed, partFailed]),
+			stuckThreads: () => threads?.stuckThreads() ?? 0,
 			async stop() {
 				stopJoining();
 				await node.handOver();
@@ -192,6 +230,24 @@ export async function startNode(configuration: NodeConfiguration): Promise<Runni
 
 function firstEntries(bootstrap: Configuration): Entry[] {
 	return [{ index: 1, term: 1, kind: "configuration", payload: encodeConfiguration(bootstrap) }];
+}
+
+/** Whoever starts a recovered node as before names the cluster that was given up. */
+function recoveredAs(recovered: Recovery | null, asked: string): string {
+	return recovered !== null && givenUp(recovered).includes(asked) ? recovered.to : asked;
+}
+
+/** Once a witness, always a witness, and nothing else becomes one: docs/decisions/witness.md, rule 4. */
+async function refuseOtherKind(disk: Disk, isWitness: boolean): Promise<void> {
+	const wasWitness = await isWitnessDirectory(disk);
+	if (wasWitness && !isWitness)
+		throw new Error(
+			"the data directory is a witness's, which has no data: start it with --witness, or with another directory and under another id",
+		);
+	if (!wasWitness && isWitness && !(await isLogAbsent(disk, "log")))
+		throw new Error(
+			"the data directory is that of a node with data: a witness needs an empty one, and an id that was never used",
+		);
 }
 
 function refuseOther({ nodeId }: Identity, id: NodeId): void {

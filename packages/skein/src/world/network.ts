@@ -19,7 +19,20 @@ export interface NetworkReceiver {
 	onReachable(node: NodeId, reachable: boolean): void;
 }
 
+/** The versions of messages that a node understands. */
+export interface WireVersions {
+	readonly oldest: number;
+	readonly newest: number;
+}
+
 export interface Network {
+	/** Of this node. */
+	readonly wire: WireVersions;
+	/**
+	 * The version in which messages for a node go on this lane now. Not connected: the oldest that this node knows, since
+	 * whoever comes understands that.
+	 */
+	wireVersion(to: NodeId, lane: Lane): number;
 	/** Starts listening and connecting. Called once. */
 	start(receiver: NetworkReceiver): Promise<void>;
 	/**

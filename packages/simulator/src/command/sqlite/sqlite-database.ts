@@ -7,9 +7,10 @@ import { createHash } from "node:crypto";
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { backup, type DatabaseSync } from "node:sqlite";
 import { SkeinError } from "../../../../client/src/errors.ts";
+import { openGate } from "../../../../skein/src/database/begin-gate.ts";
 import { createLogFormats } from "../../../../skein/src/database/changes/formats.ts";
+import { isInPages } from "../../../../skein/src/database/changes/payload.ts";
 import { checkpointOn } from "../../../../skein/src/database/checkpoint.ts";
-import { openReading } from "../../../../skein/src/database/connection.ts";
 import type {
 	Database,
 	DatabaseState,
@@ -17,10 +18,10 @@ import type {
 	SnapshotFile,
 	WriteRequest,
 } from "../../../../skein/src/database/database.ts";
-import { readState } from "../../../../skein/src/database/own-tables.ts";
 import { createReader, type Reader } from "../../../../skein/src/database/reader.ts";
 import { finishReplacing, replaceFile } from "../../../../skein/src/database/replace-file.ts";
 import { type DatabaseSettings, defaultDatabaseSettings } from "../../../../skein/src/database/settings.ts";
+import { makeExact, pinState } from "../../../../skein/src/database/snapshot-copy.ts";
 import { failureOf, isSqliteError } from "../../../../skein/src/database/sqlite-failure.ts";
 import { createWriter, type Writer } from "../../../../skein/src/database/writer.ts";
 import type { Disk } from "../../../../skein/src/world/disk.ts";
@@ -165,13 +166,16 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 
 	async function createSnapshot(): Promise<SnapshotFile> {
 		// Pinned now, copied later: writes and checkpoints go on in between.
-		const pinned = await onReader(() => pin(path));
+		const pinned = await onReader(() => pinState(path, openGate));
 		const forget = files.hold(() => pinned.connection.close());
 		const target = `${path}.making-${snapshots}`;
 		const bytes = await new Promise<Uint8Array>((resolve, reject) => {
 			after(chance.exponential(settings.executeMs * 20), () => {
 				standStill(backup(pinned.connection, target, { rate: 1_000 }))
-					.then(() => readFileSync(target))
+					.then(() => {
+						makeExact(pinned.connection, target);
+						return readFileSync(target);
+					})
 					.then(resolve, reject);
 			});
 		});
@@ -244,6 +248,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
 				},
 				{ onDisk: true },
 			),
+		takesPieces: isInPages,
 		applied: () => onWriter(0.05, (one) => one.applied()),
 		prepareToLead: () => onWriter(1, (one) => one.prepareToLead()),
 		read: (program, { timeoutMs }) => onReader(() => currentReaders().reader.read(program, timeoutMs)),
@@ -280,12 +285,6 @@ function mayHappenInPart({ program }: WriteRequest): boolean {
 		({ statement }) => !/^(?:SELECT|BEGIN|COMMIT|ROLLBACK)/.test(statement.sql),
 	);
 	return writes.length > 1 && writes.some(({ statement }) => /\bregisters\b/.test(statement.sql));
-}
-
-function pin(path: string): { readonly connection: DatabaseSync; readonly state: DatabaseState } {
-	const connection = openReading(path);
-	connection.exec("BEGIN");
-	return { connection, state: readState(connection) };
 }
 
 /** An error as it comes from a database thread: its text, and SQLite's name of it. */

@@ -5,29 +5,55 @@
  * Checked besides: an entry is in the format that was chosen before it.
  */
 import { readChanges } from "../../../../skein/src/database/changes/changeset.ts";
-import { readFormatChange } from "../../../../skein/src/database/changes/format-change.ts";
 import type { LoggedStatement } from "../../../../skein/src/database/changes/logged-statement.ts";
-import { decodePayload, formatOf } from "../../../../skein/src/database/changes/payload.ts";
+import { decodePayload, formatOf, isInPages } from "../../../../skein/src/database/changes/payload.ts";
+import { readSettingChange } from "../../../../skein/src/database/setting-change.ts";
 import type { RegisterWrite } from "../../history/effects.ts";
 import { words } from "../../machine/statements.ts";
 import type { EntryContent, FormatSettings } from "../../machine/store.ts";
 import { must } from "../../properties/property.ts";
+import { createLoggedImage } from "./logged-image.ts";
 
 /** One register is written twice in a group, and its row tells of the last only: then each write notes itself. */
 export function isJournalled({ first, changesEveryMs }: FormatSettings): boolean {
-	return first === "row" || changesEveryMs !== null;
+	return first !== "statement" || changesEveryMs !== null;
 }
 
 /** For the committed entries of one run, in their order. */
-export function createSqliteEffects(settings: FormatSettings): (payload: Uint8Array) => EntryContent {
+export function createSqliteEffects(
+	settings: FormatSettings,
+	/** What every member's database is at first. */
+	before: Uint8Array,
+): (payload: Uint8Array) => EntryContent {
 	const table = isJournalled(settings) ? "journal" : "registers";
 	let format = settings.first;
 	const registers = new Map<string, string>();
+	const image = createLoggedImage(before);
+	/** Of the journal's rows the last one that is known. */
+	let noted = 0;
 
 	function note(write: RegisterWrite): RegisterWrite {
 		if (write.value === null) registers.delete(write.key);
 		else registers.set(write.key, write.value);
 		return write;
+	}
+
+	/** Pages tell it by the journal that they hold. */
+	function writesInPages(payload: Uint8Array): EntryContent {
+		const isChoice = image.apply(payload);
+		must(format === "wal" || isChoice, "log format", () => `an entry in wal behind the choice of ${format}`);
+		format = "wal";
+		const rows = image.query(
+			"SELECT number, key, value FROM journal WHERE number > ? ORDER BY number",
+			noted,
+		);
+		noted = Number(rows.at(-1)?.["number"] ?? noted);
+		// With all that it had in another format.
+		if (isChoice) return { writes: [], setting: { name: "format", value: "wal" } };
+		const writes = rows.map(({ key, value }) =>
+			note({ key: String(key), value: typeof value === "string" ? value : null }),
+		);
+		return { writes, setting: readSettingChange(payload) };
 	}
 
 	/** Null: it is of no register, or changed none. */
@@ -52,10 +78,11 @@ export function createSqliteEffects(settings: FormatSettings): (payload: Uint8Ar
 	}
 
 	return (payload) => {
-		const chosen = readFormatChange(payload);
-		if (chosen !== null) {
-			format = chosen;
-			return { writes: [], format: chosen };
+		if (isInPages(payload)) return writesInPages(payload);
+		const setting = readSettingChange(payload);
+		if (setting !== null) {
+			if (setting.name === "format") format = setting.value;
+			return { writes: [], setting };
 		}
 		must(
 			formatOf(payload) === format,
@@ -69,7 +96,7 @@ export function createSqliteEffects(settings: FormatSettings): (payload: Uint8Ar
 			const write = writeBy(part.statement);
 			if (write !== null) writes.push(note(write));
 		}
-		return { writes, format: null };
+		return { writes, setting: null };
 	};
 }
 

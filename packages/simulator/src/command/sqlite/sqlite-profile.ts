@@ -1,4 +1,5 @@
 /** The profile with real SQLite: production's writer, readers and log formats as the state machine. */
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,10 +7,15 @@ import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { createLogFormats } from "../../../../skein/src/database/changes/formats.ts";
 import { notedTransaction } from "../../../../skein/src/database/changes/noted-transaction.ts";
-import { openReading } from "../../../../skein/src/database/connection.ts";
+import { databaseFileName, openReading } from "../../../../skein/src/database/connection.ts";
+import type { WriteRequest } from "../../../../skein/src/database/database.ts";
 import { digestDatabase } from "../../../../skein/src/database/digest.ts";
 import { defaultLogFormat } from "../../../../skein/src/database/log-format.ts";
-import { createStateWriter, readState } from "../../../../skein/src/database/own-tables.ts";
+import {
+	createFormatReader,
+	createStateWriter,
+	readState,
+} from "../../../../skein/src/database/own-tables.ts";
 import { defaultDatabaseSettings } from "../../../../skein/src/database/settings.ts";
 import { mustRunAlone } from "../../../../skein/src/database/threaded-database.ts";
 import { createWriter } from "../../../../skein/src/database/writer.ts";
@@ -86,7 +92,7 @@ export function sqliteProfile(settle: () => Promise<void>): Profile {
 			}
 		},
 		checksum: crc32,
-		createReader: ({ format }) => createSqliteEffects(format),
+		createReader: (settings) => createSqliteEffects(settings.format, firstImage(settings)),
 		notedIn: notedTransaction,
 		mustRunAlone,
 		otherStatements: ({ format }) => createOtherStatements({ registerTriggers: isJournalled(format) }),
@@ -145,7 +151,10 @@ function createStore(
 		digest(isEnd = false) {
 			const connection = look();
 			if (!isEnd && readState(connection).applied.index % digestEvery !== 0) return null;
-			return digestDatabase(connection).sha256;
+			const contents = digestDatabase(connection).sha256;
+			// Then members are the same byte for byte.
+			if (createFormatReader(connection)() !== "wal") return contents;
+			return `${contents} ${createHash("sha256").update(connection.serialize()).digest("hex")}`;
 		},
 		registers() {
 			const rows = look().prepare("SELECT key, value FROM registers").all();
@@ -166,6 +175,38 @@ function prepare(path: string, { format }: StoreSettings): void {
 	const connection = writer.connection();
 	connection.exec(schema);
 	if (isJournalled(format)) connection.exec(journal);
-	if (format.first !== defaultLogFormat) createStateWriter(connection).format(format.first);
+	if (format.first === "wal") {
+		// As the change of a running cluster does it, at no index.
+		writer.prepareToLead();
+		writer.execute([toWal]);
+		writer.commit({ index: 0, term: 0 });
+	} else if (format.first !== defaultLogFormat)
+		createStateWriter(connection).setting({ name: "format", value: format.first });
 	writer.close();
+}
+
+const toWal: WriteRequest = {
+	program: { steps: [] },
+	foreignKeys: true,
+	interactive: false,
+	idempotencyKey: null,
+	note: null,
+	receivedAtMs: 0,
+	timeoutMs: 0,
+	setting: { name: "format", value: "wal" },
+};
+
+/** What `prepare` makes of every member. */
+function firstImage(settings: StoreSettings): Uint8Array {
+	mkdirSync(filesDirectory(), { recursive: true });
+	const directory = mkdtempSync(join(filesDirectory(), "first-"));
+	try {
+		prepare(join(directory, databaseFileName), settings);
+		const connection = openReading(join(directory, databaseFileName));
+		const image = connection.serialize();
+		connection.close();
+		return image;
+	} finally {
+		rmSync(directory, { recursive: true, force: true });
+	}
 }

@@ -85,6 +85,7 @@ export function createScene(voters: readonly NodeId[] = ["a", "b", "c"], elected
 			heldBackForMs: { paused: 0, "stepped-down": 0, unfit: 0 },
 			chain: [],
 			isChainUsed: false,
+			elector: "raft",
 			isLending: false,
 			established: given.established ?? role === "leader",
 			commitIndex: given.commitIndex ?? 0,

@@ -1,10 +1,12 @@
 /** POST …/pipeline: the requests of one body on one stream, in order, and the answer with the next baton. */
+
 import type { ServerResponse } from "node:http";
 import { SkeinError } from "../../../../client/src/errors.ts";
 import type { Statement, Step } from "../../database/program.ts";
 import { splitStatements } from "../../database/sql.ts";
 import type { RequestOptions } from "../../node/service.ts";
 import { laterOf } from "../../node/session-token.ts";
+import { weakerOf } from "../../node/weaker-acknowledgement.ts";
 import type { Clock } from "../../world/clock.ts";
 import type { Reflected } from "../answer.ts";
 import { badRequest, encodeError, viewOf } from "../errors.ts";
@@ -80,6 +82,7 @@ export async function runPipeline(
 			stalenessMs: null,
 			inSync: null,
 			replayed: false,
+			acknowledgement: null,
 		},
 		closed: false,
 	};
@@ -268,10 +271,8 @@ async function flush(run: Run): Promise<void> {
 		}
 		fold.wasOpen = !run.open.stream.autocommit;
 		const program = { steps: fold.steps };
-		const { outcome, position, stalenessMs, inSync, replayed } = await run.open.stream.run(
-			program,
-			nextOptions(run),
-		);
+		const answer = await run.open.stream.run(program, nextOptions(run));
+		const { outcome, position, stalenessMs, inSync, replayed } = answer;
 		run.reflected = {
 			position,
 			// Of all programs of the body: a later one may have read less, at a weaker level.
@@ -280,6 +281,7 @@ async function flush(run: Run): Promise<void> {
 			// Of all of them, or of none.
 			inSync: run.reflected.inSync === false ? false : inSync,
 			replayed: run.reflected.replayed || replayed,
+			acknowledgement: weakerOf(run.reflected.acknowledgement, answer.acknowledgement),
 		};
 		unfold(fold, outcome, run.results);
 		for (const { slot } of fold.parts) run.answerLength += run.results[slot]?.length ?? 0;

@@ -80,6 +80,7 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 					stalenessMs: isRead ? 3.25 : null,
 					inSync: isRead ? true : null,
 					replayed: false,
+					acknowledgement: isRead ? null : { mode: "quorum" },
 				};
 			},
 			async describe(sql) {
@@ -155,17 +156,23 @@ export function createMemoryService(nodeId = "n1"): MemoryService {
 		async pauseElections({ forMs, dryRun }) {
 			return { changed: !dryRun, pausedForMs: forMs, told: [nodeId], notTold: ["n2"] };
 		},
+		async stand({ node, dryRun }) {
+			return { changed: !dryRun, leader: node ?? nodeId };
+		},
 		async changeMembers({ changes, dryRun }) {
 			const members = initialConfiguration(
-				[nodeId, ...changes.map(({ id }) => id)].map((id) => ({ id, peer: `${id}:1` })),
+				[nodeId, ...changes.flatMap((one) => (one.change === "elector" ? [] : [one.id]))].map((id) => ({
+					id,
+					peer: `${id}:1`,
+				})),
 			);
 			return { changed: !dryRun, members };
 		},
 		async explain(sql, format) {
 			return { format: format ?? "row", statements: [{ sql, logged: "rows", reasons: ["a test"] }] };
 		},
-		async changeFormat(format) {
-			return { format, index: 9 };
+		async changeSetting() {
+			return { index: 9 };
 		},
 	};
 }

@@ -5,8 +5,8 @@ export interface Workload {
 	readonly table: string;
 	readonly host: string;
 	readonly rowsPerRequest: number;
-	/** Skein-Ack of writes; absent or null: as the node is set up. */
-	readonly acknowledgement?: string | null;
+	/** Such as Skein-Ack and Skein-Consistency; without them, as the node is set up. */
+	readonly headers?: Readonly<Record<string, string>>;
 }
 
 const payload = "x".repeat(100);
@@ -16,18 +16,21 @@ export function createTableSql(table: string): string {
 }
 
 /** The same bytes for every write: SQLite chooses the ids. */
-export function writeRequest({ table, host, rowsPerRequest, acknowledgement = null }: Workload): Buffer {
+export function writeRequest({ table, host, rowsPerRequest, headers }: Workload): Buffer {
 	const values = Array.from({ length: rowsPerRequest }, () => "(?)").join();
 	const args = Array.from({ length: rowsPerRequest }, () => ({ type: "text", value: payload }));
-	return pipelineRequest(host, `insert into "${table}" (payload) values ${values}`, args, acknowledgement);
+	return pipelineRequest(host, `insert into "${table}" (payload) values ${values}`, args, headers);
 }
 
 /** One request for each id, to be sent in turn. */
-export function readRequests({ table, host }: Workload, ids: readonly number[]): Buffer[] {
+export function readRequests({ table, host, headers }: Workload, ids: readonly number[]): Buffer[] {
 	return ids.map((id) =>
-		pipelineRequest(host, `select payload from "${table}" where id = ?`, [
-			{ type: "integer", value: String(id) },
-		]),
+		pipelineRequest(
+			host,
+			`select payload from "${table}" where id = ?`,
+			[{ type: "integer", value: String(id) }],
+			headers,
+		),
 	);
 }
 
@@ -35,10 +38,9 @@ function pipelineRequest(
 	host: string,
 	sql: string,
 	args: readonly object[],
-	acknowledgement: string | null = null,
+	headers: Readonly<Record<string, string>> = {},
 ): Buffer {
 	const stmt = { sql, args, named_args: [], want_rows: true };
-	const headers: Record<string, string> = acknowledgement === null ? {} : { "skein-ack": acknowledgement };
 	const body = JSON.stringify({ requests: [{ type: "execute", stmt }, { type: "close" }] });
 	return httpRequest({ method: "POST", path: "/v2/pipeline", host, body, headers });
 }

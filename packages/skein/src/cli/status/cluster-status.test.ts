@@ -24,6 +24,7 @@ test("the table says who is in-sync, and which modes wait or are answered withou
 		view: { cluster: "c", node: "n1", version: "0", databases: {} },
 		leader: "n1",
 		lostTransactions: 0,
+		acknowledgement: "quorum",
 		chain: ["n2", "n3"],
 		degraded: [
 			{
@@ -50,7 +51,8 @@ test("the table says who is in-sync, and which modes wait or are answered withou
 	const lines = statusTable(status).split("\n");
 	expect(lines.find((line) => line.includes("n1"))).toMatch(/yes/);
 	expect(lines.find((line) => line.includes("n2"))).toMatch(/ no /);
-	expect(lines.slice(-3)).toEqual([
+	expect(lines.slice(-4)).toEqual([
+		"acknowledgement mode: quorum",
 		"chain: n1 -> n2 -> n3",
 		"sync: answered without n2, since 2026-01-01T00:00:00.000Z",
 		"sync;strict: writes wait for n2, since 2026-01-01T00:00:00.000Z",

@@ -1,6 +1,7 @@
 // The cluster's state for people: each node's own word where it answers, what another last heard of it where not.
 import type { Client } from "../../../../client/src/index.ts";
 import type { ClusterView, DatabaseView, MemberView } from "../../node/service.ts";
+import { witnessReason } from "../../node/witness.ts";
 import { kindText } from "../member.ts";
 import { drawTable } from "../sql/show-result.ts";
 
@@ -32,6 +33,8 @@ export interface ClusterStatus {
 	readonly view: ClusterView;
 	readonly leader: string | null;
 	readonly lostTransactions: number;
+	/** The mode of writes that name none. */
+	readonly acknowledgement: string;
 	readonly degraded: DatabaseView["degraded"];
 	readonly chain: DatabaseView["chain"];
 	readonly nodes: readonly NodeStatus[];
@@ -56,6 +59,7 @@ export async function clusterStatus(client: Client): Promise<ClusterStatus> {
 		view,
 		leader: leads[0]?.id ?? group.leader,
 		lostTransactions: group.lostTransactions,
+		acknowledgement: group.acknowledgement,
 		// Absent where an older node answers.
 		degraded: group.degraded ?? [],
 		chain: group.chain ?? [],
@@ -96,11 +100,17 @@ async function nodeStatus(id: string, member: MemberView, group: DatabaseView): 
 		appliedIndex: ownMember?.appliedIndex ?? heard.appliedIndex,
 		lagEntries: heard.lagEntries ?? lagBehind(group.commitIndex, ownMember?.appliedIndex ?? null),
 		inSync: ownMember?.inSync ?? null,
-		health: ready?.ok === true ? "ready" : `not ready${reasonOf(ready?.body)}`,
+		health: healthOf(ready),
 		version: own.version,
 		// Absent where an older node answers.
 		elections: ownGroup.elections ?? null,
 	};
+}
+
+function healthOf(ready: { readonly ok: boolean; readonly body: unknown } | null): string {
+	const reason = reasonOf(ready?.body);
+	// It is as well as it can be, and no place for clients.
+	return ready?.ok === true || reason === `: ${witnessReason}` ? "ready" : `not ready${reason}`;
 }
 
 function roleText({ role, kind, priority }: NodeStatus): string {
@@ -132,10 +142,18 @@ export function statusTable(status: ClusterStatus): string {
 			: `\nat most ${status.lostTransactions} lost transactions (two members may report the same): skein lost list --data DIR on the nodes`;
 	const leader = status.leader === null ? "\nNobody leads: writes wait." : "";
 	const degraded = status.degraded.map((one) => `\n${degradedText(one)}`).join("");
-	const elections = electionsText(status.nodes);
+	const elections = electorText(status) + electionsText(status.nodes);
 	const chain =
 		status.chain.length === 0 ? "" : `\nchain: ${[status.leader ?? "?", ...status.chain].join(" -> ")}`;
-	return `${drawTable(columns, rows, alignRight)}${leader}${elections}${chain}${degraded}${lost}`;
+	const mode = `\nacknowledgement mode: ${status.acknowledgement}`;
+	return `${drawTable(columns, rows, alignRight)}${mode}${leader}${elections}${chain}${degraded}${lost}`;
+}
+
+function electorText({ view, leader }: ClusterStatus): string {
+	// Absent where an older node answers.
+	const elector = view.databases[databaseName]?.elector ?? "raft";
+	const way = elector === "manual" && leader === null ? ": skein stand NODE says who is to lead" : "";
+	return elector === "raft" ? "" : `\nelector: ${elector}${way}`;
 }
 
 function electionsText(nodes: readonly NodeStatus[]): string {

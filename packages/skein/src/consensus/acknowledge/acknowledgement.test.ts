@@ -1,6 +1,7 @@
 /** The modes against a twin that asks the question itself: who has this index on disk? */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ofRandomRuns } from "../../world/testing/random-share.ts";
 import { type Acknowledgement, acknowledgedIndex, isEarly } from "./acknowledgement.ts";
 import type { Standing } from "./standing.ts";
 
@@ -56,7 +57,7 @@ test("a mode has reached the highest index for which it is met", () => {
 		for (let index = 1; index <= 9; index++)
 			expect(index <= reached).toBe(isMet(standing, acknowledgement, index));
 	});
-	fc.assert(property, { numRuns: 20_000 });
+	fc.assert(property, { numRuns: ofRandomRuns(20_000) });
 });
 
 test("only what is not committed by its answer can be lost", () => {

@@ -1,33 +1,30 @@
 /** Raft's elector (paper §5.2): whoever heard no leader for a random time stands. */
-import type { RandomSource } from "../random.ts";
-import type { Milliseconds, MonotonicTime } from "../types.ts";
-import type { Elector } from "./elector.ts";
+import type { MonotonicTime } from "../types.ts";
+import type { Elector, Surroundings } from "./elector.ts";
+import { createPatience } from "./patience.ts";
 
-export function createRaftElector(
-	electionTimeoutMs: Milliseconds,
-	random: RandomSource,
-	now: MonotonicTime,
-): Elector {
-	let standAt = 0;
-	/** Since the last rest: one that sleeps again and again must stand at last. */
-	let hasSlept = false;
+export function createRaftElector(around: Surroundings, now: MonotonicTime): Elector {
+	const { electionTimeoutMs, random } = around;
+	const patience = createPatience(electionTimeoutMs);
+
+	/** Drawn anew each time over a whole timeout's width: two that collided rarely collide again. */
+	function waitMs(): number {
+		return electionTimeoutMs + Math.floor(random() * electionTimeoutMs);
+	}
 
 	const elector: Elector = {
+		name: "raft",
 		rest(since) {
-			// Drawn anew each time over a whole timeout's width: two that collided rarely collide again.
-			hasSlept = false;
-			standAt = since + electionTimeoutMs + Math.floor(random() * electionTimeoutMs);
+			patience.wait(since, waitMs());
 		},
+		heardLeader: (since) => elector.rest(since),
 		yieldToOthers(since) {
-			elector.rest(since);
-			standAt += 2 * electionTimeoutMs;
+			patience.wait(since, waitMs() + 2 * electionTimeoutMs);
 		},
-		slept(since) {
-			if (!hasSlept) standAt = Math.max(standAt, since + electionTimeoutMs / 2);
-			hasSlept = true;
-		},
-		dueAt: () => standAt,
-		tick: (time) => (time >= standAt ? "stand" : "wait"),
+		slept: (since) => patience.slept(since),
+		dueAt: () => patience.until,
+		tick: (time) => (time >= patience.until ? "stand" : "wait"),
+		hear: () => "wait",
 	};
 	elector.rest(now);
 	return elector;

@@ -5,9 +5,10 @@
  */
 import { expect } from "vitest";
 import type { Acknowledgement } from "../acknowledge/acknowledgement.ts";
+import { isUpToDate } from "../log-view.ts";
 import { createRandomSource } from "../random.ts";
 import { defaultConsensusSettings } from "../settings.ts";
-import type { MemberChange, NodeId } from "../types.ts";
+import type { ElectorName, MemberChange, NodeId, Position } from "../types.ts";
 import type { Checker } from "./checker.ts";
 import { watch } from "./checker.ts";
 import type { SimulatedNode, Simulation, SnapshotOf } from "./simulation.ts";
@@ -53,11 +54,35 @@ interface Run {
 	readonly modes: readonly (Acknowledgement | null)[];
 	/** The part of all actions that change members. */
 	readonly changes: number;
+	/** Where an elector never lets anybody stand by itself, somebody else has to. */
+	readonly operator: Operator | null;
+	/** Those that a change may choose. */
+	readonly electors: readonly ElectorName[];
 }
 
-function begin(seed: number, size: number, changes: number, isChain: boolean): Run {
+interface Operator {
+	/** Of its own, so that runs without one stay what they are. */
+	readonly random: () => number;
+}
+
+export interface RunOptions {
+	/** The part of all actions that change members. */
+	readonly changes?: number;
+	/** Nothing but mode chain, so that members read by themselves. */
+	readonly isChain?: boolean;
+	/** Members take turns. */
+	readonly electors?: readonly ElectorName[];
+}
+
+function begin(seed: number, size: number, options: RunOptions): Run {
+	const { changes = 0, isChain = false, electors = [] } = options;
 	const ids = Array.from({ length: size }, (_, place) => `n${place + 1}`);
-	const simulation = createSimulation({ ids, settings: { ...settings, chain: isChain }, seed });
+	const simulation = createSimulation({
+		ids,
+		settings: { ...settings, chain: isChain },
+		seed,
+		electorOf: (node) => electors[(Number(node.slice(1)) + seed) % electors.length],
+	});
 	const checker = watch(simulation);
 	const run: Run = {
 		simulation,
@@ -69,6 +94,8 @@ function begin(seed: number, size: number, changes: number, isChain: boolean): R
 		lastAwaited: null,
 		changes,
 		modes: isChain ? onlyChain : modes,
+		electors,
+		operator: electors.includes("manual") ? { random: createRandomSource(seed + 1) } : null,
 	};
 	const check = simulation.onOutput;
 	simulation.onOutput = (node, output) => {
@@ -197,6 +224,8 @@ function cutOff(run: Run, id: NodeId): void {
 function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 	const dice = run.random();
 	const id = pick(run, members) ?? "n1";
+	const elector = dice < 0.05 && run.electors.length > 0 ? pick(run, run.electors) : undefined;
+	if (elector !== undefined) return { change: "elector", elector };
 	if (dice < 0.2) return { change: "promote", id };
 	if (dice < 0.3) return { change: "demote", id };
 	if (dice < 0.32) return { change: "move", id, peer: `${id}:${run.counter++}` };
@@ -204,11 +233,22 @@ function anyChange(run: Run, members: readonly NodeId[]): MemberChange {
 		const priority = pick(run, ["never", "never", "normal", "preferred"] as const) ?? "normal";
 		return { change: "priority", id, priority };
 	}
+	if (dice < 0.52) {
+		// Another kind of machine: no id of one is ever that of a member with data.
+		const witness = members.find((one) => one.startsWith("w"));
+		const isRemoved = witness !== undefined && run.random() < 0.5;
+		if (isRemoved) return { change: "remove", id: witness };
+		const name = `w${run.simulation.nodes.size + 1}`;
+		return { change: "add", id: name, peer: `${name}:1`, as: "witness" };
+	}
 	// Few members: a majority is soon gone, and groups of one and two have their own troubles.
 	if (members.length > 2 + run.random() * 5) return { change: "remove", id };
 	const isOld = run.random() < 0.1;
 	const name = isOld
-		? (pick(run, [...run.simulation.nodes.keys()]) ?? id)
+		? (pick(
+				run,
+				[...run.simulation.nodes.keys()].filter((one) => one.startsWith("n")),
+			) ?? id)
 		: `n${run.simulation.nodes.size + 1}`;
 	return {
 		change: "add",
@@ -225,6 +265,19 @@ function holdBack(run: Run, node: SimulatedNode): void {
 	run.simulation.step(node, { type: "hold-back", reason, forMs });
 }
 
+/** One at a time, the one with the best log first: it may not know yet that it is no member any more. */
+function sayWhoLeads(run: Run, attempt: number): void {
+	const nodes = [...run.simulation.nodes.values()];
+	if (nodes.some((node) => node.core?.view.established)) return;
+	const lastOf = ({ core }: SimulatedNode): Position => ({
+		term: core?.view.lastTerm ?? 0,
+		index: core?.view.lastIndex ?? 0,
+	});
+	const sorted = nodes.sort((one, other) => (isUpToDate(lastOf(one), lastOf(other)) ? -1 : 1));
+	const node = sorted[attempt % Math.min(sorted.length, 4)];
+	if (node !== undefined) run.simulation.step(node, { type: "stand" });
+}
+
 function act(run: Run): void {
 	if (run.changes > 0 && run.random() < run.changes) return changeMembers(run);
 	const { simulation } = run;
@@ -233,6 +286,8 @@ function act(run: Run): void {
 	const dice = run.random();
 	// Or a leader that was cut off would stay so until it has stepped down.
 	if (run.changes > 0 && run.cut.size > 0 && dice < 0.003) return run.cut.clear();
+	if (run.operator !== null && run.operator.random() < 0.01)
+		return run.simulation.step(node, { type: "stand" });
 	if (dice < 0.43) return takeMessage(run);
 	if (dice < 0.5) return simulation.apply(node);
 	if (dice < 0.7) return void simulation.completeDisk(node, 1 + Math.floor(run.random() * 3));
@@ -267,7 +322,10 @@ function heal(run: Run): void {
 	run.cut.clear();
 	for (const node of nodes) if (node.core === null) simulation.restart(node);
 	const rest = (rounds: number): void => {
-		for (let round = 0; round < rounds; round++) passTime(run, nodes);
+		for (let round = 0; round < rounds; round++) {
+			if (run.operator !== null && round % 20 === 19) sayWhoLeads(run, Math.floor(round / 20));
+			passTime(run, nodes);
+		}
 	};
 	rest(200);
 	// The end of a transaction whose pieces somebody may have begun: no change gets in before it.
@@ -307,10 +365,9 @@ function passTime(run: Run, nodes: readonly SimulatedNode[]): void {
 	}
 }
 
-/** `isChain`: nothing but mode chain, so that members read by themselves. */
-export function runSeed(seed: number, size: number, steps: number, changes = 0, isChain = false): Checker {
+export function runSeed(seed: number, size: number, steps: number, options: RunOptions = {}): Checker {
 	try {
-		const run = begin(seed, size, changes, isChain);
+		const run = begin(seed, size, options);
 		for (let each = 0; each < steps; each++) act(run);
 		heal(run);
 		return run.checker;

@@ -8,7 +8,8 @@ import type { ConsensusMessage, ReadGrant } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
 import { defaultConsensusSettings } from "../settings.ts";
-import type { Configuration, Member, MemberChange, NodeId, Position } from "../types.ts";
+import type { Configuration, ElectorName, Member, MemberChange, NodeId, Position } from "../types.ts";
+import { electorNames } from "../types.ts";
 import type { ProgressView } from "../view.ts";
 import type { Checker } from "./checker.ts";
 import { watch } from "./checker.ts";
@@ -173,6 +174,10 @@ const commands: Readonly<Record<string, Command>> = {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		if (node !== undefined) simulation.step(node, { type: "transfer", to: plain[1] ?? null });
 	},
+	/** stand n1: an operator wants it to. */
+	stand(_, simulation, { plain }) {
+		for (const node of nodesOf(simulation, plain)) simulation.step(node, { type: "stand" });
+	},
 	"step-down"(_, simulation, { plain }) {
 		for (const node of nodesOf(simulation, plain)) simulation.step(node, { type: "step-down" });
 	},
@@ -245,7 +250,7 @@ const commands: Readonly<Record<string, Command>> = {
 	node(_, simulation, { plain }) {
 		for (const id of plain) simulation.addNode(id);
 	},
-	/** change n1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 [force] [dry]: as one change. */
+	/** change n1 witness:w1 add:n4 add-voter:n5 join:n6 remove:n2 promote:n4 demote:n1 move:n3 prefer:n1 never:n2 normal:n2 elector:bully [force] [dry]: as one change. */
 	change(_, simulation, { plain }) {
 		const [node] = nodesOf(simulation, plain.slice(0, 1));
 		const changes = plain.filter((word) => word.includes(":")).map(parseChange);
@@ -272,14 +277,20 @@ const commands: Readonly<Record<string, Command>> = {
 	},
 };
 
-/** nodes n1 n2 n3 [leases] [learners=n3] [logs=n1:1.1.2,n2:1.1] [maxAppendBytes=100 …] */
+/** nodes n1 n2 n3 [leases] [learners=n3] [elector=bully] [electors=n1:bully,n2:manual] [logs=n1:1.1.2,n2:1.1] [maxAppendBytes=100 …] */
 function begin(world: World, words: Words): void {
-	const settings: Record<string, number | boolean> = { ...defaultConsensusSettings };
-	for (const [name, value] of words.options) if (name in settings) settings[name] = Number(value);
+	const settings: Record<string, number | boolean | string | null> = { ...defaultConsensusSettings };
+	for (const [name, value] of words.options)
+		if (name in settings) settings[name] = name === "elector" ? value : Number(value);
 	const logs = new Map<NodeId, number[]>();
 	for (const log of (words.options.get("logs") ?? "").split(",").filter(Boolean)) {
 		const [id = "", terms = ""] = log.split(":");
 		logs.set(id, terms.split(".").filter(Boolean).map(Number));
+	}
+	const electors = new Map<NodeId, ElectorName>();
+	for (const one of (words.options.get("electors") ?? "").split(",").filter(Boolean)) {
+		const [id = "", name] = one.split(":");
+		electors.set(id, electorNames.find((known) => known === name) ?? "raft");
 	}
 	world.showsLeases = words.plain.includes("leases");
 	const simulation = createSimulation({
@@ -288,6 +299,7 @@ function begin(world: World, words: Words): void {
 		settings: settings as unknown as ConsensusSettings,
 		seed: 1,
 		logs,
+		electorOf: (node) => electors.get(node),
 		learners: (words.options.get("learners") ?? "").split(",").filter(Boolean),
 	});
 	world.simulation = simulation;
@@ -341,6 +353,8 @@ function parseChange(word: string): MemberChange {
 			return { change: "add", id, peer: `${id}:1`, as: "voter" };
 		case "join":
 			return { change: "add", id, peer: `${id}:1`, as: "joining" };
+		case "witness":
+			return { change: "add", id, peer: `${id}:1`, as: "witness" };
 		case "move":
 			return { change, id, peer: `${id}:2` };
 		case "prefer":
@@ -348,6 +362,11 @@ function parseChange(word: string): MemberChange {
 		case "normal":
 		case "never":
 			return { change: "priority", id, priority: change };
+		case "elector": {
+			const elector = electorNames.find((name) => name === id);
+			if (elector === undefined) throw new Error(`unknown elector ${id}`);
+			return { change, elector };
+		}
 		case "remove":
 		case "promote":
 		case "demote":
@@ -448,8 +467,11 @@ function showConfiguration(configuration: Configuration): string {
 	const rest = `${show("learners", learners)}${show("joining", joining)}${show("retired", retired)}`;
 	const having = (priority: Member["priority"]): readonly NodeId[] =>
 		configuration.members.filter((one) => one.priority === priority).map(({ id }) => id);
-	const priorities = show("preferred", having("preferred")) + show("never", having("never"));
-	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}${priorities}`;
+	const witnesses = configuration.members.filter(({ witness }) => witness === true).map(({ id }) => id);
+	const priorities =
+		show("preferred", having("preferred")) + show("never", having("never")) + show("witness", witnesses);
+	const elector = configuration.elector === undefined ? "" : ` elector ${configuration.elector}`;
+	return `voters ${voters.length === 0 ? "nobody" : voters.join(" ")}${joint}${rest}${priorities}${elector}`;
 }
 
 function showMessage(message: ConsensusMessage): string {
@@ -488,6 +510,10 @@ function showBody(message: ConsensusMessage): string {
 			return ` ${message.appliedIndex} round ${message.round}`;
 		case "heartbeat-response":
 			return ` round ${message.round} last ${message.lastIndex}`;
+		case "elector-message": {
+			const { word, candidate, last, round } = message.hint;
+			return ` of ${message.elector}: ${word} ${candidate} last ${at(last)}${round === 0 ? "" : ` round ${round}`}`;
+		}
 		case "timeout-now":
 			return "";
 		case "read-index-request":

@@ -18,7 +18,7 @@ import type { Input } from "../input.ts";
 import type { ConsensusMessage } from "../message.ts";
 import type { Output } from "../output.ts";
 import type { ConsensusSettings } from "../settings.ts";
-import type { Configuration, Entry, LogIndex, NodeId, Position, VotePromise } from "../types.ts";
+import type { Configuration, ElectorName, Entry, LogIndex, NodeId, Position, VotePromise } from "../types.ts";
 import type { CoreView } from "../view.ts";
 
 export type TimelessInput = Input extends infer One ? (One extends Input ? Omit<One, "now"> : never) : never;
@@ -91,6 +91,8 @@ export interface SimulationOptions {
 	/** Logs to begin with, as the terms of the entries from index 2 on. */
 	readonly logs?: ReadonlyMap<NodeId, readonly number[]>;
 	readonly learners?: readonly NodeId[];
+	/** Members with another elector of their own than the settings say. */
+	readonly electorOf?: (node: NodeId) => ElectorName | undefined;
 }
 
 export const group = 1;
@@ -188,7 +190,8 @@ export function createSimulation(options: SimulationOptions): Simulation {
 				return;
 			case "send-entries": {
 				const { to, term, previous, firstIndex, lastIndex, commitIndex, route } = output;
-				const entries = entriesBetween(node, firstIndex, lastIndex);
+				const whole = entriesBetween(node, firstIndex, lastIndex);
+				const entries = output.withoutPayloads ? whole.map(stripped) : whole;
 				const append = { group, from: node.id, to, term, previous, entries, commitIndex };
 				simulation.inFlight.push(
 					route.length === 0
@@ -226,9 +229,10 @@ export function createSimulation(options: SimulationOptions): Simulation {
 		node.appliedConfiguration = configurationAt(stored, stored.applied);
 		node.log = new Map(stored.log.map((entry) => [entry.index, entry]));
 		node.core = createCore({
+			witness: node.id.startsWith("w"),
 			self: node.id,
 			group,
-			settings: options.settings,
+			settings: { ...options.settings, elector: options.electorOf?.(node.id) ?? options.settings.elector },
 			seed: options.seed * 1000 + node.lives * 31 + Number(node.id.slice(1)),
 			now: simulation.now,
 			promise: stored.promise,
@@ -307,6 +311,12 @@ export function entriesBetween(node: SimulatedNode, first: LogIndex, last: LogIn
 		entries.push(entry);
 	}
 	return entries;
+}
+
+/** What a witness gets of an entry: here it needs no length and checksum. */
+function stripped(entry: Entry): Entry {
+	const isOpaque = entry.kind === "command" || entry.kind === "fragment";
+	return isOpaque ? { ...entry, kind: "metadata", payload: textBytes(entry.kind) } : entry;
 }
 
 export function textBytes(text: string): Uint8Array {

@@ -9,6 +9,7 @@ import { createStatementJudge, type StatementJudge } from "./log-as.ts";
 import { isTableAsSelect } from "./schema-statement.ts";
 
 const maxStatements = 1_000;
+const whatever = "the log format is wal: whatever it does is logged as pages of the database";
 
 export function explainLogging(
 	connection: DatabaseSync,
@@ -52,8 +53,10 @@ function explain(
 		case "pragma-foreign-keys":
 			return as("nothing", "it changes nothing in the database");
 		case "pragma-write":
+			if (format === "wal") return as("pages", whatever);
 			return as("schema", "it is kept in the database's header, and its text is logged in every format");
 		case "schema":
+			if (format === "wal") return as("pages", whatever);
 			return isTableAsSelect(sql)
 				? as(
 						"rows",
@@ -69,6 +72,7 @@ function explain(
 	} catch (error) {
 		return as("refused", error instanceof Error ? error.message : String(error));
 	}
+	if (format === "wal") return as("pages", whatever);
 	if (format === "row") return as("rows", "the log format is row");
 	const judged = judge.judge(sql, sight);
 	if (judged.as === "rows") return as("rows", ...judged.reasons);

@@ -27,6 +27,8 @@ export interface NotedRows {
 	mayPause(may: boolean): void;
 	/** Runs what is captured otherwise: nothing is noted. */
 	unnoted<T>(run: () => T): T;
+	/** Nothing is noted until the next `refresh`. Cheap when that is so. */
+	unwatch(): void;
 	/** Before a change of the schema: triggers would be in its way. */
 	removeTriggers(): void;
 	/** Notes all rows of a table, as if each had just been written. */
@@ -43,6 +45,7 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 	const readGeneration = connection.prepare("SELECT schema_version FROM temp.skein_generation WHERE id = 1");
 	const readVersion = connection.prepare("PRAGMA main.schema_version");
 	const anyNoted = connection.prepare("SELECT DISTINCT number FROM temp.skein_noted ORDER BY number");
+	const anyTrigger = connection.prepare("SELECT 1 FROM temp.sqlite_schema WHERE type = 'trigger' LIMIT 1");
 	let knowledge: SchemaKnowledge | null = null;
 	/** A statement is running that may remove rows unseen. */
 	let replacing = false;
@@ -85,6 +88,9 @@ export function createNotedRows(connection: DatabaseSync): NotedRows {
 
 	return {
 		refresh,
+		unwatch() {
+			if (anyTrigger.get() !== undefined) removeTriggers();
+		},
 		removeTriggers,
 		mayPause(may) {
 			pausable = may;

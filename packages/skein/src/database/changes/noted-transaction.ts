@@ -2,10 +2,10 @@
 import { isUtf8 } from "node:buffer";
 import type { SQLInputValue } from "node:sqlite";
 import { isOwnTable } from "../own-tables.ts";
+import { readSettingChange } from "../setting-change.ts";
 import type { NotedChange, NotedTransaction, NotedValue } from "../transaction-note.ts";
 import { type Change, type ChangesetValue, readChanges } from "./changeset.ts";
-import { readFormatChange } from "./format-change.ts";
-import { decodePayload, noteOf, type Part } from "./payload.ts";
+import { decodeBeginning, decodePayload, formatOf, noteOf, type Part } from "./payload.ts";
 import { decodeRows } from "./rows.ts";
 
 /** Rows that are shown of one transaction. */
@@ -14,24 +14,29 @@ const maxChanges = 1_000;
 /** Null: it carries no note, so nobody was answered early. `isWhole` false: the beginning of a payload only. */
 export function notedTransaction(payload: Uint8Array, isWhole: boolean): NotedTransaction | null {
 	// A setting of the database: never answered early.
-	if (readFormatChange(payload) !== null) return null;
+	if (readSettingChange(payload) !== null) return null;
 	const note = noteOf(payload);
 	if (note === null) return null;
-	if (!isWhole) return { note, changes: [], isCut: true };
+	const isWal = formatOf(payload) === "wal";
+	// Of rows a beginning would look like all. In the format wal what the client sent comes first, and then pages.
+	if (!isWhole && !isWal) return { note, changes: [], isCut: true };
 	const changes: NotedChange[] = [];
-	for (const part of decodePayload(payload)) {
+	for (const part of isWhole ? decodePayload(payload) : decodeBeginning(payload)) {
 		for (const change of changesOf(part)) {
 			if (changes.length === maxChanges) return { note, changes, isCut: true };
 			changes.push(change);
 		}
 	}
-	return { note, changes, isCut: false };
+	return { note, changes, isCut: !isWhole };
 }
 
 function* changesOf(part: Part): Generator<NotedChange> {
 	switch (part.type) {
 		case "note":
 		case "sequence":
+		// Of the format wal: what the client sent stands beside them.
+		case "pages":
+		case "setting":
 			return;
 		case "sql":
 			yield { operation: "sql", sql: part.sql };

@@ -16,7 +16,7 @@ import { createNotedRows, type NotedRows } from "./noted-rows.ts";
 import { decodePayload, encodePayload, type Part } from "./payload.ts";
 import { applyRows } from "./rows.ts";
 import type { SchemaKnowledge } from "./schema.ts";
-import { runSchemaStatement } from "./schema-statement.ts";
+import { refreshOrRefuse, runSchemaStatement } from "./schema-statement.ts";
 import { applySequence, equalSequences, sequenceReader } from "./sequence.ts";
 
 /** What hangs on a connection that captures. */
@@ -36,6 +36,10 @@ interface ApplyingConnection {
 /** What the statement format uses of it: rows stand between its statements. */
 export interface RowFormat extends ChangeFormat {
 	beginMixedCapture(connection: DatabaseSync, statements: StatementCapture): Capture;
+	/** Another format captures: rows need not be watched. */
+	unwatch(connection: DatabaseSync): void;
+	/** Before it captures in place of a format that takes any table. Throws `CannotReplicate`. */
+	expectWatchable(connection: DatabaseSync): void;
 	applyMixed(connection: DatabaseSync, payload: Uint8Array, statements: StatementApply): void;
 }
 
@@ -73,6 +77,8 @@ export function createRowFormat(): RowFormat {
 		const { triggers } = applying;
 		for (const part of decodePayload(payload)) {
 			if (part.type === "note") continue;
+			if (part.type === "pages" || part.type === "setting")
+				throw new Error(`${part.type} in a payload of rows`);
 			if (part.type === "statement") {
 				if (statements === null) throw new Error("a statement in a payload of rows");
 				if (part.statement.firesTriggers) triggers.show();
@@ -90,13 +96,19 @@ export function createRowFormat(): RowFormat {
 		prepareToCapture(connection) {
 			// FTS3 and others write their shadow tables through SQL, and those are noted by triggers as well.
 			connection.enableDefensive(false);
-			const notedRows = createNotedRows(connection);
-			notedRows.refresh();
 			applying = null;
+			// It does not look at the schema before rows are captured: there may be tables, made in the format wal, that it cannot watch.
+			const notedRows = createNotedRows(connection);
 			capturing = { connection, notedRows, readSequence: sequenceReader(connection) };
 		},
 		beginCapture: (connection) => beginCapture(connection, null),
 		beginMixedCapture: beginCapture,
+		unwatch(connection) {
+			if (capturing?.connection === connection) capturing.notedRows.unwatch();
+		},
+		expectWatchable(connection) {
+			if (capturing?.connection === connection) refreshOrRefuse(capturing.notedRows);
+		},
 		prepareToApply(connection) {
 			capturing = null;
 			connection.enableDefensive(false);
@@ -118,7 +130,7 @@ export function createRowFormat(): RowFormat {
 
 function applyPart(
 	{ connection, delicateTables }: ApplyingConnection,
-	part: Exclude<Part, { readonly type: "statement" | "note" }>,
+	part: Exclude<Part, { readonly type: "statement" | "note" | "pages" | "setting" }>,
 ): void {
 	switch (part.type) {
 		case "changeset":
@@ -329,6 +341,8 @@ function sizeOf(part: Part): number {
 		case "statement":
 			return sizeOfStatement(part.statement);
 		case "note":
+		case "pages":
+		case "setting":
 			return 0;
 	}
 }

@@ -48,7 +48,7 @@ export function runSchemaStatement<T>(work: SchemaStatement<T>): T {
  * While the statement can still be undone: a schema whose rows cannot be watched, once it is there, would
  * make every later write fail, and every later leader.
  */
-function refreshOrRefuse(notedRows: NotedRows): SchemaKnowledge {
+export function refreshOrRefuse(notedRows: NotedRows): SchemaKnowledge {
 	try {
 		return notedRows.refresh();
 	} catch (error) {

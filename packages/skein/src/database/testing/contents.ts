@@ -24,6 +24,28 @@ export function contentsOf(path: string): Record<string, unknown> {
 	}
 }
 
+/** The database page by page, as a connection sees it now: in the log format wal members have all of it the same. */
+export function imageOf(path: string): Buffer {
+	const connection = new DatabaseSync(path, { readOnly: true });
+	try {
+		return Buffer.from(connection.serialize());
+	} finally {
+		connection.close();
+	}
+}
+
+/** Null: both are the same. */
+export function differingPages(one: Buffer, other: Buffer, pageBytes = 4_096): string | null {
+	const size = Math.max(one.length, other.length) / pageBytes;
+	const page = (image: Buffer, number: number): Buffer =>
+		image.subarray((number - 1) * pageBytes, number * pageBytes);
+	const differing = Array.from({ length: size }, (_, at) => at + 1).filter(
+		(number) => !page(one, number).equals(page(other, number)),
+	);
+	if (differing.length === 0) return null;
+	return `${differing.length} of ${size} pages differ, the first: ${differing.slice(0, 10).join(", ")}`;
+}
+
 function rowsOf(connection: DatabaseSync, table: string, withoutRowid: boolean): unknown[] {
 	const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 	const columns = connection.prepare("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1").all(table);

@@ -74,7 +74,7 @@ export function requestOf(statements: readonly Sql[]): WriteRequest {
 }
 
 export function formatRequest(format: LogFormat): WriteRequest {
-	return { ...requestOf([]), format };
+	return { ...requestOf([]), setting: { name: "format", value: format } };
 }
 
 /** Runs one group on a leader that was told to lead, and applies what it captured on `followers`, entry by entry. */
@@ -102,6 +102,8 @@ export function commitGroup(
 			if (writer !== undefined) applyReversed(writer, [entry]);
 		}
 	}
-	if (writers[leader]?.connection().isTransaction) writers[leader].commit({ index: members.index, term: 1 });
+	if (outcomes.some(({ payload }) => payload !== null))
+		writers[leader]?.commit({ index: members.index, term: 1 });
+	else writers[leader]?.rollback();
 	return outcomes;
 }

@@ -2,6 +2,7 @@
 import { encodeConfiguration, initialConfiguration, noMembers } from "../../consensus/configuration.ts";
 import type { NodeId } from "../../consensus/types.ts";
 import type { Program, Statement } from "../../database/program.ts";
+import { openWitnessDatabase } from "../../database/witness-database.ts";
 import { openLog } from "../../log/segmented-log.ts";
 import { silentLogger } from "../../world/logger.ts";
 import { createMemoryDisk, type MemoryDisk } from "../../world/testing/memory-disk.ts";
@@ -17,6 +18,7 @@ export interface Member {
 	readonly id: NodeId;
 	readonly disk: MemoryDisk;
 	readonly file: DatabaseFile;
+	readonly isWitness: boolean;
 	/** What it logged, but for debugging. */
 	readonly lines: string[];
 	node: Node | null;
@@ -29,7 +31,7 @@ export interface Cluster {
 	readonly members: readonly Member[];
 	readonly random: () => number;
 	/** One more node, with an empty disk: it joins when it is added. */
-	join(id: NodeId): Promise<Member>;
+	join(id: NodeId, kind?: "witness"): Promise<Member>;
 	start(member: Member): Promise<void>;
 	stop(member: Member): Promise<void>;
 	/** The member that serves writes; the clock runs until there is one. */
@@ -49,19 +51,21 @@ export async function createCluster(options: {
 	const settings = { ...defaultNodeSettings, ...options.settings };
 	const ids = Array.from({ length: options.size }, (_, number) => `n${number + 1}`);
 	const bootstrap = initialConfiguration(ids.map((id) => ({ id, peer: `${id}:1` })));
-	const create = (id: NodeId): Member => ({
+	const create = (id: NodeId, isWitness = false): Member => ({
 		id,
+		isWitness,
 		disk: createMemoryDisk(random),
 		file: createDatabaseFile(),
 		lines: [],
 		node: null,
 		failure: null,
 	});
-	const members: Member[] = ids.map(create);
+	const members: Member[] = ids.map((id) => create(id));
 
 	async function start(member: Member): Promise<void> {
 		const { id, disk, file } = member;
 		const say = (_: unknown, line: string) => void member.lines.push(line);
+		const witness = member.isWitness ? await openWitnessDatabase(disk) : null;
 		const log = await openLog({
 			disk,
 			directory: "log",
@@ -77,7 +81,8 @@ export async function createCluster(options: {
 			url: `http://${id}`,
 			bootstrap: ids.includes(id) ? bootstrap : noMembers,
 			log,
-			database: openMemoryDatabase(file, disk),
+			database: witness ?? openMemoryDatabase(file, disk),
+			witness: member.isWitness,
 			network: network.connect(id),
 			clock,
 			random: {
@@ -97,8 +102,8 @@ export async function createCluster(options: {
 		await node.start();
 	}
 
-	async function join(id: NodeId): Promise<Member> {
-		const member = create(id);
+	async function join(id: NodeId, kind?: "witness"): Promise<Member> {
+		const member = create(id, kind === "witness");
 		members.push(member);
 		await start(member);
 		return member;

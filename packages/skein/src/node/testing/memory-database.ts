@@ -3,10 +3,12 @@
  * It has the states of the real one (database.ts) and refuses what that refuses.
  */
 import { createHash } from "node:crypto";
+import type { Acknowledgement } from "../../consensus/acknowledge/acknowledgement.ts";
 import type { Configuration, LogIndex, Position } from "../../consensus/types.ts";
 import type { Database, DatabaseState } from "../../database/database.ts";
-import { defaultLogFormat, isLogFormat, type LogFormat } from "../../database/log-format.ts";
+import { defaultLogFormat, type LogFormat } from "../../database/log-format.ts";
 import type { Program, ProgramOutcome, StatementFailure, StatementResult } from "../../database/program.ts";
+import { encodeSettingChange, readSettingChange, type SettingChange } from "../../database/setting-change.ts";
 import type { Disk } from "../../world/disk.ts";
 
 interface Content {
@@ -15,6 +17,7 @@ interface Content {
 	readonly items: readonly string[];
 	/** Absent: nobody chose one. */
 	readonly format?: LogFormat;
+	readonly acknowledgement?: Acknowledgement;
 }
 
 /** What outlives the process. */
@@ -22,8 +25,12 @@ export interface DatabaseFile {
 	content: Content;
 	/** The next commit or apply fails with this. */
 	failure: Error | null;
+	/** Whatever is executed fails with this, as where a capture has to write. */
+	captureFailure: Error | null;
 	/** The next commit or apply happens, and is told to have failed with this. */
 	lateFailure: Error | null;
+	/** An apply that changes a setting happens up to there, and fails with this if more comes behind it: as if each were a transaction of its own. */
+	failureBehindSetting: Error | null;
 	/** Commits, what is applied, and checkpoints wait for this. */
 	hanging: Promise<void> | null;
 	/** What SQLite's write-ahead file would have. */
@@ -41,7 +48,9 @@ export function createDatabaseFile(): DatabaseFile {
 	return {
 		content: { applied: { term: 0, index: 0 }, configuration: null, items: [] },
 		failure: null,
+		captureFailure: null,
 		lateFailure: null,
+		failureBehindSetting: null,
 		hanging: null,
 		walBytes: 0,
 		checkpoints: 0,
@@ -54,8 +63,8 @@ export function createDatabaseFile(): DatabaseFile {
 export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 	/** Since BEGIN of the open SQLite transaction; null: idle. */
 	let open: string[] | null = null;
-	/** A change of the log format that is not committed yet. */
-	let openFormat: LogFormat | null = null;
+	/** A change of a setting that is not committed yet. */
+	let openSetting: SettingChange | null = null;
 	/** Length of `open` where the interactive transaction began. */
 	let interactive: number | null = null;
 	/** Length of `open` where the last group began, if it began behind another; null: there is none to take back. */
@@ -103,21 +112,23 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 	const state = (): DatabaseState => ({
 		applied: file.content.applied,
 		configuration: file.content.configuration,
+		acknowledgement: file.content.acknowledgement ?? null,
 	});
 
 	return {
 		opened: state(),
 		async execute(requests, behind = false) {
 			if (!leads) throw new Error("execute before prepareToLead");
+			if (file.captureFailure !== null) throw file.captureFailure;
 			if (behind && (open === null || interactive !== null || requests.some((one) => one.interactive)))
 				throw new Error("nothing to execute behind, or a request that must be alone");
 			group = behind ? (open?.length ?? 0) : "whole";
-			return requests.map(({ program, interactive: mayStay, format }) => {
+			return requests.map(({ program, interactive: mayStay, setting }) => {
 				open ??= [...file.content.items];
-				if (format !== undefined) {
-					if (requests.length > 1) throw new Error("a change of the log format is not alone");
-					openFormat = format;
-					const payload = new TextEncoder().encode(JSON.stringify(format));
+				if (setting !== undefined) {
+					if (requests.length > 1) throw new Error("a change of a setting is not alone");
+					openSetting = setting;
+					const payload = encodeSettingChange(setting);
 					return { outcome: run(program, open, null).outcome, payload, replayed: false };
 				}
 				const before = open.length;
@@ -138,7 +149,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			if (group === null) throw new Error("there is no group to take back");
 			if (group === "whole") {
 				open = null;
-				openFormat = null;
+				openSetting = null;
 			} else open?.splice(group);
 			group = null;
 			interactive = null;
@@ -157,17 +168,17 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 				applied,
 				configuration: configuration ?? file.content.configuration,
 				items: open,
-				...(openFormat === null ? {} : { format: openFormat }),
+				...(openSetting === null ? {} : { [openSetting.name]: openSetting.value }),
 			};
 			open = null;
-			openFormat = null;
+			openSetting = null;
 			group = null;
 			failLate();
 		},
 		hurry() {},
 		async rollback() {
 			open = null;
-			openFormat = null;
+			openSetting = null;
 			group = null;
 			interactive = null;
 		},
@@ -176,20 +187,27 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 			leads = false;
 			if (file.hanging !== null) await file.hanging;
 			failWhenTold();
-			let { applied, configuration, format = defaultLogFormat } = file.content;
+			let { applied, configuration } = file.content;
+			let settings: Partial<Content> = {};
 			const items = [...file.content.items];
 			for (const entry of entries) {
+				const { failureBehindSetting } = file;
+				if (failureBehindSetting !== null && Object.keys(settings).length > 0) {
+					file.content = { ...file.content, ...settings, applied, configuration, items };
+					file.failureBehindSetting = null;
+					throw failureBehindSetting;
+				}
 				if (entry.position.index <= applied.index) throw new Error("applied twice");
 				applied = entry.position;
-				const decoded = entry.kind === "command" ? decode(entry.payload) : [];
-				const added = isLogFormat(decoded) ? [] : decoded;
-				if (isLogFormat(decoded)) format = decoded;
+				const setting = entry.kind === "command" ? readSettingChange(entry.payload) : null;
+				const added = entry.kind === "command" && setting === null ? decode(entry.payload) : [];
+				if (setting !== null) settings = { ...settings, [setting.name]: setting.value };
 				if (file.unfitFor !== null && added.includes(file.unfitFor)) throw new Error("SQL logic error");
 				items.push(...added);
 				if (entry.configuration !== null)
 					configuration = { index: entry.position.index, value: entry.configuration };
 			}
-			file.content = { applied, configuration, items, format };
+			file.content = { ...file.content, ...settings, applied, configuration, items };
 			failLate();
 		},
 		async applied() {
@@ -197,6 +215,7 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 		},
 		async prepareToLead() {
 			leads = true;
+			return file.content.format ?? defaultLogFormat;
 		},
 		async read(program) {
 			const { applied, items } = file.content;
@@ -258,9 +277,9 @@ export function openMemoryDatabase(file: DatabaseFile, disk: Disk): Database {
 	};
 }
 
-/** What was inserted, or the log format that was chosen. */
-function decode(payload: Uint8Array): string[] | LogFormat {
-	return JSON.parse(new TextDecoder().decode(payload)) as string[] | LogFormat;
+/** What was inserted. */
+function decode(payload: Uint8Array): string[] {
+	return JSON.parse(new TextDecoder().decode(payload)) as string[];
 }
 
 function hashOf(bytes: Uint8Array): string {

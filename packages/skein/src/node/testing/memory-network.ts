@@ -3,6 +3,7 @@
  * request; order holds within a lane only.
  */
 import type { NodeId } from "../../consensus/types.ts";
+import { wireVersions } from "../../peer/codec/wire-version.ts";
 import type { Clock } from "../../world/clock.ts";
 import type { Lane, Network, NetworkReceiver } from "../../world/network.ts";
 
@@ -83,6 +84,8 @@ export function createMemoryNetwork(clock: Clock, random: () => number): MemoryN
 			queuedBytes: (to, lane) => (lastRefusal.get(`${node}/${to}/${lane}`) === clock.now() ? 1 : 0),
 			reachable: (other) => reachable(node, other),
 			meet() {},
+			wire: wireVersions,
+			wireVersion: () => wireVersions.newest,
 			async stop() {
 				leave(node);
 			},

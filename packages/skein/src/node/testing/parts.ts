@@ -83,16 +83,21 @@ export function createParts(
 			recount: async () => {},
 			settle: async () => {},
 		},
+		onServing() {},
+		onAcknowledgement() {},
 		onFailure: (error) => member.failures.push(error),
 	});
+	const mode = { current: { mode: "quorum" } } as const;
 	const remoteWrites = createRemoteWrites({
 		...common,
 		stateMachine,
+		mode,
 		statementTimeoutMs,
 		leads: () => runner.state.role === "leader",
 		respond: createAnswers({
 			self,
 			group: 1,
+			network,
 			outbox,
 			maxMessageBytes: defaultPeerLimits.maxMessageBytes.log,
 		}),
@@ -101,6 +106,7 @@ export function createParts(
 		...common,
 		self,
 		stateMachine,
+		mode,
 		forwarding,
 		leaderWatch,
 		leaderWaitMs,

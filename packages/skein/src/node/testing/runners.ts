@@ -123,6 +123,7 @@ export async function createRunners(options: {
 			}),
 			group,
 			self: id,
+			checksum: disk.checksum,
 			log,
 			network: connection,
 			clock,

@@ -3,7 +3,7 @@
  *
  *   append-request  = term:varint commitIndex:varint previous:position entries:list<entry>
  *   entry           = term:varint index:varint kind:u8 payload:bytes
- *   kind            = 0 barrier, 1 configuration, 2 command, 3 fragment
+ *   kind            = 0 barrier, 1 configuration, 2 command, 3 fragment, 4 metadata
  *   chain-append    = term:varint leader:name route:list<name> commitIndex:varint previous:position entries:list<entry>
  *   append-response = term:varint accepted:bool (matchIndex:varint | previousIndex:varint hint:position)
  *
@@ -17,7 +17,7 @@ import { type Header, readName, readPosition, writeName, writePosition } from ".
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
 
-const kinds: readonly EntryKind[] = ["barrier", "configuration", "command", "fragment"];
+const kinds: readonly EntryKind[] = ["barrier", "configuration", "command", "fragment", "metadata"];
 
 function writeEntry(writer: Writer, entry: Entry): void {
 	writer.varint(entry.term);

@@ -6,7 +6,11 @@
  *   vote-request      = term:varint last:position transfer:bool
  *   vote-response     = term:varint granted:bool
  *   timeout-now       = term:varint
+ *   elector-message   = term:varint elector:u8 word:u8 candidate:name last:position round:varint
+ *   elector           = 0 raft, 1 manual, 2 bully, 3 zab
+ *   word              = 0 standing, 1 wait, 2 favourite
  */
+
 import type {
 	PreVoteRequest,
 	PreVoteResponse,
@@ -14,6 +18,8 @@ import type {
 	VoteRequest,
 	VoteResponse,
 } from "../../consensus/message.ts";
+import { type ElectorMessage, electorWords } from "../../consensus/message.ts";
+import { electorNames } from "../../consensus/types.ts";
 import { type Header, readPosition, writePosition } from "./envelope.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
@@ -66,4 +72,23 @@ export function writeTimeoutNow(writer: Writer, message: TimeoutNow): void {
 
 export function readTimeoutNow(reader: Reader, { group, from, to }: Header): TimeoutNow {
 	return { type: "timeout-now", group, from, to, term: reader.varint() };
+}
+
+export function writeElectorMessage(writer: Writer, { term, elector, hint }: ElectorMessage): void {
+	writer.varint(term);
+	writer.u8(electorNames.indexOf(elector));
+	writer.u8(electorWords.indexOf(hint.word));
+	writer.name(hint.candidate);
+	writePosition(writer, hint.last);
+	writer.varint(hint.round);
+}
+
+export function readElectorMessage(reader: Reader, { group, from, to }: Header): ElectorMessage {
+	const term = reader.varint();
+	const elector = reader.choice(electorNames, "elector");
+	const word = reader.choice(electorWords, "word of an elector");
+	const candidate = reader.name();
+	const last = readPosition(reader);
+	const hint = { word, candidate, last, round: reader.varint() };
+	return { type: "elector-message", group, from, to, term, elector, hint };
 }

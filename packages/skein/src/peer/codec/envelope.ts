@@ -1,7 +1,7 @@
 /**
  * What every message begins with, and the parts that several messages share.
  *
- *   message  = version:u8(=4) type:u8 group:u32 from:name to:name body
+ *   message  = version:u8 type:u8 group:u32 from:name to:name body
  *   position = term:varint index:varint
  *   member   = id:name peer:string
  *   configuration = members:list<member> voters:list<name> outgoingVoters:list<name> learners:list<name>

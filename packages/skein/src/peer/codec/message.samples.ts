@@ -28,6 +28,13 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		transfer: true,
 	},
 	"vote-response": { ...envelope, type: "vote-response", term: 8, granted: false },
+	"elector-message": {
+		...envelope,
+		type: "elector-message",
+		term: 8,
+		elector: "bully",
+		hint: { word: "wait", candidate: "n3", last: { term: 7, index: 1042 }, round: 3 },
+	},
 	"append-request": {
 		...envelope,
 		type: "append-request",
@@ -160,6 +167,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 			ok: true,
 			position: { term: 8, index: 1050 },
 			replayed: false,
+			acknowledgement: { mode: "sync", strict: true },
 			outcome: {
 				results: [
 					{
@@ -201,12 +209,19 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		operation: "transfer",
 		body: '{"to":null}',
 	},
-	"call-request format": {
+	"call-request setting": {
 		...envelope,
 		type: "call-request",
 		requestId: 18,
-		operation: "format",
-		body: '"statement"',
+		operation: "setting",
+		body: '{"name":"format","value":"statement"}',
+	},
+	"call-request stand": {
+		...envelope,
+		type: "call-request",
+		requestId: 19,
+		operation: "stand",
+		body: "false",
 	},
 	"call-response ok": { ...envelope, type: "call-response", requestId: 18, result: { ok: true, body: "{}" } },
 	"call-response failed": {
@@ -226,6 +241,7 @@ export const samples: Readonly<Record<string, PeerMessage>> = {
 		commitIndex: 1042,
 		ready: true,
 		lostTransactions: 3,
+		wire: { oldest: 6, newest: 7 },
 	},
 	"snapshot-offer": {
 		...envelope,

@@ -8,8 +8,9 @@ import type { PeerMessage } from "../message.ts";
 import { samples } from "./message.samples.ts";
 import { decodeMessage, encodeMessage, wireVersion } from "./message.ts";
 import { WireError } from "./wire-error.ts";
+import { wireVersions } from "./wire-version.ts";
 
-const goldenFile = new URL("golden/messages.hex", import.meta.url);
+const goldenFile = (version: number): URL => new URL(`golden/messages-${version}.hex`, import.meta.url);
 
 function hex(bytes: Uint8Array): string {
 	return Buffer.from(bytes).toString("hex");
@@ -27,10 +28,15 @@ function errorOf(action: () => unknown): WireError {
 
 // Run with UPDATE_GOLDEN=1 after adding a message. Never to make a changed one pass: that is a new wire version.
 test("the bytes of every message are those of the golden file", () => {
-	const lines = Object.entries(samples).map(([name, message]) => `${name}: ${hex(encodeMessage(message))}\n`);
-	if (process.env["UPDATE_GOLDEN"]) writeFileSync(goldenFile, lines.join(""));
-	expect(lines.join("")).toBe(readFileSync(goldenFile, "utf8"));
-	expect(new Set(Object.values(samples).map((message) => message.type)).size).toBe(24);
+	for (let version = wireVersions.oldest; version <= wireVersions.newest; version++) {
+		const file = goldenFile(version);
+		const lines = Object.entries(samples).map(
+			([name, message]) => `${name}: ${hex(encodeMessage(message, version))}\n`,
+		);
+		if (process.env["UPDATE_GOLDEN"]) writeFileSync(file, lines.join(""));
+		expect(lines.join("")).toBe(readFileSync(file, "utf8"));
+	}
+	expect(new Set(Object.values(samples).map((message) => message.type)).size).toBe(25);
 });
 
 test.each(Object.entries(samples))("%s: there and back", (_, message) => {
@@ -48,6 +54,17 @@ test.each(Object.entries(samples))("%s: cut or lengthened anywhere is a WireErro
 	}
 	expect(errorOf(() => decodeMessage(Buffer.concat([bytes, Buffer.of(0)]))).message).toMatch("after the end");
 });
+
+test.each(Object.entries(samples))(
+	"%s: there and back in every version, but for what an older one lacks",
+	(_, message) => {
+		for (let version = wireVersions.oldest; version <= wireVersions.newest; version++) {
+			const lacks =
+				version < 7 && message.type === "status" ? { wire: { oldest: version, newest: version } } : {};
+			expect(decodeMessage(encodeMessage(message, version))).toEqual({ ...message, ...lacks });
+		}
+	},
+);
 
 test("payloads of entries and blobs do not share memory with the received bytes", () => {
 	for (const name of ["append-request", "chain-append", "run-request"]) {
@@ -74,7 +91,7 @@ const header = { group: fastCheck.nat(0xffff_ffff), from: name, to: name };
 const entry = fastCheck.record({
 	index: safe,
 	term: safe,
-	kind: fastCheck.constantFrom("barrier", "configuration", "command", "fragment"),
+	kind: fastCheck.constantFrom("barrier", "configuration", "command", "fragment", "metadata"),
 	payload: fastCheck.uint8Array(),
 });
 const condition = fastCheck.letrec<{ condition: Condition }>((tie) => ({
@@ -102,6 +119,13 @@ const result = fastCheck.record({
 	changes: safe,
 	lastInsertRowid: fastCheck.option(fastCheck.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
 });
+const anyAcknowledgement = fastCheck.oneof(
+	fastCheck.constantFrom<Acknowledgement>({ mode: "async" }, { mode: "quorum" }, { mode: "chain" }),
+	fastCheck.record({
+		mode: fastCheck.constant("semi-sync" as const),
+		followers: fastCheck.integer({ min: 1 }),
+	}),
+);
 const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 	fastCheck.record({
 		...header,
@@ -154,13 +178,7 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 		interactive: fastCheck.boolean(),
 		snapshotIndex: fastCheck.option(safe),
 		idempotencyKey: fastCheck.option(text),
-		acknowledgement: fastCheck.oneof(
-			fastCheck.constantFrom<Acknowledgement>({ mode: "async" }, { mode: "quorum" }, { mode: "chain" }),
-			fastCheck.record({
-				mode: fastCheck.constant("semi-sync" as const),
-				followers: fastCheck.integer({ min: 1 }),
-			}),
-		),
+		acknowledgement: fastCheck.option(anyAcknowledgement),
 		timeoutMs: fastCheck.double({ min: 0, noNaN: true }),
 	}),
 	fastCheck.record({
@@ -171,6 +189,7 @@ const anyMessage: fastCheck.Arbitrary<PeerMessage> = fastCheck.oneof(
 			ok: fastCheck.constant(true as const),
 			position,
 			replayed: fastCheck.boolean(),
+			acknowledgement: anyAcknowledgement,
 			outcome: fastCheck.record({
 				results: fastCheck.array(fastCheck.option(result), { maxLength: 3 }),
 				errors: fastCheck.array(
@@ -214,7 +233,7 @@ test("random bytes, and messages with bytes changed, are a message or a WireErro
 			expect(error).toBeInstanceOf(WireError);
 		}
 	};
-	const all = Object.values(samples).map(encodeMessage);
+	const all = Object.values(samples).map((message) => encodeMessage(message));
 	fastCheck.assert(
 		fastCheck.property(fastCheck.nat(40), fastCheck.uint8Array({ maxLength: 80 }), (type, body) => {
 			attempt(Uint8Array.of(wireVersion, type, 1, 0, 0, 0, 1, 97, 1, 98, ...body));
@@ -238,7 +257,12 @@ test("random bytes, and messages with bytes changed, are a message or a WireErro
 
 test("an unknown version and an unknown type have reasons of their own", () => {
 	const bytes = encodeMessage({ type: "timeout-now", group: 1, from: "a", to: "b", term: 1 });
-	expect(errorOf(() => decodeMessage(bytes.with(0, 99))).reason).toBe("unknown-version");
+	for (const version of [0, wireVersions.oldest - 1, wireVersions.newest + 1, 99]) {
+		expect(errorOf(() => decodeMessage(bytes.with(0, version))).reason).toBe("unknown-version");
+		expect(errorOf(() => encodeMessage(samples["status"] as PeerMessage, version)).reason).toBe(
+			"unknown-version",
+		);
+	}
 	expect(errorOf(() => decodeMessage(bytes.with(1, 99))).reason).toBe("unknown-type");
 });
 

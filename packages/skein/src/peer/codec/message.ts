@@ -14,11 +14,13 @@ import {
 	writeChainAppend,
 } from "./append.ts";
 import {
+	readElectorMessage,
 	readPreVoteRequest,
 	readPreVoteResponse,
 	readTimeoutNow,
 	readVoteRequest,
 	readVoteResponse,
+	writeElectorMessage,
 	writePreVoteRequest,
 	writePreVoteResponse,
 	writeTimeoutNow,
@@ -62,10 +64,11 @@ import {
 } from "./snapshot.ts";
 import { readStatus, writeStatus } from "./status.ts";
 import { WireError } from "./wire-error.ts";
+import { versionsText, wireVersions } from "./wire-version.ts";
 import { Writer } from "./writer.ts";
 
-/** Grows when a message changes its bytes. The handshake agrees on one; each message repeats it. */
-export const wireVersion = 5;
+/** The newest (wire-version.ts has all). The handshake agrees on one; each message repeats it. */
+export const wireVersion = wireVersions.newest;
 
 /** The number of each type on the wire: never changed, never used again. */
 const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
@@ -83,6 +86,7 @@ const typeNumbers: { readonly [Type in PeerMessage["type"]]: number } = {
 	"apply-request": 12,
 	"applied-response": 13,
 	"chain-append": 14,
+	"elector-message": 15,
 	"run-request": 20,
 	"run-response": 21,
 	"close-stream": 22,
@@ -106,18 +110,25 @@ function capacity(message: PeerMessage): number {
 }
 
 /** Throws WireError for what has no bytes: a number out of range, a node id that is none. */
-export function encodeMessage(message: PeerMessage): Uint8Array {
+export function encodeMessage(message: PeerMessage, version = wireVersion): Uint8Array {
+	assertKnown(version);
 	const writer = new Writer(capacity(message));
-	writer.u8(wireVersion);
+	writer.u8(version);
 	writer.u8(typeNumbers[message.type]);
 	writer.u32(message.group);
 	writer.name(message.from);
 	writer.name(message.to);
-	writeBody(writer, message);
+	writeBody(writer, message, version);
 	return writer.finish();
 }
 
-function writeBody(writer: Writer, message: PeerMessage): void {
+function assertKnown(version: number, known = wireVersions): void {
+	if (version >= known.oldest && version <= known.newest) return;
+	const text = `a message of wire version ${version}; known here: ${versionsText(known)}`;
+	throw new WireError("unknown-version", text);
+}
+
+function writeBody(writer: Writer, message: PeerMessage, version: number): void {
 	switch (message.type) {
 		case "pre-vote-request":
 			return writePreVoteRequest(writer, message);
@@ -139,6 +150,8 @@ function writeBody(writer: Writer, message: PeerMessage): void {
 			return writeHeartbeatResponse(writer, message);
 		case "timeout-now":
 			return writeTimeoutNow(writer, message);
+		case "elector-message":
+			return writeElectorMessage(writer, message);
 		case "read-index-request":
 			return writeReadIndexRequest(writer, message);
 		case "read-index-response":
@@ -158,7 +171,7 @@ function writeBody(writer: Writer, message: PeerMessage): void {
 		case "call-response":
 			return writeCallResponse(writer, message);
 		case "status":
-			return writeStatus(writer, message);
+			return writeStatus(writer, message, version);
 		case "snapshot-offer":
 			return writeSnapshotOffer(writer, message);
 		case "snapshot-want":
@@ -175,20 +188,18 @@ function writeBody(writer: Writer, message: PeerMessage): void {
 }
 
 /** Throws WireError for anything that is not exactly one message. */
-export function decodeMessage(bytes: Uint8Array): PeerMessage {
+export function decodeMessage(bytes: Uint8Array, known = wireVersions): PeerMessage {
 	const reader = new Reader(bytes);
 	const version = reader.u8();
-	if (version !== wireVersion) {
-		throw new WireError("unknown-version", `a message of wire version ${version}; this is ${wireVersion}`);
-	}
+	assertKnown(version, known);
 	const type = reader.u8();
 	const header = { group: reader.u32(), from: reader.name(), to: reader.name() };
-	const message = readBody(reader, type, header);
+	const message = readBody(reader, type, header, version);
 	reader.end();
 	return message;
 }
 
-function readBody(reader: Reader, type: number, header: Header): PeerMessage {
+function readBody(reader: Reader, type: number, header: Header, version: number): PeerMessage {
 	switch (type) {
 		case 1:
 			return readPreVoteRequest(reader, header);
@@ -218,6 +229,8 @@ function readBody(reader: Reader, type: number, header: Header): PeerMessage {
 			return readAppliedResponse(reader, header);
 		case 14:
 			return readChainAppend(reader, header);
+		case 15:
+			return readElectorMessage(reader, header);
 		case 20:
 			return readRunRequest(reader, header);
 		case 21:
@@ -229,7 +242,7 @@ function readBody(reader: Reader, type: number, header: Header): PeerMessage {
 		case 24:
 			return readCallResponse(reader, header);
 		case 25:
-			return readStatus(reader, header);
+			return readStatus(reader, header, version);
 		case 30:
 			return readSnapshotOffer(reader, header);
 		case 31:

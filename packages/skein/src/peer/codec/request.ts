@@ -3,13 +3,13 @@
  *
  *   run-request   = requestId:varint streamId:varint inTransaction:bool foreignKeys:bool
  *                   interactive:bool snapshotIndex:option<varint> idempotencyKey:option<string>
- *                   acknowledgement timeoutMs:f64 program
- *   run-response  = requestId:varint ok:bool (position replayed:bool outcome | failure)
+ *                   acknowledgement:option timeoutMs:f64 program
+ *   run-response  = requestId:varint ok:bool (position replayed:bool acknowledgement outcome | failure)
  *   acknowledgement = 0:u8 (async) | 1:u8 followers:varint (semi-sync) | 2:u8 (quorum)
  *                   | 3:u8 strict:bool (sync) | 4:u8 (chain)
  *   close-stream  = streamId:varint
- *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 members, 20 format,
- *                   21 step-down, 22 elections) body:string
+ *   call-request  = requestId:varint operation:u8 (0 transfer, 1 cluster, 2 snapshot, 3 members, 20 setting,
+ *                   21 step-down, 22 elections, 23 stand) body:string
  *   call-response = requestId:varint ok:bool (body:string | failure)
  *   failure       = code:string message:string outcome:u8 extendedCode:option<string> notLeader:bool
  *   outcome of a failure = 0 happened, 1 did-not-happen, 2 unknown
@@ -36,9 +36,10 @@ const operationNumbers: { readonly [Operation in CallRequest["operation"]]: numb
 	cluster: 1,
 	snapshot: 2,
 	members: 3,
-	format: 20,
+	setting: 20,
 	"step-down": 21,
 	elections: 22,
+	stand: 23,
 };
 
 function writeFailure(writer: Writer, failure: FailureReport): void {
@@ -84,7 +85,7 @@ export function writeRunRequest(writer: Writer, message: RunRequest): void {
 	writer.bool(message.interactive);
 	writer.option(message.snapshotIndex, (_, index) => writer.varint(index));
 	writer.option(message.idempotencyKey, writeString);
-	writeAcknowledgement(writer, message.acknowledgement);
+	writer.option(message.acknowledgement, writeAcknowledgement);
 	writer.f64(message.timeoutMs);
 	writeProgram(writer, message.program);
 }
@@ -97,7 +98,7 @@ export function readRunRequest(reader: Reader, { group, from, to }: Header): Run
 	const interactive = reader.bool();
 	const snapshotIndex = reader.option(() => reader.varint());
 	const idempotencyKey = reader.option(readString);
-	const acknowledgement = readAcknowledgement(reader);
+	const acknowledgement = reader.option(readAcknowledgement);
 	const timeoutMs = reader.f64();
 	if (!(timeoutMs >= 0)) throw malformed(`${timeoutMs} is not a time limit`);
 	const program = readProgram(reader);
@@ -125,6 +126,7 @@ export function writeRunResponse(writer: Writer, message: RunResponse): void {
 	if (message.result.ok) {
 		writePosition(writer, message.result.position);
 		writer.bool(message.result.replayed);
+		writeAcknowledgement(writer, message.result.acknowledgement);
 		writeOutcome(writer, message.result.outcome);
 	} else {
 		writeFailure(writer, message.result.failure);
@@ -139,6 +141,7 @@ export function readRunResponse(reader: Reader, { group, from, to }: Header): Ru
 	}
 	const position = readPosition(reader);
 	const replayed = reader.bool();
+	const acknowledgement = readAcknowledgement(reader);
 	const outcome = readOutcome(reader);
 	return {
 		type: "run-response",
@@ -146,7 +149,7 @@ export function readRunResponse(reader: Reader, { group, from, to }: Header): Ru
 		from,
 		to,
 		requestId,
-		result: { ok: true, outcome, position, replayed },
+		result: { ok: true, outcome, position, replayed, acknowledgement },
 	};
 }
 

@@ -17,9 +17,11 @@ test("asked of a follower, with writes around: all members have it, also after t
 	const writes = ["a", "b", "c"].map((value) =>
 		watch(leader.node?.service.openStream().run(program(insert(value)), request) ?? Promise.reject()),
 	);
-	const changed = watch(follower?.node?.service.changeFormat("statement") ?? Promise.reject());
+	const changed = watch(
+		follower?.node?.service.changeSetting({ name: "format", value: "statement" }) ?? Promise.reject(),
+	);
 	await run(500);
-	expect(changed.value).toMatchObject({ format: "statement", index: expect.any(Number) });
+	expect(changed.value).toMatchObject({ index: expect.any(Number) });
 	expect(writes.map(({ error }) => error)).toEqual([null, null, null]);
 	expect(await formatsOf(cluster.members, run)).toEqual(["statement", "statement", "statement"]);
 	for (const member of cluster.members) await cluster.stop(member);
@@ -33,7 +35,9 @@ test("without a majority nothing changes, and who asked is told", async () => {
 	const cluster = await createCluster({ size: 3, seed: 32 });
 	const leader = await cluster.leader();
 	for (const member of cluster.members) if (member !== leader) cluster.network.cut(member.id, true);
-	const changed = watch(leader.node?.service.changeFormat("statement") ?? Promise.reject());
+	const changed = watch(
+		leader.node?.service.changeSetting({ name: "format", value: "statement" }) ?? Promise.reject(),
+	);
 	await cluster.clock.run(30_000);
 	expect(changed.error).toMatchObject({ code: expect.stringMatching(/LEADERSHIP_LOST|NO_LEADER|TIMEOUT/) });
 	expect(leader.file.content.format ?? "row").toBe("row");
@@ -44,7 +48,9 @@ test("a leader that is deposed with a change that nobody else has takes it back"
 	const old = await cluster.leader();
 	const run = (ms: number): Promise<void> => cluster.clock.run(ms);
 	cluster.network.cut(old.id, true);
-	const lost = watch(old.node?.service.changeFormat("statement") ?? Promise.reject());
+	const lost = watch(
+		old.node?.service.changeSetting({ name: "format", value: "statement" }) ?? Promise.reject(),
+	);
 	await run(10_000);
 	expect(old.node?.core.lastIndex).toBeGreaterThan(old.node?.core.commitIndex ?? 0);
 	cluster.network.cut(old.id, false);

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { startLeadershipChanges } from "./leadership-changes.ts";
+import { createCalmWorld, fail } from "./testing/calm-world.ts";
+
+test("whoever never led may lead when it is asked for, also beside a witness, which never may", async () => {
+	const { scheduler, chance, cluster, tell } = createCalmWorld({ seed: 1, size: 3, witnesses: 1 });
+	const leadership = startLeadershipChanges({
+		cluster,
+		scheduler,
+		chance: chance.fork("leadership"),
+		tell,
+		prioritize: () => {},
+		everyMs: null,
+		onOutrage: fail,
+	});
+	const second = cluster.member("n2");
+	const priority = (): string | undefined =>
+		second.core?.configuration.members.find(({ id }) => id === "n2")?.priority;
+	for (const member of cluster.members) member.start();
+	await scheduler.runUntil(3_000, () => cluster.look());
+	second.server?.life.enter(() => {
+		const changes = [{ change: "priority", id: "n2", priority: "never" }] as const;
+		second.server?.service.changeMembers({ changes, confirm: null, dryRun: false }).catch(fail);
+	});
+	await scheduler.runUntil(6_000, () => cluster.look());
+	expect(priority()).toBe("never");
+	leadership.permit([second, cluster.member("n3")]);
+	await scheduler.runUntil(9_000, () => cluster.look());
+	expect(priority()).toBe(undefined);
+});
