@@ -10,8 +10,13 @@
  * | a favourite of a later round  | → looking, that round     | enters the round                 | → looking        | → looking         |
  * | a favourite of this round     | → looking                 | a better one: favours it         | the same         | answers           |
  * | a favourite of an older round | → looking                 | answers                          | answers          | answers           |
+ * | an answer                     | –                         | as a favourite                   | as a favourite   | –                 |
  * | a quorum favours the same     | –                         | → settling                       | –                | –                 |
  * | a leader, a vote, a round     | –                         | → resting                        | → resting        | → resting         |
+ *
+ * Who answers asks nothing: an answer (the word `wait`) gets none. Two that have both settled would otherwise answer each
+ * other for ever, at the speed of the network, once one word of a round before came late (ZooKeeper tells the state of who
+ * speaks along with its favourite, and answers only who looks).
  *
  * All of it is gossip: a wrong favourite is refused by the voters that hold more. One that is waited for in vain is not
  * waited for again: after a random time the others stand all the same.
@@ -59,11 +64,11 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 	function say(time: MonotonicTime): void {
 		heard.set(self, favourite.candidate);
 		patience.wait(time, heartbeatIntervalMs * 2 ** (1 + Math.min(sayings, 3)) * (1 + random() / 4));
-		for (const voter of allVoters(around.configuration)) if (voter !== self) answer(voter);
+		for (const voter of allVoters(around.configuration)) if (voter !== self) tell(voter, "favourite");
 	}
 
-	function answer(to: NodeId): void {
-		around.tell(to, { word: "favourite", ...favourite, round });
+	function tell(to: NodeId, word: "favourite" | "wait"): void {
+		around.tell(to, { word, ...favourite, round });
 	}
 
 	function consider(from: NodeId, { candidate, last }: ElectorHint, time: MonotonicTime): void {
@@ -108,15 +113,17 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 		dueAt: () => patience.until,
 		tick: (time) => (time >= patience.until ? onWaited(time) : "wait"),
 		hear(from, hint, time) {
-			const isMeant = hint.word === "favourite" && isVoter(around.configuration, hint.candidate);
-			if (!isMeant || around.isLeaderFresh) return "wait";
+			if (!isVoter(around.configuration, hint.candidate) || around.isLeaderFresh) return "wait";
 			const isLater = hint.round > round;
+			const isLooking = phase === "looking" || phase === "settling";
+			if (hint.word === "wait" && !isLooking) return "wait";
 			const isSettled = phase === "waiting" || (phase === "resting" && around.isStanding);
-			if (isSettled ? !isLater : phase !== "resting" && hint.round < round) answer(from);
-			else {
-				if (phase === "resting" || isLater) look(Math.max(round, hint.round), time);
-				if (hint.round === round) consider(from, hint, time);
+			if (isSettled ? !isLater : isLooking && hint.round < round) {
+				if (hint.word === "favourite") tell(from, "wait");
+				return "wait";
 			}
+			if (phase === "resting" || isLater) look(Math.max(round, hint.round), time);
+			if (hint.round === round) consider(from, hint, time);
 			return "wait";
 		},
 	};
