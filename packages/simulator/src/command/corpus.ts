@@ -70,6 +70,7 @@ export const corpus: readonly Known[] = [
 		60,
 	),
 	registers(52286057, "a write went by the mode that its leader knew before it had applied everything", 60),
+	registers(4, "two electors answered each other's answers without end", 60),
 	{
 		seed: 630040004,
 		profile: "sqlite",
