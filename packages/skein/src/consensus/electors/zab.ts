@@ -33,8 +33,12 @@ interface Favourite {
 	readonly last: Position;
 }
 
-/** So often it is said, with longer and longer waits, before it stands without a quorum's word. */
-const mostSayings = 5;
+/**
+ * For so many election timeouts, and a random part of one more, it looks before it stands without a quorum's word. Counted from
+ * when it missed the leader, whatever rounds others begin meanwhile: one whose configuration is behind may begin one after the
+ * other, and agree with nobody (seed 149828081).
+ */
+const lookedForTimeouts = 4;
 
 export function createZabElector(around: Surroundings, now: MonotonicTime): Elector {
 	const { self, electionTimeoutMs, heartbeatIntervalMs, random } = around;
@@ -44,7 +48,11 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 	let favourite: Favourite = { candidate: self, last: { term: 0, index: 0 } };
 	/** Whom each voter favours in this round. */
 	const heard = new Map<NodeId, NodeId>();
+	/** It is said again after longer and longer waits. */
 	let sayings = 0;
+	let standsBy: MonotonicTime = now;
+	/** It gave leadership up: until then it favours anybody before itself. */
+	let yieldsUntil: MonotonicTime = Number.NEGATIVE_INFINITY;
 
 	function rest(since: MonotonicTime, besidesMs = 0): void {
 		phase = "resting";
@@ -53,9 +61,11 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 
 	/** Somebody who may not stand favours anybody before itself. */
 	function look(inRound: number, time: MonotonicTime): void {
+		if (phase === "resting") standsBy = time + electionTimeoutMs * (lookedForTimeouts + random());
 		phase = "looking";
 		round = inRound;
-		favourite = { candidate: self, last: around.mayStand ? around.last : { term: 0, index: 0 } };
+		const isWilling = around.mayStand && time >= yieldsUntil;
+		favourite = { candidate: self, last: isWilling ? around.last : { term: 0, index: 0 } };
 		heard.clear();
 		sayings = 0;
 		say(time);
@@ -63,7 +73,8 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 
 	function say(time: MonotonicTime): void {
 		heard.set(self, favourite.candidate);
-		patience.wait(time, heartbeatIntervalMs * 2 ** (1 + Math.min(sayings, 3)) * (1 + random() / 4));
+		const pauseMs = heartbeatIntervalMs * 2 ** (1 + Math.min(sayings, 3)) * (1 + random() / 4);
+		patience.wait(time, Math.max(0, Math.min(pauseMs, standsBy - time)));
 		for (const voter of allVoters(around.configuration)) if (voter !== self) tell(voter, "favourite");
 	}
 
@@ -90,7 +101,8 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 				look(round + 1, time);
 				return "wait";
 			case "looking":
-				if (++sayings >= mostSayings) return "stand";
+				if (time >= standsBy) return "stand";
+				sayings++;
 				say(time);
 				return "wait";
 			case "settling":
@@ -107,8 +119,14 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 	return {
 		name: "zab",
 		rest,
-		heardLeader: rest,
-		yieldToOthers: (since) => rest(since, 2 * electionTimeoutMs),
+		heardLeader(since) {
+			yieldsUntil = Number.NEGATIVE_INFINITY;
+			rest(since);
+		},
+		yieldToOthers(since) {
+			rest(since, 2 * electionTimeoutMs);
+			yieldsUntil = patience.until;
+		},
 		slept: (since) => patience.slept(since),
 		dueAt: () => patience.until,
 		tick: (time) => (time >= patience.until ? onWaited(time) : "wait"),
