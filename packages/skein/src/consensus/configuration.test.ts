@@ -89,3 +89,11 @@ test("what is too short, too long, of another version or without sense is refuse
 	expect(() => initialConfiguration([members[0], members[0]].flatMap((one) => one ?? []))).toThrow(/twice/);
 	expect(() => initialConfiguration([])).toThrow(/without voters/);
 });
+
+test("everybody that is named is a member, every member has a part, and ids that are used up are ids", () => {
+	const first = initialConfiguration(members);
+	for (const list of ["voters", "outgoingVoters", "learners", "joining"] as const)
+		expect(() => encodeConfiguration({ ...first, [list]: [...first[list], "n3"] })).toThrow(/not a member/);
+	expect(() => encodeConfiguration({ ...first, voters: ["n1"] })).toThrow(/n2 is neither voter nor learner/);
+	expect(() => encodeConfiguration({ ...first, retired: ["n 0"] })).toThrow(/retired id "n 0"/);
+});
