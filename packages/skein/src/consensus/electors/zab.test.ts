@@ -284,3 +284,19 @@ test("who has settled, or stands, enters a later round; who looks again while it
 	hear("n4", "n4", 3, 570);
 	expect(saidToAll()).toEqual(["n4 3"]);
 });
+
+test("an answer counts as long as nothing is decided, also while it settles, and gets none", () => {
+	const { zab, look, said, saidToAll, hear, around } = oneOfFive();
+	const answer = (from: NodeId, candidate: NodeId, round: number, now: number): void => {
+		zab.hear(from, { word: "wait", candidate, last: around.last, round }, now);
+	};
+	look();
+	answer("n2", "n3", 2, 470);
+	expect(saidToAll()).toEqual(["n1 2", "n3 2"]);
+	answer("n4", "n4", 1, 480);
+	expect(said()).toEqual([]);
+	hear("n3", "n3", 2, 480);
+	expect(zab.dueAt()).toBe(520);
+	answer("n4", "n4", 2, 490);
+	expect([zab.dueAt(), saidToAll()]).toEqual([580, ["n4 2"]]);
+});
