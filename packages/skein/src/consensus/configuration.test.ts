@@ -153,3 +153,11 @@ test.each([`${"a".repeat(254)}:1`, "a:1 b:1", "a:1\n", ""])("%j is no address", 
 	expect(() => initialConfiguration([{ id: "n1", peer }])).toThrow("peer address");
 	expect(initialConfiguration([{ id: "n1", peer: "a".repeat(255) }]).members[0]?.peer).toHaveLength(255);
 });
+
+test("everybody that is named is a member, every member has a part, and ids that are used up are ids", () => {
+	const first = initialConfiguration(members);
+	for (const list of ["voters", "outgoingVoters", "learners", "joining"] as const)
+		expect(() => encodeConfiguration({ ...first, [list]: [...first[list], "n3"] })).toThrow(/not a member/);
+	expect(() => encodeConfiguration({ ...first, voters: ["n1"] })).toThrow(/n2 is neither voter nor learner/);
+	expect(() => encodeConfiguration({ ...first, retired: ["n 0"] })).toThrow(/retired id "n 0"/);
+});
