@@ -121,6 +121,18 @@ test("in an older term nobody gets a vote; in the present one whoever comes firs
 	expect(lone.core.view).toMatchObject({ term: 5, votedFor: "n2" });
 });
 
+test("a longer log that ends in an older term gets no vote, nor the promise of one", () => {
+	const lone = createLoneCore({ terms: [1, 3] });
+	lone.now = later;
+	const asked = (last: Position) => messagesIn(lone.hear("n3", 5, { type: "pre-vote-request", last }));
+	expect(asked({ index: 9, term: 2 })).toMatchObject([{ type: "pre-vote-response", granted: false }]);
+	expect(asked({ index: 1, term: 4 })).toMatchObject([{ type: "pre-vote-response", granted: true }]);
+	expect(askForVote(lone, "n3", 5, { index: 9, term: 2 })).toMatchObject([{ granted: false }]);
+	expect(lone.core.view).toMatchObject({ term: 5, votedFor: null });
+	expect(askForVote(lone, "n3", 5, { index: 1, term: 4 })).toEqual([]);
+	expect(lone.core.view.votedFor).toBe("n3");
+});
+
 test("who stands goes on when somebody else stands in the same term", () => {
 	const lone = createLoneCore();
 	lone.hear("n2", 1, { type: "timeout-now" });
