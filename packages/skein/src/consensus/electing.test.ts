@@ -2,8 +2,9 @@
 import { expect, test } from "vitest";
 import type { ConsensusMessage } from "./message.ts";
 import { defaultConsensusSettings } from "./settings.ts";
+import { createLoneCore, three } from "./testing/lone-core.ts";
 import { createSimulation } from "./testing/simulation.ts";
-import type { ElectorName, NodeId } from "./types.ts";
+import type { Configuration, ElectorName, NodeId } from "./types.ts";
 
 const { electionTimeoutMs, diskStallMs } = defaultConsensusSettings;
 
@@ -99,4 +100,18 @@ test("who has forgotten a leader that is silent waits as long again, and is not 
 	simulation.now = dueAt;
 	tick();
 	expect(core.tickDueAt()).toBe(dueAt + 2 * electionTimeoutMs);
+});
+
+test("a configuration that names the same elector leaves it as it is: its wait goes on", () => {
+	const lone = createLoneCore({ terms: [1] });
+	const dueAt = lone.core.tickDueAt();
+	const install = (configuration: Configuration, index: number) =>
+		lone.step({ type: "snapshot-installed", index, term: 1, configuration, configurationIndex: index });
+	lone.now = electionTimeoutMs - 1;
+	install(three, 5);
+	expect(lone.core.view.configurationIndex).toBe(5);
+	expect(lone.core.tickDueAt()).toBe(dueAt);
+	install({ ...three, elector: "bully" }, 6);
+	expect(lone.core.view.elector).toBe("bully");
+	expect(lone.core.tickDueAt()).toBeGreaterThanOrEqual(lone.now + electionTimeoutMs);
 });
