@@ -102,6 +102,20 @@ test("two members change their addresses with each other", () => {
 	]);
 });
 
+test("nobody moves to where another member is, nor is added there", () => {
+	const at = "invalid: n1 and n2 would both be at n2:1";
+	expect(refusal(three, { change: "move", id: "n1", peer: "n2:1" })).toBe(at);
+	const behindEachOther: MemberChange[] = [
+		{ change: "move", id: "n2", peer: "n4:1" },
+		{ change: "move", id: "n1", peer: "n2:1" },
+		{ change: "move", id: "n2", peer: "n2:1" },
+	];
+	expect(refusal(three, ...behindEachOther)).toBe(at);
+	expect(refusal(three, { change: "add", id: "n4", peer: "n2:1", as: "learner" })).toMatch(
+		/n2 is at n2:1 already/,
+	);
+});
+
 test("in whatever order they were named and added, the same members come out the same", () => {
 	const [n1, n2, n3] = three.members;
 	if (n1 === undefined || n2 === undefined || n3 === undefined) throw new Error("three members");
