@@ -70,6 +70,10 @@ export const corpus: readonly Known[] = [
 		60,
 	),
 	registers(52286057, "a write went by the mode that its leader knew before it had applied everything", 60),
+	registers(4, "two electors answered each other's answers without end", 60),
+	registers(149828081, "a member whose configuration was behind began one round of zab after the other", 60),
+	registers(149828165, "a leader that gave way was asked by bully to lead again, and again", 60),
+	registers(238215841, "a choice of the mode among what is cut ended the report (the simulator's own)", 60),
 	{
 		seed: 630040004,
 		profile: "sqlite",

@@ -1,11 +1,19 @@
 import { expect, test } from "vitest";
 import { initialConfiguration } from "../../../skein/src/consensus/configuration.ts";
 import type { WriteRequest } from "../../../skein/src/database/database.ts";
+import { encodeSettingChange } from "../../../skein/src/database/setting-change.ts";
 import { createMemoryDisk } from "../../../skein/src/world/testing/memory-disk.ts";
 import { createChance } from "../engine/chance.ts";
 import { createScheduler } from "../engine/scheduler.ts";
 import type { Step } from "../history/history.ts";
-import { type Change, decodeContent, digestOf, encodeChanges, encodeContent } from "./register-content.ts";
+import {
+	type Change,
+	decodeContent,
+	digestOf,
+	encodeChanges,
+	encodeContent,
+	notedIn,
+} from "./register-content.ts";
 import { openRegisterDatabase } from "./register-database.ts";
 import { checkpointOf, createRegisterFile, losePower } from "./register-file.ts";
 import { createRegisterWriter } from "./register-writer.ts";
@@ -301,4 +309,10 @@ test("commits and checkpoints wait while the disk hangs, reads do not, and a wri
 		"rolled back again",
 		"another checkpoint: Error: EIO",
 	]);
+});
+
+test("a choice of the mode among what is cut is nobody's transaction, and no reason to read no further", () => {
+	const value = { mode: "async" } as const;
+	expect(notedIn(encodeSettingChange({ name: "acknowledgement", value }))).toBe(null);
+	expect(notedIn(encodeChanges([], null))).toBe(null);
 });

@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import type { Output } from "./output.ts";
 import { defaultConsensusSettings } from "./settings.ts";
 import { watch } from "./testing/checker.ts";
+import { createLoneCore, elect, follow, three } from "./testing/lone-core.ts";
 import { createSimulation, type SimulatedNode } from "./testing/simulation.ts";
-import type { MemberChange, NodeId } from "./types.ts";
+import type { Configuration, MemberChange, NodeId } from "./types.ts";
 
 /** n1 alone may lead; when that is committed its disk hangs. */
 function world() {
@@ -99,4 +100,39 @@ test("a caretaker that cannot reach who may lead lets another caretaker go first
 	change([{ change: "add", id: "n4", peer: "n4:1", as: "learner" }]);
 	for (let waited = 0; waited < 60_000 && leader() !== "n1"; waited += 100) pass(100);
 	expect(leader()).toBe("n1");
+});
+
+// n3 may lead, n2 as little as n1.
+test.each([
+	["n2", 16],
+	["n3", 8],
+])("after a reign in vain, and then %s as leader, it stands after %i election timeouts", (next, timeouts) => {
+	const { electionTimeoutMs, heartbeatIntervalMs } = defaultConsensusSettings;
+	const members = three.members.map((one) =>
+		one.id === "n3" ? one : { ...one, priority: "never" as const },
+	);
+	const value: Configuration = { ...three, members };
+	const lone = createLoneCore({ configuration: { index: 0, value } });
+	const term = elect(lone);
+	follow(lone);
+	expect([lone.core.view.caretaker, lone.core.view.established]).toEqual([true, true]);
+	for (let each = 0; each < 200 && lone.core.view.role === "leader"; each++) {
+		lone.now += heartbeatIntervalMs;
+		lone.tick();
+		follow(lone);
+	}
+	expect(lone.core.view.role).toBe("follower");
+	const heartbeat = { type: "heartbeat-request", commitIndex: 1, lease: null, endsReads: false } as const;
+	lone.hear(next, term + 1, { ...heartbeat, round: 1 });
+	lone.durable();
+	const silentFrom = lone.now;
+	for (let each = 0; each < 100 && lone.core.view.role === "follower"; each++) {
+		lone.now = lone.core.tickDueAt();
+		lone.tick();
+	}
+	expect(lone.core.view.role).toBe("candidate");
+	const waited = (lone.now - silentFrom) / electionTimeoutMs;
+	expect(waited).toBeGreaterThanOrEqual(timeouts);
+	// Its elector looks at it once in two of them at least.
+	expect(waited).toBeLessThan(timeouts + 2);
 });

@@ -45,3 +45,21 @@ test("what is remembered is bounded, and errs to the older side", () => {
 	}
 	expect(times.firstAbove(99_999)).toBe(1_000_000);
 });
+
+test("a mark stands for what came less than five milliseconds after it", () => {
+	const times = createCommitTimes(0);
+	for (const now of [100, 200, 300]) times.advanced(now / 100, now);
+	times.advanced(4, 304);
+	expect([times.firstAbove(2), times.firstAbove(3), times.firstAbove(4)]).toEqual([300, 300, null]);
+	times.advanced(5, 305);
+	expect(times.firstAbove(4)).toBe(305);
+});
+
+test("512 marks are remembered; of more, each with the one behind it as one", () => {
+	const times = createCommitTimes(0);
+	for (let index = 1; index <= 512; index++) times.advanced(index, index * 10);
+	expect([0, 1, 2, 511].map((index) => times.firstAbove(index))).toEqual([10, 20, 30, 5_120]);
+	times.advanced(513, 5_130);
+	expect([0, 1, 2, 3, 4].map((index) => times.firstAbove(index))).toEqual([10, 10, 30, 30, 50]);
+	expect([510, 511, 512, 513].map((index) => times.firstAbove(index))).toEqual([5_110, 5_110, 5_130, null]);
+});

@@ -89,3 +89,75 @@ test("what is too short, too long, of another version or without sense is refuse
 	expect(() => initialConfiguration([members[0], members[0]].flatMap((one) => one ?? []))).toThrow(/twice/);
 	expect(() => initialConfiguration([])).toThrow(/without voters/);
 });
+
+/** Of so many voters. */
+function voters(count: number): Configuration {
+	return initialConfiguration(
+		Array.from({ length: count }, (_, place) => ({ id: `m${place}`, peer: `m${place}:1` })),
+	);
+}
+
+test("a first configuration says of a member no more than is so", () => {
+	const three = [...members, { id: "w1", peer: "w:1", witness: true as const }];
+	expect(initialConfiguration(three).members).toStrictEqual([
+		{ id: "n1", peer: "[::1]:7000" },
+		{ id: "n2", peer: "b.example:7000" },
+		{ id: "w1", peer: "w:1", witness: true },
+	]);
+	const bytes = encodeConfiguration(initialConfiguration(three));
+	expect(bytes[0]).toBe(3);
+	expect(decodeConfiguration(bytes)).toStrictEqual(initialConfiguration(three));
+	const plain = encodeConfiguration(initialConfiguration(members));
+	expect(decodeConfiguration(plain)).toStrictEqual(initialConfiguration(members));
+});
+
+test("as many members and retired ids as there may be come back, and one more is refused", () => {
+	const retired = Array.from({ length: 1_000 }, (_, place) => `r${place}`);
+	const most = { ...voters(64), retired };
+	expect(decodeConfiguration(encodeConfiguration(most))).toEqual(most);
+	expect(() => voters(65)).toThrow("a configuration of 65 members");
+	expect(() => encodeConfiguration({ ...most, retired: [...retired, "r1000"] })).toThrow("1001 retired ids");
+	expect(() => encodeConfiguration({ ...most, retired: ["r 0"] })).toThrow("retired id");
+});
+
+test("a list that is longer than one may be is not read", () => {
+	expect(() => decodeConfiguration(Uint8Array.of(1, 0xff, 0xff))).toThrow("a list of 65535 nodes");
+	expect(() => decodeConfiguration(Uint8Array.of(1, 0, 65))).toThrow("a list of 65 nodes");
+});
+
+test("bytes that say what cannot be meant are refused like what was meant", () => {
+	const bytes = encodeConfiguration(initialConfiguration(members));
+	// The last voter's name is near the end, behind it two empty lists.
+	const place = bytes.length - 5;
+	expect(String.fromCharCode(bytes[place] ?? 0)).toBe("2");
+	expect(() => decodeConfiguration(bytes.with(place, "7".charCodeAt(0)))).toThrow("n7 is not a member");
+	expect(() => decodeConfiguration(bytes.with(0, 0))).toThrow("configuration format 0");
+});
+
+test("every member has one place, a witness that of a voter, and no priority", () => {
+	const witnessed = initialConfiguration([...members, { id: "w1", peer: "w:1", witness: true }]);
+	const withoutVote = { ...witnessed, voters: ["n1", "n2"] };
+	expect(() => encodeConfiguration(withoutVote)).toThrow("member w1 is neither voter nor learner");
+	expect(() => encodeConfiguration({ ...withoutVote, learners: ["w1"] })).toThrow(
+		"the witness w1 does not vote",
+	);
+	const preferred = witnessed.members.map((one) => ({ ...one, priority: "preferred" as const }));
+	expect(() => encodeConfiguration({ ...witnessed, members: preferred })).toThrow(
+		"the witness w1 has a priority",
+	);
+	expect(() => encodeConfiguration({ ...witnessed, learners: ["n1"] })).toThrow("n1 is voter and learner");
+	expect(encodeConfiguration({ ...withoutVote, outgoingVoters: ["n1", "n2", "w1"] })[0]).toBe(3);
+});
+
+test.each([`${"a".repeat(254)}:1`, "a:1 b:1", "a:1\n", ""])("%j is no address", (peer) => {
+	expect(() => initialConfiguration([{ id: "n1", peer }])).toThrow("peer address");
+	expect(initialConfiguration([{ id: "n1", peer: "a".repeat(255) }]).members[0]?.peer).toHaveLength(255);
+});
+
+test("everybody that is named is a member, every member has a part, and ids that are used up are ids", () => {
+	const first = initialConfiguration(members);
+	for (const list of ["voters", "outgoingVoters", "learners", "joining"] as const)
+		expect(() => encodeConfiguration({ ...first, [list]: [...first[list], "n3"] })).toThrow(/not a member/);
+	expect(() => encodeConfiguration({ ...first, voters: ["n1"] })).toThrow(/n2 is neither voter nor learner/);
+	expect(() => encodeConfiguration({ ...first, retired: ["n 0"] })).toThrow(/retired id "n 0"/);
+});

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { defaultConsensusSettings } from "./settings.ts";
 import { watch } from "./testing/checker.ts";
+import { createLoneCore, messagesIn } from "./testing/lone-core.ts";
 import { createSimulation, type SimulatedNode } from "./testing/simulation.ts";
 import type { NodeId } from "./types.ts";
 
@@ -46,4 +47,28 @@ test.each([true, false])("a leader that goes leaves a leader behind, chain %s", 
 	let waitedMs = 0;
 	for (; waitedMs < 10_000 && !isLed(); waitedMs += 10) pass();
 	expect(waitedMs).toBeLessThan(4 * settings.electionTimeoutMs);
+});
+
+test("a member whose database does not fit stands for nobody, whoever asks, until that is over", () => {
+	const lone = createLoneCore();
+	const { view } = lone.core;
+	lone.step({ type: "hold-back", reason: "unfit", forMs: 5_000 });
+	while (lone.now < 4_000) {
+		lone.now = Math.max(lone.now + 1, lone.core.tickDueAt());
+		expect(messagesIn(lone.tick())).toEqual([]);
+	}
+	// An operator, and then the leader itself.
+	expect(lone.step({ type: "stand" })).toEqual([]);
+	lone.hear("n2", 2, { type: "timeout-now" });
+	expect(messagesIn(lone.durable())).toEqual([]);
+	expect([view.role, view.term, view.votedFor]).toEqual(["follower", 2, null]);
+	// It votes as ever.
+	lone.now = 4_999;
+	expect(messagesIn(lone.tick())).toEqual([]);
+	expect(view.heldBackForMs.unfit).toBe(1);
+	lone.hear("n3", 3, { type: "vote-request", last: { index: 0, term: 0 }, transfer: false });
+	expect(messagesIn(lone.durable())).toMatchObject([{ type: "vote-response", to: "n3", granted: true }]);
+	lone.now = 5_000;
+	lone.hear("n2", 4, { type: "timeout-now" });
+	expect([view.role, view.term]).toEqual(["candidate", 5]);
 });

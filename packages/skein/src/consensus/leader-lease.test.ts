@@ -49,6 +49,11 @@ function world() {
 
 const isTold = ({ type }: ConsensusMessage): boolean => type === "timeout-now";
 
+test("a lease is shorter than voters hold to their leader, by as much as their clocks may be fast", () => {
+	const settings = { ...defaultConsensusSettings, electionTimeoutMs: 1_010, maxClockDrift: 0.01 };
+	expect(leaderLeaseMs(settings)).toBe(1_000);
+});
+
 test("an established leader whose round a quorum has answered has a lease, and one without has none", () => {
 	const { leasedIndex, node } = world();
 	expect(leasedIndex()).toBe(node("n1").core?.view.commitIndex);

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ofRandomRuns } from "../world/testing/random-share.ts";
-import { initialConfiguration, validateConfiguration } from "./configuration.ts";
+import { initialConfiguration, maxRetired, validateConfiguration } from "./configuration.ts";
 import { isJoint, leaveJoint, planChange } from "./membership.ts";
 import { type Configuration, electorNames, type MemberChange, type NodeId } from "./types.ts";
 
@@ -83,6 +83,71 @@ test("who joins is a learner, and a voter no less for being asked for again", ()
 	const learner = planned(joining, { change: "demote", id: "n4" });
 	expect([learner.learners, learner.joining]).toEqual([["n4"], []]);
 	expect(planned(learner, add("n4", "joining")).joining).toEqual(["n4"]);
+	// Nor less of a candidate for a vote, and nothing of it is left once it is removed.
+	expect(refusal(joining, add("n4", "learner"))).toBe("nothing-to-do");
+	const gone = planned(joining, { change: "remove", id: "n4" });
+	expect(gone).toEqual({ ...three, retired: ["n4"] });
+});
+
+test("two members change their addresses with each other", () => {
+	const swapped = planned(
+		three,
+		{ change: "move", id: "n1", peer: "n2:1" },
+		{ change: "move", id: "n2", peer: "n1:1" },
+	);
+	expect(swapped.members.map(({ id, peer }) => `${id} at ${peer}`)).toEqual([
+		"n1 at n2:1",
+		"n2 at n1:1",
+		"n3 at n3:1",
+	]);
+});
+
+test("nobody moves to where another member is, nor is added there", () => {
+	const at = "invalid: n1 and n2 would both be at n2:1";
+	expect(refusal(three, { change: "move", id: "n1", peer: "n2:1" })).toBe(at);
+	const behindEachOther: MemberChange[] = [
+		{ change: "move", id: "n2", peer: "n4:1" },
+		{ change: "move", id: "n1", peer: "n2:1" },
+		{ change: "move", id: "n2", peer: "n2:1" },
+	];
+	expect(refusal(three, ...behindEachOther)).toBe(at);
+	expect(refusal(three, { change: "add", id: "n4", peer: "n2:1", as: "learner" })).toMatch(
+		/n2 is at n2:1 already/,
+	);
+});
+
+test("in whatever order they were named and added, the same members come out the same", () => {
+	const [n1, n2, n3] = three.members;
+	if (n1 === undefined || n2 === undefined || n3 === undefined) throw new Error("three members");
+	const mixed = { ...three, members: [n3, n1, n2], voters: ["n3", "n1", "n2"] };
+	const changes = [add("n6", "joining"), add("n5", "voter"), add("n4", "joining")];
+	const joint = planned(mixed, ...changes);
+	expect(joint).toEqual(planned(three, ...changes.toReversed()));
+	expect(joint).toMatchObject({
+		voters: ["n1", "n2", "n3", "n5"],
+		outgoingVoters: ["n1", "n2", "n3"],
+		learners: ["n4", "n6"],
+		joining: ["n4", "n6"],
+	});
+});
+
+test("of the ids that are used up the oldest are forgotten when there are too many", () => {
+	const retired = Array.from({ length: maxRetired }, (_, place) => `old${place}`);
+	const withLearner = planned({ ...three, retired }, add("n4", "learner"));
+	expect(withLearner.retired).toEqual(retired);
+	const gone = planned(withLearner, { change: "remove", id: "n4" });
+	expect(gone.retired).toEqual([...retired.slice(1), "n4"]);
+});
+
+test("also the joint phase between must be one that can be: one of too many members is refused", () => {
+	const learners = Array.from({ length: 61 }, (_, place) => `l${place}`);
+	const full = planned(three, ...learners.map((id) => add(id, "learner")));
+	expect(full.members).toHaveLength(64);
+	// One goes and one comes: those that were and those that will be are 65.
+	expect(refusal(full, { change: "remove", id: "n3" }, add("n4", "voter"))).toMatch(
+		/a configuration of 65 members/,
+	);
+	expect(refusal(full, { change: "remove", id: "l0" }, add("n4", "learner"))).toBe("change");
 });
 
 test("what is so already changes nothing", () => {
@@ -98,6 +163,8 @@ test("what makes no sense is refused with the reason", () => {
 	expect(refusal(gone, add("n3", "learner"))).toMatch(/^id-used-up: n3 was a member before/);
 	expect(refusal(three, { change: "remove", id: "n9" })).toMatch(/no such member/);
 	expect(refusal(three, { change: "promote", id: "n9" })).toMatch(/no such member/);
+	expect(refusal(three, { change: "demote", id: "n9" })).toMatch(/no such member/);
+	expect(refusal(three, { change: "move", id: "n9", peer: "n9:1" })).toMatch(/no such member/);
 	expect(refusal(three, { ...add("n1", "voter"), peer: "other:1" } as MemberChange)).toMatch(
 		/already, at n1:1/,
 	);

@@ -38,6 +38,10 @@ export function planChange(current: Configuration, changes: readonly MemberChang
 			`${other.id} stays what it is, a witness or a member with data: choose a new id`,
 		);
 	}
+	// Two may swap their addresses in one change.
+	const [one, another] = atOneAddress(target);
+	if (one !== undefined && another !== undefined)
+		return refused("invalid", `${one.id} and ${another.id} would both be at ${one.peer}`);
 	target = retire(current, sorted(target));
 	if (isEqual(current, target)) return { type: "nothing-to-do" };
 	try {
@@ -48,6 +52,14 @@ export function planChange(current: Configuration, changes: readonly MemberChang
 	} catch (error) {
 		return refused("invalid", error instanceof Error ? error.message : String(error));
 	}
+}
+
+function atOneAddress({ members }: Configuration): readonly Member[] {
+	for (const one of members) {
+		const another = members.find(({ id, peer }) => id !== one.id && peer === one.peer);
+		if (another !== undefined) return [one, another];
+	}
+	return [];
 }
 
 export function isJoint(configuration: Configuration): boolean {

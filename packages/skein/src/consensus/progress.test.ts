@@ -7,7 +7,14 @@ import { expect, test } from "vitest";
 import { ofRandomRuns } from "../world/testing/random-share.ts";
 import type { LogView } from "./log-view.ts";
 import { createLogView } from "./log-view.ts";
-import { acceptUpTo, createProgress, rejectAt } from "./progress.ts";
+import {
+	acceptUpTo,
+	becomeProbing,
+	becomeSnapshot,
+	createProgress,
+	type Progress,
+	rejectAt,
+} from "./progress.ts";
 
 /** Both logs share a beginning and then differ: terms grow along each. */
 const anyLogs = fc
@@ -62,4 +69,83 @@ test("a late refusal does not undo what was acknowledged", () => {
 	expect(rejectAt(progress, 10, 4)).toBe(false);
 	expect(rejectAt(progress, 5, 4)).toBe(false);
 	expect([progress.mode, progress.matchIndex, progress.nextIndex]).toEqual(["replicating", 10, 11]);
+});
+
+/** Where it stands, and what is on its way. */
+const standOf = ({ mode, matchIndex, nextIndex, probeSent, moved }: Progress) => ({
+	mode,
+	matchIndex,
+	nextIndex,
+	probeSent,
+	moved,
+});
+
+function progressAt(changes: Partial<Progress>): Progress {
+	return { ...createProgress(10, 0), ...changes };
+}
+
+test("at first nothing has been acknowledged, and where the logs agree is asked for at the end", () => {
+	expect(createProgress(10, 7)).toEqual({
+		matchIndex: 0,
+		nextIndex: 11,
+		mode: "probing",
+		probeSent: false,
+		probeRound: 0,
+		moved: false,
+		since: 7,
+		lastContact: null,
+		confirmedRound: 0,
+		sentCommitIndex: 0,
+		askedIndex: 0,
+		owed: null,
+	});
+});
+
+test("an acknowledgement ends the probing, wherever the log begins, and moves a stream on", () => {
+	const progress = progressAt({ probeSent: true });
+	acceptUpTo(progress, 4, 6);
+	const streaming = { mode: "replicating", matchIndex: 4, nextIndex: 5, probeSent: false, moved: true };
+	expect(standOf(progress)).toEqual(streaming);
+	Object.assign(progress, { nextIndex: 9, moved: false });
+	// The same once more, and one that is older.
+	acceptUpTo(progress, 4, 0);
+	acceptUpTo(progress, 3, 0);
+	expect(standOf(progress)).toEqual({ ...streaming, nextIndex: 9, moved: false });
+	acceptUpTo(progress, 7, 0);
+	expect(standOf(progress)).toEqual({ ...streaming, matchIndex: 7, nextIndex: 9 });
+	// What was sent before it was probed anew counts too.
+	acceptUpTo(progress, 12, 0);
+	expect(standOf(progress)).toEqual({ ...streaming, matchIndex: 12, nextIndex: 13 });
+	// Whatever comes between, that it moved is known until somebody has looked.
+	acceptUpTo(progress, 12, 0);
+	expect(progress.moved).toBe(true);
+});
+
+test("a snapshot goes on until the follower has got to where the log begins", () => {
+	const progress = progressAt({ probeSent: true });
+	becomeSnapshot(progress);
+	expect([progress.mode, progress.probeSent]).toEqual(["snapshot", false]);
+	acceptUpTo(progress, 5, 6);
+	expect([progress.mode, progress.matchIndex]).toEqual(["snapshot", 5]);
+	acceptUpTo(progress, 6, 6);
+	expect(standOf(progress)).toMatchObject({ mode: "replicating", matchIndex: 6, nextIndex: 7 });
+});
+
+test("a refusal moves a probe back to where both may agree, stops a stream, and counts for nothing else", () => {
+	const probing = progressAt({ matchIndex: 5, probeSent: true });
+	expect(rejectAt(probing, 9, 8)).toBe(false);
+	expect(standOf(probing)).toMatchObject({ mode: "probing", nextIndex: 11, probeSent: true });
+	expect(rejectAt(probing, 10, 8)).toBe(true);
+	expect(standOf(probing)).toMatchObject({ mode: "probing", nextIndex: 9, probeSent: false });
+	// It acknowledged more than it says that it has.
+	expect(rejectAt(probing, 8, 2)).toBe(true);
+	expect(probing.nextIndex).toBe(6);
+	const streaming = progressAt({ mode: "replicating", matchIndex: 5, probeSent: true });
+	expect(rejectAt(streaming, 8, 2)).toBe(true);
+	expect(standOf(streaming)).toMatchObject({ mode: "probing", nextIndex: 6, probeSent: false });
+	const waiting = progressAt({ mode: "snapshot", matchIndex: 5 });
+	expect(rejectAt(waiting, 10, 8)).toBe(false);
+	expect(standOf(waiting)).toMatchObject({ mode: "snapshot", nextIndex: 11 });
+	becomeProbing(waiting);
+	expect(standOf(waiting)).toMatchObject({ mode: "probing", nextIndex: 6 });
 });

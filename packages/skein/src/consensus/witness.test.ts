@@ -3,8 +3,10 @@ import { expect, test } from "vitest";
 import { createRandomSource } from "./random.ts";
 import { defaultConsensusSettings } from "./settings.ts";
 import { watch } from "./testing/checker.ts";
+import { configurationFor, establishedLeader, progressOf, startedAt } from "./testing/member-state.ts";
 import { createSimulation, type SimulatedNode, type Simulation, textBytes } from "./testing/simulation.ts";
 import type { NodeId } from "./types.ts";
+import { sendableTo } from "./witness.ts";
 
 const seeds = 40;
 
@@ -175,4 +177,28 @@ test("one that is heard and stores nothing holds writes up for the time of an in
 	propose(world, leader, "third");
 	run(world, 500);
 	expect(view?.commitIndex).toBe(index + 1);
+});
+
+test("a witness waits for a data voter of which nothing is known yet, for an election timeout, and for none that is behind for long", () => {
+	const { electionTimeoutMs } = defaultConsensusSettings;
+	const { state, leader } = establishedLeader({ configuration: configurationFor(["n1", "n2", "w3"]) });
+	const limitWith = (matchIndex: number, sinceMs: number): number => {
+		const other = {
+			...progressOf(leader, "n2"),
+			matchIndex,
+			since: startedAt - sinceMs,
+			lastContact: startedAt,
+		};
+		leader.progress.set("n2", other);
+		return sendableTo(state, leader, "w3");
+	};
+	expect(sendableTo(state, leader, "n2")).toBe(4);
+	expect(limitWith(0, electionTimeoutMs - 1)).toBe(0);
+	expect(limitWith(0, electionTimeoutMs)).toBe(4);
+	// What it lacks was there before this leadership began.
+	expect(limitWith(2, 0)).toBe(4);
+	// It lacks the barrier, which has just become durable.
+	expect(limitWith(3, 0)).toBe(3);
+	leader.progress.delete("n2");
+	expect(sendableTo(state, leader, "w3")).toBe(0);
 });

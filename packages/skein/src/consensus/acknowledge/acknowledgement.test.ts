@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ofRandomRuns } from "../../world/testing/random-share.ts";
-import { type Acknowledgement, acknowledgedIndex, isEarly } from "./acknowledgement.ts";
+import { type Acknowledgement, acknowledgedIndex, isEarly, waitsForFollowers } from "./acknowledgement.ts";
 import type { Standing } from "./standing.ts";
 
 const anyIndex = fc.nat(8);
@@ -66,4 +66,12 @@ test("only what is not committed by its answer can be lost", () => {
 	expect(isEarly({ mode: "quorum" })).toBe(false);
 	expect(isEarly({ mode: "sync", strict: false })).toBe(false);
 	expect(isEarly({ mode: "chain" })).toBe(false);
+});
+
+test("only what asks for more than a majority may wait after the commit", () => {
+	expect(waitsForFollowers({ mode: "async" })).toBe(false);
+	expect(waitsForFollowers({ mode: "semi-sync", followers: 1 })).toBe(true);
+	expect(waitsForFollowers({ mode: "quorum" })).toBe(false);
+	expect(waitsForFollowers({ mode: "sync", strict: false })).toBe(true);
+	expect(waitsForFollowers({ mode: "chain" })).toBe(true);
 });

@@ -10,8 +10,8 @@
  * | `wait` from above            | –                                  | → deferring         | –              |
  * | a leader, a vote, a round    | –                                  | → resting           | → resting      |
  *
- * It answers only if it could win: it misses the leader too, may stand, and its log is not behind the one that asks. One
- * that was waited for in vain (nobody hears it, say) is not waited for again in this turn.
+ * It answers only if it could win: it misses the leader too, may stand, and its log is not behind the one that asks. Nor does
+ * who gave leadership up of its own will, for a while: it would be asked at once, and lead again (seed 149828165). One that was waited for in vain (nobody hears it, say) is not waited for again in this turn.
  */
 import { isUpToDate } from "../log-view.ts";
 import { allVoters, neverLeads } from "../quorum.ts";
@@ -23,6 +23,8 @@ export function createBullyElector(around: Surroundings, now: MonotonicTime): El
 	const { self, electionTimeoutMs, heartbeatIntervalMs, random } = around;
 	const patience = createPatience(electionTimeoutMs);
 	let phase: "resting" | "asking" | "deferring" = "resting";
+	/** It gave leadership up: until then it answers nobody. */
+	let yieldsUntil: MonotonicTime = Number.NEGATIVE_INFINITY;
 
 	function rest(since: MonotonicTime, besidesMs = 0): void {
 		phase = "resting";
@@ -48,8 +50,14 @@ export function createBullyElector(around: Surroundings, now: MonotonicTime): El
 	return {
 		name: "bully",
 		rest,
-		heardLeader: rest,
-		yieldToOthers: (since) => rest(since, 2 * electionTimeoutMs),
+		heardLeader(since) {
+			yieldsUntil = Number.NEGATIVE_INFINITY;
+			rest(since);
+		},
+		yieldToOthers(since) {
+			rest(since, 2 * electionTimeoutMs);
+			yieldsUntil = patience.until;
+		},
 		slept: (since) => patience.slept(since),
 		dueAt: () => patience.until,
 		tick(time) {
@@ -62,7 +70,7 @@ export function createBullyElector(around: Surroundings, now: MonotonicTime): El
 				phase = "deferring";
 				patience.wait(time, electionTimeoutMs * (2 + random()));
 			}
-			if (word !== "standing" || isAbove) return "wait";
+			if (word !== "standing" || isAbove || time < yieldsUntil) return "wait";
 			if (around.isLeaderFresh || !around.mayStand || !isUpToDate(around.last, last)) return "wait";
 			tell(from, "wait");
 			return phase === "resting" && !around.isStanding ? begin(time) : "wait";

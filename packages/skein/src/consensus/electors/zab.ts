@@ -10,8 +10,13 @@
  * | a favourite of a later round  | → looking, that round     | enters the round                 | → looking        | → looking         |
  * | a favourite of this round     | → looking                 | a better one: favours it         | the same         | answers           |
  * | a favourite of an older round | → looking                 | answers                          | answers          | answers           |
+ * | an answer                     | –                         | as a favourite                   | as a favourite   | –                 |
  * | a quorum favours the same     | –                         | → settling                       | –                | –                 |
  * | a leader, a vote, a round     | –                         | → resting                        | → resting        | → resting         |
+ *
+ * Who answers asks nothing: an answer (the word `wait`) gets none. Two that have both settled would otherwise answer each
+ * other for ever, at the speed of the network, once one word of a round before came late (ZooKeeper tells the state of who
+ * speaks along with its favourite, and answers only who looks).
  *
  * All of it is gossip: a wrong favourite is refused by the voters that hold more. One that is waited for in vain is not
  * waited for again: after a random time the others stand all the same.
@@ -28,8 +33,12 @@ interface Favourite {
 	readonly last: Position;
 }
 
-/** So often it is said, with longer and longer waits, before it stands without a quorum's word. */
-const mostSayings = 5;
+/**
+ * For so many election timeouts, and a random part of one more, it looks before it stands without a quorum's word. Counted from
+ * when it missed the leader, whatever rounds others begin meanwhile: one whose configuration is behind may begin one after the
+ * other, and agree with nobody (seed 149828081).
+ */
+const lookedForTimeouts = 4;
 
 export function createZabElector(around: Surroundings, now: MonotonicTime): Elector {
 	const { self, electionTimeoutMs, heartbeatIntervalMs, random } = around;
@@ -39,7 +48,11 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 	let favourite: Favourite = { candidate: self, last: { term: 0, index: 0 } };
 	/** Whom each voter favours in this round. */
 	const heard = new Map<NodeId, NodeId>();
+	/** It is said again after longer and longer waits. */
 	let sayings = 0;
+	let standsBy: MonotonicTime = now;
+	/** It gave leadership up: until then it favours anybody before itself. */
+	let yieldsUntil: MonotonicTime = Number.NEGATIVE_INFINITY;
 
 	function rest(since: MonotonicTime, besidesMs = 0): void {
 		phase = "resting";
@@ -48,9 +61,11 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 
 	/** Somebody who may not stand favours anybody before itself. */
 	function look(inRound: number, time: MonotonicTime): void {
+		if (phase === "resting") standsBy = time + electionTimeoutMs * (lookedForTimeouts + random());
 		phase = "looking";
 		round = inRound;
-		favourite = { candidate: self, last: around.mayStand ? around.last : { term: 0, index: 0 } };
+		const isWilling = around.mayStand && time >= yieldsUntil;
+		favourite = { candidate: self, last: isWilling ? around.last : { term: 0, index: 0 } };
 		heard.clear();
 		sayings = 0;
 		say(time);
@@ -58,12 +73,13 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 
 	function say(time: MonotonicTime): void {
 		heard.set(self, favourite.candidate);
-		patience.wait(time, heartbeatIntervalMs * 2 ** (1 + Math.min(sayings, 3)) * (1 + random() / 4));
-		for (const voter of allVoters(around.configuration)) if (voter !== self) answer(voter);
+		const pauseMs = heartbeatIntervalMs * 2 ** (1 + Math.min(sayings, 3)) * (1 + random() / 4);
+		patience.wait(time, Math.max(0, Math.min(pauseMs, standsBy - time)));
+		for (const voter of allVoters(around.configuration)) if (voter !== self) tell(voter, "favourite");
 	}
 
-	function answer(to: NodeId): void {
-		around.tell(to, { word: "favourite", ...favourite, round });
+	function tell(to: NodeId, word: "favourite" | "wait"): void {
+		around.tell(to, { word, ...favourite, round });
 	}
 
 	function consider(from: NodeId, { candidate, last }: ElectorHint, time: MonotonicTime): void {
@@ -85,7 +101,8 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 				look(round + 1, time);
 				return "wait";
 			case "looking":
-				if (++sayings >= mostSayings) return "stand";
+				if (time >= standsBy) return "stand";
+				sayings++;
 				say(time);
 				return "wait";
 			case "settling":
@@ -102,21 +119,29 @@ export function createZabElector(around: Surroundings, now: MonotonicTime): Elec
 	return {
 		name: "zab",
 		rest,
-		heardLeader: rest,
-		yieldToOthers: (since) => rest(since, 2 * electionTimeoutMs),
+		heardLeader(since) {
+			yieldsUntil = Number.NEGATIVE_INFINITY;
+			rest(since);
+		},
+		yieldToOthers(since) {
+			rest(since, 2 * electionTimeoutMs);
+			yieldsUntil = patience.until;
+		},
 		slept: (since) => patience.slept(since),
 		dueAt: () => patience.until,
 		tick: (time) => (time >= patience.until ? onWaited(time) : "wait"),
 		hear(from, hint, time) {
-			const isMeant = hint.word === "favourite" && isVoter(around.configuration, hint.candidate);
-			if (!isMeant || around.isLeaderFresh) return "wait";
+			if (!isVoter(around.configuration, hint.candidate) || around.isLeaderFresh) return "wait";
 			const isLater = hint.round > round;
+			const isLooking = phase === "looking" || phase === "settling";
+			if (hint.word === "wait" && !isLooking) return "wait";
 			const isSettled = phase === "waiting" || (phase === "resting" && around.isStanding);
-			if (isSettled ? !isLater : phase !== "resting" && hint.round < round) answer(from);
-			else {
-				if (phase === "resting" || isLater) look(Math.max(round, hint.round), time);
-				if (hint.round === round) consider(from, hint, time);
+			if (isSettled ? !isLater : isLooking && hint.round < round) {
+				if (hint.word === "favourite") tell(from, "wait");
+				return "wait";
 			}
+			if (phase === "resting" || isLater) look(Math.max(round, hint.round), time);
+			if (hint.round === round) consider(from, hint, time);
 			return "wait";
 		},
 	};
