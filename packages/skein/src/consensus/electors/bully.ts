@@ -11,7 +11,8 @@
  * | a leader, a vote, a round    | –                                  | → resting           | → resting      |
  *
  * It answers only if it could win: it misses the leader too, may stand, and its log is not behind the one that asks. Nor does
- * who gave leadership up of its own will, for a while: it would be asked at once, and lead again (seed 149828165). One that was waited for in vain (nobody hears it, say) is not waited for again in this turn.
+ * who gave leadership up of its own will, for a while: it would be asked at once, and lead again (seed 149828165). One that
+ * was waited for in vain (nobody hears it, say) is not waited for again in this turn.
  */
 import { isUpToDate } from "../log-view.ts";
 import { allVoters, neverLeads } from "../quorum.ts";
