@@ -38,8 +38,11 @@ test("the leader is killed while clients write: the other one serves with the wi
 	expect([refused.status, JSON.parse(refused.body).code]).toEqual([503, "WITNESS"]);
 	expect(refused.body).toContain(`${leader.id} leads, at ${leader.url}`);
 	expect((await get(witness.url, "/health")).status).toBe(200);
-	const ready = await get(witness.url, "/ready");
-	expect([ready.status, ready.body]).toEqual([503, expect.stringContaining("a witness: it votes")]);
+	// The leader told of the member above, which hears of it from the leader a moment later.
+	await until({ what: "the witness to say what it is", timeoutMs: 10_000 }, async () => {
+		const { status, body } = await get(witness.url, "/ready");
+		return status === 503 && body.includes("a witness: it votes");
+	});
 
 	await underLoad(cluster(), async (ledger) => {
 		await leader.kill();

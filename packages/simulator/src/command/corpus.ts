@@ -86,4 +86,10 @@ export const corpus: readonly Known[] = [
 		seconds: 20,
 		why: "pieces of a transaction in wal whose end never came",
 	},
+	{
+		seed: 149827476,
+		profile: "sqlite",
+		seconds: 20,
+		why: "a choice of the mode whose pages came in pieces was not told to followers; a leader that a majority heard committed nothing",
+	},
 ];

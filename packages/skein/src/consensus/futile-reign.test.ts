@@ -5,10 +5,13 @@ import { createSimulation, type SimulatedNode, textBytes } from "./testing/simul
 
 const { electionTimeoutMs, heartbeatIntervalMs } = defaultConsensusSettings;
 
-/** n1, n2 and n3, of which one is cut off, and one that is heard may make nothing durable. */
-function world() {
+const three = ["n1", "n2", "n3"];
+const five = [...three, "n4", "n5"];
+
+/** Members of which some are cut off, and some that are heard may make nothing durable. */
+function world(ids = three) {
 	const simulation = createSimulation({
-		ids: ["n1", "n2", "n3"],
+		ids,
 		settings: defaultConsensusSettings,
 		seed: 1,
 	});
@@ -18,13 +21,15 @@ function world() {
 		return found;
 	};
 	const n1 = node("n1");
-	const state = { cutOff: "n3", hangs: null as string | null };
+	const state = { cutOff: ["n3"], hangs: [] as string[] };
+	const arrives = ({ to, from }: { to: string; from: string }): boolean =>
+		!state.cutOff.includes(to) && !state.cutOff.includes(from);
 
 	function settle(): void {
 		for (let round = 0; round < 20; round++) {
-			for (const id of ["n1", "n2", "n3"]) if (id !== state.hangs) simulation.completeDisk(node(id), 100);
+			for (const id of ids) if (!state.hangs.includes(id)) simulation.completeDisk(node(id), 100);
 			for (const message of simulation.inFlight.splice(0)) {
-				if (message.to !== state.cutOff && message.from !== state.cutOff) simulation.deliver(message);
+				if (arrives(message)) simulation.deliver(message);
 			}
 		}
 	}
@@ -41,9 +46,9 @@ function world() {
 			simulation.now = Math.max(simulation.now, n1.core?.tickDueAt() ?? 0);
 			simulation.step(n1, { type: "tick" });
 			for (let round = 0; round < 20 && n1.core?.view.role !== "leader"; round++) {
-				for (const id of ["n1", "n2", "n3"]) simulation.completeDisk(node(id), 100);
+				for (const id of ids) simulation.completeDisk(node(id), 100);
 				for (const message of simulation.inFlight.splice(0)) {
-					if (message.to !== state.cutOff && message.from !== state.cutOff) simulation.deliver(message);
+					if (arrives(message)) simulation.deliver(message);
 				}
 			}
 		},
@@ -59,7 +64,7 @@ function world() {
 
 test("a caretaker whom nobody relieves for twenty election timeouts gives way, as long as it sends no snapshot", () => {
 	const { simulation, n1, state, elect, run, role, settle } = world();
-	state.cutOff = "";
+	state.cutOff = [];
 	elect();
 	settle();
 	const changes = ["n1", "n2"].map((id) => ({ change: "priority", id, priority: "never" }) as const);
@@ -67,7 +72,7 @@ test("a caretaker whom nobody relieves for twenty election timeouts gives way, a
 	settle();
 	// n3 may lead, and is told to: it does not hear it.
 	simulation.inFlight.length = 0;
-	state.cutOff = "n3";
+	state.cutOff = ["n3"];
 	run(18 * electionTimeoutMs);
 	expect([role(), n1.core?.view.caretaker]).toEqual(["leader", true]);
 	run(3 * electionTimeoutMs);
@@ -77,7 +82,7 @@ test("a caretaker whom nobody relieves for twenty election timeouts gives way, a
 test("it leads on for ten election timeouts and no longer, and waits longer than others before it stands again", () => {
 	const { state, elect, role, isEstablished, run } = world();
 	elect();
-	state.hangs = "n2";
+	state.hangs = ["n2"];
 	run(9 * electionTimeoutMs);
 	expect([role(), isEstablished()]).toEqual(["leader", false]);
 	run(electionTimeoutMs + heartbeatIntervalMs);
@@ -86,21 +91,59 @@ test("it leads on for ten election timeouts and no longer, and waits longer than
 	expect(role()).toBe("follower");
 });
 
-test("a leader that has committed its barrier leads on, whatever happens to what comes after it", () => {
+test("a leader that has committed its barrier leads on while no quorum could do without it", () => {
 	const { simulation, n1, state, elect, settle, role, isEstablished, run } = world();
 	elect();
 	settle();
 	expect([role(), isEstablished()]).toEqual(["leader", true]);
-	state.hangs = "n2";
+	state.hangs = ["n2"];
 	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
 	simulation.step(n1, { type: "propose", entries, acknowledgement: null });
 	run(30 * electionTimeoutMs);
 	expect(role()).toBe("leader");
 });
 
+/** n2 stores, n3 does not, and n1 does not hear n4 and n5. */
+function stuck() {
+	const it = world(five);
+	it.state.cutOff = [];
+	it.elect();
+	it.settle();
+	it.state.hangs = ["n3"];
+	it.state.cutOff = ["n4", "n5"];
+	return it;
+}
+
+test("it gives way after ten election timeouts without a commit, where those that may store are a quorum without it", () => {
+	const { simulation, n1, role, run } = stuck();
+	// With nothing to commit it leads as long as it is heard.
+	run(30 * electionTimeoutMs);
+	expect(role()).toBe("leader");
+	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
+	simulation.step(n1, { type: "propose", entries, acknowledgement: null });
+	run(9 * electionTimeoutMs);
+	expect(role()).toBe("leader");
+	run(electionTimeoutMs + 2 * heartbeatIntervalMs);
+	expect(role()).toBe("follower");
+	// Others first.
+	run(2 * electionTimeoutMs);
+	expect(role()).toBe("follower");
+});
+
+test("it leads on where one of them is heard again, and stores nothing either", () => {
+	const { simulation, n1, state, role, run } = stuck();
+	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
+	simulation.step(n1, { type: "propose", entries, acknowledgement: null });
+	run(5 * electionTimeoutMs);
+	state.cutOff = ["n5"];
+	state.hangs = ["n3", "n4"];
+	run(30 * electionTimeoutMs);
+	expect(role()).toBe("leader");
+});
+
 test("nor does one give way while its companion gets a snapshot", () => {
 	const { simulation, n1, state, elect, settle, role, isEstablished, run } = world();
-	state.cutOff = "n2";
+	state.cutOff = ["n2"];
 	elect();
 	settle();
 	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
@@ -108,7 +151,7 @@ test("nor does one give way while its companion gets a snapshot", () => {
 	run(heartbeatIntervalMs);
 	simulation.apply(n1);
 	simulation.compact(n1, n1.core?.view.commitIndex ?? 0);
-	state.cutOff = "n3";
+	state.cutOff = ["n3"];
 	simulation.step(n1, { type: "step-down" });
 	elect();
 	run(30 * electionTimeoutMs);
@@ -118,7 +161,7 @@ test("nor does one give way while its companion gets a snapshot", () => {
 		"snapshot",
 	]);
 	simulation.step(n1, { type: "snapshot-sent", to: "n2", index: null });
-	state.hangs = "n2";
+	state.hangs = ["n2"];
 	simulation.step(n1, { type: "tick" });
 	expect(role()).toBe("follower");
 });

@@ -6,7 +6,7 @@ import { createChain } from "./chain.ts";
 import { createCommitTimes } from "./commit-times.ts";
 import { forgetDeparted, seeOff } from "./departing.ts";
 import { becomeFollower } from "./follower.ts";
-import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
+import { beginRound, followersOf, hasFreshQuorum, heardSince, progressOf } from "./heartbeat.ts";
 import { askToApply, showMore } from "./in-sync.ts";
 import type { Input, ProposedEntry } from "./input.ts";
 import { confirmLeases, createLeases, forgetEndedLeases, onLeaseAsked } from "./leases.ts";
@@ -14,6 +14,7 @@ import { noteReadsEnded } from "./local-reads.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
 import { handOverAsCaretaker, isCaretaker, isUseless } from "./priority.ts";
+import { isQuorum, isWitness } from "./quorum.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
 import { continueChange } from "./reconfiguration.ts";
 import { leaveBehind, noteMode, orderMembers } from "./relaying.ts";
@@ -25,7 +26,7 @@ import type { Milliseconds } from "./types.ts";
 
 const noPayload = new Uint8Array(0);
 
-/** So many election timeouts a leader has for its barrier. */
+/** So many election timeouts a leader has for its barrier, and for what it is given after it. */
 const futileTimeouts = 10;
 
 /** The promise round was won. The barrier, an entry of our own term, makes older entries committable. */
@@ -95,14 +96,30 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 }
 
 /**
- * A quorum hears us and nothing is committed: somebody in it makes nothing durable (its disk hangs, or has no room for
- * our snapshot). Others could do without it and without us, but whoever hears us refuses them. Nobody is
- * served before the barrier, so nothing is lost by giving way. A snapshot that is under way may take as long as it takes.
+ * A quorum hears us and for long nothing is committed: somebody in it makes nothing durable (its disk hangs, or has no
+ * room). Others could do without it and without us, but whoever hears us refuses them. A snapshot that is under
+ * way may take as long as it takes.
+ *
+ * Nobody is served before the barrier, so nothing is lost by giving way then. An established leader serves
+ * reads, which end with it, and so it gives way only where those that may store what it cannot commit are a quorum
+ * without it. That those it does not hear are dead would be a fault more than such a quorum survives.
  */
 function isFutile(state: CoreState, leader: LeaderState): boolean {
-	if (leader.established) return false;
-	if (state.now - leader.since < futileTimeouts * state.settings.electionTimeoutMs) return false;
-	return [...leader.progress.values()].every(({ mode }) => mode !== "snapshot");
+	const since = leader.established ? leader.durableTimes.firstAbove(state.commitIndex) : leader.since;
+	if (since === null || state.now - since < futileTimeouts * state.settings.electionTimeoutMs) return false;
+	if ([...leader.progress.values()].some(({ mode }) => mode === "snapshot")) return false;
+	return !leader.established || othersMayCommit(state, leader);
+}
+
+/** A voter that is not heard may hear others; a witness is sent nothing that the others do not have. */
+function othersMayCommit(state: CoreState, leader: LeaderState): boolean {
+	const heardAfter = state.now - state.settings.electionTimeoutMs;
+	const configuration = configurationOf(state);
+	return isQuorum(configuration, (voter) => {
+		if (voter === state.self) return false;
+		if (heardSince(leader, voter) <= heardAfter || isWitness(configuration, voter)) return true;
+		return (leader.progress.get(voter)?.matchIndex ?? 0) > state.commitIndex;
+	});
 }
 
 /**

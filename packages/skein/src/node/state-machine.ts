@@ -13,13 +13,13 @@ import { SkeinError } from "../../../client/src/errors.ts";
 import type { Acknowledgement } from "../consensus/acknowledge/acknowledgement.ts";
 import type { Entry, LogIndex, NodeId, Position, Term } from "../consensus/types.ts";
 import type { AppliedEntry, Database, WriteRequest } from "../database/database.ts";
-import { readSettingChange } from "../database/setting-change.ts";
 import type { Log } from "../log/log.ts";
 import type { Clock, Milliseconds, Timer } from "../world/clock.ts";
 import { isDiskFailing, isDiskFull } from "../world/disk.ts";
 import type { Logger } from "../world/logger.ts";
 import { createAppliedEntries, isEffect } from "./applied-entries.ts";
 import type { AppliedIndex } from "./applied-index.ts";
+import { createAppliedSettings } from "./applied-settings.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import type { CoreRunner, RoleState } from "./core-runner.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -105,6 +105,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	const { database, log, applied, clock, logger, settings } = options;
 	const signal = createSignal();
 	const incoming = createAppliedEntries(database);
+	const settingsIn = createAppliedSettings();
 	const isLineDue = createRepeatedLines(clock);
 	const watch = createDiskWatch(options);
 	const leading = createLeading({ ...options, watch, wake: () => signal.wake() });
@@ -268,10 +269,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 
 	/** They are applied. */
 	function tellSettings(entries: readonly AppliedEntry[]): void {
-		for (const { kind, payload } of entries) {
-			const change = kind === "command" ? readSettingChange(payload) : null;
-			if (change?.name === "acknowledgement") options.onAcknowledgement(change.value);
-		}
+		for (const change of settingsIn.read(entries))
+			if (change.name === "acknowledgement") options.onAcknowledgement(change.value);
 	}
 
 	async function applyFailed(error: unknown, entries: readonly Entry[], last: LogIndex): Promise<boolean> {
