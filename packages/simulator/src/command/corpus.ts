@@ -92,4 +92,16 @@ export const corpus: readonly Known[] = [
 		seconds: 20,
 		why: "a choice of the mode whose pages came in pieces was not told to followers; a leader that a majority heard committed nothing",
 	},
+	{
+		seed: 911000973,
+		profile: "sqlite",
+		seconds: 20,
+		why: "who had no room led again and again before a member stood in that never leads",
+	},
+	{
+		seed: 911000837,
+		profile: "sqlite",
+		seconds: 20,
+		why: "leadership was to be handed to who had been removed (the simulator's own)",
+	},
 ];

@@ -1,5 +1,5 @@
 /** In a healed majority leadership can be handed over: asked of the leader again and again until it succeeds. */
-import { neverLeads } from "../../../skein/src/consensus/quorum.ts";
+import { isVoter, neverLeads } from "../../../skein/src/consensus/quorum.ts";
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
@@ -49,7 +49,8 @@ export function handOver({ members, scheduler, tell, onOutrage }: HandOverOption
 		const leader = members.find(({ core }) => core?.established === true);
 		const mayLead = (id: NodeId): boolean => {
 			const configuration = leader?.core?.configuration;
-			return configuration !== undefined && !neverLeads(configuration, id);
+			// Who was a voter when this phase began may be a learner by a change that came to its end meanwhile.
+			return configuration !== undefined && isVoter(configuration, id) && !neverLeads(configuration, id);
 		};
 		const others = members.filter((member) => member !== leader && member.core !== null);
 		const target = others.find(({ id }) => mayLead(id));

@@ -143,3 +143,35 @@ test("a member that could not apply for want of room, and gets a snapshot instea
 	expect(member.file.content.items).toEqual(["large"]);
 	expect(member.node?.service.readiness()).toEqual({ ready: true, reason: "" });
 });
+
+test("who leads without room gives way for long enough that a member stands in which never leads", async () => {
+	const cluster = await createCluster({ size: 3, seed: 9 });
+	const leader = await cluster.leader();
+	const [full, never] = cluster.members.filter((member) => member !== leader);
+	if (full === undefined || never === undefined) throw new Error("no members");
+	const changes = [{ change: "priority", id: never.id, priority: "never" } as const];
+	const changed = watch(
+		leader.node?.service.changeMembers({ changes, confirm: null, dryRun: false }) ?? Promise.reject(),
+	);
+	await cluster.clock.run(500);
+	expect(changed.error).toBe(null);
+	let noRoom: Error | null = Object.assign(new Error("database or disk is full"), { code: "DISK_FULL" });
+	Object.defineProperty(full.file, "failure", { configurable: true, get: () => noRoom, set() {} });
+	const written = send(leader, insert("a"));
+	await cluster.clock.run(1_000);
+	expect(written.error).toBe(null);
+	await cluster.stop(leader);
+
+	const led = new Set<string | undefined>();
+	for (let passedMs = 0; passedMs < 30_000; passedMs += 100) {
+		await cluster.clock.run(100);
+		led.add([full, never].find(({ node }) => node?.core.established)?.id);
+	}
+	expect(led).toContain(full.id);
+	expect(led).toContain(never.id);
+	// With room it leads at once, and goes on.
+	noRoom = null;
+	await cluster.clock.run(10_000);
+	expect(full.node?.core.established).toBe(true);
+	expect(full.node?.service.readiness()).toEqual({ ready: true, reason: "" });
+});

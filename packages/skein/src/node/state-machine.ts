@@ -123,6 +123,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	let unfitAt: LogIndex | null = null;
 	let asking: Timer | null = null;
 	let full = false;
+	let standsBack = false;
 	/** That this member led when it last asked. */
 	let ledTerm: Term | null = null;
 	/** One after the other, while entries were applied. */
@@ -258,8 +259,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			const effect = ready.findLast(isEffect);
 			tellSettings(ready);
 			if (effect !== undefined) applied.advance(effect.position);
-			full = false;
-			diskFailures = 0;
+			diskWorks();
 		}
 		cursor += entries.length;
 		// What is not applied of them are pieces.
@@ -278,7 +278,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		await findPosition();
 		// It has happened: there is nothing that does not fit, and no snapshot would be newer.
 		if (applied.position.index >= last) {
-			full = false;
+			diskWorks();
 			return true;
 		}
 		const isFull = isDiskFull(error);
@@ -288,10 +288,15 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		const what = isFull ? "the disk is full" : `the disk fails (${String(error)})`;
 		if (isLineDue("full"))
 			logger.error({}, `${what}: this node does not lead, and committed entries wait to be applied`);
-		// A leader that cannot apply serves nobody: somebody with room shall lead (found by simulation).
-		options.runner().step({ type: "step-down" });
+		giveWay(diskFullPauseMs);
 		await pauseFor(diskFullPauseMs);
 		return true;
+	}
+
+	function diskWorks(): void {
+		full = false;
+		diskFailures = 0;
+		if (standsBack) standBack(0);
 	}
 
 	/**
@@ -316,15 +321,10 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	function seekSnapshot(index: LogIndex): false {
 		leading.refuseQueued();
 		if (asking !== null) return false;
-		const { role, term, leader } = options.runner().state;
-		// Whoever cannot apply cannot serve. Not at once: the others need our log first, or they could never win.
-		const givesWay = role === "leader" && term === ledTerm;
-		if (givesWay) options.runner().step({ type: "step-down" });
-		// It would win again and again before a member stands in that never leads, and that may be all that can serve; and
-		// that one would hand over to it at once.
-		if (givesWay || (role === "follower" && leader !== null))
-			standBack(restTimeouts * settings.consensus.electionTimeoutMs + askAgainMs);
-		ledTerm = role === "leader" ? term : null;
+		giveWay(askAgainMs);
+		const { role, leader } = options.runner().state;
+		// Whoever leads has the copy that it waits for, and would hand over to it at once where that is not who is to lead.
+		if (role === "follower" && leader !== null) standBack(restMs(askAgainMs));
 		options.askForSnapshot(index);
 		asking = clock.setTimer(askAgainMs, () => {
 			asking = null;
@@ -333,7 +333,26 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 		return false;
 	}
 
+	/**
+	 * Who cannot apply serves nobody: somebody else shall lead. Not at once: the others need our log first, or they could
+	 * never win. Then it stands back: it would win again and again before a member stands in that never leads, and that may be
+	 * all that can serve. `againAfterMs`: when this is asked again.
+	 */
+	function giveWay(againAfterMs: Milliseconds): void {
+		const { role, term } = options.runner().state;
+		if (role === "leader" && term === ledTerm) {
+			options.runner().step({ type: "step-down" });
+			standBack(restMs(againAfterMs));
+		}
+		ledTerm = role === "leader" ? term : null;
+	}
+
+	function restMs(againAfterMs: Milliseconds): Milliseconds {
+		return restTimeouts * settings.consensus.electionTimeoutMs + againAfterMs;
+	}
+
 	function standBack(forMs: Milliseconds): void {
+		standsBack = forMs > 0;
 		options.runner().step({ type: "hold-back", reason: "unfit", forMs });
 	}
 
@@ -355,9 +374,8 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 			cursor = state.applied.index + 1;
 			unfitAt = null;
 			if (state.acknowledgement !== null) options.onAcknowledgement(state.acknowledgement);
-			standBack(0);
 			// There was room for all of it (found by simulation: nobody has to write before this member is ready again).
-			full = false;
+			diskWorks();
 			applied.advance(state.applied);
 			options.runner().step({
 				type: "snapshot-installed",
