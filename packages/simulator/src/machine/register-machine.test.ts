@@ -253,6 +253,7 @@ test("commits and checkpoints wait while the disk hangs, reads do not, and a wri
 		disk: createMemoryDisk(() => chance.next()),
 		device: {
 			slowness: 1,
+			whenHealed() {},
 			get whenAwake() {
 				return fault === "hangs" ? (call: () => void) => void wakeCalls.push(call) : null;
 			},

@@ -12,6 +12,8 @@ export type After = (delayMs: number, callback: () => void) => void;
 export interface Device {
 	/** So many times longer does it take. */
 	readonly slowness: number;
+	/** Calls back, once, when it is as it should be for good; not in a later life. */
+	whenHealed(call: () => void): void;
 	/** Null: the disk works. Else it hangs, and calls back once when it does not any more. */
 	readonly whenAwake: ((call: () => void) => void) | null;
 	/** Throws if the disk was told to fail a write. */
@@ -70,6 +72,13 @@ export function createWorkQueue({ after, chance, device }: WorkQueueOptions): Wo
 		else hung(() => after(0, () => whenAwake(onDisk, work)));
 	}
 
+	/** On a slow disk it lasts longer, but from when that is healed no longer than on a good one. May call twice. */
+	function lasts(workMs: number, onDisk: boolean, over: () => void): void {
+		const slowness = onDisk ? (device?.slowness ?? 1) : 1;
+		after(workMs * slowness, over);
+		if (slowness > 1) device?.whenHealed(() => after(workMs, over));
+	}
+
 	/** The writer's answers do not overtake each other. */
 	function answer(settle: () => void): void {
 		answers.push(settle);
@@ -113,8 +122,12 @@ export function createWorkQueue({ after, chance, device }: WorkQueueOptions): Wo
 					next();
 				};
 				const begin = (): void => {
-					const slowness = onDisk ? (device?.slowness ?? 1) : 1;
-					after(chance.exponential(meanMs) * slowness, () => whenAwake(onDisk, carryOut));
+					let isOver = false;
+					lasts(chance.exponential(meanMs), onDisk, () => {
+						if (isOver) return;
+						isOver = true;
+						whenAwake(onDisk, carryOut);
+					});
 				};
 				if (busy) queue.push(begin);
 				else {

@@ -252,6 +252,22 @@ test("a slow disk is slow by its factor, and latencies have a long tail", async 
 	expect(usual.at(-1)).toBeGreaterThan(100);
 });
 
+test("what was begun on a slow disk goes on as on a good one when it is healed", async () => {
+	const { scheduler, disk, fileWith } = world();
+	const file = await fileWith("a", bytesOf(10, 1));
+	disk.slow(1_000_000);
+	const heard: string[] = [];
+	void file.sync().then(() => heard.push("file"));
+	disk.device.whenHealed(() => heard.push("database"));
+	await scheduler.runUntil(scheduler.now + 60_000);
+	expect(heard).toEqual([]);
+	disk.heal();
+	await scheduler.runUntil(scheduler.now + 10);
+	expect(heard).toEqual(["database", "file"]);
+	await scheduler.runUntil(scheduler.now + 10_000_000);
+	expect(heard).toEqual(["database", "file"]);
+});
+
 test("rot and misdirected writes are on the device, and what it should hold is still known", async () => {
 	const { disk, done, fileWith, content } = world();
 	const file = await fileWith("a", bytesOf(2_048, 1));

@@ -6,6 +6,7 @@
  * The worst that the Disk contract allows is always on (what is not synced may be lost, in any order and
  * part); everything else that goes wrong with disks happens only when it is asked for here.
  */
+import type { Milliseconds } from "../../../skein/src/world/clock.ts";
 import { crc32 } from "../../../skein/src/world/crc32.ts";
 import type { Disk, DiskFile } from "../../../skein/src/world/disk.ts";
 import type { Chance } from "../engine/chance.ts";
@@ -90,6 +91,9 @@ export interface SimulatedDiskOptions {
 interface Operation {
 	readonly bornIn: number;
 	readonly door: DiskDoor;
+	readonly kind: OperationKind;
+	/** Its time was drawn while the disk was slow. */
+	readonly isSlowed: boolean;
 	event: ScheduledEvent | null;
 	/** Carries it out and gives what tells the process. */
 	carryOut(): () => void;
@@ -111,6 +115,8 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 	let isHealed = false;
 	let hasHeldUp = false;
 	const wakeCalls: (() => void)[] = [];
+	/** Of work of the database that takes longer because the disk is slow. */
+	const healedCalls: (() => void)[] = [];
 	const failing = new Map<FailingOperation, "once" | "sticky">();
 	let misdirects: ((path: string) => boolean) | null = null;
 	let boundary: { left: number; readonly when: "before" | "after"; readonly call: () => void } | null = null;
@@ -135,6 +141,8 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			const one: Operation = {
 				bornIn,
 				door,
+				kind,
+				isSlowed: slowness > 1,
 				event: null,
 				carryOut() {
 					try {
@@ -147,11 +155,25 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 				cut,
 			};
 			underWay.add(one);
-			one.event = scheduler.after(latencyMs(kind), () => {
-				one.event = null;
-				if (!isHung) finish(one);
-			});
+			finishAfter(latencyMs(kind), one);
 		});
+	}
+
+	function finishAfter(delayMs: Milliseconds, one: Operation): void {
+		one.event = scheduler.after(delayMs, () => {
+			one.event = null;
+			if (!isHung) finish(one);
+		});
+	}
+
+	/** What was begun while the disk was slow could last far beyond its recovery: from now on it takes what it takes on a good one. */
+	function hasten(): void {
+		for (const one of underWay) {
+			if (!one.isSlowed) continue;
+			one.event?.cancel();
+			finishAfter(latencyMs(one.kind), one);
+		}
+		for (const call of healedCalls.splice(0)) call();
 	}
 
 	function finish(one: Operation): void {
@@ -316,6 +338,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 	function end(): void {
 		life++;
 		boundary = null;
+		healedCalls.length = 0;
 		for (const one of underWay) one.event?.cancel();
 	}
 
@@ -393,10 +416,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			for (const one of underWay) {
 				// Those whose time had not come yet go on by themselves.
 				if (one.event !== null) continue;
-				one.event = scheduler.after(chance.exponential(settings.meanMs.write), () => {
-					one.event = null;
-					if (!isHung) finish(one);
-				});
+				finishAfter(chance.exponential(settings.meanMs.write), one);
 			}
 		},
 		slow(factor) {
@@ -438,6 +458,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			isHealed = true;
 			boundary = null;
 			slowness = 1;
+			hasten();
 			failing.clear();
 			misdirects = null;
 			hangsInCheckpoint = false;
@@ -461,6 +482,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			get whenAwake() {
 				return isHung ? (call: () => void) => void wakeCalls.push(call) : null;
 			},
+			whenHealed: (call) => void healedCalls.push(call),
 			failIfTold: () => failIfTold("write"),
 			checkpointBegins() {
 				if (!hangsInCheckpoint) return;
