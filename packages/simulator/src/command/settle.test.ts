@@ -19,6 +19,41 @@ test("every promise that can settle has settled, however long the chain", async 
 	}
 });
 
+test("who is no promise callback need not wait: all have settled at once, but for the turns of the event loop", async () => {
+	const settle = createSettle();
+	const { settleNow = () => false } = settle;
+	let turns = 0;
+	await new Promise<void>((resolve) => {
+		let round = 0;
+		const goOn = (): void => {
+			for (; round < 3_000; round++) {
+				let steps = 0;
+				const chain = async (depth: number): Promise<void> => {
+					await Promise.resolve();
+					steps++;
+					if (depth > 0) await chain(depth - 1);
+				};
+				const length = round % 20;
+				void chain(length);
+				if (settleNow()) expect(steps).toBe(length + 1);
+				else {
+					turns++;
+					settle.whenSettled?.(goOn);
+					round++;
+					return;
+				}
+			}
+			resolve();
+		};
+		settle.whenSettled?.(goOn);
+	});
+	expect(turns).toBe(2);
+});
+
+test("a platform without it settles later, as ever", () => {
+	expect(createSettle(null).settleNow).toBe(undefined);
+});
+
 test("what nobody handles is heard of while the world runs", async () => {
 	const settle = createSettle();
 	let heard: unknown = null;

@@ -9,11 +9,19 @@ const settlesPerTurn = 1_024;
  * callbacks add: exact, and a third of what a turn of the event loop costs. That holds for a tick that was
  * asked for by such a callback, as the scheduler is one; who calls from elsewhere waits for one first.
  * Nothing of the world may wait for the platform, nor use ticks itself.
+ *
+ * Who is in a tick already can have Node empty the queue in the middle of it, as Node does itself between two timers:
+ * this saves the tick, and a promise to ask for it. Node has that from its first days, and does not document it; without
+ * it all is the same and a little slower.
  */
-export function createSettle(): Settle {
+export function createSettle(
+	emptyQueue: (() => void) | null = (process as { readonly _tickCallback?: () => void })._tickCallback ??
+		null,
+): Settle {
 	let settles = 0;
+	const isTurn = (): boolean => ++settles % settlesPerTurn === 0;
 	const wait = (resolve: () => void): void => {
-		if (++settles % settlesPerTurn === 0) setImmediate(resolve);
+		if (isTurn()) setImmediate(resolve);
 		else process.nextTick(resolve);
 	};
 	const settled = Promise.resolve();
@@ -24,5 +32,13 @@ export function createSettle(): Settle {
 		// A tick that is asked for outside of a promise callback would come before all of these.
 		void settled.then(waitForIt);
 	};
-	return Object.assign(() => new Promise<void>(wait), { whenSettled });
+	const settle = Object.assign(() => new Promise<void>(wait), { whenSettled });
+	if (emptyQueue === null) return settle;
+	const settleNow = (): boolean => {
+		if (settles % settlesPerTurn === settlesPerTurn - 1) return false;
+		settles++;
+		emptyQueue();
+		return true;
+	};
+	return Object.assign(settle, { settleNow });
 }

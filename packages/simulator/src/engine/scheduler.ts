@@ -36,6 +36,8 @@ export interface Settle {
 	(): Promise<void>;
 	/** The same from anywhere and without a promise, if the platform has it: it happens after each event. */
 	readonly whenSettled?: (settled: () => void) => void;
+	/** Settles them while the caller waits, who is no promise callback. False: it cannot just now, `whenSettled` must. */
+	readonly settleNow?: () => boolean;
 }
 
 /**
@@ -155,11 +157,14 @@ export function createScheduler(settle: Settle): Scheduler {
 				await settle();
 				await new Promise<void>((resolve, reject) => {
 					const call = settle.whenSettled ?? ((settled) => void settle().then(settled, reject));
+					const settleNow = settle.settleNow ?? (() => false);
 					const goOn = (): void => {
 						try {
-							afterEach?.();
-							if (carryOutNext(time)) call(goOn);
-							else resolve();
+							do {
+								afterEach?.();
+								if (!carryOutNext(time)) return resolve();
+							} while (settleNow());
+							call(goOn);
 						} catch (error) {
 							reject(error);
 						}
