@@ -58,8 +58,9 @@ function add({ happened }: Coverage, name: string, times = 1): void {
 /** Counts what only the trace tells. */
 export function createCounter(coverage: Coverage): (event: TraceEvent) => void {
 	let lastTerm = 0;
+	const names = createNames();
 	return (event) => {
-		const name = nameOf(event);
+		const name = nameOf(event, names);
 		if (name !== null) add(coverage, name);
 		switch (event.type) {
 			case "role":
@@ -86,14 +87,28 @@ export function createCounter(coverage: Coverage): (event: TraceEvent) => void {
 	};
 }
 
+type Names = (what: string, detail: string) => string;
+
+/** `what (detail)`, put together once: a text that is new each time would have to be hashed each time that it is counted. */
+function createNames(): Names {
+	const all = new Map<string, Map<string, string>>();
+	return (what, detail) => {
+		const known = all.get(what) ?? new Map<string, string>();
+		if (known.size === 0) all.set(what, known);
+		const name = known.get(detail) ?? `${what} (${detail})`;
+		known.set(detail, name);
+		return name;
+	};
+}
+
 /** Under which name it is counted in `happened`; null: too common to be told. */
-function nameOf(event: TraceEvent): string | null {
+function nameOf(event: TraceEvent, names: Names): string | null {
 	switch (event.type) {
 		case "message":
 			if (event["late"] === true) return "message of an old connection";
 			return event["copy"] === true ? "message twice" : null;
 		case "message-lost":
-			return `message lost (${field(event, "why")})`;
+			return names("message lost", field(event, "why"));
 		case "crash":
 			return `crash (${field(event, "kind")})`;
 		case "crash-at-operation":
@@ -111,7 +126,9 @@ function nameOf(event: TraceEvent): string | null {
 				? "disk rot (snapshot)"
 				: `disk rot (${field(event, "verdict")})`;
 		case "complete":
-			return `operation ${field(event, "outcome")}${field(event, "outcome") === "ok" ? "" : ` (${field(event, "code")})`}`;
+			return field(event, "outcome") === "ok"
+				? "operation ok"
+				: names(`operation ${field(event, "outcome")}`, field(event, "code"));
 		case "beyond": {
 			const away = Number(field(event, "refused")) + Number(field(event, "failed"));
 			return away * 2 < Number(field(event, "of"))

@@ -63,8 +63,12 @@ function bodyAt(bytes: Uint8Array): number {
 	return receiverAt + 1 + (bytes[receiverAt] ?? 0);
 }
 
+/** Names are ASCII and short. */
 function nameAt(bytes: Uint8Array, at: number): NodeId {
-	return new TextDecoder().decode(bytes.subarray(at + 1, at + 1 + (bytes[at] ?? 0)));
+	let name = "";
+	for (let place = at + 1; place <= at + (bytes[at] ?? 0); place++)
+		name += String.fromCharCode(bytes[place] ?? 0);
+	return name;
 }
 
 export function senderOf(bytes: Uint8Array): NodeId {

@@ -7,17 +7,25 @@ export interface Mixer {
 }
 
 export function createMixer(): Mixer {
-	let high = 0x811c9dc5;
-	let low = 0x2c1b3c6d;
+	/** High and low. They do not fit into 31 bits: a variable that functions share would be a boxed number. */
+	const halves = new Int32Array([0x811c9dc5, 0x2c1b3c6d]);
 
 	function word(value: number): void {
-		high = Math.imul(high ^ value, 0x01000193);
-		low = Math.imul(((low << 5) | (low >>> 27)) ^ value, 0x297a2d39);
+		halves[0] = mixHigh(halves[0] ?? 0, value);
+		halves[1] = mixLow(halves[1] ?? 0, value);
 	}
 
 	function text(value: string): void {
 		word(value.length);
-		for (let place = 0; place < value.length; place++) word(value.charCodeAt(place));
+		let high = halves[0] ?? 0;
+		let low = halves[1] ?? 0;
+		for (let place = 0; place < value.length; place++) {
+			const code = value.charCodeAt(place);
+			high = mixHigh(high, code);
+			low = mixLow(low, code);
+		}
+		halves[0] = high;
+		halves[1] = low;
 	}
 
 	function number(value: number): void {
@@ -44,8 +52,12 @@ export function createMixer(): Mixer {
 					return word(3);
 			}
 		},
-		hash: () => hexadecimal(high) + hexadecimal(low),
+		hash: () => hexadecimal(halves[0] ?? 0) + hexadecimal(halves[1] ?? 0),
 	};
 }
+
+const mixHigh = (high: number, value: number): number => Math.imul(high ^ value, 0x01000193);
+const mixLow = (low: number, value: number): number =>
+	Math.imul(((low << 5) | (low >>> 27)) ^ value, 0x297a2d39);
 
 const hexadecimal = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");

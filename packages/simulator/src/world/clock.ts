@@ -7,6 +7,7 @@
  */
 import { type Clock, type Milliseconds, maxClockDrift } from "../../../skein/src/world/clock.ts";
 import type { Chance } from "../engine/chance.ts";
+import { createLinkedList, type Linked } from "../engine/linked-list.ts";
 import type { ScheduledEvent, Scheduler } from "../engine/scheduler.ts";
 
 /**
@@ -44,7 +45,7 @@ export interface SimulatedClockOptions {
 /** What the world's time 0 is on a right wall clock: 2026-01-01. */
 export const worldBeginsAt = 1_767_225_600_000;
 
-interface PendingTimer {
+interface PendingTimer extends Linked<PendingTimer> {
 	readonly dueAt: number;
 	readonly latenessMs: Milliseconds;
 	readonly callback: () => void;
@@ -65,7 +66,7 @@ export function createSimulatedClock(options: SimulatedClockOptions): SimulatedC
 	let pausedAs: PauseKind | null = null;
 	let stopped = false;
 	/** In the order of their setting. */
-	const timers = new Set<PendingTimer>();
+	const timers = createLinkedList<PendingTimer>();
 
 	function now(): number {
 		const elapsed = pausedAs === "suspended" ? 0 : (scheduler.now - base.world) * rate;
@@ -80,7 +81,7 @@ export function createSimulatedClock(options: SimulatedClockOptions): SimulatedC
 	function schedule(timer: PendingTimer): void {
 		const delayMs = Math.max(0, timer.dueAt - now()) / rate + timer.latenessMs;
 		timer.event = scheduler.after(delayMs, () => {
-			timers.delete(timer);
+			timers.remove(timer);
 			latest = Math.max(latest, timer.dueAt);
 			timer.callback();
 		});
@@ -88,7 +89,7 @@ export function createSimulatedClock(options: SimulatedClockOptions): SimulatedC
 
 	/** After a change of what the clock shows or how fast it runs. */
 	function scheduleAnew(): void {
-		const inOrder = [...timers].toSorted((one, other) => one.dueAt - other.dueAt);
+		const inOrder = timers.all().sort((one, other) => one.dueAt - other.dueAt);
 		for (const timer of inOrder) {
 			timer.event?.cancel();
 			schedule(timer);
@@ -108,12 +109,20 @@ export function createSimulatedClock(options: SimulatedClockOptions): SimulatedC
 			if (!(delayMs <= 2 ** 31 - 1)) throw new RangeError(`a timer of ${delayMs} ms`);
 			const late = latenessMs === 0 ? 0 : (chance?.exponential(latenessMs) ?? 0);
 			const dueAt = now() + Math.max(0, delayMs);
-			const timer: PendingTimer = { dueAt, latenessMs: late, callback, event: null };
+			const timer: PendingTimer = {
+				dueAt,
+				latenessMs: late,
+				callback,
+				event: null,
+				before: null,
+				behind: null,
+				isLinked: false,
+			};
 			if (!stopped) timers.add(timer);
 			if (!stopped && pausedAs === null) schedule(timer);
 			return {
 				cancel() {
-					timers.delete(timer);
+					timers.remove(timer);
 					timer.event?.cancel();
 				},
 			};
@@ -122,7 +131,7 @@ export function createSimulatedClock(options: SimulatedClockOptions): SimulatedC
 			if (pausedAs !== null || stopped) return;
 			rebase();
 			pausedAs = kind;
-			for (const timer of timers) timer.event?.cancel();
+			for (const timer of timers.all()) timer.event?.cancel();
 		},
 		resume() {
 			if (pausedAs === null || stopped) return;
@@ -144,7 +153,7 @@ export function createSimulatedClock(options: SimulatedClockOptions): SimulatedC
 		},
 		stop() {
 			stopped = true;
-			for (const timer of timers) timer.event?.cancel();
+			for (const timer of timers.all()) timer.event?.cancel();
 			timers.clear();
 		},
 	};

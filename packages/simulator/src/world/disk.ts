@@ -10,6 +10,7 @@ import type { Milliseconds } from "../../../skein/src/world/clock.ts";
 import { crc32 } from "../../../skein/src/world/crc32.ts";
 import type { Disk, DiskFile } from "../../../skein/src/world/disk.ts";
 import type { Chance } from "../engine/chance.ts";
+import { createLinkedList, type Linked } from "../engine/linked-list.ts";
 import type { ScheduledEvent, Scheduler } from "../engine/scheduler.ts";
 import type { Device } from "../machine/work-queue.ts";
 import type { Tell } from "../trace/event.ts";
@@ -88,7 +89,7 @@ export interface SimulatedDiskOptions {
 	readonly checksum?: Disk["checksum"];
 }
 
-interface Operation {
+interface Operation extends Linked<Operation> {
 	readonly bornIn: number;
 	readonly door: DiskDoor;
 	readonly kind: OperationKind;
@@ -104,7 +105,7 @@ interface Operation {
 export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
 	const { node, scheduler, chance, settings, tell } = options;
 	const names = createDiskNames();
-	const underWay = new Set<Operation>();
+	const underWay = createLinkedList<Operation>();
 	let life = 0;
 	let isHung = false;
 	let hangsInCheckpoint = false;
@@ -153,6 +154,9 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 					}
 				},
 				cut,
+				before: null,
+				behind: null,
+				isLinked: false,
 			};
 			underWay.add(one);
 			finishAfter(latencyMs(kind), one);
@@ -168,7 +172,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 
 	/** What was begun while the disk was slow could last far beyond its recovery: from now on it takes what it takes on a good one. */
 	function hasten(): void {
-		for (const one of underWay) {
+		for (const one of underWay.all()) {
 			if (!one.isSlowed) continue;
 			one.event?.cancel();
 			finishAfter(latencyMs(one.kind), one);
@@ -180,7 +184,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		const call = countDown();
 		if (call?.when === "before") call.call();
 		if (one.bornIn !== life) return;
-		underWay.delete(one);
+		underWay.remove(one);
 		disk.operations++;
 		const answer = one.carryOut();
 		if (call?.when === "after") call.call();
@@ -339,7 +343,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		life++;
 		boundary = null;
 		healedCalls.length = 0;
-		for (const one of underWay) one.event?.cancel();
+		for (const one of underWay.all()) one.event?.cancel();
 	}
 
 	const through = (door: DiskDoor): Disk => ({
@@ -388,7 +392,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 		crash(kind) {
 			end();
 			// What a hung disk was asked for never reached it.
-			if (!isHung) for (const one of underWay) one.cut();
+			if (!isHung) for (const one of underWay.all()) one.cut();
 			underWay.clear();
 			if (kind === "kill") return;
 			names.loseCache(chance);
@@ -413,7 +417,7 @@ export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDis
 			isHung = false;
 			for (const call of wakeCalls.splice(0)) call();
 			tell({ type: "disk-resumes", node });
-			for (const one of underWay) {
+			for (const one of underWay.all()) {
 				// Those whose time had not come yet go on by themselves.
 				if (one.event !== null) continue;
 				finishAfter(chance.exponential(settings.meanMs.write), one);

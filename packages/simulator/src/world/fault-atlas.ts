@@ -120,8 +120,10 @@ export function createFaultAtlas(options: {
 			return null;
 		},
 		rotSnapshot(node, disk) {
-			const [path, file] = [...disk.files()].findLast(([one]) => isSnapshot(one)) ?? [];
-			if (path === undefined || file === undefined || file.sizeBytes === 0) return false;
+			const files = disk.files();
+			const path = newestSnapshot(files.keys());
+			const file = path === null ? undefined : files.get(path);
+			if (path === null || file === undefined || file.sizeBytes === 0) return false;
 			const flips = drawFlips(snapshotChance, file.sizeBytes);
 			// Written, not turned on the device: most of a copy was never synced.
 			for (const { offset, mask } of flips) {
@@ -157,6 +159,13 @@ export function leavesMajority(voters: readonly NodeId[], spent: readonly NodeId
 
 const statePath = `${logDirectory}/state`;
 const isInLog = (path: string): boolean => path.startsWith(`${logDirectory}/`);
+
+/** Looked for many times a second, mostly in vain. */
+function newestSnapshot(paths: Iterable<string>): string | null {
+	let newest: string | null = null;
+	for (const path of paths) if (isSnapshot(path)) newest = path;
+	return newest;
+}
 
 interface Flip {
 	readonly offset: number;

@@ -6,7 +6,8 @@
 import type { NodeId } from "../../../skein/src/consensus/types.ts";
 import type { Lane } from "../../../skein/src/world/network.ts";
 import type { Chance } from "../engine/chance.ts";
-import type { ScheduledEvent, Scheduler, WorldTime } from "../engine/scheduler.ts";
+import { createLinkedList, type Linked } from "../engine/linked-list.ts";
+import { onlyLooked, type ScheduledEvent, type Scheduler, type WorldTime } from "../engine/scheduler.ts";
 import type { Tell } from "../trace/event.ts";
 import type { NetworkSettings } from "./network-settings.ts";
 
@@ -62,7 +63,7 @@ export interface SimulatedLane {
 	die(): void;
 }
 
-interface Message {
+interface Message extends Linked<Message> {
 	readonly bytes: Uint8Array;
 	readonly sentAt: WorldTime;
 	readonly door: Door;
@@ -81,7 +82,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 	let state: State = { type: "down" };
 	let blocked: "hold" | "drop" | null = null;
 	/** In the order of their sending, which is that of their arrival. */
-	const underWay = new Set<Message>();
+	const underWay = createLinkedList<Message>();
 	let held: Message[] = [];
 	let heldBytes = 0;
 	/** What waits for the lane to take it, by when it will have. */
@@ -120,7 +121,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		underWay.add(message);
 		for (const kept of keepers) if (kept.length < maxKeptCopies) kept.push(message);
 		message.arrival = scheduler.at(arrivesAt, () => {
-			underWay.delete(message);
+			underWay.remove(message);
 			deliver(message, false);
 		});
 		const { duplicateProbability, meanDuplicateMs } = options.settings();
@@ -178,7 +179,15 @@ export function createLane(options: LaneOptions): SimulatedLane {
 			lose({ bytes, sentAt: scheduler.now }, "ghost");
 			return true;
 		}
-		const message: Message = { bytes, sentAt: scheduler.now, door: state.door, arrival: null };
+		const message: Message = {
+			bytes,
+			sentAt: scheduler.now,
+			door: state.door,
+			arrival: null,
+			before: null,
+			behind: null,
+			isLinked: false,
+		};
 		if (blocked !== null) waitForStall();
 		if (blocked === "hold") hold(message);
 		else if (blocked === "drop") lose(message, "cut");
@@ -207,8 +216,8 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		const event = scheduler.after(delay, () => {
 			const door = options.doorOf();
 			state = { type: "down" };
-			if (door !== null) connect(door);
-			else news(false);
+			if (door !== null) return connect(door);
+			return self.ready ? news(false) : onlyLooked;
 		});
 		state = { type: "dialling", event };
 	}
@@ -223,7 +232,8 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		queued = 0;
 		if (meanConnectionMs !== Number.POSITIVE_INFINITY) {
 			scheduler.after(chance.exponential(meanConnectionMs), () => {
-				if (mine === connection && options.settings().meanConnectionMs !== Number.POSITIVE_INFINITY) end();
+				const isCalm = options.settings().meanConnectionMs === Number.POSITIVE_INFINITY;
+				return mine === connection && !isCalm ? end() : onlyLooked;
 			});
 		}
 		const isLate = chance.happens(lateNewsProbability);
@@ -246,9 +256,9 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		state = { type: "ghost" };
 		const mine = ++connection;
 		const after = (delayMs: number, isTold: boolean): void => {
-			scheduler.after(delayMs, () => {
-				if (mine === connection && state.type === "ghost") down(isTold);
-			});
+			scheduler.after(delayMs, () =>
+				mine === connection && state.type === "ghost" ? down(isTold) : onlyLooked,
+			);
 		};
 		// Never inside a call of the sender: the news of a socket come as an event.
 		if (noticed ?? !chance.happens(options.settings().silentProbability)) return after(0, true);
@@ -268,7 +278,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 	function loseUnderWay(): void {
 		const { lateProbability, meanLateMs } = options.settings();
 		for (const message of takeHeld()) lose(message, "connection");
-		for (const message of underWay) {
+		for (const message of underWay.all()) {
 			message.arrival?.cancel();
 			if (!chance.happens(lateProbability)) lose(message, "connection");
 			else scheduler.after(chance.exponential(meanLateMs), () => deliver(message, false, true));
@@ -288,12 +298,12 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		cut(mode) {
 			if (mode === "reset") return end(true);
 			blocked = mode;
-			for (const message of underWay) {
+			for (const message of underWay.all()) {
 				message.arrival?.cancel();
 				if (mode === "hold") hold(message);
 				else lose(message, "cut");
 			}
-			if (underWay.size > 0) waitForStall();
+			if (!underWay.isEmpty) waitForStall();
 			underWay.clear();
 		},
 		mend() {

@@ -37,7 +37,8 @@ export function createDeadlines(clock: Clock): Deadlines {
 		const now = clock.now();
 		// Chosen before the first ends: what one of them adds for the same moment waits for the next sweep, or this
 		// one would never end.
-		const due = [...waiting].filter(({ at }) => at <= now);
+		const due: Waiting[] = [];
+		for (const entry of waiting) if (entry.at <= now) due.push(entry);
 		for (const entry of due) if (waiting.delete(entry)) entry.expire();
 		if (waiting.size === 0) return;
 		let earliest = Number.POSITIVE_INFINITY;
