@@ -18,11 +18,11 @@ import { type Client, startClient } from "../load/client.ts";
 import type { Profile } from "../machine/store.ts";
 import { BrokenProperty } from "../properties/property.ts";
 import { createWatch } from "../properties/watch.ts";
-import type { TimedEvent } from "../trace/event.ts";
+import type { Count, TimedEvent } from "../trace/event.ts";
 import { createTrace, type Trace, withHead } from "../trace/trace.ts";
 import { checkAnsweredModes } from "./answered-modes.ts";
 import { checkAll } from "./checks.ts";
-import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
+import { type Coverage, countMode, createCount, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
 import { handOver } from "./hand-over.ts";
 import { hashOf } from "./hash-of-history.ts";
@@ -97,7 +97,7 @@ export async function simulate(
 			listener?.(withHead(event, at, message));
 		},
 	});
-	const run = createRun(seed, profile, budget, scheduler, trace);
+	const run = createRun(seed, profile, budget, scheduler, trace, createCount(coverage));
 	escapes?.hear(run.onOutrage);
 	let failure: Failure | null = null;
 	try {
@@ -129,7 +129,14 @@ export async function simulate(
 	return { seed, failure, hash: trace.hash(), coverage, asked: run.asked };
 }
 
-function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Scheduler, trace: Trace) {
+function createRun(
+	seed: number,
+	profile: Profile,
+	budget: Budget,
+	scheduler: Scheduler,
+	trace: Trace,
+	count: Count,
+) {
 	const chance = createChance(seed);
 	const drawn = drawPlan(chance.fork("plan"), budget);
 	const plan: RunPlan = profile.name === "sqlite" ? roomForPages(drawn) : drawn;
@@ -157,6 +164,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		networkSettings: plan.network,
 		upgrades: plan.upgrades,
 		diskSettingsOf: plan.diskOf,
+		count,
 		tell(event, message) {
 			if (event.type === "role" && event.role === "leader")
 				leaders.set(Number(event["term"]), String(event["node"]));
@@ -195,6 +203,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		scheduler,
 		chance: chance.fork("nemesis"),
 		tell: trace.tell,
+		count,
 		settings: plan.faults,
 		visit: (...visit) => void visitors.some((visitor) => visitor.visit(...visit)),
 		onOutrage,
@@ -284,7 +293,10 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	/** Often without the leader, and no more than must be: then nobody can stand in for who is not well. */
 	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
 		const sound = draw.shuffle(nemesis.sound);
-		if (!nemesis.isFounded) return new Set(sound);
+		if (!nemesis.isFounded) {
+			count("not founded at the liveness phase");
+			return new Set(sound);
+		}
 		if (plan.witnesses > 0) return drawWithData(draw, sound);
 		if (plan.faults.spares > 0) return drawEnough(draw, sound);
 		const leader = newestLeader()?.id;
