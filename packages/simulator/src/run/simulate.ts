@@ -10,7 +10,7 @@ import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consen
 import { logFormats } from "../../../skein/src/database/log-format.ts";
 import { type Cluster, createCluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
-import { type Chance, createChance } from "../engine/chance.ts";
+import { createChance } from "../engine/chance.ts";
 import { createScheduler, Livelock, type Scheduler } from "../engine/scheduler.ts";
 import { createRecorder, type Key, type Recorder, type Value } from "../history/history.ts";
 import type { AnsweredMode } from "../load/caller.ts";
@@ -26,8 +26,9 @@ import { type Coverage, countMode, createCount, createCounter, noCoverage } from
 import { createEffectsFromLog } from "./effects-from-log.ts";
 import { handOver } from "./hand-over.ts";
 import { hashOf } from "./hash-of-history.ts";
+import { drawHealed } from "./healed-members.ts";
 import { startLeadershipChanges } from "./leadership-changes.ts";
-import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
+import { checkRefusedTokens, checkReports, duties, excuseOf, reportsOn, withoutLost } from "./lost-writes.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { roomForPages } from "./room-for-pages.ts";
@@ -290,52 +291,6 @@ function createRun(
 		);
 	}
 
-	/** Often without the leader, and no more than must be: then nobody can stand in for who is not well. */
-	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
-		const sound = draw.shuffle(nemesis.sound);
-		if (!nemesis.isFounded) {
-			count("not founded at the liveness phase");
-			return new Set(sound);
-		}
-		if (plan.witnesses > 0) return drawWithData(draw, sound);
-		if (plan.faults.spares > 0) return drawEnough(draw, sound);
-		const leader = newestLeader()?.id;
-		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
-		const majority = Math.min(Math.floor(plan.size / 2) + 1, sound.length);
-		return new Set(sound.slice(0, draw.happens(0.5) ? majority : draw.integer(majority, sound.length)));
-	}
-
-	/** A majority of all that may count; half of the time no more than that. */
-	function drawEnough(draw: Chance, sound: readonly NodeId[]): ReadonlySet<NodeId> {
-		const all = nemesis.voters();
-		const isEnough = (nodes: ReadonlySet<NodeId>): boolean =>
-			all.every((voters) => 2 * voters.filter((voter) => nodes.has(voter)).length > voters.length);
-		const enough = new Set(sound);
-		if (!isEnough(enough)) throw new Error(`the sound members are no majority of all that may count`);
-		const most = draw.happens(0.5) ? sound.length : draw.below(sound.length);
-		for (const node of sound.slice(0, most)) {
-			enough.delete(node);
-			if (!isEnough(enough)) enough.add(node);
-		}
-		return enough;
-	}
-
-	/** Whoever is away may be all that has what a witness has heard of: only who is down and lacks nothing to the others stays so. */
-	function drawWithData(draw: Chance, sound: readonly NodeId[]): ReadonlySet<NodeId> {
-		const enough = new Set(sound);
-		const all = nemesis.voters();
-		for (const node of sound) {
-			if (draw.happens(0.3)) continue;
-			enough.delete(node);
-			const isEnough = all.every(
-				(voters) => 2 * voters.filter((voter) => enough.has(voter)).length > voters.length,
-			);
-			const mayBeAway = cluster.member(node).isWitness || nemesis.mayStayAway(node, enough);
-			if (!isEnough || !mayBeAway) enough.add(node);
-		}
-		return enough;
-	}
-
 	/** Whose configuration is not the last one that it leads to, or not committed. */
 	function isChanging(): boolean {
 		const view = newestLeader()?.core ?? null;
@@ -413,7 +368,7 @@ function createRun(
 			modeChanges.stop();
 			leadership.stop();
 			const draw = chance.fork("majority");
-			healed = drawHealed(draw);
+			healed = drawHealed(draw, { plan, nemesis, cluster, leader: newestLeader()?.id ?? null, count });
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
 			nemesis.heal(healed);
 			if (nemesis.isBeyond) return await withoutPromise();
@@ -523,17 +478,27 @@ function createRun(
 				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }
 				: null;
 			const { history, lost } = withoutLost(recorder.history, committed);
-			const isBackAndSound = (node: NodeId): boolean =>
-				done.some(({ id }) => id === node) && !nemesis.hasDamaged(node);
-			const mustReport = duties(leaders, isBackAndSound);
+			const isBack = (node: NodeId): boolean => done.some(({ id }) => id === node);
+			const together = membersAmong(healed, false);
+			const excuse = duties(leaders, (node) =>
+				excuseOf({
+					hasDamaged: nemesis.hasDamaged(node),
+					isSound: healed.has(node),
+					isMember: together.some(({ id }) => id === node),
+					isBack: isBack(node),
+					isBeyond: nemesis.isBeyond,
+				}),
+			);
 			const isHeld = (node: NodeId, { term, index }: Position): boolean =>
 				done.some(({ id, core }) => id === node && core?.termAt(index) === term);
 			const reports = new Map(cluster.members.map(({ id, disk }) => [id, reportsOn(disk)]));
 			lostWrites = lost.length;
 			if (committed !== null) {
 				const isKnownCommitted = (node: NodeId, { term, index }: Position): boolean =>
-					isBackAndSound(node) && committed.termAt(index) === term;
-				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
+					isBack(node) && !nemesis.hasDamaged(node) && committed.termAt(index) === term;
+				const { reported, excuses } = checkReports({ lost, reports, isHeld, isKnownCommitted, excuse });
+				reportedWrites = reported;
+				for (const one of excuses) count(`lost write unreported (${one})`);
 				checkRefusedTokens(refusedTokens, committed);
 				for (const changes of [formatChanges, modeChanges]) changes.check((index) => effects.chosenAt(index));
 				checkAnsweredModes(answeredModes, {
