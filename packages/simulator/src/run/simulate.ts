@@ -29,6 +29,7 @@ import { hashOf } from "./hash-of-history.ts";
 import { drawHealed } from "./healed-members.ts";
 import { startLeadershipChanges } from "./leadership-changes.ts";
 import { checkRefusedTokens, checkReports, duties, excuseOf, reportsOn, withoutLost } from "./lost-writes.ts";
+import { createJudgeEnds } from "./member-ends.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { roomForPages } from "./room-for-pages.ts";
@@ -247,7 +248,7 @@ function createRun(
 	let lostWrites = 0;
 	let reportedWrites = 0;
 	let healed: ReadonlySet<NodeId> = new Set();
-	const explained = new WeakSet<Error>();
+	const judgeEnds = createJudgeEnds(nemesis);
 
 	function throwOutrage(): void {
 		if (outrage !== null) throw outrage;
@@ -257,14 +258,7 @@ function createRun(
 		const touched = cluster.look();
 		if (cluster.broken !== null) throw cluster.broken;
 		throwOutrage();
-		for (const { id, failure, state } of touched) {
-			if (state === "running" && nemesis.mustRefuse(id))
-				throw new BrokenProperty("refusal", `${id} runs with a log that is damaged where it must notice`);
-			if (failure === null || explained.has(failure)) continue;
-			if (!nemesis.explains(id, failure))
-				throw new BrokenProperty("crash", `${id} ended by itself: ${failure.stack}`);
-			explained.add(failure);
-		}
+		judgeEnds(touched);
 	}
 
 	/** False: `goesOn` was still true at the end. */
