@@ -21,6 +21,7 @@ import { createWatch } from "../properties/watch.ts";
 import type { Count, TimedEvent } from "../trace/event.ts";
 import { createTrace, type Trace, withHead } from "../trace/trace.ts";
 import { checkAnsweredModes } from "./answered-modes.ts";
+import { createAskedCount } from "./asked.ts";
 import { checkAll } from "./checks.ts";
 import { type Coverage, countMode, createCount, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
@@ -143,6 +144,9 @@ function createRun(
 	const drawn = drawPlan(chance.fork("plan"), budget);
 	const plan: RunPlan = profile.name === "sqlite" ? roomForPages(drawn) : drawn;
 	const watch = createWatch();
+	// Without SQLite there is one format.
+	const asked = createAskedCount(profile.name === "sqlite" ? [] : ["log format"]);
+	const { ask } = asked;
 	const effects = createEffectsFromLog(profile.createReader(plan.store));
 	const applied = new Map<NodeId, number>();
 	const leaders = new Map<Term, NodeId>();
@@ -176,6 +180,7 @@ function createRun(
 			watch.observe(observation);
 			effects.observe(observation, (node, index) => cluster.member(node).core?.termAt(index) ?? null);
 			if (observation.type === "applied") {
+				ask("applied entries were appended");
 				applied.set(observation.node, observation.position.index);
 				everApplied = Math.max(everApplied, observation.position.index);
 			}
@@ -248,7 +253,7 @@ function createRun(
 	let lostWrites = 0;
 	let reportedWrites = 0;
 	let healed: ReadonlySet<NodeId> = new Set();
-	const judgeEnds = createJudgeEnds(nemesis);
+	const judgeEnds = createJudgeEnds(nemesis, ask);
 
 	function throwOutrage(): void {
 		if (outrage !== null) throw outrage;
@@ -342,7 +347,7 @@ function createRun(
 	return {
 		recorder,
 		get asked() {
-			return watch.asked;
+			return new Map([...watch.asked, ...asked.times]);
 		},
 		onOutrage,
 		throwOutrage,
@@ -493,6 +498,13 @@ function createRun(
 				const { reported, excuses } = checkReports({ lost, reports, isHeld, isKnownCommitted, excuse });
 				reportedWrites = reported;
 				for (const one of excuses) count(`lost write unreported (${one})`);
+				ask(
+					"lost writes are reported",
+					lost.length + [...reports.values()].reduce((sum, { size }) => sum + size, 0),
+				);
+				ask("acknowledgement mode", modeChanges.answered.length);
+				if (profile.name === "sqlite") ask("log format", formatChanges.answered.length);
+				ask("answered in the mode that was chosen", answeredModes.length);
 				checkRefusedTokens(refusedTokens, committed);
 				for (const changes of [formatChanges, modeChanges]) changes.check((index) => effects.chosenAt(index));
 				checkAnsweredModes(answeredModes, {
@@ -502,7 +514,7 @@ function createRun(
 					answered: modeChanges.answered,
 				});
 			}
-			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;
+			return checkAll({ history, effects: committed?.effects ?? null, states, ask }).decided;
 		},
 		dispose() {
 			nemesis.stop();
