@@ -7,7 +7,7 @@ import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
 import type { Profile, StoreSettings } from "../machine/store.ts";
 import type { Observation } from "../properties/observation.ts";
-import type { Tell } from "../trace/event.ts";
+import type { Count, Tell } from "../trace/event.ts";
 import { drawClockFault } from "../world/clock.ts";
 import { createSimulatedDisk } from "../world/disk.ts";
 import { type DiskSettings } from "../world/disk-settings.ts";
@@ -51,6 +51,8 @@ export interface ClusterOptions {
 	/** Null or absent: all run this program. */
 	readonly upgrades?: UpgradeSettings | null;
 	readonly tell: Tell;
+	/** Absent: nobody asks. */
+	readonly count?: Count;
 	/** Throws when what it sees must not be. */
 	readonly observe: (observation: Observation) => void;
 }
@@ -112,6 +114,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 		chance: chance.fork("network"),
 		settings: options.networkSettings,
 		tell,
+		count: options.count ?? (() => {}),
 		nodes: [...ids, ...laterIds],
 	});
 	const witnessIds = ids.slice(size - (options.witnesses ?? 0));

@@ -57,6 +57,7 @@ export const corpus: readonly Known[] = [
 	registers(302523189, "a leader that hung in what its database applied led on", 60),
 	registers(314001692, "a leader that cannot commit its barrier led on", 60),
 	registers(900016, "a member that a snapshot brought up said that its disk was full", 30),
+	registers(720003450, "an answer behind a change of members that others showed already", 60),
 	registers(620600008, "a majority of empty disks founds the cluster again", 60),
 	registers(
 		109,

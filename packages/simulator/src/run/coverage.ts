@@ -1,5 +1,5 @@
 /** What a run has been through: so that nobody takes a run in which nothing happened for a proof. */
-import type { TraceEvent } from "../trace/event.ts";
+import type { Count, TraceEvent } from "../trace/event.ts";
 import { isSnapshot } from "../world/log-damage.ts";
 
 export interface Coverage {
@@ -49,6 +49,10 @@ export function addCoverage(sum: Coverage, one: Coverage): void {
 /** An acknowledged write. */
 export function countMode(coverage: Coverage, mode: string): void {
 	add(coverage, `acknowledged in mode ${mode}`);
+}
+
+export function createCount(coverage: Coverage): Count {
+	return (name) => add(coverage, name);
 }
 
 function add({ happened }: Coverage, name: string, times = 1): void {

@@ -1,7 +1,7 @@
 /**
  * What was answered in a mode that may lose it, and is lost: by the position of its answer, which is in the
  * committed log or is not, or by its values where a request in parts was answered with the position of another part. A lost write counts as one that did not happen, and so it was seen by nobody but writes that are lost with it: an early mode
- * moves the answer, not what others see. And it is reported, unless a member that may hold it has not come back.
+ * moves the answer, not what others see. And it is reported by who led, or that one has an excuse (`excuseOf`), which is counted.
  */
 import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consensus/types.ts";
 import { type LostTransaction, lostDirectory } from "../../../skein/src/node/lost-transactions.ts";
@@ -97,27 +97,68 @@ export interface ReportChecks {
 	readonly isHeld: (node: NodeId, position: Position) => boolean;
 	/** This entry is committed, and the member has applied all that is and never had its disk damaged. */
 	readonly isKnownCommitted: (node: NodeId, position: Position) => boolean;
-	/** Who led in a term has come back, and its log was never damaged: it has no excuse. Null: whoever led at all. */
-	readonly mustReport: (term: Term | null) => boolean;
+	/** Why who led in a term need not report; null: it must. Of no known term: whoever led at all. */
+	readonly excuse: (term: Term | null) => Excuse | null;
+}
+
+/** Why nobody must report what is lost. */
+export type Excuse =
+	| "its leader's disk was damaged or lost"
+	| "its leader's disk counts as damaged"
+	| "its leader was removed"
+	| "beyond the guarantees, its leader has not caught up"
+	| "nobody was seen to lead in its term";
+
+/** What has become of a member at the end. */
+export interface Leftover {
+	/** Its log may lack what was written to it. */
+	readonly hasDamaged: boolean;
+	/** It was brought back: nothing that it must keep is known to be gone. */
+	readonly isSound: boolean;
+	/** By the last configuration. */
+	readonly isMember: boolean;
+	/** It has applied all that is committed. */
+	readonly isBack: boolean;
+	readonly isBeyond: boolean;
+}
+
+/** Null: it must report what was lost with it. */
+export function excuseOf({ hasDamaged, isSound, isMember, isBack, isBeyond }: Leftover): Excuse | null {
+	if (hasDamaged) return "its leader's disk was damaged or lost";
+	if (!isSound) return "its leader's disk counts as damaged";
+	// It runs on, and nobody tells it any more what its log is to be.
+	if (!isMember) return "its leader was removed";
+	return isBeyond && !isBack ? "beyond the guarantees, its leader has not caught up" : null;
 }
 
 /**
- * Who led is the one that surely held what was acknowledged early, and must tell. Its own damage excuses it; that of
- * others, or that it was away for a while, does not.
+ * Who led is the one that surely held what was acknowledged early, and must tell. What happened to others, or that it
+ * was away for a while, does not excuse it.
  */
 export function duties(
 	leaders: ReadonlyMap<Term, NodeId>,
-	isBackAndSound: (node: NodeId) => boolean,
-): ReportChecks["mustReport"] {
+	excuseOfLeader: (node: NodeId) => Excuse | null,
+): ReportChecks["excuse"] {
 	return (term) => {
 		const all = term === null ? [...leaders.values()] : [leaders.get(term)];
-		return all.every((leader) => leader !== undefined && isBackAndSound(leader));
+		for (const leader of all) {
+			const excuse = leader === undefined ? "nobody was seen to lead in its term" : excuseOfLeader(leader);
+			if (excuse !== null) return excuse;
+		}
+		return null;
 	};
 }
 
-/** Throws BrokenProperty. Returns how many lost writes are reported. */
-export function checkReports(checks: ReportChecks): number {
-	const { lost, reports, isHeld, isKnownCommitted, mustReport } = checks;
+export interface Reported {
+	/** So many lost writes are. */
+	readonly reported: number;
+	/** Of each that is not. */
+	readonly excuses: readonly Excuse[];
+}
+
+/** Throws BrokenProperty. */
+export function checkReports(checks: ReportChecks): Reported {
+	const { lost, reports, isHeld, isKnownCommitted } = checks;
 	for (const [node, ofNode] of reports) {
 		for (const [name, { term, index, certain }] of ofNode) {
 			if (name !== `${term}-${index}.json`) throw broken(`${node} reports ${term}-${index} as ${name}`);
@@ -128,6 +169,7 @@ export function checkReports(checks: ReportChecks): number {
 	}
 	const all = [...reports.values()].flatMap((ofNode) => [...ofNode.values()]);
 	let reported = 0;
+	const excuses: Excuse[] = [];
 	for (const operation of lost) {
 		const { id, position, acknowledgement } = operation;
 		const found =
@@ -137,13 +179,18 @@ export function checkReports(checks: ReportChecks): number {
 		const told = (position === null ? all : found).some((one) => tellsOf(one, operation));
 		if (found.length > 0 && !told)
 			throw broken(`operation ${id} is lost, and its report tells of something else`);
-		if (told) reported++;
-		else if (mustReport(position?.term ?? null))
+		if (told) {
+			reported++;
+			continue;
+		}
+		const excuse = checks.excuse(position?.term ?? null);
+		if (excuse === null)
 			throw broken(
 				`operation ${id} was acknowledged in mode ${acknowledgement} at ${position?.index ?? "-"} in term ${position?.term ?? "-"} and is lost, and nobody reports it`,
 			);
+		excuses.push(excuse);
 	}
-	return reported;
+	return { reported, excuses };
 }
 
 /** Its key, its mode, and all values that it wrote. */

@@ -15,16 +15,18 @@ function start(seed: number, atlas: AtlasProfile, everyMs: Partial<Record<FaultK
 	const never = Object.fromEntries(
 		Object.keys(none.everyMs).map((kind) => [kind, Number.POSITIVE_INFINITY]),
 	) as typeof none.everyMs;
+	const counted: string[] = [];
 	const nemesis = startNemesis({
 		cluster,
 		scheduler,
 		chance: chance.fork("nemesis"),
 		tell: () => {},
+		count: (name) => counted.push(name),
 		settings: { ...none, atlas, everyMs: { ...never, ...everyMs } },
 		visit: fail,
 		onOutrage: fail,
 	});
-	return { scheduler, chance, cluster, nemesis, ask };
+	return { scheduler, chance, cluster, nemesis, ask, counted };
 }
 
 test("who must refuse does, and others run again after a damage that is harmless", async () => {
@@ -72,6 +74,19 @@ test("what a disk refused explains no end of a member that was healed and lives 
 	await scheduler.runUntil(15_000, () => cluster.look());
 	expect(cluster.members.map(({ state }) => state)).toEqual(["running", "running", "running"]);
 	expect(explained()).toEqual([]);
+});
+
+test("what hits all at once is counted as that", async () => {
+	for (const [kind, name] of [
+		["power-everywhere", "crash of all at once (power)"],
+		["pause-everywhere", "pause of all at once (suspended)"],
+	] as const) {
+		const { scheduler, cluster, nemesis, counted } = start(3, "covered", { [kind]: 5_000 });
+		await scheduler.runUntil(60_000, () => cluster.look());
+		nemesis.stop();
+		expect(counted.length).toBeGreaterThan(0);
+		expect(new Set(counted)).toEqual(new Set([name]));
+	}
 });
 
 test("no member counts as damaged where the atlas allowed nothing", async () => {

@@ -9,7 +9,7 @@ import type { Member } from "../cluster/member.ts";
 import type { Chance } from "../engine/chance.ts";
 import { onlyLooked, type Scheduler } from "../engine/scheduler.ts";
 import { connect } from "../load/connection.ts";
-import type { Tell } from "../trace/event.ts";
+import type { Count, Tell } from "../trace/event.ts";
 import { createFaultAtlas } from "../world/fault-atlas.ts";
 import type { CutMode } from "../world/lane.ts";
 import { isSeen, judgeStart } from "../world/log-damage.ts";
@@ -60,6 +60,7 @@ export interface NemesisOptions {
 	readonly scheduler: Scheduler;
 	readonly chance: Chance;
 	readonly tell: Tell;
+	readonly count: Count;
 	readonly settings: FaultSettings;
 	/** Somebody comes to a member and asks for something, if anybody is free. */
 	readonly visit: PlotOptions["visit"];
@@ -70,7 +71,7 @@ export interface NemesisOptions {
 const aftermathMs = 1_000;
 
 export function startNemesis(options: NemesisOptions): Nemesis {
-	const { cluster, scheduler, chance, tell, settings, onOutrage } = options;
+	const { cluster, scheduler, chance, tell, count, settings, onOutrage } = options;
 	const { members, network } = cluster;
 	const ids = (): NodeId[] => members.map(({ id }) => id);
 	/** Their disks were made to refuse work: a node may end because of that. */
@@ -103,6 +104,9 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 
 	const lost = (): number => members.filter(({ hasLostDisk }) => hasLostDisk).length;
 	const first = members.filter(({ isFirst }) => isFirst);
+	/** Else it is the crash or the pause of one. */
+	const severalRun = (): boolean =>
+		members.filter(({ state, paused }) => state === "running" && !paused).length > 1;
 
 	function start(member: Member): void {
 		const { id, disk, isFirst, hasLostDisk } = member;
@@ -150,6 +154,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 			case "crash-at-operation":
 				return sweeps.begin(member);
 			case "power-everywhere":
+				if (severalRun()) count("crash of all at once (power)");
 				for (const one of members) one.crash("power");
 				return;
 			case "stop":
@@ -158,6 +163,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 				member.pause(chance.pick(["stopped", "suspended"]));
 				return later(lasts(), () => member.resume());
 			case "pause-everywhere": {
+				if (severalRun()) count("pause of all at once (suspended)");
 				for (const one of members) one.pause("suspended");
 				return later(lasts(), () => {
 					for (const one of members) one.resume();

@@ -121,6 +121,18 @@ test("an error that nobody handles ends the run that is under way, or else is he
 	}
 });
 
+test("where not all first members have taken part all are healed, and that is counted", async () => {
+	const name = "not founded at the liveness phase";
+	for (const [seconds, times] of [
+		[0.05, 1],
+		[4, undefined],
+	] as const) {
+		const { failure, coverage } = await simulate(2, registersProfile(settle), { seconds });
+		expect(failure).toBe(null);
+		expect(coverage.happened.get(name)).toBe(times);
+	}
+});
+
 test("what sets itself off again without waiting is a failure of liveness", async () => {
 	const profile = registersProfile(settle);
 	const spinning: typeof profile = {

@@ -10,7 +10,7 @@ import type { LogIndex, NodeId, Position, Term } from "../../../skein/src/consen
 import { logFormats } from "../../../skein/src/database/log-format.ts";
 import { type Cluster, createCluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
-import { type Chance, createChance } from "../engine/chance.ts";
+import { createChance } from "../engine/chance.ts";
 import { createScheduler, Livelock, type Scheduler } from "../engine/scheduler.ts";
 import { createRecorder, type Key, type Recorder, type Value } from "../history/history.ts";
 import type { AnsweredMode } from "../load/caller.ts";
@@ -18,16 +18,19 @@ import { type Client, startClient } from "../load/client.ts";
 import type { Profile } from "../machine/store.ts";
 import { BrokenProperty } from "../properties/property.ts";
 import { createWatch } from "../properties/watch.ts";
-import type { TimedEvent } from "../trace/event.ts";
+import type { Count, TimedEvent } from "../trace/event.ts";
 import { createTrace, type Trace, withHead } from "../trace/trace.ts";
 import { checkAnsweredModes } from "./answered-modes.ts";
+import { createAskedCount } from "./asked.ts";
 import { checkAll } from "./checks.ts";
-import { type Coverage, countMode, createCounter, noCoverage } from "./coverage.ts";
+import { type Coverage, countMode, createCount, createCounter, noCoverage } from "./coverage.ts";
 import { createEffectsFromLog } from "./effects-from-log.ts";
 import { handOver } from "./hand-over.ts";
 import { hashOf } from "./hash-of-history.ts";
+import { drawHealed } from "./healed-members.ts";
 import { startLeadershipChanges } from "./leadership-changes.ts";
-import { checkRefusedTokens, checkReports, duties, reportsOn, withoutLost } from "./lost-writes.ts";
+import { checkRefusedTokens, checkReports, duties, excuseOf, reportsOn, withoutLost } from "./lost-writes.ts";
+import { createJudgeEnds } from "./member-ends.ts";
 import { type Nemesis, startNemesis } from "./nemesis.ts";
 import { probe } from "./probe.ts";
 import { roomForPages } from "./room-for-pages.ts";
@@ -97,7 +100,7 @@ export async function simulate(
 			listener?.(withHead(event, at, message));
 		},
 	});
-	const run = createRun(seed, profile, budget, scheduler, trace);
+	const run = createRun(seed, profile, budget, scheduler, trace, createCount(coverage));
 	escapes?.hear(run.onOutrage);
 	let failure: Failure | null = null;
 	try {
@@ -129,11 +132,21 @@ export async function simulate(
 	return { seed, failure, hash: trace.hash(), coverage, asked: run.asked };
 }
 
-function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Scheduler, trace: Trace) {
+function createRun(
+	seed: number,
+	profile: Profile,
+	budget: Budget,
+	scheduler: Scheduler,
+	trace: Trace,
+	count: Count,
+) {
 	const chance = createChance(seed);
 	const drawn = drawPlan(chance.fork("plan"), budget);
 	const plan: RunPlan = profile.name === "sqlite" ? roomForPages(drawn) : drawn;
 	const watch = createWatch();
+	// Without SQLite there is one format.
+	const asked = createAskedCount(profile.name === "sqlite" ? [] : ["log format"]);
+	const { ask } = asked;
 	const effects = createEffectsFromLog(profile.createReader(plan.store));
 	const applied = new Map<NodeId, number>();
 	const leaders = new Map<Term, NodeId>();
@@ -157,6 +170,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		networkSettings: plan.network,
 		upgrades: plan.upgrades,
 		diskSettingsOf: plan.diskOf,
+		count,
 		tell(event, message) {
 			if (event.type === "role" && event.role === "leader")
 				leaders.set(Number(event["term"]), String(event["node"]));
@@ -166,6 +180,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			watch.observe(observation);
 			effects.observe(observation, (node, index) => cluster.member(node).core?.termAt(index) ?? null);
 			if (observation.type === "applied") {
+				ask("applied entries were appended");
 				applied.set(observation.node, observation.position.index);
 				everApplied = Math.max(everApplied, observation.position.index);
 			}
@@ -195,6 +210,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		scheduler,
 		chance: chance.fork("nemesis"),
 		tell: trace.tell,
+		count,
 		settings: plan.faults,
 		visit: (...visit) => void visitors.some((visitor) => visitor.visit(...visit)),
 		onOutrage,
@@ -237,7 +253,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	let lostWrites = 0;
 	let reportedWrites = 0;
 	let healed: ReadonlySet<NodeId> = new Set();
-	const explained = new WeakSet<Error>();
+	const judgeEnds = createJudgeEnds(nemesis, ask);
 
 	function throwOutrage(): void {
 		if (outrage !== null) throw outrage;
@@ -247,14 +263,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 		const touched = cluster.look();
 		if (cluster.broken !== null) throw cluster.broken;
 		throwOutrage();
-		for (const { id, failure, state } of touched) {
-			if (state === "running" && nemesis.mustRefuse(id))
-				throw new BrokenProperty("refusal", `${id} runs with a log that is damaged where it must notice`);
-			if (failure === null || explained.has(failure)) continue;
-			if (!nemesis.explains(id, failure))
-				throw new BrokenProperty("crash", `${id} ended by itself: ${failure.stack}`);
-			explained.add(failure);
-		}
+		judgeEnds(touched);
 	}
 
 	/** False: `goesOn` was still true at the end. */
@@ -279,49 +288,6 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			(best, one) => ((best?.core?.term ?? 0) > (one.core?.term ?? 0) ? best : one),
 			null,
 		);
-	}
-
-	/** Often without the leader, and no more than must be: then nobody can stand in for who is not well. */
-	function drawHealed(draw: Chance): ReadonlySet<NodeId> {
-		const sound = draw.shuffle(nemesis.sound);
-		if (!nemesis.isFounded) return new Set(sound);
-		if (plan.witnesses > 0) return drawWithData(draw, sound);
-		if (plan.faults.spares > 0) return drawEnough(draw, sound);
-		const leader = newestLeader()?.id;
-		if (draw.happens(0.5)) sound.sort((one, other) => Number(one === leader) - Number(other === leader));
-		const majority = Math.min(Math.floor(plan.size / 2) + 1, sound.length);
-		return new Set(sound.slice(0, draw.happens(0.5) ? majority : draw.integer(majority, sound.length)));
-	}
-
-	/** A majority of all that may count; half of the time no more than that. */
-	function drawEnough(draw: Chance, sound: readonly NodeId[]): ReadonlySet<NodeId> {
-		const all = nemesis.voters();
-		const isEnough = (nodes: ReadonlySet<NodeId>): boolean =>
-			all.every((voters) => 2 * voters.filter((voter) => nodes.has(voter)).length > voters.length);
-		const enough = new Set(sound);
-		if (!isEnough(enough)) throw new Error(`the sound members are no majority of all that may count`);
-		const most = draw.happens(0.5) ? sound.length : draw.below(sound.length);
-		for (const node of sound.slice(0, most)) {
-			enough.delete(node);
-			if (!isEnough(enough)) enough.add(node);
-		}
-		return enough;
-	}
-
-	/** Whoever is away may be all that has what a witness has heard of: only who is down and lacks nothing to the others stays so. */
-	function drawWithData(draw: Chance, sound: readonly NodeId[]): ReadonlySet<NodeId> {
-		const enough = new Set(sound);
-		const all = nemesis.voters();
-		for (const node of sound) {
-			if (draw.happens(0.3)) continue;
-			enough.delete(node);
-			const isEnough = all.every(
-				(voters) => 2 * voters.filter((voter) => enough.has(voter)).length > voters.length,
-			);
-			const mayBeAway = cluster.member(node).isWitness || nemesis.mayStayAway(node, enough);
-			if (!isEnough || !mayBeAway) enough.add(node);
-		}
-		return enough;
 	}
 
 	/** Whose configuration is not the last one that it leads to, or not committed. */
@@ -381,7 +347,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 	return {
 		recorder,
 		get asked() {
-			return watch.asked;
+			return new Map([...watch.asked, ...asked.times]);
 		},
 		onOutrage,
 		throwOutrage,
@@ -401,7 +367,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 			modeChanges.stop();
 			leadership.stop();
 			const draw = chance.fork("majority");
-			healed = drawHealed(draw);
+			healed = drawHealed(draw, { plan, nemesis, cluster, leader: newestLeader()?.id ?? null, count });
 			trace.tell({ type: "phase", phase: "liveness", healed: [...healed].join(" ") });
 			nemesis.heal(healed);
 			if (nemesis.isBeyond) return await withoutPromise();
@@ -511,17 +477,34 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 				? { termAt: (index: LogIndex) => effects.committedTerm(index), effects: effects.effects }
 				: null;
 			const { history, lost } = withoutLost(recorder.history, committed);
-			const isBackAndSound = (node: NodeId): boolean =>
-				done.some(({ id }) => id === node) && !nemesis.hasDamaged(node);
-			const mustReport = duties(leaders, isBackAndSound);
+			const isBack = (node: NodeId): boolean => done.some(({ id }) => id === node);
+			const together = membersAmong(healed, false);
+			const excuse = duties(leaders, (node) =>
+				excuseOf({
+					hasDamaged: nemesis.hasDamaged(node),
+					isSound: healed.has(node),
+					isMember: together.some(({ id }) => id === node),
+					isBack: isBack(node),
+					isBeyond: nemesis.isBeyond,
+				}),
+			);
 			const isHeld = (node: NodeId, { term, index }: Position): boolean =>
 				done.some(({ id, core }) => id === node && core?.termAt(index) === term);
 			const reports = new Map(cluster.members.map(({ id, disk }) => [id, reportsOn(disk)]));
 			lostWrites = lost.length;
 			if (committed !== null) {
 				const isKnownCommitted = (node: NodeId, { term, index }: Position): boolean =>
-					isBackAndSound(node) && committed.termAt(index) === term;
-				reportedWrites = checkReports({ lost, reports, isHeld, isKnownCommitted, mustReport });
+					isBack(node) && !nemesis.hasDamaged(node) && committed.termAt(index) === term;
+				const { reported, excuses } = checkReports({ lost, reports, isHeld, isKnownCommitted, excuse });
+				reportedWrites = reported;
+				for (const one of excuses) count(`lost write unreported (${one})`);
+				ask(
+					"lost writes are reported",
+					lost.length + [...reports.values()].reduce((sum, { size }) => sum + size, 0),
+				);
+				ask("acknowledgement mode", modeChanges.answered.length);
+				if (profile.name === "sqlite") ask("log format", formatChanges.answered.length);
+				ask("answered in the mode that was chosen", answeredModes.length);
 				checkRefusedTokens(refusedTokens, committed);
 				for (const changes of [formatChanges, modeChanges]) changes.check((index) => effects.chosenAt(index));
 				checkAnsweredModes(answeredModes, {
@@ -531,7 +514,7 @@ function createRun(seed: number, profile: Profile, budget: Budget, scheduler: Sc
 					answered: modeChanges.answered,
 				});
 			}
-			return checkAll({ history, effects: committed?.effects ?? null, states }).decided;
+			return checkAll({ history, effects: committed?.effects ?? null, states, ask }).decided;
 		},
 		dispose() {
 			nemesis.stop();

@@ -82,3 +82,6 @@ export type TimedEvent = TraceEvent & { readonly at: WorldTime };
 
 /** How a part of the world tells what happens; of a message also its bytes, which are read when somebody looks at it. */
 export type Tell = (event: TraceEvent, message?: Uint8Array) => void;
+
+/** How it says, by name, what no event tells: that is counted, and changes no trace. */
+export type Count = (name: string) => void;

@@ -8,7 +8,7 @@ import type { Lane } from "../../../skein/src/world/network.ts";
 import type { Chance } from "../engine/chance.ts";
 import { createLinkedList, type Linked } from "../engine/linked-list.ts";
 import { onlyLooked, type ScheduledEvent, type Scheduler, type WorldTime } from "../engine/scheduler.ts";
-import type { Tell } from "../trace/event.ts";
+import type { Count, Tell } from "../trace/event.ts";
 import type { NetworkSettings } from "./network-settings.ts";
 
 /** Of what one call of `keepCopies` keeps. */
@@ -31,6 +31,7 @@ export interface LaneOptions {
 	readonly chance: Chance;
 	readonly settings: () => NetworkSettings;
 	readonly tell: Tell;
+	readonly count: Count;
 	readonly from: NodeId;
 	readonly to: NodeId;
 	readonly lane: Lane;
@@ -78,7 +79,7 @@ type State =
 	| { readonly type: "ghost" };
 
 export function createLane(options: LaneOptions): SimulatedLane {
-	const { scheduler, chance, tell, from, to, lane } = options;
+	const { scheduler, chance, tell, count, from, to, lane } = options;
 	let state: State = { type: "down" };
 	let blocked: "hold" | "drop" | null = null;
 	/** In the order of their sending, which is that of their arrival. */
@@ -111,7 +112,9 @@ export function createLane(options: LaneOptions): SimulatedLane {
 
 	function delayMs(): number {
 		const { minDelayMs, meanDelayMs, spikeProbability, meanSpikeMs } = options.settings();
-		const spikeMs = chance.happens(spikeProbability) ? chance.exponential(meanSpikeMs) : 0;
+		const isSpike = chance.happens(spikeProbability);
+		if (isSpike) count("message delayed (spike)");
+		const spikeMs = isSpike ? chance.exponential(meanSpikeMs) : 0;
 		return minDelayMs + chance.exponential(meanDelayMs) + spikeMs;
 	}
 
@@ -152,6 +155,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 	function takeIn(sizeBytes: number): WorldTime {
 		const { bytesPerMs, clogProbability, meanClogMs } = options.settings();
 		if (chance.happens(clogProbability)) clog(chance.exponential(meanClogMs));
+		if (freeAt > scheduler.now) count(`message waited (${lane} queue)`);
 		const departsAt = Math.max(scheduler.now, freeAt) + sizeBytes / bytesPerMs;
 		freeAt = departsAt;
 		if (departsAt > scheduler.now) {
@@ -170,6 +174,7 @@ export function createLane(options: LaneOptions): SimulatedLane {
 		if (!self.ready) return false;
 		const { maxQueuedBytes, lossProbability } = options.settings();
 		if (queuedBytes() + bytes.length > maxQueuedBytes[lane]) {
+			count(`message refused (${lane} queue is full)`);
 			// Its peer reads nothing: old heartbeats help nobody (tcp-network.ts).
 			if (lane === "control") end(true);
 			return false;

@@ -18,11 +18,13 @@ interface Arrival {
 async function world(settings: Partial<NetworkSettings> = {}, seed = 1, nodes = ["a", "b", "c"]) {
 	const scheduler = createScheduler(() => Promise.resolve());
 	const events: TraceEvent[] = [];
+	const counted = new Map<string, number>();
 	const network = createSimulatedNetwork({
 		scheduler,
 		chance: createChance(seed),
 		settings: { ...calmNetwork, meanReconnectMs: 1, ...settings },
 		tell: (event) => events.push(event),
+		count: (name) => counted.set(name, (counted.get(name) ?? 0) + 1),
 		nodes,
 	});
 	function attach(node: string) {
@@ -55,7 +57,7 @@ async function world(settings: Partial<NetworkSettings> = {}, seed = 1, nodes = 
 		return found;
 	};
 	await scheduler.runUntil(100);
-	return { scheduler, network, of, attach, events };
+	return { scheduler, network, of, attach, events, counted };
 }
 
 const isSorted = (numbers: readonly number[]): boolean =>
@@ -125,6 +127,26 @@ test("a lane takes so many bytes a millisecond, queues so many, and says false t
 	await scheduler.runUntil(begun + 400);
 	expect(of("a").news.filter((news) => news.endsWith("b"))).toEqual(["+b", "-b", "+b"]);
 	expect(of("a").own.reachable("b")).toBe(true);
+});
+
+test("what waits, is refused or comes much later is counted by name, and no event tells of it", async () => {
+	const { scheduler, of, events, counted } = await world({
+		bytesPerMs: 10,
+		spikeProbability: 1,
+		meanSpikeMs: 5,
+		maxQueuedBytes: { control: 0, log: 1_000, bulk: 0 },
+	});
+	const before = events.length;
+	const sent = Array.from({ length: 12 }, (_, number) => of("a").send("b", "log", number, 100));
+	expect(sent.filter((isTaken) => isTaken).length).toBe(10);
+	expect(Object.fromEntries(counted)).toEqual({
+		"message waited (log queue)": 9,
+		"message refused (log queue is full)": 2,
+		"message delayed (spike)": 10,
+	});
+	expect(events.length).toBe(before);
+	await scheduler.runUntil(2_000);
+	expect(of("b").numbers("log").length).toBe(10);
 });
 
 test("a clogged way carries nothing for a while and then everything", async () => {

@@ -13,7 +13,7 @@ import {
 } from "../../../skein/src/world/network.ts";
 import type { Chance } from "../engine/chance.ts";
 import type { Scheduler } from "../engine/scheduler.ts";
-import type { Tell } from "../trace/event.ts";
+import type { Count, Tell } from "../trace/event.ts";
 import { type CutMode, createLane, type Door, type SimulatedLane } from "./lane.ts";
 import { calmNetwork, type NetworkSettings } from "./network-settings.ts";
 import type { Way } from "./partitions.ts";
@@ -53,6 +53,8 @@ export interface SimulatedNetworkOptions {
 	readonly chance: Chance;
 	readonly settings: NetworkSettings;
 	readonly tell: Tell;
+	/** Absent: nobody asks. */
+	readonly count?: Count;
 	/** All nodes that there will ever be. */
 	readonly nodes: readonly NodeId[];
 }
@@ -69,7 +71,7 @@ const wireOf = (credentials: Credentials | null): WireVersions => credentials?.w
 type Link = Readonly<Record<Lane, SimulatedLane>>;
 
 export function createSimulatedNetwork(options: SimulatedNetworkOptions): SimulatedNetwork {
-	const { scheduler, tell, nodes, settings } = options;
+	const { scheduler, tell, count = () => {}, nodes, settings } = options;
 	/** Started and not stopped. */
 	const attached = new Map<NodeId, Attachment>();
 	const links = new Map<string, Link>();
@@ -105,6 +107,7 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
 				chance: chance.fork(lane),
 				settings: () => (healed.has(way) ? calm : settings),
 				tell,
+				count,
 				from,
 				to,
 				lane,
