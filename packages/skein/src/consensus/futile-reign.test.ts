@@ -183,16 +183,19 @@ interface Stuck {
 	/** Heard so long ago, without it; the others were never heard again. */
 	readonly heardAgoMs?: Readonly<Record<NodeId, number>>;
 	readonly stuckForMs?: number;
+	/** So long a witness is not sent what a member that is heard lacks. */
+	readonly syncLeaseMs?: number;
 }
 
 /** The role of n1 after a tick, when nothing was committed for so long. */
 function roleOf({ voters = five, outgoing = [], storing = [], hanging = [], ...more }: Stuck): string {
-	const { stuckForMs = 10 * electionTimeoutMs, heardAgoMs = {} } = more;
+	const { stuckForMs = 10 * electionTimeoutMs, heardAgoMs = {}, syncLeaseMs = 1_000 } = more;
 	const everybody = [...new Set([...voters, ...outgoing])];
-	const { state, leader } = establishedLeader({ configuration: configurationFor(everybody) });
+	const configuration = configurationFor(everybody);
+	const { state, leader } = establishedLeader({ configuration, settings: { syncLeaseMs } });
 	const matchIndex = state.log.last.index;
 	expect(state.commitIndex).toBe(matchIndex);
-	const joint = { ...configurationFor(everybody), voters, outgoingVoters: outgoing };
+	const joint = { ...configuration, voters, outgoingVoters: outgoing };
 	const entry =
 		outgoing.length > 0
 			? ({ kind: "configuration", payload: encodeConfiguration(joint) } as const)
@@ -237,12 +240,14 @@ test("who was not heard for an election timeout may store, to the millisecond", 
 	expect(roleOf(stuck(electionTimeoutMs))).toBe("follower");
 });
 
-test("a witness may store, heard or not: it lacks what it was not sent, and what that is waits for others", () => {
+test("a witness that is heard may store too, when it waits for what others lack; one that is not heard as anybody", () => {
 	const voters = ["n1", "n2", "n3", "n4", "w5"];
-	expect(roleOf({ voters, storing: ["n2"], hanging: ["n3", "w5"] })).toBe("follower");
-	expect(roleOf({ voters, storing: ["n2"], hanging: ["n3"] })).toBe("follower");
+	// It is to be sent what n3 has, and n3 has nothing.
+	const waits = { voters, storing: ["n2"], syncLeaseMs: 20 * electionTimeoutMs };
+	expect(roleOf({ ...waits, hanging: ["n3", "w5"] })).toBe("follower");
 	// With it they are two of five.
-	expect(roleOf({ voters, storing: ["n2"], hanging: ["n3", "n4", "w5"] })).toBe("leader");
+	expect(roleOf({ ...waits, hanging: ["n3", "n4", "w5"] })).toBe("leader");
+	expect(roleOf({ voters, storing: ["n2"], hanging: ["n3"] })).toBe("follower");
 	expect(roleOf({ voters: ["n1", "n2", "w3"], hanging: ["n2", "w3"] })).toBe("leader");
 });
 
