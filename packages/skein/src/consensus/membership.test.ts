@@ -105,6 +105,9 @@ test("two members change their addresses with each other", () => {
 test("nobody moves to where another member is, nor is added there", () => {
 	const at = "invalid: n1 and n2 would both be at n2:1";
 	expect(refusal(three, { change: "move", id: "n1", peer: "n2:1" })).toBe(at);
+	expect(refusal(three, { change: "move", id: "n3", peer: "n2:1" })).toBe(
+		"invalid: n2 and n3 would both be at n2:1",
+	);
 	const behindEachOther: MemberChange[] = [
 		{ change: "move", id: "n2", peer: "n4:1" },
 		{ change: "move", id: "n1", peer: "n2:1" },

@@ -50,6 +50,15 @@ test("it waits for one above that answers, once, and for nobody else", () => {
 	expect([bully.tick(1_499), bully.tick(1_500)]).toEqual(["wait", "stand"]);
 });
 
+test("once a leader was heard it waits for no answer any more, and asks anew when it misses that one too", () => {
+	const { bully, said } = elector("n2");
+	bully.tick(460);
+	bully.heardLeader(500);
+	bully.hear("n3", hint("wait", "n3"), 510);
+	expect([bully.dueAt(), said()]).toEqual([960, [["n3", "standing", "n2", 0]]]);
+	expect([bully.tick(960), said()]).toEqual(["wait", [["n3", "standing", "n2", 0]]]);
+});
+
 test("it answers those below it, and only if it could win itself", () => {
 	const { around, bully, said } = elector("n2");
 	const standing = (from: NodeId): unknown => [bully.hear(from, hint("standing", from), 100), said()];

@@ -170,6 +170,15 @@ test("whom nobody answers says it less and less often, and stands after four tim
 	expect(saidToAll()).toEqual([]);
 });
 
+test("in a new round it says it as often as at first", () => {
+	const { zab, hear, look, saidToAll } = oneOfFive();
+	look();
+	for (const now of [550, 730]) zab.tick(now);
+	expect([zab.dueAt(), saidToAll()]).toEqual([1_090, ["n1 1", "n1 1"]]);
+	hear("n2", "n1", 2, 800);
+	expect([zab.dueAt(), saidToAll()]).toEqual([890, ["n1 2"]]);
+});
+
 test("rounds that others begin do not put off for how long it looks (seed 149828081)", () => {
 	const { zab, hear, look, saidToAll } = oneOfFive();
 	look();
