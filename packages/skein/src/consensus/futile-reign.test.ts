@@ -2,10 +2,12 @@
 import { expect, test } from "vitest";
 import { encodeConfiguration } from "./configuration.ts";
 import { hasFreshQuorum } from "./heartbeat.ts";
-import { onAppendResponse, onLeaderDurable, onLeaderTick } from "./leader.ts";
+import { onAppendResponse, onLeaderDurable, onLeaderTick, propose } from "./leader.ts";
+import { becomeSnapshot } from "./progress.ts";
 import { appendOwn } from "./replication.ts";
 import { defaultConsensusSettings } from "./settings.ts";
-import { configurationFor, establishedLeader, flushDisk } from "./testing/member-state.ts";
+import { createLoneCore, elect, follow } from "./testing/lone-core.ts";
+import { configurationFor, establishedLeader, flushDisk, progressOf } from "./testing/member-state.ts";
 import { createSimulation, group, type SimulatedNode, textBytes } from "./testing/simulation.ts";
 import type { NodeId } from "./types.ts";
 
@@ -13,6 +15,7 @@ const { electionTimeoutMs, heartbeatIntervalMs } = defaultConsensusSettings;
 
 const three = ["n1", "n2", "n3"];
 const five = [...three, "n4", "n5"];
+const entries = [{ kind: "command" as const, payload: textBytes("x") }];
 
 /** Members of which some are cut off, and some that are heard may make nothing durable. */
 function world(ids = three) {
@@ -103,7 +106,6 @@ test("a leader that has committed its barrier leads on while no quorum could do 
 	settle();
 	expect([role(), isEstablished()]).toEqual(["leader", true]);
 	state.hangs = ["n2"];
-	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
 	simulation.step(n1, { type: "propose", entries, acknowledgement: null });
 	run(30 * electionTimeoutMs);
 	expect(role()).toBe("leader");
@@ -125,7 +127,6 @@ test("it gives way after ten election timeouts without a commit, where those tha
 	// With nothing to commit it leads as long as it is heard.
 	run(30 * electionTimeoutMs);
 	expect(role()).toBe("leader");
-	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
 	simulation.step(n1, { type: "propose", entries, acknowledgement: null });
 	run(9 * electionTimeoutMs);
 	expect(role()).toBe("leader");
@@ -138,7 +139,6 @@ test("it gives way after ten election timeouts without a commit, where those tha
 
 test("it leads on where one of them is heard again, and stores nothing either", () => {
 	const { simulation, n1, state, role, run } = stuck();
-	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
 	simulation.step(n1, { type: "propose", entries, acknowledgement: null });
 	run(5 * electionTimeoutMs);
 	state.cutOff = ["n5"];
@@ -152,7 +152,6 @@ test("nor does one give way while its companion gets a snapshot", () => {
 	state.cutOff = ["n2"];
 	elect();
 	settle();
-	const entries = [{ kind: "command" as const, payload: textBytes("x") }];
 	simulation.step(n1, { type: "propose", entries, acknowledgement: null });
 	run(heartbeatIntervalMs);
 	simulation.apply(n1);
@@ -183,16 +182,22 @@ interface Stuck {
 	/** Heard so long ago, without it; the others were never heard again. */
 	readonly heardAgoMs?: Readonly<Record<NodeId, number>>;
 	readonly stuckForMs?: number;
-	/** So long a witness is not sent what a member that is heard lacks. */
-	readonly syncLeaseMs?: number;
+	readonly never?: readonly NodeId[];
+	readonly learners?: readonly NodeId[];
+	/** A snapshot is on its way to it. */
+	readonly inSnapshot?: NodeId;
 }
 
 /** The role of n1 after a tick, when nothing was committed for so long. */
 function roleOf({ voters = five, outgoing = [], storing = [], hanging = [], ...more }: Stuck): string {
-	const { stuckForMs = 10 * electionTimeoutMs, heardAgoMs = {}, syncLeaseMs = 1_000 } = more;
+	const { stuckForMs = 10 * electionTimeoutMs, heardAgoMs = {}, never = [], learners = [] } = more;
 	const everybody = [...new Set([...voters, ...outgoing])];
-	const configuration = configurationFor(everybody);
-	const { state, leader } = establishedLeader({ configuration, settings: { syncLeaseMs } });
+	const equals = configurationFor(everybody, learners);
+	const members = equals.members.map((member) =>
+		never.includes(member.id) ? { ...member, priority: "never" as const } : member,
+	);
+	const configuration = { ...equals, members };
+	const { state, leader } = establishedLeader({ configuration });
 	const matchIndex = state.log.last.index;
 	expect(state.commitIndex).toBe(matchIndex);
 	const joint = { ...configuration, voters, outgoingVoters: outgoing };
@@ -213,6 +218,7 @@ function roleOf({ voters = five, outgoing = [], storing = [], hanging = [], ...m
 	for (const [from, agoMs] of Object.entries(heardAgoMs)) hear(from, agoMs, matchIndex);
 	for (const from of hanging) hear(from, 0, matchIndex);
 	for (const from of storing) hear(from, 0, matchIndex + 1);
+	if (more.inSnapshot !== undefined) becomeSnapshot(progressOf(leader, more.inSnapshot));
 	state.now = endsAt;
 	expect([state.commitIndex, hasFreshQuorum(state, leader)]).toEqual([matchIndex, true]);
 	onLeaderTick(state, leader);
@@ -240,15 +246,23 @@ test("who was not heard for an election timeout may store, to the millisecond", 
 	expect(roleOf(stuck(electionTimeoutMs))).toBe("follower");
 });
 
-test("a witness that is heard may store too, when it waits for what others lack; one that is not heard as anybody", () => {
+test("a witness counts as anybody: where it hangs, whoever is away could do no more with it", () => {
 	const voters = ["n1", "n2", "n3", "n4", "w5"];
-	// It is to be sent what n3 has, and n3 has nothing.
-	const waits = { voters, storing: ["n2"], syncLeaseMs: 20 * electionTimeoutMs };
-	expect(roleOf({ ...waits, hanging: ["n3", "w5"] })).toBe("follower");
-	// With it they are two of five.
-	expect(roleOf({ ...waits, hanging: ["n3", "n4", "w5"] })).toBe("leader");
+	expect(roleOf({ voters, storing: ["n2"], hanging: ["n3", "w5"] })).toBe("leader");
 	expect(roleOf({ voters, storing: ["n2"], hanging: ["n3"] })).toBe("follower");
-	expect(roleOf({ voters: ["n1", "n2", "w3"], hanging: ["n2", "w3"] })).toBe("leader");
+	expect(roleOf({ voters: ["n1", "n2", "w3"], hanging: ["w3"] })).toBe("leader");
+});
+
+test("nor where none of those that may store may lead: a caretaker would hand leadership back", () => {
+	const stuck: Stuck = { storing: ["n2"], hanging: ["n3"] };
+	expect(roleOf({ ...stuck, never: ["n2", "n4"] })).toBe("follower");
+	expect(roleOf({ ...stuck, never: ["n2", "n4", "n5"] })).toBe("leader");
+});
+
+test("a learner's snapshot holds nobody in office, a voter's does", () => {
+	const stuck: Stuck = { storing: ["n2"], hanging: ["n3"] };
+	expect(roleOf({ ...stuck, learners: ["n6"], inSnapshot: "n6" })).toBe("follower");
+	expect(roleOf({ ...stuck, inSnapshot: "n4" })).toBe("leader");
 });
 
 test("in a joint phase they are a quorum of the new voters and of the old ones", () => {
@@ -259,4 +273,74 @@ test("in a joint phase they are a quorum of the new voters and of the old ones",
 	expect(roleOf({ ...joint, hanging: ["n3", "n5"] })).toBe("leader");
 	// n6 has it, and that decides nothing among the old voters.
 	expect(roleOf({ ...joint, storing: ["n2", "n6"], hanging: ["n3"] })).toBe("follower");
+});
+
+test("a leader that commits nothing, and that nobody could replace, leads on when its own process slept", () => {
+	const lone = createLoneCore();
+	elect(lone);
+	for (const node of ["n2", "n3"]) follow(lone, node);
+	lone.step({ type: "propose", entries, acknowledgement: null });
+	lone.durable();
+	const { term } = lone.core.view;
+	// n2 answers heartbeats, and its disk hangs; n3 is gone.
+	const endsAt = lone.now + 20 * electionTimeoutMs;
+	for (let round = 2; lone.now < endsAt; round++) {
+		lone.now += heartbeatIntervalMs;
+		lone.tick();
+		lone.hear("n2", term, { type: "heartbeat-response", round, lastIndex: 1, appliedIndex: 0 });
+	}
+	expect(lone.core.view.role).toBe("leader");
+	lone.now += electionTimeoutMs;
+	lone.step({ type: "slept", forMs: electionTimeoutMs });
+	lone.tick();
+	expect(lone.core.view.role).toBe("leader");
+});
+
+test("with each commit the time begins anew, though there is always something that waits", () => {
+	const { state, leader } = establishedLeader({ configuration: configurationFor(five) });
+	const hear = (from: NodeId, matchIndex: number): void => {
+		const { term } = state.promise;
+		const result = { accepted: true, matchIndex } as const;
+		onAppendResponse(state, leader, { type: "append-response", group, from, to: "n1", term, result });
+	};
+	for (let passedMs = 0; passedMs < 20 * electionTimeoutMs; passedMs += heartbeatIntervalMs) {
+		state.now += heartbeatIntervalMs;
+		propose(state, entries, null);
+		flushDisk(state);
+		onLeaderDurable(state, leader);
+		hear("n2", state.log.last.index);
+		hear("n3", state.log.last.index - 1);
+		onLeaderTick(state, leader);
+	}
+	expect([state.roleState.role, state.commitIndex]).toEqual(["leader", state.log.last.index - 1]);
+});
+
+test("after a pause of an hour a leader gives the others time all the same, to store what it wrote 10 ms ago", () => {
+	const { state, leader } = establishedLeader({
+		configuration: configurationFor(["n1", "n2", "n3", "n4", "n5"]),
+	});
+	const write = (): void => {
+		state.now += 5;
+		propose(state, entries, null);
+		flushDisk(state);
+		onLeaderDurable(state, leader);
+	};
+	const hear = (from: string, matchIndex: number): void => {
+		const { term } = state.promise;
+		const result = { accepted: true, matchIndex } as const;
+		onAppendResponse(state, leader, { type: "append-response", group, from, to: "n1", term, result });
+	};
+	// One mark short of what is remembered, less one.
+	for (let each = 0; each < 510; each++) write();
+	const before = state.log.last.index;
+	for (const from of ["n2", "n3"]) hear(from, before);
+	expect(state.commitIndex).toBe(before);
+	// Meanwhile n4 and n5 are gone.
+	state.now += 3_600_000;
+	for (let each = 0; each < 2; each++) write();
+	hear("n2", before + 2);
+	hear("n3", before);
+	expect(hasFreshQuorum(state, leader)).toBe(true);
+	onLeaderTick(state, leader);
+	expect(state.roleState.role).toBe("leader");
 });

@@ -14,7 +14,7 @@ import { noteReadsEnded } from "./local-reads.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
 import { handOverAsCaretaker, isCaretaker, isUseless } from "./priority.ts";
-import { isQuorum, isWitness } from "./quorum.ts";
+import { allVoters, isQuorum, isVoter, neverLeads } from "./quorum.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
 import { continueChange } from "./reconfiguration.ts";
 import { leaveBehind, noteMode, orderMembers } from "./relaying.ts";
@@ -22,7 +22,7 @@ import * as replication from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { announceRole, configurationOf, isDiskStalled } from "./state.ts";
 import { giveUpTransfer, judgeTransfer, tellTargetToStand } from "./transfer.ts";
-import type { Milliseconds } from "./types.ts";
+import type { Milliseconds, NodeId } from "./types.ts";
 
 const noPayload = new Uint8Array(0);
 
@@ -46,6 +46,7 @@ export function becomeLeader(state: CoreState): void {
 		unacknowledged: [],
 		acknowledgedIndex: 0,
 		durableTimes: createCommitTimes(state.disk.durableIndex),
+		standing: null,
 		leases: createLeases(state),
 		chain: createChain(),
 		leaseFromRound: 1,
@@ -97,29 +98,43 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 
 /**
  * A quorum hears us and for long nothing is committed: somebody in it makes nothing durable (its disk hangs, or has no
- * room). Others could do without it and without us, but whoever hears us refuses them. A snapshot that is under
- * way may take as long as it takes.
+ * room). Others could do without it and without us, but whoever hears us refuses them. A voter's snapshot that is
+ * under way may take as long as it takes.
  *
  * Nobody is served before the barrier, so nothing is lost by giving way then. An established leader serves
  * reads, which end with it, and so it gives way only where those that may store what it cannot commit are a quorum
  * without it. That those it does not hear are dead would be a fault more than such a quorum survives.
  */
 function isFutile(state: CoreState, leader: LeaderState): boolean {
-	const since = leader.established ? leader.durableTimes.firstAbove(state.commitIndex) : leader.since;
-	if (since === null || state.now - since < futileTimeouts * state.settings.electionTimeoutMs) return false;
-	if ([...leader.progress.values()].some(({ mode }) => mode === "snapshot")) return false;
+	const since = leader.established ? leader.standing?.since : leader.since;
+	if (since === undefined || state.now - since < futileTimeouts * state.settings.electionTimeoutMs)
+		return false;
+	const configuration = configurationOf(state);
+	for (const [node, { mode }] of leader.progress)
+		if (mode === "snapshot" && isVoter(configuration, node)) return false;
 	return !leader.established || othersMayCommit(state, leader);
 }
 
-/** A voter that is not heard may hear others; a witness is sent nothing that the others do not have. */
+function noteStanding(state: CoreState, leader: LeaderState): void {
+	const { commitIndex, now } = state;
+	if (state.disk.durableIndex <= commitIndex) leader.standing = null;
+	else if (leader.standing?.commitIndex !== commitIndex) leader.standing = { commitIndex, since: now };
+}
+
+/** A voter that is not heard may hear others; but while it was this process that slept, nobody is known to be silent. */
 function othersMayCommit(state: CoreState, leader: LeaderState): boolean {
+	if (state.now < leader.excusedUntil) return false;
 	const heardAfter = state.now - state.settings.electionTimeoutMs;
 	const configuration = configurationOf(state);
-	return isQuorum(configuration, (voter) => {
-		if (voter === state.self) return false;
-		if (heardSince(leader, voter) <= heardAfter || isWitness(configuration, voter)) return true;
-		return (leader.progress.get(voter)?.matchIndex ?? 0) > state.commitIndex;
-	});
+	const mayStore = (voter: NodeId): boolean =>
+		voter !== state.self &&
+		(heardSince(leader, voter) <= heardAfter ||
+			(leader.progress.get(voter)?.matchIndex ?? 0) > state.commitIndex);
+	const mayLead = (voter: NodeId): boolean => !neverLeads(configuration, voter);
+	return (
+		isQuorum(configuration, mayStore) &&
+		allVoters(configuration).some((voter) => mayStore(voter) && mayLead(voter))
+	);
 }
 
 /**
@@ -225,6 +240,7 @@ function reasonToRefuse(
  */
 function moveOn(state: CoreState, leader: LeaderState): boolean {
 	const moved = replication.advanceCommitIndex(state, leader);
+	noteStanding(state, leader);
 	replication.sendToWitnesses(state, leader);
 	showMore(state, leader);
 	if (!moved) return true;
