@@ -107,4 +107,10 @@ export const corpus: readonly Known[] = [
 		seconds: 20,
 		why: "leadership was to be handed to who had been removed (the simulator's own)",
 	},
+	{
+		seed: 920002063,
+		profile: "sqlite",
+		seconds: 20,
+		why: "wishes that nobody shall lead arrived after they were taken back (the simulator's own)",
+	},
 ];

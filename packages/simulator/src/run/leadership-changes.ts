@@ -16,8 +16,11 @@ import type { Tell } from "../trace/event.ts";
 export interface LeadershipChanges {
 	/** Begins no further one. */
 	stop(): void;
-	/** Asks these until they all may lead. */
-	permit(members: readonly Member[]): void;
+	/**
+	 * From now on asks these that they all may lead, whenever `isPermitted` says that none of them may: a wish that nobody
+	 * shall lead may be on its way still, and be heard after it was taken back (seeds 920000500 and 920002063 of sqlite).
+	 */
+	permit(members: readonly Member[], isPermitted: () => boolean): void;
 }
 
 export interface LeadershipChangesOptions {
@@ -80,9 +83,10 @@ export function startLeadershipChanges(options: LeadershipChangesOptions): Leade
 	if (everyMs !== null) arm(everyMs);
 
 	/** Whoever leads takes no writes, but can be asked for this. */
-	function permit(members: readonly Member[]): void {
+	function permit(members: readonly Member[], isPermitted: () => boolean): void {
+		const again = (): void => void scheduler.after(permitAgainMs, () => permit(members, isPermitted));
+		if (isPermitted()) return again();
 		const { core, server, id: node } = chance.pick(members);
-		const again = (): void => void scheduler.after(permitAgainMs, () => permit(members));
 		if (server === null || core === null) return again();
 		const isMeant = (id: NodeId): boolean => members.some((member) => member.id === id);
 		// A witness never leads, and naming it would refuse the others too (seed 52287731).
@@ -92,13 +96,12 @@ export function startLeadershipChanges(options: LeadershipChangesOptions): Leade
 		if (changes.length === 0) return again();
 		tell({ type: "change-members", node, what: "all may lead", force: false });
 		server.life.enter(() => {
-			server.service.changeMembers({ changes, confirm: null, dryRun: false }).then(
-				() => {},
-				(error: unknown) => {
+			server.service
+				.changeMembers({ changes, confirm: null, dryRun: false })
+				.then(again, (error: unknown) => {
 					if (!(error instanceof Error && "code" in error)) return onOutrage(error);
 					again();
-				},
-			);
+				});
 		});
 	}
 

@@ -373,8 +373,12 @@ function createRun(
 			if (nemesis.isBeyond) return await withoutPromise();
 			// Under the load, and before anybody is asked: who was served before that would count.
 			await runWhile(() => cluster.members.some(({ disk }) => disk.hangsSoon), blowMs);
-			if (!nemesis.mayLead().every((voters) => voters.some((voter) => healed.has(voter))))
-				leadership.permit(cluster.members.filter(({ id }) => healed.has(id)));
+			const mayLead = (): boolean =>
+				nemesis.mayLead().every((voters) => voters.some((voter) => healed.has(voter)));
+			leadership.permit(
+				cluster.members.filter(({ id }) => healed.has(id)),
+				mayLead,
+			);
 			if (!plan.loadDuringRecovery) for (const client of clients) void client.stop();
 			const mustServe = ({ id }: Member): boolean => nemesis.staysMember(id);
 			// A leader that is not healed must serve somebody, who may be about to leave (seed 700000474).
