@@ -9,14 +9,18 @@ const pagesToRows = 64;
 const pageBytes = 4_096;
 
 export function roomForPages(plan: RunPlan): RunPlan {
-	const { format } = plan.store;
-	if (format.first !== "wal" && format.changesEveryMs === null) return plan;
-	const { settings, store } = plan;
+	const { store } = plan;
+	const { first, changesEveryMs } = store.format;
+	// The state alone takes 29 pages of each snapshot, whatever the log format. By less than a page with each answer, a follower that
+	// a majority needs would be under way for longer than a healed majority may take (seeds 52285920 and 920002831).
+	const snapshotChunkBytes = Math.max(plan.settings.snapshotChunkBytes, pageBytes);
+	const settings = { ...plan.settings, snapshotChunkBytes };
+	if (first !== "wal" && changesEveryMs === null) return { ...plan, settings };
 	const { consensus } = settings;
 	return {
 		...plan,
 		// Two pages are more than the least of the limits. What comes from another format is refused by it, which is wanted.
-		store: format.first === "wal" ? { ...store, maxTransactionBytes: 100_000_000 } : store,
+		store: first === "wal" ? { ...store, maxTransactionBytes: 100_000_000 } : store,
 		settings: {
 			...settings,
 			consensus: {
@@ -32,9 +36,6 @@ export function roomForPages(plan: RunPlan): RunPlan {
 			compactLogBytes: larger(settings.compactLogBytes),
 			logSegmentBytes: larger(settings.logSegmentBytes),
 			maxOpenBytes: larger(settings.maxOpenBytes),
-			// The state alone takes 29 pages of each snapshot. By less than a page with each answer, a follower that a majority
-			// needs would be under way for longer than a healed majority may take (seed 52285920).
-			snapshotChunkBytes: Math.max(settings.snapshotChunkBytes, pageBytes),
 		},
 	};
 }
