@@ -93,7 +93,7 @@ export const corpus: readonly Known[] = [
 		seed: 149827476,
 		profile: "sqlite",
 		seconds: 20,
-		why: "a choice of the mode whose pages came in pieces was not told to followers; a leader that a majority heard committed nothing",
+		why: "a choice of the mode whose pages came in pieces was not told to followers",
 	},
 	{
 		seed: 911000973,

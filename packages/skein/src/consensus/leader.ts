@@ -6,7 +6,7 @@ import { createChain } from "./chain.ts";
 import { createCommitTimes } from "./commit-times.ts";
 import { forgetDeparted, seeOff } from "./departing.ts";
 import { becomeFollower } from "./follower.ts";
-import { beginRound, followersOf, hasFreshQuorum, heardSince, progressOf } from "./heartbeat.ts";
+import { beginRound, followersOf, hasFreshQuorum, progressOf } from "./heartbeat.ts";
 import { askToApply, showMore } from "./in-sync.ts";
 import type { Input, ProposedEntry } from "./input.ts";
 import { confirmLeases, createLeases, forgetEndedLeases, onLeaseAsked } from "./leases.ts";
@@ -14,7 +14,6 @@ import { noteReadsEnded } from "./local-reads.ts";
 import type { AppendResponse, HeartbeatResponse } from "./message.ts";
 import type { RefusalReason } from "./output.ts";
 import { handOverAsCaretaker, isCaretaker, isUseless } from "./priority.ts";
-import { allVoters, isQuorum, isVoter, neverLeads } from "./quorum.ts";
 import { assignWaitingReads, beginWaitingReads, releaseReads, takeReadsAsLeader } from "./reading.ts";
 import { continueChange } from "./reconfiguration.ts";
 import { leaveBehind, noteMode, orderMembers } from "./relaying.ts";
@@ -22,11 +21,11 @@ import * as replication from "./replication.ts";
 import type { CoreState, LeaderState } from "./state.ts";
 import { announceRole, configurationOf, isDiskStalled } from "./state.ts";
 import { giveUpTransfer, judgeTransfer, tellTargetToStand } from "./transfer.ts";
-import type { Milliseconds, NodeId } from "./types.ts";
+import type { Milliseconds } from "./types.ts";
 
 const noPayload = new Uint8Array(0);
 
-/** So many election timeouts a leader has for its barrier, and for what it is given after it. */
+/** So many election timeouts a leader has for its barrier. */
 const futileTimeouts = 10;
 
 /** The promise round was won. The barrier, an entry of our own term, makes older entries committable. */
@@ -46,7 +45,6 @@ export function becomeLeader(state: CoreState): void {
 		unacknowledged: [],
 		acknowledgedIndex: 0,
 		durableTimes: createCommitTimes(state.disk.durableIndex),
-		standing: null,
 		leases: createLeases(state),
 		chain: createChain(),
 		leaseFromRound: 1,
@@ -97,44 +95,14 @@ export function onLeaderTick(state: CoreState, leader: LeaderState): void {
 }
 
 /**
- * A quorum hears us and for long nothing is committed: somebody in it makes nothing durable (its disk hangs, or has no
- * room). Others could do without it and without us, but whoever hears us refuses them. A voter's snapshot that is
- * under way may take as long as it takes.
- *
- * Nobody is served before the barrier, so nothing is lost by giving way then. An established leader serves
- * reads, which end with it, and so it gives way only where those that may store what it cannot commit are a quorum
- * without it. That those it does not hear are dead would be a fault more than such a quorum survives.
+ * A quorum hears us and nothing is committed: somebody in it makes nothing durable (its disk hangs, or has no room for
+ * our snapshot). Others could do without it and without us, but whoever hears us refuses them. Nobody is
+ * served before the barrier, so nothing is lost by giving way. A snapshot that is under way may take as long as it takes.
  */
 function isFutile(state: CoreState, leader: LeaderState): boolean {
-	const since = leader.established ? leader.standing?.since : leader.since;
-	if (since === undefined || state.now - since < futileTimeouts * state.settings.electionTimeoutMs)
-		return false;
-	const configuration = configurationOf(state);
-	for (const [node, { mode }] of leader.progress)
-		if (mode === "snapshot" && isVoter(configuration, node)) return false;
-	return !leader.established || othersMayCommit(state, leader);
-}
-
-function noteStanding(state: CoreState, leader: LeaderState): void {
-	const { commitIndex, now } = state;
-	if (state.disk.durableIndex <= commitIndex) leader.standing = null;
-	else if (leader.standing?.commitIndex !== commitIndex) leader.standing = { commitIndex, since: now };
-}
-
-/** A voter that is not heard may hear others; but while it was this process that slept, nobody is known to be silent. */
-function othersMayCommit(state: CoreState, leader: LeaderState): boolean {
-	if (state.now < leader.excusedUntil) return false;
-	const heardAfter = state.now - state.settings.electionTimeoutMs;
-	const configuration = configurationOf(state);
-	const mayStore = (voter: NodeId): boolean =>
-		voter !== state.self &&
-		(heardSince(leader, voter) <= heardAfter ||
-			(leader.progress.get(voter)?.matchIndex ?? 0) > state.commitIndex);
-	const mayLead = (voter: NodeId): boolean => !neverLeads(configuration, voter);
-	return (
-		isQuorum(configuration, mayStore) &&
-		allVoters(configuration).some((voter) => mayStore(voter) && mayLead(voter))
-	);
+	if (leader.established) return false;
+	if (state.now - leader.since < futileTimeouts * state.settings.electionTimeoutMs) return false;
+	return [...leader.progress.values()].every(({ mode }) => mode !== "snapshot");
 }
 
 /**
@@ -240,7 +208,6 @@ function reasonToRefuse(
  */
 function moveOn(state: CoreState, leader: LeaderState): boolean {
 	const moved = replication.advanceCommitIndex(state, leader);
-	noteStanding(state, leader);
 	replication.sendToWitnesses(state, leader);
 	showMore(state, leader);
 	if (!moved) return true;

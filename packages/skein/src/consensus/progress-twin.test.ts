@@ -92,7 +92,6 @@ class World {
 			leaseFromRound: 1,
 			leaseForfeited: false,
 			durableTimes: createCommitTimes(0),
-			standing: null,
 			runningReads: [],
 		};
 		this.state = leaderState(this.ours, this.leader);

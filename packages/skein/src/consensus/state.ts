@@ -114,8 +114,6 @@ export interface LeaderState {
 	unacknowledged: Unacknowledged[];
 	/** When our own disk had what. */
 	readonly durableTimes: CommitTimes;
-	/** Since when nothing was committed of what our own disk has beyond this commit index; null: it has no more. */
-	standing: { readonly commitIndex: LogIndex; readonly since: MonotonicTime } | null;
 	/** The highest that was acknowledged in this leadership; above the commit index where a mode answers early. */
 	acknowledgedIndex: LogIndex;
 	/** Who may be in-sync, and who may read by itself. */

@@ -296,6 +296,7 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	function diskWorks(): void {
 		full = false;
 		diskFailures = 0;
+		ledTerm = null;
 		if (standsBack) standBack(0);
 	}
 
@@ -336,13 +337,13 @@ export function createStateMachine(options: StateMachineOptions): StateMachine {
 	/**
 	 * Who cannot apply serves nobody: somebody else shall lead. Not at once: the others need our log first, or they could
 	 * never win. Then it stands back: it would win again and again before a member stands in that never leads, and that may be
-	 * all that can serve. `againAfterMs`: when this is asked again.
+	 * all that can serve; where there is nobody else, it need not. `againAfterMs`: when this is asked again.
 	 */
 	function giveWay(againAfterMs: Milliseconds): void {
 		const { role, term } = options.runner().state;
 		if (role === "leader" && term === ledTerm) {
 			options.runner().step({ type: "step-down" });
-			standBack(restMs(againAfterMs));
+			if (options.runner().core.view.configuration.members.length > 1) standBack(restMs(againAfterMs));
 		}
 		ledTerm = role === "leader" ? term : null;
 	}
