@@ -1,7 +1,7 @@
 // How the world waits on Node until all promises have settled that can.
 import type { Settle } from "../engine/scheduler.ts";
 
-/** Then the event loop turns: a rejection that nobody handles ends the process then, and signals are heard. */
+/** Then the event loop turns, and signals are heard. */
 const settlesPerTurn = 1_024;
 
 /**
@@ -10,9 +10,10 @@ const settlesPerTurn = 1_024;
  * asked for by such a callback, as the scheduler is one; who calls from elsewhere waits for one first.
  * Nothing of the world may wait for the platform, nor use ticks itself.
  *
- * Who is in a tick already can have Node empty the queue in the middle of it, as Node does itself between two timers:
- * this saves the tick, and a promise to ask for it. Node has that from its first days, and does not document it; without
- * it all is the same and a little slower.
+ * Who is in a tick already can have Node empty the queue in the middle of it: this saves the tick, and a promise to ask for
+ * it. Node has that from its first days, and does not document it; without it all is the same and a little slower, but
+ * that a rejection which nobody handles by the end of the same event is heard at once, and not at the next turn. What must not be: a tick
+ * of Node that throws inside of an event, which would end the process without a word of the seed.
  */
 export function createSettle(
 	emptyQueue: (() => void) | null = (process as { readonly _tickCallback?: () => void })._tickCallback ??

@@ -95,7 +95,8 @@ export type MemberChange =
 
 /**
  * Why a member does not stand by itself. paused: elections are. Leadership does not move by itself then: only who led
- * last stands, to go on after a break. stepped-down: it gave leadership up, and is not to have it again soon.
+ * last stands, to go on after a break. stepped-down: it gave leadership up, and is not to have it again soon. unfit: it could
+ * not apply, so that it would serve nobody.
  */
 export type HoldBackReason = "paused" | "stepped-down" | "unfit";
 
