@@ -76,6 +76,7 @@ export const corpus: readonly Known[] = [
 	registers(149828165, "a leader that gave way was asked by bully to lead again, and again", 60),
 	registers(238215841, "a choice of the mode among what is cut ended the report (the simulator's own)", 60),
 	registers(40967186, "work begun on a slow disk outlasted the healing (the simulator's own)", 60),
+	registers(56850769, "a witness tried again what had been cut meanwhile (the simulator's own)", 60),
 	registers(934000034, "the same, of an entry that waited to be applied", 60),
 	{
 		seed: 630040004,

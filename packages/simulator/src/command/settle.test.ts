@@ -1,21 +1,28 @@
 import { expect, test } from "vitest";
 import { createSettle } from "./settle.ts";
 
+/** Begins it, and gives how many of its promises have settled. */
+function beginChain(length: number): () => number {
+	let steps = 0;
+	const chain = async (left: number): Promise<void> => {
+		await Promise.resolve();
+		steps++;
+		if (left > 1) await chain(left - 1);
+	};
+	void chain(length);
+	return () => steps;
+}
+
+const lengthIn = (round: number): number => 1 + (round % 20);
+
 test("every promise that can settle has settled, however long the chain", async () => {
 	const settle = createSettle();
 	await Promise.resolve();
 	// Beyond the turns of the event loop that come now and then.
 	for (let round = 1; round <= 3_000; round++) {
-		let steps = 0;
-		const chain = async (depth: number): Promise<void> => {
-			await Promise.resolve();
-			steps++;
-			if (depth > 0) await chain(depth - 1);
-		};
-		const length = round % 20;
-		void chain(length);
+		const steps = beginChain(lengthIn(round));
 		await settle();
-		expect(steps).toBe(length + 1);
+		expect(steps()).toBe(lengthIn(round));
 	}
 });
 
@@ -27,15 +34,8 @@ test("who is no promise callback need not wait: all have settled at once, but fo
 		let round = 0;
 		const goOn = (): void => {
 			for (; round < 3_000; round++) {
-				let steps = 0;
-				const chain = async (depth: number): Promise<void> => {
-					await Promise.resolve();
-					steps++;
-					if (depth > 0) await chain(depth - 1);
-				};
-				const length = round % 20;
-				void chain(length);
-				if (settleNow()) expect(steps).toBe(length + 1);
+				const steps = beginChain(lengthIn(round));
+				if (settleNow()) expect(steps()).toBe(lengthIn(round));
 				else {
 					turns++;
 					settle.whenSettled?.(goOn);

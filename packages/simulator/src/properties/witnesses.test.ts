@@ -19,9 +19,9 @@ function world() {
 	}
 	const view = (node: string, role: CoreView["role"]): void =>
 		observe({ type: "view", node, view: { configuration, role } as CoreView });
-	const append = (node: string, kind: EntryKind): void => {
-		const entry: Entry = { index: 1, term: 1, kind, payload: Uint8Array.of(1) };
-		observe({ type: "log-work", node, work: { type: "append", truncateFrom: null, entries: [entry] } });
+	const append = (node: string, kind: EntryKind, term = 1, truncateFrom: number | null = null): void => {
+		const entry: Entry = { index: 1, term, kind, payload: Uint8Array.of(1) };
+		observe({ type: "log-work", node, work: { type: "append", truncateFrom, entries: [entry] } });
 	};
 	for (const node of ["n1", "n2", "w1"]) view(node, "follower");
 	return { view, append, durable: (node: string) => observe({ type: "log-durable", node }) };
@@ -42,6 +42,18 @@ test("a witness hears last, and of metadata alone", () => {
 	leaking.durable("n1");
 	expect(() => leaking.append("w1", "command")).toThrow("has the payload of 1");
 	expect(() => leaking.append("n2", "metadata")).toThrow("has no payload of 1");
+});
+
+test("what a witness had heard may be gone when it is tried again; what is new to it may not", () => {
+	const { append, durable } = world();
+	append("n1", "command");
+	durable("n1");
+	append("w1", "metadata");
+	append("n1", "command", 2, 1);
+	durable("n1");
+	append("w1", "metadata", 1, 1);
+	append("n1", "command", 3, 1);
+	expect(() => append("w1", "metadata", 3, 1)).toThrow("before it was on any disk with data");
 });
 
 test("a witness never stands or leads", () => {

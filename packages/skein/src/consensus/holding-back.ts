@@ -1,6 +1,7 @@
 /**
- * Not standing for a while: because an operator said so, or for want of a database that fits the log, or of room for what it is to apply. It only ever keeps a member from asking for leadership: it
- * votes, promises, follows and steps down as ever, so that it costs availability at most, and ends by itself.
+ * Not standing for a while: because an operator said so, or for want of a database that fits the log, or of room for
+ * what it is to apply. It only ever keeps a member from asking for leadership: it votes, promises, follows and steps
+ * down as ever, so that it costs availability at most, and ends by itself.
  */
 import { isVoter } from "./quorum.ts";
 import type { CoreState } from "./state.ts";

@@ -28,11 +28,11 @@ export function createAppliedSettings(): AppliedSettings {
 				begun = null;
 				return ended;
 			}
-			case "later-piece":
-			case "configuration":
-				return null;
 			case "barrier":
 				begun = null;
+				return null;
+			case "later-piece":
+			case "configuration":
 				return null;
 		}
 	}

@@ -175,3 +175,28 @@ test("who leads without room gives way for long enough that a member stands in w
 	expect(full.node?.core.established).toBe(true);
 	expect(full.node?.service.readiness()).toEqual({ ready: true, reason: "" });
 });
+
+test("a leader that could not apply for a moment, and later once more, leads on: what is over is forgotten", async () => {
+	const cluster = await createCluster({ size: 3, seed: 9 });
+	const leader = await cluster.leader();
+	const { term } = leader.node?.core ?? { term: 0 };
+	let failures = 0;
+	const noRoom = Object.assign(new Error("database or disk is full"), { code: "DISK_FULL" });
+	Object.defineProperty(leader.file, "failure", {
+		configurable: true,
+		get: () => (failures-- > 0 ? noRoom : null),
+		set() {},
+	});
+	for (const value of ["a", "b"]) {
+		// The commit, and the first try to apply it again.
+		failures = 2;
+		send(leader, insert(value));
+		await cluster.clock.run(100);
+		send(leader, insert("behind"));
+		await cluster.clock.run(5_000);
+		expect(failures).toBeLessThanOrEqual(0);
+		const { core, service } = leader.node ?? {};
+		expect([core?.role, core?.term, core?.established]).toEqual(["leader", term, true]);
+		expect(service?.readiness()).toEqual({ ready: true, reason: "" });
+	}
+});
